@@ -1,0 +1,63 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// Four floors: a target depends only on floors below its own (ARCHITECTURE.md). The build checks it.
+
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A C library of the distribution, as it is.
+func library(_ name: String, pkgConfig: String? = nil) -> Target {
+    .systemLibrary(name: name, path: "Sources/System/\(name)", pkgConfig: pkgConfig)
+}
+
+/// Our own C, small, where Swift cannot go.
+func c(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, linked: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: path ?? "Sources/System/\(name)",
+            linkerSettings: linked.map { .linkedLibrary($0) })
+}
+
+func system(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/System/\(name)", swiftSettings: strict)
+}
+
+func core(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Core/\(name)", swiftSettings: strict)
+}
+
+func adapter(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Adapters/\(name)", swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: [.treatAllWarnings(as: .error)])
+}
+
+let package = Package(
+    name: "weir",
+    targets: [
+        // System
+        c("CWire", path: "bpf/shared"),
+        c("CLinux"),
+        system("Wire", ["CWire"]),
+        system("Linux", ["CLinux"]),
+
+        // Core
+        core("Detection", ["Wire"]),
+        core("Messages", ["Wire", "Detection"]),
+
+        // Tests
+        tests("WireTests", ["Wire"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

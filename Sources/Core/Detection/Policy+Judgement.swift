@@ -1,0 +1,41 @@
+package import Wire
+
+extension Policy {
+    /// Anomalies of at least this severity under this policy.
+    package func anomalies(atLeast severity: Severity) -> AnomalySet {
+        AnomalySet(detections.filter { $0.value.severity >= severity }.map(\.key))
+    }
+
+    /// Those that set a limit by themselves.
+    package var limiting: AnomalySet { AnomalySet(detections.filter { $0.value.limit != nil }.map(\.key)) }
+
+    /// The worst of what was found; `nil` when nothing was.
+    package func severity(of anomalies: AnomalySet) -> Severity? {
+        anomalies.list.compactMap { detections[$0]?.severity }.max()
+    }
+
+    /// The block of addresses that counts as one source.
+    package func sourcePrefix(of address: Address) -> Prefix {
+        Prefix(address, length: address.isIPv4 ? 96 + prefixes.ipv4 : prefixes.ipv6)
+    }
+
+    /// How long a source's `step`-th limit in a row lasts; the last step repeats.
+    package func duration(ofStep step: Int) -> Duration {
+        escalation.isEmpty ? .seconds(600) : escalation[Swift.min(step, escalation.count - 1)]
+    }
+
+    /// The target that a hello's destination and name belong to, or `nil`.
+    package func target(destination: Address, port: UInt16, serverName: String?) -> Target? {
+        scaleOut.targets.first { target in
+            (target.ports.isEmpty || target.ports.contains(port))
+                && (target.destinations.isEmpty || target.destinations.contains { $0.contains(destination) })
+                && (target.serverNames.isEmpty || serverName.map { name in target.serverNames.contains { Self.covers($0, name) } } ?? true)
+        }
+    }
+
+    private static func covers(_ pattern: String, _ name: String) -> Bool {
+        let name = name.lowercased()
+        guard pattern.hasPrefix("*.") else { return pattern.lowercased() == name }
+        return name.hasSuffix(pattern.dropFirst().lowercased()) && name.utf8.count > pattern.utf8.count - 1
+    }
+}

@@ -1,0 +1,116 @@
+package import Wire
+
+/// A throttle policy as it is in force: every default filled in, every name resolved. Values only; Adapters/Policy reads the file.
+package struct Policy: Sendable, Equatable {
+    package enum Mode: String, Sendable, CaseIterable { case observe, enforce }
+    package enum Capture: String, Sendable, CaseIterable { case none, anomalous, newFingerprint = "new-fingerprint", all }
+
+    package var name = "default"
+    /// `sha256:` and the hash of the file's bytes; `builtin` when there is no file.
+    package var version = "builtin"
+    package var mode = Mode.observe
+    package var ports: [UInt16] = [443, 8443]
+    /// The least that a verdict needs before it may act on a source.
+    package var proof = Proof.tracked
+    package var capture = Capture.newFingerprint
+    package var detections: [Anomaly: Rule] = Policy.defaultRules
+    package var prefixes = PrefixLengths()
+    /// How long the first limit of a source lasts, the second within a day, and so on.
+    package var escalation: [Duration] = [.seconds(600), .seconds(3600), .seconds(86_400), .seconds(604_800)]
+    package var allow = Allow()
+    package var scaleOut = ScaleOut()
+
+    package init() {}
+
+    /// What one detection is worth, and the limit that it sets; `limit` is `nil` when it only counts.
+    package struct Rule: Sendable, Equatable {
+        package var severity: Severity
+        package var limit: LimitRule?
+        package init(severity: Severity, limit: LimitRule? = nil) {
+            self.severity = severity
+            self.limit = limit
+        }
+    }
+
+    package struct LimitRule: Sendable, Equatable {
+        package var perSecond = 3
+        /// `nil`: the first step of the escalation.
+        package var duration: Duration?
+        package var limitClass = LimitClass.anomalous
+        package var answer = Answer.reset
+        package init() {}
+    }
+
+    /// How many bits of an address make one source, in each family's own count.
+    package struct PrefixLengths: Sendable, Equatable {
+        package var ipv4 = 32
+        package var ipv6 = 64
+        package init() {}
+    }
+
+    /// Never limited, whatever they do.
+    package struct Allow: Sendable, Equatable {
+        package var cidrs: [Prefix] = []
+        package var nodes = true
+        package var kubelet = true
+        package var pods = false
+        package init() {}
+    }
+
+    package struct ScaleOut: Sendable, Equatable {
+        package var window = Duration.seconds(300)
+        /// A decision needs more events than this of one source within the window.
+        package var moreThan = 12
+        /// First match wins.
+        package var targets: [Target] = []
+        package init() {}
+    }
+
+    package struct Target: Sendable, Equatable {
+        /// `namespace/name`.
+        package var workload: String
+        /// Empty means any.
+        package var ports: [UInt16] = []
+        package var destinations: [Prefix] = []
+        /// Exact, or `*.` and a suffix that covers one or more labels. A hello without a name matches by where it went.
+        package var serverNames: [String] = []
+        package var min = 1
+        package var max = 10
+        package var step = 1
+        package var cooldown = Duration.seconds(180)
+        package var budgetPerHour = 6
+        package init(workload: String) { self.workload = workload }
+    }
+
+    /// The catalogue's own severities (docs/detections.md); `high` and `critical` limit.
+    package static let defaultRules: [Anomaly: Rule] = [
+        .missingSNI: Rule(severity: .high, limit: LimitRule()),
+        .emptySNI: Rule(severity: .medium),
+        .ipLiteralSNI: Rule(severity: .low),
+        .obsoleteVersion: Rule(severity: .medium),
+        .notTLS: Rule(severity: .medium),
+        .malformedHello: Rule(severity: .high, limit: LimitRule()),
+    ]
+}
+
+/// info and low are recorded; medium counts as an anomaly; high limits; critical limits even uncorroborated.
+package enum Severity: UInt8, CaseIterable, Sendable, Comparable {
+    case info, low, medium, high, critical
+
+    package var id: String {
+        switch self {
+        case .info: "info"
+        case .low: "low"
+        case .medium: "med"
+        case .high: "high"
+        case .critical: "critical"
+        }
+    }
+
+    package init?(id: some StringProtocol) {
+        guard let found = Self.allCases.first(where: { $0.id == id }) else { return nil }
+        self = found
+    }
+
+    package static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
+}

@@ -1,0 +1,47 @@
+package import Wire
+
+/// Desired state: this prefix, limited so, until then. Idempotent; the last generation wins; a tombstone releases.
+/// On `security-throttle-limits`, keyed by `prefix|class` (schema `weir.dev/limit/v1`).
+package struct Limit: Sendable, Equatable {
+    /// An operator's entry outranks the controller's until its own end.
+    package enum Origin: String, Sendable, CaseIterable { case controller, `operator` }
+
+    package struct Key: Hashable, Sendable, CustomStringConvertible {
+        package var prefix: Prefix
+        package var limitClass: LimitClass
+        package init(prefix: Prefix, limitClass: LimitClass) {
+            self.prefix = prefix
+            self.limitClass = limitClass
+        }
+        package var description: String { "\(prefix)|\(limitClass.id)" }
+        package init?(_ text: String) {
+            let parts = text.split(separator: "|", omittingEmptySubsequences: false)
+            guard parts.count == 2, let prefix = Prefix(parts[0]), let limitClass = LimitClass(id: parts[1]) else { return nil }
+            self.init(prefix: prefix, limitClass: limitClass)
+        }
+    }
+
+    package var key: Key
+    package var perSecond: Int
+    package var answer: Answer
+    package var until: Instant
+    /// Place on the escalation ladder, from 0.
+    package var step = 0
+    package var scope = "cluster"
+    package var origin = Origin.controller
+    package var generation: Int
+    package var anomalies: AnomalySet
+    package var eventsInWindow = 0
+    package var eventIDs: [String] = []
+    package var traceID: String
+
+    package init(key: Key, perSecond: Int, answer: Answer, until: Instant, generation: Int, anomalies: AnomalySet, traceID: String) {
+        self.key = key
+        self.perSecond = perSecond
+        self.answer = answer
+        self.until = until
+        self.generation = generation
+        self.anomalies = anomalies
+        self.traceID = traceID
+    }
+}

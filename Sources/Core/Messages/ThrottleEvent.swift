@@ -1,0 +1,86 @@
+package import Detection
+package import Wire
+
+/// What one agent saw one source do: the first anomaly of a source at once, then at most one a second with counts.
+/// On `security-throttle-events`, keyed by `source.prefix` (schema `weir.dev/throttle-event/v1`).
+package struct ThrottleEvent: Sendable, Equatable {
+    package enum Action: String, Sendable, CaseIterable {
+        case none, limited, alreadyLimited = "already_limited"
+        /// A limit that observe mode did not set.
+        case observed
+    }
+
+    package enum Enforcer: String, Sendable, CaseIterable { case kernel, agent, none }
+
+    package struct Limit: Sendable, Equatable {
+        package var limitClass: LimitClass
+        package var perSecond: Int
+        package var answer: Answer
+        package var until: Instant
+        package var enforced: Bool
+        package init(limitClass: LimitClass, perSecond: Int, answer: Answer, until: Instant, enforced: Bool) {
+            self.limitClass = limitClass
+            self.perSecond = perSecond
+            self.answer = answer
+            self.until = until
+            self.enforced = enforced
+        }
+    }
+
+    /// What the prefix did since its last event: `seen` anomalous hellos, of which `suppressed` had no event of their own.
+    package struct Counts: Sendable, Equatable {
+        package var since: Instant
+        package var seen = 0
+        package var suppressed = 0
+        package var reset = 0
+        package var dropped = 0
+        package init(since: Instant) { self.since = since }
+    }
+
+    /// `<node>:<boot id>:<sequence>`, so that a consumer can drop duplicates.
+    package var id: String
+    package var time: Instant
+    package var node: String
+    package var interface = ""
+    package var direction = Direction.ingress
+    package var sourceAddress: Address
+    package var sourcePort: UInt16 = 0
+    package var sourcePrefix: Prefix
+    package var destinationAddress: Address
+    package var destinationPort: UInt16 = 0
+    package var workload: String?
+    package var anomalies: AnomalySet
+    package var severity: Severity
+    package var completeness = Completeness.complete
+    package var proof = Proof.tracked
+    package var serverName: String?
+    /// `1.3`, `1.2`, ...; `nil` when unknown.
+    package var version: String?
+    package var alpn: [String] = []
+    package var ja3: String?
+    package var ja4: String?
+    package var action = Action.none
+    package var limit: Limit?
+    package var counts: Counts
+    package var enforcedBy = Enforcer.none
+    /// Microseconds; `nil` when it does not apply.
+    package var seenToDecided: Int?
+    package var seenToEnforced: Int?
+    package var policyName = "default"
+    package var policyVersion = "builtin"
+    package var traceID: String
+
+    package init(id: String, time: Instant, node: String, sourceAddress: Address, sourcePrefix: Prefix, destinationAddress: Address,
+                 anomalies: AnomalySet, severity: Severity, traceID: String) {
+        self.id = id
+        self.time = time
+        self.node = node
+        self.sourceAddress = sourceAddress
+        self.sourcePrefix = sourcePrefix
+        self.destinationAddress = destinationAddress
+        self.anomalies = anomalies
+        self.severity = severity
+        self.traceID = traceID
+        counts = Counts(since: time)
+    }
+}

@@ -1,0 +1,99 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void child(char *const argv[], const int fds[3], int flags, int report)
+{
+	sigset_t none;
+
+	for (int i = 0; i < 3; i++)
+		if (fds[i] >= 0 && dup2(fds[i], i) < 0)
+			goto failed;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, 0);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		goto failed;
+	if ((flags & WEIR_NEW_NETWORK) && unshare(CLONE_NEWNET) < 0)
+		goto failed;
+	execvp(argv[0], argv);
+failed:
+	(void)!write(report, &errno, sizeof(errno));
+	_exit(127);
+}
+
+int weir_spawn(char *const argv[], int input, int output, int error, int flags)
+{
+	const int fds[3] = { input, output, error };
+	int report[2], failure = 0;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		child(argv, fds, flags, report[1]);
+	close(report[1]);
+	/* The pipe closes by itself when exec succeeds, so silence is success. */
+	if (pid > 0 && read(report[0], &failure, sizeof(failure)) == sizeof(failure)) {
+		waitpid(pid, 0, 0);
+		pid = -failure;
+	} else if (pid < 0) {
+		pid = -errno;
+	}
+	close(report[0]);
+	return pid;
+}
+
+int weir_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct none[2];
+
+	memset(none, 0, sizeof(none));
+	prctl(PR_SET_KEEPCAPS, 0);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	for (int c = 0; c <= 63; c++)
+		prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+unsigned long long weir_capabilities(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct held[2];
+
+	if (syscall(SYS_capget, &header, held) < 0)
+		return 0;
+	return (unsigned long long)held[1].effective << 32 | held[0].effective;
+}
+
+int weir_unshare_network(void)
+{
+	struct ifreq loopback = { .ifr_name = "lo" };
+	int s, r;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	loopback.ifr_flags = IFF_UP;
+	r = ioctl(s, SIOCSIFFLAGS, &loopback) < 0 ? -errno : 0;
+	close(s);
+	return r;
+}
+
+int weir_exit_code(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

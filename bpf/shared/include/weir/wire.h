@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The contract between kernel and user space: records, map entries, reasons.
+ * Every struct has fixed-width fields, explicit padding, and a static assertion in layout.c.
+ */
+#ifndef WEIR_WIRE_H
+#define WEIR_WIRE_H
+
+#include <linux/types.h>
+
+#define WEIR_WIRE_VERSION 1
+
+#define WEIR_SECOND 1000000000ULL
+
+/* What can be wrong with a handshake; bit numbers, in the order of docs/detections.md. */
+enum weir_anomaly {
+	WEIR_MISSING_SNI = 0,
+	WEIR_EMPTY_SNI = 1,
+	WEIR_IP_LITERAL_SNI = 2,
+	WEIR_OBSOLETE_VERSION = 3,
+	WEIR_NOT_TLS = 4,
+	WEIR_MALFORMED_HELLO = 5,
+	WEIR_ANOMALY_COUNT = 6,
+};
+
+enum weir_completeness {
+	WEIR_COMPLETE = 0,		/* one segment, one record */
+	WEIR_REASSEMBLED = 1,
+	WEIR_INCOMPLETE = 2,		/* never a verdict about what it lacks */
+};
+
+enum weir_incomplete_reason {
+	WEIR_REASON_NONE = 0,
+	WEIR_REASON_CLOSED = 1,		/* FIN or RST before the announced length */
+	WEIR_REASON_TIMEOUT = 2,	/* nothing more for WEIR_HELLO_TIMEOUT */
+	WEIR_REASON_TOO_LONG = 3,	/* above what is assembled (WEIR_STREAM_CAP) */
+	WEIR_REASON_GAPS = 4,		/* more holes than are tracked */
+	WEIR_REASON_CAPTURE = 5,	/* the capture ends, or cut the frame */
+	WEIR_REASON_REUSED = 6,		/* a new SYN on the same 5-tuple */
+	WEIR_REASON_NO_ROOM = 7,	/* the assembly table refused the entry */
+};
+
+enum weir_proof {
+	WEIR_UNPROVEN = 0,		/* whoever sent it may have forged the source */
+	WEIR_TRACKED = 1,		/* SYN-ACK seen, and an ACK that answers it (RFC 9293 3.5) */
+	WEIR_SOCKET = 2,		/* a local socket is established */
+};
+
+enum weir_direction {
+	WEIR_INGRESS = 0,
+	WEIR_EGRESS = 1,
+};
+
+/* What became of the handshake. */
+enum weir_action {
+	WEIR_OBSERVED = 0,		/* no limiter looked at it */
+	WEIR_PASSED = 1,		/* the limiter had nothing against it */
+	WEIR_ALLOWED = 2,		/* its source is in the allow-list */
+	WEIR_ADMITTED = 3,		/* counted against a limit, within it */
+	WEIR_RESET = 4,			/* over the limit, turned into a RST */
+	WEIR_DROPPED = 5,		/* over the limit, dropped */
+};
+
+enum weir_answer {
+	WEIR_ANSWER_RESET = 0,
+	WEIR_ANSWER_DROP = 1,
+};
+
+enum weir_class {
+	WEIR_CLASS_ANOMALOUS = 0,	/* only this source's anomalous handshakes */
+	WEIR_CLASS_ALL = 1,
+};
+
+enum weir_origin {
+	WEIR_ORIGIN_KERNEL = 0,		/* the reflex */
+	WEIR_ORIGIN_AGENT = 1,
+	WEIR_ORIGIN_CLUSTER = 2,	/* the limits topic */
+};
+
+enum weir_flag {
+	WEIR_FLAG_REFLEX = 1 << 0,	/* this hello made its limit's entry */
+	WEIR_FLAG_NO_ENTRY = 1 << 1,	/* it should have, but the map was full */
+	WEIR_FLAG_NAMED = 1 << 2,	/* extension 0 (or 0xffce) present */
+	WEIR_FLAG_OVERLAP = 1 << 3,	/* segments overlapped */
+	WEIR_FLAG_LITERAL = 1 << 4,	/* the name may be an address: user space looks */
+	WEIR_FLAG_CUT = 1 << 5,		/* more bytes than travelled */
+};
+
+/*
+ * One per handshake, then `raw_length` bytes of the hello (the handshake message without
+ * record headers; the first client bytes where that is no TLS). 8-byte aligned.
+ */
+struct weir_handshake {
+	__u64 seen_ns;			/* CLOCK_MONOTONIC of the completing frame; capture time in replay */
+	__u64 first_ns;			/* of the first client byte */
+	__u64 anomalies;		/* 1 << enum weir_anomaly */
+	__u64 fingerprint;		/* hash over ciphers, extensions, version; 0 if incomplete */
+	__u64 until_ns;			/* end of the limit that was applied, same clock; 0 if none */
+	__u8  source[16];		/* IPv6, or IPv4-mapped (RFC 4291 2.5.5.2) */
+	__u8  destination[16];
+	__u32 ifindex;
+	__u16 source_port;		/* host order, as all numbers here */
+	__u16 destination_port;
+	__u16 version;			/* highest offered, GREASE aside (RFC 8446 4.2.1) */
+	__u16 legacy_version;
+	__u16 cipher_count;
+	__u16 extension_count;
+	__u16 server_name_length;
+	__u16 alpn_length;
+	__u32 hello_length;		/* announced handshake message, header included */
+	__u16 raw_length;
+	__u8  segments;
+	__u8  records;
+	__u8  completeness;
+	__u8  incomplete_reason;
+	__u8  proof;
+	__u8  direction;
+	__u8  action;
+	__u8  limit_class;		/* of the limit that was applied */
+	__u8  wire_version;
+	__u8  flags;
+	__u8  vlan_tags;
+	__u8  per_second;		/* of the limit that was applied */
+	__u16 reserved;
+};
+
+/* A limit's key: the prefix, its length counted over 128 bits, and what it applies to. */
+struct weir_limit_key {
+	__u8 address[16];
+	__u8 length;
+	__u8 limit_class;
+	__u8 reserved[2];
+};
+
+#define WEIR_STAMPS 8
+
+/* A limit. `lock` is a bpf_spin_lock in the kernel; everything below it is guarded by it. */
+struct weir_limit {
+	__u32 lock;
+	__u8  per_second;
+	__u8  answer;
+	__u8  origin;
+	__u8  next;			/* oldest stamp */
+	__u64 until_ns;
+	__u64 admitted_ns[WEIR_STAMPS];
+	__u64 admitted;
+	__u64 refused;
+};
+
+struct weir_allow_key {
+	__u32 prefix_length;		/* over 128 bits */
+	__u8  address[16];
+};
+
+/* How a detection limits when the kernel judges it. */
+struct weir_rule {
+	__u64 for_ns;
+	__u8  per_second;
+	__u8  limit_class;
+	__u8  answer;
+	__u8  reserved[5];
+};
+
+#define WEIR_LENGTHS 8
+
+/* The policy, as the kernel needs it. Two of these and an index: a reload is one store. */
+struct weir_config {
+	__u64 ports[1024];		/* one bit a port */
+	__u64 recorded;			/* anomalies that are looked for */
+	__u64 anomalous;		/* those that a limit of class `anomalous` applies to */
+	__u64 limiting;			/* those that make a limit: the reflex's mask */
+	struct weir_rule rules[64];	/* by enum weir_anomaly */
+	__u64 hello_timeout_ns;
+	__u8  lengths[WEIR_LENGTHS];	/* prefix lengths that limits may have, over 128 bits; 0 ends */
+	__u8  prefix4;			/* length of a source's prefix over 128 bits (96 + IPv4's) */
+	__u8  prefix6;
+	__u8  proof;			/* least enum weir_proof that may be acted on */
+	__u8  capture;			/* enum weir_capture */
+	__u32 generation;
+};
+
+enum weir_capture {
+	WEIR_CAPTURE_NONE = 0,
+	WEIR_CAPTURE_ANOMALOUS = 1,
+	WEIR_CAPTURE_NEW_FINGERPRINT = 2,	/* and anomalous */
+	WEIR_CAPTURE_ALL = 3,
+};
+
+/*
+ * Per-CPU counters. Hellos: seen = emitted + lost. Frames:
+ * seen = other + foreign_port + watched. Names in Wire/Counter.swift.
+ */
+enum weir_counter {
+	WEIR_COUNT_FRAMES = 0,		/* frames on a watched port */
+	WEIR_COUNT_SEEN = 1,		/* verdicts reached */
+	WEIR_COUNT_EMITTED = 2,		/* records in the ring */
+	WEIR_COUNT_LOST = 3,		/* the ring was full */
+	WEIR_COUNT_UNPROVEN = 4,	/* verdicts without proof */
+	WEIR_COUNT_ALLOWED = 5,
+	WEIR_COUNT_PASSED = 6,
+	WEIR_COUNT_OBSERVED = 7,
+	WEIR_COUNT_ADMITTED = 8,
+	WEIR_COUNT_RESET = 9,
+	WEIR_COUNT_DROPPED = 10,
+	WEIR_COUNT_REFLEX = 11,		/* entries that the kernel made or renewed */
+	WEIR_COUNT_LIMITS_FULL = 12,	/* entries that did not fit: the hello passed */
+	WEIR_COUNT_ASSEMBLED = 13,	/* hellos that spanned segments */
+	WEIR_COUNT_NO_ROOM = 14,	/* assemblies that were refused */
+	WEIR_COUNT_DEEP_HEADERS = 15,	/* TCP header beyond what is read */
+	WEIR_COUNT_RESET_FAILED = 16,	/* could not be turned into a RST: dropped instead */
+	WEIR_COUNT_HELD = 17,		/* later segments of a dropped flow, dropped with it */
+	WEIR_COUNT_COUNT = 18,
+};
+#endif

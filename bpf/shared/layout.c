@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Every size and offset that crosses the boundary, stated once. */
+#include <weir/wire.h>
+
+#include <stddef.h>
+
+_Static_assert(sizeof(struct weir_handshake) == 112, "record");
+_Static_assert(offsetof(struct weir_handshake, source) == 40, "record");
+_Static_assert(offsetof(struct weir_handshake, ifindex) == 72, "record");
+_Static_assert(offsetof(struct weir_handshake, hello_length) == 92, "record");
+_Static_assert(offsetof(struct weir_handshake, reserved) == 110, "record");
+_Static_assert(sizeof(struct weir_limit_key) == 20, "limit key");
+_Static_assert(sizeof(struct weir_limit) == 96, "limit");
+_Static_assert(offsetof(struct weir_limit, until_ns) == 8, "limit");
+_Static_assert(sizeof(struct weir_allow_key) == 20, "allow key");
+_Static_assert(sizeof(struct weir_rule) == 16, "rule");
+_Static_assert(sizeof(struct weir_config) == 8192 + 24 + 1024 + 8 + WEIR_LENGTHS + 8, "config");
