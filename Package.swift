@@ -56,8 +56,13 @@ let package = Package(
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
 
+        // Kafka, JSON, controller
+        library("CKafka", pkgConfig: "rdkafka"),
+        adapter("Kafka", ["CKafka", "Linux", "Messages"]),
+
         // Tests
         tests("WireTests", ["Wire"]),
+        tests("KafkaTests", ["Kafka", "Messages"]),
     ],
     swiftLanguageModes: [.v6]
 )
