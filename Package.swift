@@ -59,10 +59,14 @@ let package = Package(
         // Kafka, JSON, controller
         library("CKafka", pkgConfig: "rdkafka"),
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
+        c("CJSON", linked: ["simdjson"]),
+        adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
 
         // Tests
         tests("WireTests", ["Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),
+        tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )
