@@ -57,6 +57,7 @@ let package = Package(
         core("Messages", ["Wire", "Detection"]),
 
         // Kafka, JSON, controller
+        core("ControllerCore", ["Wire", "Detection", "Messages"]),
         library("CKafka", pkgConfig: "rdkafka"),
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         c("CJSON", linked: ["simdjson"]),
@@ -65,6 +66,7 @@ let package = Package(
         // Tests
         tests("WireTests", ["Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),
+        tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
     ],
     swiftLanguageModes: [.v6],
