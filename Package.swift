@@ -51,13 +51,22 @@ let package = Package(
         c("CLinux"),
         system("Wire", ["CWire"]),
         system("Linux", ["CLinux"]),
+        library("CYAML"),
+        library("CCrypto"),
+        system("Crypto", ["CCrypto"]),
 
         // Core
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
+        core("Spelling"),
+
+        // Adapters
+        adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Spelling"]),
 
         // Tests
         tests("WireTests", ["Wire"]),
+        tests("SpellingTests", ["Spelling"]),
+        tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
     ],
     swiftLanguageModes: [.v6]
 )
