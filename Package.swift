@@ -62,11 +62,13 @@ let package = Package(
 
         // Adapters
         adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Spelling"]),
+        adapter("Arguments", ["Wire", "Spelling"]),
 
         // Tests
         tests("WireTests", ["Wire"]),
         tests("SpellingTests", ["Spelling"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
+        tests("ArgumentsTests", ["Arguments", "Wire"]),
     ],
     swiftLanguageModes: [.v6]
 )
