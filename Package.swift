@@ -53,6 +53,7 @@ let package = Package(
         system("Linux", ["CLinux"]),
         library("CYAML"),
         library("CCrypto"),
+        library("CMicrohttpd"),
         system("Crypto", ["CCrypto"]),
 
         // Core
@@ -63,12 +64,16 @@ let package = Package(
         // Adapters
         adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Spelling"]),
         adapter("Arguments", ["Wire", "Spelling"]),
+        adapter("HTTP", ["CMicrohttpd", "Linux"]),
+        adapter("Metrics"),
 
         // Tests
         tests("WireTests", ["Wire"]),
         tests("SpellingTests", ["Spelling"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Wire"]),
+        tests("HTTPTests", ["HTTP"]),
+        tests("MetricsTests", ["Metrics"]),
     ],
     swiftLanguageModes: [.v6]
 )
