@@ -66,6 +66,7 @@ let package = Package(
         adapter("Arguments", ["Wire", "Spelling"]),
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
+        adapter("Fingerprints", ["Detection", "Crypto"]),
 
         // Tests
         tests("WireTests", ["Wire"]),
@@ -74,6 +75,8 @@ let package = Package(
         tests("ArgumentsTests", ["Arguments", "Wire"]),
         tests("HTTPTests", ["HTTP"]),
         tests("MetricsTests", ["Metrics"]),
+        tests("DetectionTests", ["Detection", "Wire"]),
+        tests("FingerprintsTests", ["Fingerprints", "Detection"]),
     ],
     swiftLanguageModes: [.v6]
 )
