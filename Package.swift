@@ -54,6 +54,7 @@ let package = Package(
         library("CYAML"),
         library("CCrypto"),
         library("CMicrohttpd"),
+        library("CPcap"),
         system("Crypto", ["CCrypto"]),
 
         // Core
@@ -66,6 +67,7 @@ let package = Package(
         adapter("Arguments", ["Wire", "Spelling"]),
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
+        adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto"]),
 
         // Tests
@@ -77,6 +79,7 @@ let package = Package(
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Wire"]),
         tests("FingerprintsTests", ["Fingerprints", "Detection"]),
+        tests("PcapTests", ["Pcap", "Wire"]),
     ],
     swiftLanguageModes: [.v6]
 )
