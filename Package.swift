@@ -51,16 +51,29 @@ let package = Package(
         c("CLinux"),
         system("Wire", ["CWire"]),
         system("Linux", ["CLinux"]),
+        library("CKafka", pkgConfig: "rdkafka"),
+        c("CJSON", linked: ["simdjson"]),
+        library("CYAML"),
+        library("CCrypto"),
+        library("CMicrohttpd"),
+        library("CPcap"),
+        system("Crypto", ["CCrypto"]),
 
         // Core
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
-
-        // Kafka, JSON, controller
         core("ControllerCore", ["Wire", "Detection", "Messages"]),
-        library("CKafka", pkgConfig: "rdkafka"),
+        core("Spelling"),
+
+        // Adapters
+        adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Spelling"]),
+        adapter("Arguments", ["Wire", "Spelling"]),
+        adapter("HTTP", ["CMicrohttpd", "Linux"]),
+        adapter("Metrics"),
+        adapter("Pcap", ["CPcap", "Linux", "Wire"]),
+        adapter("Fingerprints", ["Detection", "Crypto"]),
+
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
-        c("CJSON", linked: ["simdjson"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
 
         // Tests
@@ -68,6 +81,14 @@ let package = Package(
         tests("KafkaTests", ["Kafka", "Messages"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
+        tests("SpellingTests", ["Spelling"]),
+        tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
+        tests("ArgumentsTests", ["Arguments", "Wire"]),
+        tests("HTTPTests", ["HTTP"]),
+        tests("MetricsTests", ["Metrics"]),
+        tests("DetectionTests", ["Detection", "Wire"]),
+        tests("FingerprintsTests", ["Fingerprints", "Detection"]),
+        tests("PcapTests", ["Pcap", "Wire"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
