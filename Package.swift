@@ -70,11 +70,15 @@ let package = Package(
         adapter("Arguments", ["Wire", "Spelling"]),
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
+        adapter("Log", ["Linux", "Wire", "Messages"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto"]),
 
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
+
+        // Programs
+        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log"]),
 
         // Tests
         tests("WireTests", ["Wire"]),
