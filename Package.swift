@@ -49,12 +49,18 @@ let package = Package(
         // System
         c("CWire", path: "bpf/shared"),
         c("CLinux"),
+        c("CProbe"),
+        library("CBPF", pkgConfig: "libbpf"),
         system("Wire", ["CWire"]),
         system("Linux", ["CLinux"]),
 
         // Core
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
+
+        // Adapters
+        adapter("Probe", ["CWire", "Detection", "Wire"]),
+        adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
 
         // Tests
         tests("WireTests", ["Wire"]),
