@@ -63,6 +63,8 @@ let package = Package(
         adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
 
         // Tests
+        .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
+        tests("ParityTests", ["Detection", "Probe", "Support", "Wire"]),
         tests("WireTests", ["Wire"]),
     ],
     swiftLanguageModes: [.v6]

@@ -90,3 +90,17 @@ int limiter(struct __sk_buff *skb)
 	weir_count(skb, WEIR_COUNT_RESET_FAILED);
 	return TC_ACT_SHOT;
 }
+
+/*
+ * Run by user space with an order as the frame, never attached: a map update would overwrite the entry, stamps and
+ * all, between two hellos, and let more through. (A syscall program would sleep, and may take no spin lock.)
+ */
+SEC("tc")
+int set_limit(struct __sk_buff *skb)
+{
+	struct weir_limit_order order = {};
+
+	if (bpf_skb_load_bytes(skb, 0, &order, sizeof(order)))
+		return 1;
+	return weir_set_limit(skb, &order) ? 2 : 0;
+}

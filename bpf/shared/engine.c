@@ -169,7 +169,16 @@ void weir_engine_forget(struct weir_engine *e)
 
 int weir_engine_limit(struct weir_engine *e, const struct weir_limit_key *key, const struct weir_limit *limit)
 {
-	return weir_table_store(e->limits, key, limit, BPF_ANY);
+	struct weir_frame frame = { .engine = e };
+	struct weir_limit_order order = {
+		.key = *key,
+		.per_second = limit->per_second,
+		.answer = limit->answer,
+		.origin = limit->origin,
+		.until_ns = limit->until_ns,
+	};
+
+	return weir_set_limit(&frame, &order);
 }
 
 int weir_engine_release(struct weir_engine *e, const struct weir_limit_key *key)

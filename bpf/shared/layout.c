@@ -23,3 +23,4 @@ _Static_assert(offsetof(struct weir_scratch, bytes) == sizeof(struct weir_handsh
 _Static_assert(offsetof(struct weir_assembly, bytes) + 5 == offsetof(struct weir_scratch, bytes), "assembly over scratch");
 _Static_assert(sizeof(struct weir_scratch) <= sizeof(struct weir_assembly), "assembly over scratch");
 _Static_assert(sizeof(struct weir_flow_key) == 36 && sizeof(struct weir_flow) == 24, "flow");
+_Static_assert(sizeof(struct weir_limit_order) == 32, "limit order");

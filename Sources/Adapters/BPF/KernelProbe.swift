@@ -22,7 +22,7 @@ package struct ProbeSettings: Sendable {
 
 /// The compiled probe in the kernel: programs and maps, gone when its owner lets go.
 @safe package struct KernelProbe: ~Copyable {
-    package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", egress = "tls_probe_egress", limiter, sweep }
+    package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", egress = "tls_probe_egress", limiter, setLimit = "set_limit", sweep }
 
     private let object: OpaquePointer
     private let policies: UnsafeMutableRawPointer
@@ -30,6 +30,7 @@ package struct ProbeSettings: Sendable {
     private let limitsMap: CInt
     private let allowMap: CInt
     private let countersMap: CInt
+    private let setLimit: CInt
     private let processors: Int
     package let ringMap: CInt
     package let ringSize: Int
@@ -64,6 +65,7 @@ package struct ProbeSettings: Sendable {
         allowMap = map("allow")
         countersMap = map("counters")
         ringMap = map("handshakes")
+        setLimit = unsafe bpf_program__fd(bpf_object__find_program_by_name(object, Program.setLimit.rawValue))
         ringSize = settings.ringSize
         processors = Int(libbpf_num_possible_cpus())
         isModern = modern
@@ -127,14 +129,15 @@ package struct ProbeSettings: Sendable {
         unsafe policies.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(next, ordering: .releasing)
     }
 
-    /// Sets a limit, its history kept if it has one. Allocates nothing.
+    /// Sets a limit; its history stays, so that no order opens a gap. Allocates nothing.
     package func limit(_ key: LimitKey, _ entry: LimitEntry) throws(Errno) {
-        let result = key.withBytes { key in
-            entry.withBytes { entry in
-                unsafe key.withUnsafeBytes { key in unsafe entry.withUnsafeBytes { unsafe bpf_map_update_elem(limitsMap, key.baseAddress, $0.baseAddress, 0) } }
-            }
+        let (verdict, error) = entry.withOrder(for: key) { order in
+            var verdict: UInt32 = 0, duration: UInt32 = 0
+            let result = unsafe order.withUnsafeBytes { unsafe weir_bpf_run(setLimit, $0.baseAddress, UInt32($0.count), 1, 0, 1, &verdict, &duration) }
+            return (verdict, result)
         }
-        guard result == 0 else { throw Errno(rawValue: -result) }
+        guard error == 0 else { throw Errno(rawValue: -error) }
+        guard verdict == 0 else { throw Errno(rawValue: ENOSPC) }
     }
 
     /// False when there was none.

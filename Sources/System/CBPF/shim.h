@@ -11,19 +11,21 @@
 #define WEIR_TCX_INGRESS 46
 #define WEIR_TCX_EGRESS 47
 
-/* The last line that libbpf had to say, without its level; the verifier's own last words included. */
-static char weir_bpf_said[512];
+#define WEIR_BPF_SAID 512
+
+/* The last line that libbpf had to say, the verifier's own last words included. */
+static inline char *weir_bpf_last_words(void)
+{
+	static char said[WEIR_BPF_SAID];
+
+	return said;
+}
 
 static inline int weir_bpf_print(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	if (level == LIBBPF_WARN)
-		vsnprintf(weir_bpf_said, sizeof(weir_bpf_said), format, arguments);
+		vsnprintf(weir_bpf_last_words(), WEIR_BPF_SAID, format, arguments);
 	return 0;
-}
-
-static inline const char *weir_bpf_last_words(void)
-{
-	return weir_bpf_said;
 }
 
 static inline void weir_bpf_quiet(void)
@@ -68,4 +70,52 @@ static inline int weir_bpf_call(int program, void *context, unsigned size)
 	LIBBPF_OPTS(bpf_test_run_opts, o, .ctx_in = context, .ctx_size_in = size);
 
 	return bpf_prog_test_run_opts(program, &o);
+}
+
+/* A link's descriptor, or -errno. */
+static inline int weir_tcx_attach(int ifindex, int egress, int program)
+{
+	int link = bpf_link_create(program, ifindex, (enum bpf_attach_type)(egress ? WEIR_TCX_EGRESS : WEIR_TCX_INGRESS), 0);
+
+	return link < 0 ? -errno : link;
+}
+
+static inline int weir_tcx_replace(int link, int program)
+{
+	return bpf_link_update(link, program, 0);
+}
+
+#define WEIR_TC_HANDLE 0x77656972	/* "weir": by it the next start finds what a killed one left */
+#define WEIR_TC_PRIORITY 1
+
+/* The clsact qdisc: 0, -EEXIST if it was there, or -errno. */
+static inline int weir_tc_hook(int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	return bpf_tc_hook_create(&hook);
+}
+
+static inline int weir_tc_attach(int ifindex, int egress, int program)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE, .priority = WEIR_TC_PRIORITY, .prog_fd = program, .flags = BPF_TC_F_REPLACE);
+
+	return bpf_tc_attach(&hook, &opts);
+}
+
+/* Takes our filters away, and the qdisc if it was ours. */
+static inline void weir_tc_detach(int ifindex, int all)
+{
+	for (int egress = 0; egress < 2; egress++) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE, .priority = WEIR_TC_PRIORITY);
+
+		bpf_tc_detach(&hook, &opts);
+	}
+	if (all) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+		bpf_tc_hook_destroy(&hook);
+	}
 }

@@ -47,6 +47,21 @@ package struct LimitEntry: Sendable, Equatable {
     }
 }
 
+extension LimitEntry {
+    /// Calls `body` with the order that sets this limit (`struct weir_limit_order`).
+    package func withOrder<Result>(for key: LimitKey, _ body: (RawSpan) -> Result) -> Result {
+        var order = weir_limit_order()
+        order.key.address = key.prefix.address.bytes
+        order.key.length = key.prefix.length
+        order.key.limit_class = key.limitClass.rawValue
+        order.per_second = UInt8(clamping: perSecond)
+        order.answer = answer.rawValue
+        order.origin = origin.rawValue
+        order.until_ns = untilNanoseconds
+        return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+}
+
 /// A limit's key in the map.
 package struct LimitKey: Hashable, Sendable {
     package var prefix: Prefix

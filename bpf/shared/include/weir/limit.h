@@ -97,6 +97,42 @@ WEIR_INLINE struct weir_limit *weir_make_limit(weir_frame *frame, struct weir_ha
 	return WEIR_LOOKUP(frame, limits, key);
 }
 
+/* Does what an order says. 0, or -1 when the table is full. */
+WEIR_INLINE int weir_set_limit(weir_frame *frame, const struct weir_limit_order *order)
+{
+	struct weir_limit fresh = {
+		.per_second = order->per_second,
+		.answer = order->answer,
+		.origin = order->origin,
+		.until_ns = order->until_ns,
+	};
+	struct weir_limit *limit;
+
+	if (!WEIR_STORE(frame, limits, &order->key, &fresh, BPF_NOEXIST))
+		return 0;
+	limit = WEIR_LOOKUP(frame, limits, &order->key);
+	if (!limit)
+		return -1;
+	WEIR_LOCK(limit);
+	if (limit->per_second != order->per_second) {
+		/* Stamps beyond the new number would never be looked at again: all of them count from the latest. */
+		__u64 latest = 0;
+
+		for (int i = 0; i < WEIR_STAMPS; i++)
+			if (limit->admitted_ns[i] > latest)
+				latest = limit->admitted_ns[i];
+		for (int i = 0; i < WEIR_STAMPS; i++)
+			limit->admitted_ns[i] = latest;
+		limit->next = 0;
+		limit->per_second = order->per_second;
+	}
+	limit->answer = order->answer;
+	limit->origin = order->origin;
+	limit->until_ns = order->until_ns;
+	WEIR_UNLOCK(limit);
+	return 0;
+}
+
 /* Sets the record's action. The caller has a complete hello on ingress and the limiter is in force. */
 WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 {
