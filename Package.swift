@@ -53,10 +53,30 @@ let package = Package(
         library("CBPF", pkgConfig: "libbpf"),
         system("Wire", ["CWire"]),
         system("Linux", ["CLinux"]),
+        library("CKafka", pkgConfig: "rdkafka"),
+        c("CJSON", linked: ["simdjson"]),
+        library("CYAML"),
+        library("CCrypto"),
+        library("CMicrohttpd"),
+        library("CPcap"),
+        system("Crypto", ["CCrypto"]),
 
         // Core
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
+        core("ControllerCore", ["Wire", "Detection", "Messages"]),
+        core("Spelling"),
+
+        // Adapters
+        adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Spelling"]),
+        adapter("Arguments", ["Wire", "Spelling"]),
+        adapter("HTTP", ["CMicrohttpd", "Linux"]),
+        adapter("Metrics"),
+        adapter("Pcap", ["CPcap", "Linux", "Wire"]),
+        adapter("Fingerprints", ["Detection", "Crypto"]),
+
+        adapter("Kafka", ["CKafka", "Linux", "Messages"]),
+        adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
 
         // Adapters
         adapter("Probe", ["CWire", "Detection", "Wire"]),
@@ -66,6 +86,18 @@ let package = Package(
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
         tests("ParityTests", ["Detection", "Probe", "Support", "Wire"]),
         tests("WireTests", ["Wire"]),
+        tests("KafkaTests", ["Kafka", "Messages"]),
+        tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
+        tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
+        tests("SpellingTests", ["Spelling"]),
+        tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
+        tests("ArgumentsTests", ["Arguments", "Wire"]),
+        tests("HTTPTests", ["HTTP"]),
+        tests("MetricsTests", ["Metrics"]),
+        tests("DetectionTests", ["Detection", "Wire"]),
+        tests("FingerprintsTests", ["Fingerprints", "Detection"]),
+        tests("PcapTests", ["Pcap", "Wire"]),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,124 @@
+internal import Wire
+
+// The three programs' command lines. Exit codes: 0 well; 1 found what was asked about; 2 wrong use or input; 3 this machine cannot.
+
+private let long = Duration.seconds(1)...(.seconds(365 * 86_400))
+
+extension Option {
+    private static let policy = Option("policy", .file, "the policy; without it the built-in one, which observes")
+    private static let kafka = Option("kafka", .endpoints, "the brokers")
+    private static let log = Option("log", .choice(["text", "json"]), "how log lines look", standard: "text")
+    private static let interface = Option("interface", .text("PATTERN"), "interface to watch, such as eth0 or 'eth*'", isRepeatable: true)
+    private static let format = Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table")
+
+    private static func listen(_ standard: String) -> Option {
+        Option("listen", .endpoint, "where /metrics, /healthz and /readyz answer", standard: standard)
+    }
+
+    fileprivate static func common(listen standard: String) -> [Option] {
+        [policy, kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), log, listen(standard)]
+    }
+
+    fileprivate static let run = [
+        interface,
+        Option("for", .duration(long), "how long; without it until it is stopped, the demonstration 30s"),
+        policy,
+        Option(flag: "enforce", "limit on a real interface too; without it that is only observed"),
+        Option("kafka", .endpoints, "the brokers; without it a small one is built in"),
+        Option("summary", .file, "write the figures there, as JSON"),
+    ]
+
+    fileprivate static let replay = [
+        policy,
+        Option("engine", .choice(["native", "kernel"]), "parse in this process, or in the kernel's own program (root)", standard: "native"),
+        Option(flag: "all-ports", "look for hellos on every port, not only the policy's"),
+        Option(flag: "decap", "look into VXLAN, GRE and other tunnels"),
+        format,
+        Option(flag: "all", "show every hello, also the repeated ones of a source"),
+        Option("fail-on", .choice(["info", "low", "med", "high", "critical"]), "exit code 1 when an anomaly of at least this severity is found"),
+        Option("kafka", .endpoints, "send the events to these brokers, to rehearse an autoscaler"),
+        Option("speed", .choice(["1", "max"]), "with --kafka: in the capture's own time, or as fast as it goes", standard: "max"),
+    ]
+
+    fileprivate static let limitsAdd = [
+        Option("per-second", .number(1...255), "what is admitted in any second", standard: "3"),
+        Option("for", .duration(long), "when it ends by itself", standard: "10m"),
+        Option("class", .choice(["anomalous", "all"]), "only anomalous handshakes, or all of them", standard: "all"),
+        kafka,
+    ]
+
+    fileprivate static let broker = [kafka]
+    fileprivate static let agent = [
+        Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
+        Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
+        Option("state", .directory, "keeps what Kafka has not taken yet"),
+        Option("startup-trace", .file, "write where start-up time went, for weir startup or Perfetto"),
+    ]
+    fileprivate static let controller = [
+        Option("grpc", .endpoint, "where Envoy (ADS, ECDS, RLS) and KEDA are answered", standard: "127.0.0.1:9742"),
+        Option("tls-cert", .file, "certificate chain of that port, PEM"),
+        Option("tls-key", .file, "its key, PEM"),
+        Option("tls-client-ca", .file, "only clients with a certificate of these are answered"),
+        Option("external-metrics", .endpoint, "where an HPA's external metrics are answered"),
+        Option(flag: "kubernetes", "patch the scale subresource of the policy's workloads"),
+    ]
+}
+
+extension Command {
+    private static let prefix = Positional("PREFIX", .prefix, "an address or a block, such as 203.0.113.7 or 2001:db8::/64")
+
+    package static let weir = Command("weir", "see and limit anomalous TLS handshakes, live or in a capture", subcommands: [
+        Command("run", "the closed loop on this machine: a demonstration, or a real interface", options: Option.run, examples: [
+            ("weir run", "the demonstration, in namespaces of its own"),
+            ("weir run --interface eth0", "watch a real interface, touch nothing"),
+            ("weir run --interface eth0 --enforce --for 10m", "limit there for ten minutes"),
+        ]),
+        Command("replay", "captures through detection and decision, in their own time", options: Option.replay, positionals: [
+            Positional("FILE", .file, "a pcap or pcapng capture; - is standard input", count: .oneOrMore),
+        ], examples: [
+            ("weir replay attack.pcap", "what is in it, and what Weir would have done"),
+            ("tcpdump -w - | weir replay -", "without a file"),
+            ("weir replay --format json --fail-on high ci.pcap", "for a pipeline"),
+        ]),
+        Command("policy", "check and rehearse policies", subcommands: [
+            Command("check", "what is wrong with a policy", positionals: [Positional("FILE", .file, "the policy")]),
+            Command("rehearse", "what a policy would have done to captures, source by source", options: [
+                Option("against", .file, "the policy to compare with; without it the built-in one"),
+            ], positionals: [
+                Positional("NEW", .file, "the policy"), Positional("FILE", .file, "captures", count: .oneOrMore),
+            ]),
+        ]),
+        Command("doctor", "what this machine can do, and what is missing", options: Option.common(listen: "127.0.0.1:9740")),
+        Command("top", "the live view", options: Option.broker),
+        Command("tail", "a topic, readable", options: Option.broker, positionals: [
+            Positional("TOPIC", .choice(["events", "limits", "decisions"]), "which"),
+        ]),
+        Command("explain", "why a source is limited: evidence, events, decision, end", options: Option.broker, positionals: [
+            Positional("SOURCE", .prefix, "an address or a block"),
+        ]),
+        Command("limits", "the operator's hand on the limits topic", subcommands: [
+            Command("list", "what is limited now", options: Option.broker),
+            Command("add", "limit a source until a time", options: Option.limitsAdd, positionals: [prefix]),
+            Command("release", "end a source's limits", options: Option.broker, positionals: [prefix]),
+        ], standardSubcommand: "list"),
+        Command("startup", "where start-up time went", positionals: [Positional("FILE", .file, "what --startup-trace wrote")]),
+        Command("stalls", "heat map of the agent's loop"),
+        Command("trace", "one story from packet to pod", options: Option.broker, positionals: [Positional("ID", .text("ID"), "a trace id")]),
+        Command("completion", "shell completion", positionals: [Positional("SHELL", .choice(Shell.allCases.map(\.rawValue)), "which shell")], examples: [
+            ("source <(weir completion bash)", "in ~/.bashrc"),
+        ]),
+    ], examples: [
+        ("weir run", "the whole loop, from nothing"),
+        ("weir replay attack.pcap", "what Weir would have done"),
+    ])
+
+    package static let agent = Command("weir-agent", "watch this node's handshakes and limit anomalous sources",
+                                       options: Option.agent + Option.common(listen: "127.0.0.1:9740"), examples: [
+        ("weir-agent --interface eth0 --policy policy.yaml --kafka broker:9092", "one node"),
+    ])
+
+    package static let controller = Command("weir-controller", "spread limits to nodes and proxies, and ask for instances",
+                                            options: Option.controller + Option.common(listen: "127.0.0.1:9741"), examples: [
+        ("weir-controller --policy policy.yaml --kafka broker:9092", "decide, and tell Kafka"),
+    ])
+}

@@ -1,0 +1,123 @@
+internal import CMicrohttpd
+
+/// An HTTP server without a thread: its descriptor nests in the caller's epoll, and nothing happens outside `run()`.
+///
+/// GET and HEAD only, no request body, no TLS: it shows metrics and health to those who may reach its port.
+@safe package struct Server: ~Copyable {
+    /// Readable when there is something to do. Level-triggered, of the caller to watch, not to close.
+    package let descriptor: CInt
+    /// What was bound: the port that the kernel chose when 0 was asked for.
+    package let port: UInt16
+
+    // libmicrohttpd calls back on the thread that is inside `run()`, so the handler needs no lock.
+    private let daemon: OpaquePointer
+    private let context: Unmanaged<Context>
+    private let connectionLimit: UInt32
+
+    /// `host` is an address without brackets, or a name. `option` is what the person wrote it in, for errors.
+    package init(host: String, port: UInt16, option: String = "--listen", bounds: Bounds = Bounds(),
+                 handler: @escaping (_ path: String) -> Response) throws(HTTPError) {
+        let listener = try Listener(host: host, port: port, option: option)
+        let context = unsafe Unmanaged.passRetained(Context(handler))
+        guard let daemon = unsafe weir_http_start(
+            listener.descriptor, answer, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection
+        ) else {
+            unsafe context.release()
+            throw HTTPError(description: "\(option): the server does not start")
+        }
+        connectionLimit = UInt32(bounds.connections)
+        self.port = listener.port
+        listener.handOver()
+        descriptor = unsafe weir_http_epoll(daemon)
+        unsafe self.daemon = daemon
+        unsafe self.context = context
+    }
+
+    deinit {
+        // Closes the listener and every connection, and only then lets the handler go.
+        unsafe MHD_stop_daemon(daemon)
+        unsafe context.release()
+    }
+
+    /// Accepts, reads, answers: as much as is ready, without waiting.
+    package func run() {
+        let wasFull = unsafe weir_http_connections(daemon) >= connectionLimit
+        unsafe MHD_run(daemon)
+        // A full server looks at its listener again only at the start of a run, and nothing would wake the caller for that.
+        if wasFull { unsafe MHD_run(daemon) }
+    }
+
+    /// How long the caller may wait before the next `run()`, even if the descriptor stays silent; `nil`: for ever.
+    package var timeoutMilliseconds: Int? {
+        var timeout: UInt64 = 0
+        return unsafe MHD_get_timeout(daemon, &timeout) == .YES ? Int(clamping: timeout) : nil
+    }
+
+    package struct Bounds: Sendable {
+        package var connections = 64
+        package var idleSeconds = 10
+        /// Of request line and headers.
+        package var bytesPerConnection = 16_384
+        package init() {}
+    }
+}
+
+package struct Response: Sendable {
+    package var status: Int
+    package var contentType: String
+    package var body: [UInt8]
+
+    package init(status: Int = 200, contentType: String = "text/plain; charset=utf-8", body: [UInt8]) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+    }
+
+    package init(status: Int = 200, text: String) { self.init(status: status, body: Array(text.utf8)) }
+
+    package static let notFound = Response(status: 404, text: "no such page\n")
+}
+
+/// Why a server does not start: one line.
+package struct HTTPError: Error, Equatable, Sendable, CustomStringConvertible {
+    package let description: String
+}
+
+final class Context {
+    let handler: (String) -> Response
+    init(_ handler: @escaping (String) -> Response) { self.handler = handler }
+}
+
+// At file scope, so that no actor's isolation travels into C with it.
+private func answer(
+    context: UnsafeMutableRawPointer?, connection: OpaquePointer?, url: UnsafePointer<CChar>?, method: UnsafePointer<CChar>?,
+    version: UnsafePointer<CChar>?, upload: UnsafePointer<CChar>?, uploadSize: UnsafeMutablePointer<Int>?,
+    state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> MHD_Result {
+    guard let context = unsafe context, let url = unsafe url, let method = unsafe method, let state = unsafe state else { return .NO }
+    let verb = unsafe String(cString: method)
+    guard verb == "GET" || verb == "HEAD" else {
+        return unsafe queue(Response(status: 405, text: "only GET is answered here\n"), on: connection, allow: true)
+    }
+    // The first call knows the headers only, and an answer then would end the connection. Any pointer marks the second.
+    if unsafe state.pointee == nil {
+        unsafe state.pointee = context
+        return .YES
+    }
+    // The context lives until the daemon is stopped, and only a running daemon calls back.
+    let handler = unsafe Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().handler
+    return unsafe queue(handler(String(cString: url)), on: connection, allow: false)
+}
+
+private func queue(_ response: Response, on connection: OpaquePointer?, allow: Bool) -> MHD_Result {
+    // The library copies the body before the call returns; the mutable pointer is its signature's age.
+    var body = response.body
+    let message = unsafe body.withUnsafeMutableBytes { bytes in
+        unsafe MHD_create_response_from_buffer(bytes.count, bytes.baseAddress, .RESPMEM_MUST_COPY)
+    }
+    guard let message = unsafe message else { return .NO }
+    defer { unsafe MHD_destroy_response(message) }
+    unsafe MHD_add_response_header(message, "Content-Type", response.contentType)
+    if allow { unsafe MHD_add_response_header(message, "Allow", "GET, HEAD") }
+    return unsafe MHD_queue_response(connection, UInt32(clamping: response.status), message)
+}

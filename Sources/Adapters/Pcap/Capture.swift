@@ -1,0 +1,145 @@
+internal import CPcap
+internal import Glibc
+internal import Linux
+package import Wire
+
+/// A packet capture, read frame by frame: pcap in either byte order and precision, and pcapng. Nothing of it is kept.
+@safe package struct Capture: ~Copyable {
+    /// One frame's place; its bytes come beside it.
+    package struct Frame: Sendable, Equatable {
+        /// From 1, as every tool counts.
+        package let number: Int
+        package let time: Instant
+        /// As it was on the wire; more than the bytes that are here when the capture cut it.
+        package let originalLength: Int
+    }
+
+    package enum LinkType: Sendable, Equatable {
+        case ethernet, rawIP, linuxCooked
+        case other(CInt)
+    }
+
+    /// As errors call it.
+    package let name: String
+    package let linkType: LinkType
+    /// Size of the file; `nil` of a pipe.
+    package let bytesTotal: Int?
+    package private(set) var framesRead = 0
+
+    // libpcap owns the stream and closes it with itself.
+    private let reader: OpaquePointer
+    private let stream: UnsafeMutablePointer<FILE>
+    private var bytesInFrames = 0
+
+    /// `-` is standard input. A link type that is not among `accepted` is refused by its name.
+    package init(path: String, accepting accepted: [LinkType] = [.ethernet]) throws(CaptureError) {
+        let name = path == "-" ? "standard input" : path
+        let stream = unsafe try Self.open(path, name)
+        let size = unsafe Self.size(of: stream)
+        // PCAP_ERRBUF_SIZE
+        var message = [CChar](repeating: 0, count: 256)
+        guard let reader = unsafe pcap_fopen_offline_with_tstamp_precision(stream, UInt32(PCAP_TSTAMP_PRECISION_NANO), &message) else {
+            let start = unsafe Self.firstBytes(of: stream)
+            unsafe fclose(stream)
+            throw CaptureError(opening: name, libpcap: message.text, start: start)
+        }
+        let linkType = unsafe LinkType(pcap_datalink(reader))
+        guard accepted.contains(linkType) else {
+            let found = linkType.name
+            unsafe pcap_close(reader)
+            throw CaptureError("\(name): its link type is \(found), and only \(accepted.map(\.name).joined(separator: ", ")) is read")
+        }
+        self.name = name
+        self.linkType = linkType
+        bytesTotal = size
+        unsafe self.reader = reader
+        unsafe self.stream = stream
+    }
+
+    deinit { unsafe pcap_close(reader) }
+
+    /// Hands the next frame to `body`, its bytes only for that long; `false` when there are no more.
+    package mutating func next(_ body: (Frame, RawSpan) -> Void) throws(CaptureError) -> Bool {
+        var header: UnsafeMutablePointer<pcap_pkthdr>?
+        var data: UnsafePointer<UInt8>?
+        let status = unsafe pcap_next_ex(reader, &header, &data)
+        if status == PCAP_ERROR_BREAK { return false }
+        guard status == 1, let head = unsafe header?.pointee else {
+            throw CaptureError(reading: name, libpcap: unsafe String(cString: pcap_geterr(reader)), framesRead: framesRead)
+        }
+        framesRead += 1
+        bytesInFrames &+= Int(head.caplen) &+ 16
+        let frame = Frame(number: framesRead, time: Instant(head.ts), originalLength: Int(head.len))
+        guard let data = unsafe data else {
+            body(frame, RawSpan())
+            return true
+        }
+        // libpcap's buffer holds `caplen` bytes until its next call, and the span ends before that.
+        unsafe body(frame, RawSpan(_unsafeStart: data, byteCount: Int(head.caplen)))
+        return true
+    }
+
+    /// How far it is, for a progress bar: exact in a file, near in a pipe.
+    package var bytesRead: Int {
+        let offset = unsafe ftello(stream)
+        return offset >= 0 ? Int(offset) : bytesInFrames
+    }
+
+    private static func open(_ path: String, _ name: String) throws(CaptureError) -> UnsafeMutablePointer<FILE> {
+        if path == "-", isatty(STDIN_FILENO) == 1 { throw CaptureError("standard input is a terminal; give a capture file, or pipe one in") }
+        // A descriptor of our own: libpcap closes what it reads.
+        let stream = unsafe path == "-" ? fdopen(dup(STDIN_FILENO), "rb") : fopen(path, "rbe")
+        guard let stream = unsafe stream else { throw CaptureError("\(name): cannot be read: \(Errno.current)") }
+        var status = stat()
+        if unsafe fstat(fileno(stream), &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            unsafe fclose(stream)
+            throw CaptureError("\(name): is a directory; a capture is a file")
+        }
+        return unsafe stream
+    }
+
+    private static func size(of stream: UnsafeMutablePointer<FILE>) -> Int? {
+        var status = stat()
+        guard unsafe fstat(fileno(stream), &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+
+    /// What a foreign file starts with; nothing of a pipe, where it is gone.
+    private static func firstBytes(of stream: UnsafeMutablePointer<FILE>) -> [UInt8] {
+        guard unsafe fseeko(stream, 0, SEEK_SET) == 0 else { return [] }
+        var bytes = [UInt8](repeating: 0, count: 6)
+        let count = unsafe fread(&bytes, 1, bytes.count, stream)
+        return Array(bytes[..<count])
+    }
+}
+
+extension Capture.LinkType {
+    init(_ value: CInt) {
+        switch value {
+        case DLT_EN10MB: self = .ethernet
+        case DLT_RAW, 228, 229: self = .rawIP
+        case DLT_LINUX_SLL, DLT_LINUX_SLL2: self = .linuxCooked
+        default: self = .other(value)
+        }
+    }
+
+    package var name: String {
+        switch self {
+        case .ethernet: "Ethernet"
+        case .rawIP: "raw IP"
+        case .linuxCooked: "Linux cooked (-i any)"
+        case .other(let value): unsafe pcap_datalink_val_to_name(value).map { unsafe String(cString: $0) } ?? "unknown (\(value))"
+        }
+    }
+}
+
+extension Instant {
+    /// With nanosecond precision libpcap keeps nanoseconds where the name says microseconds. A corrupt file may hold any number.
+    fileprivate init(_ time: timeval) {
+        self.init(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_usec))
+    }
+}
+
+extension [CChar] {
+    fileprivate var text: String { String(decoding: prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+}

@@ -1,0 +1,2 @@
+/* Only savefiles are read with it; live devices are the probe's. */
+#include <pcap/pcap.h>

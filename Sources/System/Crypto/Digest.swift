@@ -1,0 +1,36 @@
+internal import CCrypto
+
+/// The two hashes that fingerprints and versions are made of, by OpenSSL's libcrypto (which librdkafka brings anyway).
+package enum Digest: Sendable {
+    case md5, sha256
+
+    /// The hash of `bytes`, as lower-case hexadecimal.
+    package func hex(of bytes: Span<UInt8>) -> String {
+        let (hash, size) = (self == .md5) ? unsafe (EVP_md5(), 16) : unsafe (EVP_sha256(), 32)
+        let digits = StaticDigits.hexadecimal
+        // EVP_MAX_MD_SIZE is 64, so the hash fits whichever it is.
+        return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) { output in
+            var count: UInt32 = 0
+            let done = unsafe bytes.withUnsafeBufferPointer { input in
+                unsafe EVP_Digest(input.baseAddress, input.count, output.baseAddress, &count, hash, nil)
+            }
+            precondition(done == 1 && count == size, "libcrypto refuses a hash: is it in FIPS mode?")
+            return unsafe String(unsafeUninitializedCapacity: size * 2) { text in
+                for index in 0..<size {
+                    unsafe text[index * 2] = digits[Int(output[index] >> 4)]
+                    unsafe text[index * 2 + 1] = digits[Int(output[index] & 15)]
+                }
+                return size * 2
+            }
+        }
+    }
+
+    package func hex(of text: String) -> String {
+        let bytes = Array(text.utf8)
+        return hex(of: bytes.span)
+    }
+}
+
+private enum StaticDigits {
+    static let hexadecimal = Array("0123456789abcdef".utf8)
+}
