@@ -67,6 +67,7 @@ let package = Package(
         adapter("Arguments", ["Wire", "Spelling"]),
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
+        adapter("Terminal", ["Wire"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto"]),
 
@@ -80,6 +81,7 @@ let package = Package(
         tests("DetectionTests", ["Detection", "Wire"]),
         tests("FingerprintsTests", ["Fingerprints", "Detection"]),
         tests("PcapTests", ["Pcap", "Wire"]),
+        tests("TerminalTests", ["Terminal"]),
     ],
     swiftLanguageModes: [.v6]
 )
