@@ -72,6 +72,7 @@ let package = Package(
         adapter("Arguments", ["Wire", "Spelling"]),
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
+        adapter("Terminal", ["Wire"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto"]),
 
@@ -97,6 +98,7 @@ let package = Package(
         tests("DetectionTests", ["Detection", "Wire"]),
         tests("FingerprintsTests", ["Fingerprints", "Detection"]),
         tests("PcapTests", ["Pcap", "Wire"]),
+        tests("TerminalTests", ["Terminal"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
