@@ -52,7 +52,7 @@ let package = Package(
         c("CProbe"),
         library("CBPF", pkgConfig: "libbpf"),
         system("Wire", ["CWire"]),
-        system("Linux", ["CLinux"]),
+        system("Linux", ["CLinux", "Wire"]),
         library("CKafka", pkgConfig: "rdkafka"),
         c("CJSON", linked: ["simdjson"]),
         library("CYAML"),
@@ -65,6 +65,7 @@ let package = Package(
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
         core("ControllerCore", ["Wire", "Detection", "Messages"]),
+        core("AgentCore", ["Wire", "Detection", "Messages"]),
         core("Spelling"),
 
         // Adapters
@@ -78,10 +79,14 @@ let package = Package(
 
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
-
-        // Adapters
+        adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
+        adapter("Log", ["Linux", "Wire", "Messages"]),
+
+        // Programs
+        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
+                               "PolicyFile", "Probe", "Wire"]),
 
         // Tests
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),

@@ -51,8 +51,7 @@ extension Option {
     fileprivate static let agent = [
         Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
-        Option("state", .directory, "keeps what Kafka has not taken yet"),
-        Option("startup-trace", .file, "write where start-up time went, for weir startup or Perfetto"),
+        Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
     fileprivate static let controller = [
         Option("grpc", .endpoint, "where Envoy (ADS, ECDS, RLS) and KEDA are answered", standard: "127.0.0.1:9742"),
