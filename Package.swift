@@ -74,19 +74,19 @@ let package = Package(
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
         adapter("Terminal", ["Wire"]),
+        adapter("Log", ["Linux", "Wire", "Messages"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto"]),
-
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
-        adapter("Log", ["Linux", "Wire", "Messages"]),
 
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Wire"]),
+        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log"]),
 
         // Tests
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),

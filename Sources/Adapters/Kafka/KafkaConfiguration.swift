@@ -18,6 +18,9 @@ package struct KafkaConfiguration: Sendable, Equatable {
     /// In the order given; the last of a name wins.
     package private(set) var properties: [Property] = []
 
+    /// Knows no broker yet: a file may name them.
+    package init() {}
+
     /// - Parameter bootstrap: `host:port[,host:port...]`; `[address]:port` for IPv6.
     package init(bootstrap: String) throws(Problem) {
         for broker in bootstrap.split(separator: ",", omittingEmptySubsequences: false) {

@@ -94,7 +94,7 @@ package struct KafkaConsumer: ~Copyable {
 
     /// Leaves the group, so that others need not wait for a time-out, but waits no longer than that. Partitions are handed back on the way
     /// (`.revoked` in `body`, which the closing answers itself).
-    package consuming func close(withinMilliseconds milliseconds: Int, _ body: (borrowing Event) -> Void = { _ in }) {
+    package func close(withinMilliseconds milliseconds: Int, _ body: (borrowing Event) -> Void = { _ in }) {
         if let error = unsafe rd_kafka_consumer_close_queue(handle.instance, handle.queue) {
             unsafe rd_kafka_error_destroy(error)
             return

@@ -84,8 +84,9 @@ package struct KafkaProducer: ~Copyable {
         unsafe rd_kafka_purge(handle.instance, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
     }
 
-    /// Waits for what is in flight, but not longer than that, and lets go. Returns how many records were given up.
-    package consuming func close(withinMilliseconds milliseconds: Int, _ body: (Event) -> Void = { _ in }) -> Int {
+    /// Waits for what is in flight, but not longer than that, and gives up the rest: nothing more can be produced then. Returns how many
+    /// records were given up.
+    package func close(withinMilliseconds milliseconds: Int, _ body: (Event) -> Void = { _ in }) -> Int {
         let end = Clock.monotonic + UInt64(milliseconds) * 1_000_000
         while inFlight > 0 {
             let now = Clock.monotonic

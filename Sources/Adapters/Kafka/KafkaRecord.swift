@@ -28,9 +28,9 @@ internal import CKafka
     package var isTombstone: Bool { unsafe message.pointee.payload == nil }
 
     /// The value's bytes in place; empty for a tombstone.
-    package func withValue<Result>(_ body: (RawSpan) -> Result) -> Result {
-        guard let start = unsafe message.pointee.payload else { return body(RawSpan()) }
-        return body(unsafe RawSpan(_unsafeStart: start, byteCount: message.pointee.len))
+    package func withValue<Result, Failure>(_ body: (RawSpan) throws(Failure) -> Result) throws(Failure) -> Result {
+        guard let start = unsafe message.pointee.payload else { return try body(RawSpan()) }
+        return try body(unsafe RawSpan(_unsafeStart: start, byteCount: message.pointee.len))
     }
 
     /// A copy of the value; `nil` for a tombstone.

@@ -81,11 +81,8 @@ package struct Controller: Sendable {
         if isReplay { counts.replayed += 1 }
         guard event.proof >= policy.proof else { counts.unproven += 1; return [] }
         guard event.severity >= .medium else { counts.minor += 1; return [] }
-        var time = event.time
-        if let appended {
-            time = min(max(time, appended - Self.clamp), appended + Self.clamp)
-            if time != event.time { counts.clamped += 1 }
-        }
+        let time = Self.time(of: event, appended: appended)
+        if time != event.time { counts.clamped += 1 }
 
         // Scaling is for what the workload had to carry: what was refused cost it nothing.
         let isRefused = event.counts.seen > 0 && event.counts.reset + event.counts.dropped >= event.counts.seen
@@ -126,6 +123,12 @@ package struct Controller: Sendable {
         return outputs
     }
 
+    /// When an event counts as having happened.
+    package static func time(of event: ThrottleEvent, appended: Instant?) -> Instant {
+        guard let appended else { return event.time }
+        return min(max(event.time, appended - clamp), appended + clamp)
+    }
+
     private mutating func scale(_ event: ThrottleEvent, _ target: Policy.Target, _ count: Int, _ time: Instant, _ position: LogPosition) -> ScaleDecision? {
         switch scales.consider(event, target: target, count: count, at: time, from: position, windows: windows, under: policy) {
         case .step(let decision): counts.scaleSteps += 1; return decision
@@ -146,7 +149,7 @@ package struct Controller: Sendable {
 
     package mutating func release(_ key: Limit.Key, at time: Instant) { limits.release(key, at: time) }
 
-    /// - Parameter time: of the event that caused it (the record's CloudEvents time); `nil` when unknown.
+    /// - Parameter time: of the event that caused it, as `time(of:appended:)` said then (the record's CloudEvents time); `nil` when unknown.
     package mutating func apply(_ decision: ScaleDecision, id: String?, at time: Instant?) {
         scales.apply(decision, from: id.flatMap { LogPosition(id: $0) }, at: time, under: policy)
     }

@@ -27,7 +27,10 @@ extension Node {
     func readLimits() -> Bool {
         guard let limits else { return false }
         let more = limits.follower.drain(atMost: 256) { event in
-            if case .record(let record) = event { take(record, limits) }
+            switch event {
+            case .record(let record): take(record, limits)
+            default: break    // the publisher says whether Kafka answers
+            }
         }
         return more
     }
