@@ -50,6 +50,7 @@ let package = Package(
         c("CWire", path: "bpf/shared"),
         c("CLinux"),
         c("CProbe"),
+        c("CDemonstration"),
         library("CBPF", pkgConfig: "libbpf"),
         system("Wire", ["CWire"]),
         system("Linux", ["CLinux", "Wire"]),
@@ -87,6 +88,8 @@ let package = Package(
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Wire"]),
         program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log"]),
+
+        program("weir", ["Arguments", "CDemonstration", "Detection", "HTTP", "JSON", "Kafka", "Linux", "Messages", "PolicyFile", "Terminal", "Wire"]),
 
         // Tests
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),

@@ -100,7 +100,7 @@ extension Node {
     func reload() {
         guard let path = settings.policyPath else { return }
         do throws(PolicyError) {
-            let next = try PolicyFile.load(path: path)
+            let next = try Settings.load(path, settings.mode)
             guard next != policy else { return }
             generation += 1
             setAllowed(next, before: policy)

@@ -66,7 +66,8 @@ final class Node {
         let server = try Server(host: settings.listen.host, port: settings.listen.port) { [unowned self] path in self.answer(path) }
         let tick = try Ticker(everyMilliseconds: 100)
         let links = try LinkEvents()
-        let file = try settings.policyPath.map { path throws(Errno) in PolicyWatch(try FileWatch(path: path)) }
+        // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
+        let file = settings.policyPath.flatMap { path in (try? FileWatch(path: path)).map { PolicyWatch($0) } }
         if let kafka = settings.kafka {
             publisher = try Publisher(kafka, node: settings.node, log: log)
             limits = try LimitsReader(kafka, node: settings.node)

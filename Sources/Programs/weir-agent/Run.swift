@@ -41,6 +41,8 @@ struct Settings {
     /// Shell patterns; empty means the interfaces of the default routes.
     let patterns: [String]
     let policyPath: String?
+    /// Whatever the policy says; `nil` leaves it to the policy.
+    let mode: Policy.Mode?
     let policy: Policy
     let kafka: KafkaConfiguration?
     let listen: Endpoint
@@ -52,7 +54,8 @@ struct Settings {
         node = arguments.text("node") ?? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         patterns = arguments.texts("interface")
         policyPath = arguments.text("policy")
-        policy = try policyPath.map { path throws(PolicyError) in try PolicyFile.load(path: path) } ?? Policy()
+        mode = arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) }
+        policy = try Self.load(policyPath, mode)
         listen = arguments.endpoint("listen")!
         attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }
         if arguments.has("kafka") || arguments.has("kafka-config") {
@@ -62,6 +65,16 @@ struct Settings {
         } else {
             kafka = nil
         }
+    }
+}
+
+extension Settings {
+    /// The policy of a file, or the built-in one.
+    static func load(_ path: String?, _ mode: Policy.Mode?) throws(PolicyError) -> Policy {
+        var policy = Policy()
+        if let path { policy = try PolicyFile.load(path: path) }
+        if let mode { policy.mode = mode }
+        return policy
     }
 }
 

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -92,6 +93,16 @@ int weir_unshare_network(void)
 	r = ioctl(s, SIOCSIFFLAGS, &loopback) < 0 ? -errno : 0;
 	close(s);
 	return r;
+}
+
+int weir_scratch_file(const char *name)
+{
+	return memfd_create(name, MFD_CLOEXEC);
+}
+
+int weir_pipe(int ends[2])
+{
+	return pipe2(ends, O_CLOEXEC);
 }
 
 int weir_link_events(void)

@@ -88,4 +88,12 @@ package enum File {
         }
         return String(decoding: bytes.prefix(limit), as: UTF8.self)
     }
+
+    /// Writes a file whole, or anew; false when it cannot be.
+    package static func write(_ path: String, _ bytes: [UInt8]) -> Bool {
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count
+    }
 }
