@@ -82,6 +82,7 @@ let package = Package(
         tests("FingerprintsTests", ["Fingerprints", "Detection"]),
         tests("PcapTests", ["Pcap", "Wire"]),
         tests("TerminalTests", ["Terminal"]),
+        tests("FixtureTests", ["Pcap", "Detection", "Fingerprints"]),
     ],
     swiftLanguageModes: [.v6]
 )
