@@ -29,7 +29,7 @@ struct Expected: Sendable, CustomTestStringConvertible {
 @Suite struct FixtureTests {
     @Test("The recordings are all there")
     func present() {
-        #expect(Expected.all.count > 30 && Set(Expected.all.map(\.file)).count > 20)
+        #expect(Expected.all.count == 42 && Set(Expected.all.map(\.file)).count == 25)
     }
 
     @Test("An independent dissector sees the same hello in the same frame", arguments: Expected.all)

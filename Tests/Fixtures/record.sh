@@ -52,6 +52,7 @@ done
 record() {
     local name=$1
     shift
+    : >"$work/log"    # or the last one's words would be taken for this one's
     tcpdump -Z root -i "${interface:-server}" -s 0 -U --immediate-mode ${precision:+--time-stamp-precision=$precision} -w "$here/$name.pcap" "${filter:-tcp}" 2>"$work/log" &
     local dump=$!
     until grep -q 'listening on' "$work/log"; do read -rt 0.02 <> <(:) || true; done
