@@ -49,8 +49,12 @@ let package = Package(
         // System
         c("CWire", path: "bpf/shared"),
         c("CLinux"),
+        c("CProbe"),
+        library("CBPF", pkgConfig: "libbpf"),
         system("Wire", ["CWire"]),
-        system("Linux", ["CLinux"]),
+        system("Linux", ["CLinux", "Wire"]),
+        library("CKafka", pkgConfig: "rdkafka"),
+        c("CJSON", linked: ["simdjson"]),
         library("CYAML"),
         library("CCrypto"),
         library("CMicrohttpd"),
@@ -60,6 +64,8 @@ let package = Package(
         // Core
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
+        core("ControllerCore", ["Wire", "Detection", "Messages"]),
+        core("AgentCore", ["Wire", "Detection", "Messages"]),
         core("Spelling"),
 
         // Adapters
@@ -68,11 +74,27 @@ let package = Package(
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
         adapter("Terminal", ["Wire"]),
+        adapter("Log", ["Linux", "Wire", "Messages"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto"]),
+        adapter("Kafka", ["CKafka", "Linux", "Messages"]),
+        adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
+        adapter("NetPoll", ["CLinux", "Linux"]),
+        adapter("Probe", ["CWire", "Detection", "Wire"]),
+        adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
+
+        // Programs
+        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
+                               "PolicyFile", "Probe", "Wire"]),
+        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log"]),
 
         // Tests
+        .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
+        tests("ParityTests", ["Detection", "Probe", "Support", "Wire"]),
         tests("WireTests", ["Wire"]),
+        tests("KafkaTests", ["Kafka", "Messages"]),
+        tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
+        tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
         tests("SpellingTests", ["Spelling"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Wire"]),
@@ -84,5 +106,6 @@ let package = Package(
         tests("TerminalTests", ["Terminal"]),
         tests("FixtureTests", ["Pcap", "Detection", "Fingerprints"]),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

@@ -51,16 +51,7 @@ extension Option {
     fileprivate static let agent = [
         Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
-        Option("state", .directory, "keeps what Kafka has not taken yet"),
-        Option("startup-trace", .file, "write where start-up time went, for weir startup or Perfetto"),
-    ]
-    fileprivate static let controller = [
-        Option("grpc", .endpoint, "where Envoy (ADS, ECDS, RLS) and KEDA are answered", standard: "127.0.0.1:9742"),
-        Option("tls-cert", .file, "certificate chain of that port, PEM"),
-        Option("tls-key", .file, "its key, PEM"),
-        Option("tls-client-ca", .file, "only clients with a certificate of these are answered"),
-        Option("external-metrics", .endpoint, "where an HPA's external metrics are answered"),
-        Option(flag: "kubernetes", "patch the scale subresource of the policy's workloads"),
+        Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }
 
@@ -117,8 +108,8 @@ extension Command {
         ("weir-agent --interface eth0 --policy policy.yaml --kafka broker:9092", "one node"),
     ])
 
-    package static let controller = Command("weir-controller", "spread limits to nodes and proxies, and ask for instances",
-                                            options: Option.controller + Option.common(listen: "127.0.0.1:9741"), examples: [
+    package static let controller = Command("weir-controller", "spread limits to every node, and ask for instances",
+                                            options: Option.common(listen: "127.0.0.1:9741"), examples: [
         ("weir-controller --policy policy.yaml --kafka broker:9092", "decide, and tell Kafka"),
     ])
 }

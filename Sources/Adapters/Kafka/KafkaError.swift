@@ -1,0 +1,62 @@
+internal import CKafka
+
+/// What librdkafka or a broker refused, with what a caller needs to choose between waiting, starting over and giving up.
+package struct KafkaError: Error, Equatable, Sendable {
+    /// librdkafka's code: below zero its own, above zero the broker's.
+    package let code: Int32
+    /// The library's words.
+    package let message: String
+    /// The handle is done for: purge it, let it go, make another (`KafkaProducer`).
+    package let isFatal: Bool
+    /// The same call may succeed later.
+    package let isRetriable: Bool
+
+    init(_ code: rd_kafka_resp_err_t, _ message: String? = nil, isFatal: Bool = false, isRetriable: Bool = false) {
+        self.code = code.rawValue
+        // Both are pointers into the library's static tables.
+        self.message = unsafe message ?? String(cString: rd_kafka_err2str(code))
+        self.isFatal = isFatal
+        self.isRetriable = isRetriable || code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT
+            || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE
+    }
+
+    /// Takes over an `rd_kafka_error_t` and frees it.
+    init(consuming error: OpaquePointer) {
+        // The message lives as long as the error, which is freed after it was copied.
+        self.init(unsafe rd_kafka_error_code(error), unsafe String(cString: rd_kafka_error_string(error)),
+                  isFatal: unsafe rd_kafka_error_is_fatal(error) != 0, isRetriable: unsafe rd_kafka_error_is_retriable(error) != 0)
+        unsafe rd_kafka_error_destroy(error)
+    }
+
+    /// No broker of the list can be reached now; the library keeps trying.
+    package var isAllBrokersDown: Bool { code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue }
+    /// One broker cannot be reached, resolved or talked to now; the library keeps trying.
+    package var isTransport: Bool { code == RD_KAFKA_RESP_ERR__TRANSPORT.rawValue || code == RD_KAFKA_RESP_ERR__RESOLVE.rawValue }
+    package var isBrokerDown: Bool { isAllBrokersDown || isTransport }
+    package var isTimeout: Bool { code == RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue }
+    package var isAuthentication: Bool {
+        code == RD_KAFKA_RESP_ERR__AUTHENTICATION.rawValue || code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED.rawValue
+    }
+    /// Thrown away on request before it was delivered (`purge`, or the handle was closed).
+    package var isPurged: Bool { code == RD_KAFKA_RESP_ERR__PURGE_QUEUE.rawValue || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT.rawValue }
+    package var isUnknownTopic: Bool {
+        code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART.rawValue || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC.rawValue
+            || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION.rawValue
+    }
+    /// The broker does not have the request at all (the mock and topic creation).
+    package var isUnsupported: Bool {
+        code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE.rawValue || code == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION.rawValue
+    }
+}
+
+extension KafkaError: CustomStringConvertible {
+    /// `_ALL_BROKERS_DOWN: 1/1 brokers are down`
+    package var description: String { unsafe "\(String(cString: rd_kafka_err2name(rd_kafka_resp_err_t(rawValue: code)))): \(message)" }
+}
+
+/// One line of librdkafka's own log. `level` is syslog's: 3 error, 4 warning, 6 information, 7 debugging.
+package struct KafkaLog: Sendable, Equatable {
+    package let level: Int
+    package let facility: String
+    package let message: String
+}

@@ -1,0 +1,122 @@
+internal import CKafka
+internal import Linux
+
+/// Reads every partition of some topics from the oldest record on, outside any group: for state that every reader wants whole
+/// (limits, scale decisions). Says when it has read all there is.
+package struct KafkaFollower: ~Copyable {
+    package enum Event: ~Copyable {
+        case record(KafkaRecord)
+        /// Everything before that offset has been handed out. Comes again each time that the end is reached.
+        case endOfPartition(KafkaPosition)
+        case notice(KafkaNotice)
+    }
+
+    private let handle: Handle
+    private let log: Log
+
+    /// Partition 0 of each topic is read at once; the others, if there are any, when the broker has been seen to answer.
+    package init(_ configuration: KafkaConfiguration, topics: [String], name: String) throws(KafkaError) {
+        handle = try Handle(
+            RD_KAFKA_CONSUMER, configuration, name: name, defaults: [("fetch.wait.max.ms", "20")] + Self.bounds,
+            fixed: [("enable.auto.commit", "false"), ("auto.offset.reset", "earliest"), ("isolation.level", "read_committed"), ("enable.partition.eof", "true")],
+            events: RD_KAFKA_EVENT_FETCH)
+        log = unsafe Log(handle.instance, into: handle.queue, topics)
+    }
+
+    // Its topics go before the instance does.
+    deinit { log.stop() }
+
+    /// What waits here unread, bounded: kilobytes and records in all, bytes a partition and fetch.
+    static let bounds = [("queued.max.messages.kbytes", "65536"), ("queued.min.messages", "10000"), ("fetch.message.max.bytes", "1048576")]
+
+    /// As `KafkaProducer.eventDescriptor`.
+    package var eventDescriptor: CInt { handle.descriptor.rawValue }
+
+    /// Whether the end of every partition has been reached once, so that nothing older is still to come.
+    package var isCaughtUp: Bool { log.isCaughtUp }
+
+    /// Whether everything before `offset` has been handed out.
+    package func hasRead(_ partition: KafkaPartition, upTo offset: Int64) -> Bool { offset <= 0 || log.next[partition, default: 0] >= offset }
+
+    /// Partitions read, for who wants to ask the broker about their ends.
+    package var partitions: [KafkaPartition] { Array(log.next.keys) }
+
+    /// As `KafkaConsumer.drain`.
+    @discardableResult
+    package func drain(atMost limit: Int = 1000, _ body: (borrowing Event) -> Void) -> Bool {
+        unsafe handle.poll(atMost: limit) { event in
+            switch unsafe rd_kafka_event_type(event) {
+            case RD_KAFKA_EVENT_FETCH:
+                while let message = unsafe rd_kafka_event_message_next(event) {
+                    if let change = handle.connection.works() { body(.notice(change)) }
+                    let record = unsafe KafkaRecord(message)
+                    log.read(record)
+                    body(.record(record))
+                }
+            case RD_KAFKA_EVENT_ERROR where unsafe rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__PARTITION_EOF:
+                if let change = handle.connection.works() { body(.notice(change)) }
+                // The element is a copy that we free.
+                guard let element = unsafe rd_kafka_event_topic_partition(event) else { return }
+                let position = unsafe PartitionList.position(element.pointee)
+                unsafe rd_kafka_topic_partition_destroy(element)
+                log.reachedEnd(position.partition)
+                body(.endOfPartition(KafkaPosition(position.partition, offset: log.next[position.partition, default: 0])))
+            default:
+                unsafe handle.notice(event) { body(.notice($0)) }
+            }
+        }
+    }
+
+    /// Where the reading stands.
+    @safe private final class Log {
+        private let queue: OpaquePointer
+        /// Each topic's own object, and whether its partitions have been counted.
+        private var topics: [(handle: OpaquePointer, name: String, isCounted: Bool)] = unsafe []
+        private let instance: OpaquePointer
+        private(set) var next: [KafkaPartition: Int64] = [:]
+        private var ended: Set<KafkaPartition> = []
+
+        init(_ instance: OpaquePointer, into queue: OpaquePointer, _ names: [String]) {
+            unsafe self.instance = instance
+            unsafe self.queue = queue
+            for name in names {
+                guard let topic = unsafe rd_kafka_topic_new(instance, name, nil) else { continue }
+                unsafe topics.append((topic, name, false))
+                unsafe start(topic, name, partition: 0)
+            }
+        }
+
+        func stop() {
+            for index in unsafe topics.indices {
+                let topic = unsafe topics[index]
+                for partition in next.keys where unsafe partition.topic == topic.name { unsafe _ = rd_kafka_consume_stop(topic.handle, Int32(partition.partition)) }
+                unsafe rd_kafka_topic_destroy(topic.handle)
+            }
+        }
+
+        var isCaughtUp: Bool { unsafe ended.count == next.count && topics.allSatisfy(\.isCounted) }
+
+        func read(_ record: borrowing KafkaRecord) {
+            next[KafkaPartition(topic: record.topic, partition: record.partition)] = record.offset + 1
+        }
+
+        /// The broker answers, so asking it how many partitions there are costs a round trip on one machine or network, not a time-out.
+        func reachedEnd(_ partition: KafkaPartition) {
+            ended.insert(partition)
+            guard let index = unsafe topics.firstIndex(where: { unsafe $0.name == partition.topic && !$0.isCounted }) else { return }
+            var metadata: UnsafePointer<rd_kafka_metadata>?
+            guard unsafe rd_kafka_metadata(instance, 0, topics[index].handle, &metadata, 250) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = unsafe metadata else { return }
+            defer { unsafe rd_kafka_metadata_destroy(metadata) }
+            guard unsafe metadata.pointee.topic_cnt == 1 else { return }
+            unsafe topics[index].isCounted = true
+            for partition in unsafe 1..<max(1, Int(metadata.pointee.topics[0].partition_cnt)) {
+                unsafe start(topics[index].handle, topics[index].name, partition: partition)
+            }
+        }
+
+        private func start(_ topic: OpaquePointer, _ name: String, partition: Int) {
+            next[KafkaPartition(topic: name, partition: partition)] = 0
+            unsafe _ = rd_kafka_consume_start_queue(topic, Int32(partition), KafkaPosition.beginning, queue)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+internal import Detection
+internal import Messages
+internal import Wire
+
+/// Which limits stand, and which step of the ladder each source has reached. Only what an event changes materially is said again.
+struct LimitBook {
+    enum Verdict: Equatable {
+        case set(Limit), renew(Limit)
+        /// Nothing to say: already so, or said before (a replayed event).
+        case stands
+        /// An operator's entry or release is in force.
+        case overruled
+        /// The policy never limits this source.
+        case allowed
+        case full
+    }
+
+    /// A source limited again this soon after its last limit ended climbs the ladder.
+    static let memory = Duration.seconds(86_400)
+
+    let capacity: Int
+    private var entries: [Limit.Key: Entry] = [:]
+    /// Tombstones of our own that have not come back yet, so that they are not taken for an operator's release.
+    private var forgotten: [Limit.Key: Int] = [:]
+
+    private struct Entry {
+        var until: Instant
+        var step: Int
+        var generation: Int
+        var isOperators: Bool
+        var isReleased = false
+        /// The event that caused it, which no replay of the log may answer a second time.
+        var trigger: LogPosition?
+    }
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    var count: Int { entries.count }
+
+    mutating func consider(_ event: ThrottleEvent, _ wanted: ThrottleEvent.Limit, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy) -> Verdict {
+        guard !policy.allow.cidrs.contains(where: { $0.contains(event.sourcePrefix) || event.sourcePrefix.contains($0) }) else { return .allowed }
+        let key = Limit.Key(prefix: event.sourcePrefix, limitClass: wanted.limitClass)
+        let entry = entries[key]
+        var step = 0, isActive = false
+        if let entry {
+            isActive = time < entry.until
+            if isActive, entry.isOperators || entry.isReleased { return .overruled }
+            if let trigger = entry.trigger, trigger.partition == position.partition, position.offset <= trigger.offset { return .stands }
+            step = isActive ? entry.step : time - entry.until < Self.memory && !entry.isReleased ? min(entry.step + 1, max(0, policy.escalation.count - 1)) : 0
+        } else if entries.count >= capacity {
+            return .full
+        }
+        let base = step == 0 ? Self.firstDuration(event.anomalies, policy) : policy.duration(ofStep: step)
+        let longest = max(base, policy.escalation.max() ?? base)
+        // What the node has set itself counts, as long as its end is no later than any limit may be.
+        let theirs = min(wanted.until, time + longest)
+        let until = step == 0 && !isActive && theirs > time ? theirs : max(theirs, time + base)
+        // A renewal is worth a record only when it moves the end by half the limit's length.
+        if isActive, let entry, until - entry.until < base / 2 { return .stands }
+
+        let generation = (entry?.generation ?? 0) + 1
+        var limit = Limit(key: key, perSecond: wanted.perSecond, answer: wanted.answer, until: until, generation: generation, anomalies: event.anomalies, traceID: event.traceID)
+        limit.step = step
+        limit.eventsInWindow = eventsInWindow
+        limit.eventIDs = [event.id]
+        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, trigger: position)
+        return isActive ? .renew(limit) : .set(limit)
+    }
+
+    /// Takes over what the topic says.
+    mutating func apply(_ limit: Limit, from position: LogPosition?, at time: Instant) {
+        let isOperators = limit.origin == .operator
+        if let entry = entries[limit.key], !isOperators {
+            if (entry.isOperators || entry.isReleased) && time < entry.until { return }
+            if entry.generation > limit.generation { return }
+        }
+        guard entries[limit.key] != nil || entries.count < capacity else { return }
+        entries[limit.key] = Entry(until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, trigger: position)
+    }
+
+    /// Takes over a tombstone. One of a limit in force is an operator's, and holds until that limit would have ended.
+    mutating func release(_ key: Limit.Key, at time: Instant) {
+        if let count = forgotten[key] {
+            forgotten[key] = count > 1 ? count - 1 : nil
+            return
+        }
+        guard let entry = entries[key] else { return }
+        if time < entry.until { entries[key]?.isReleased = true } else { entries[key] = nil }
+    }
+
+    /// Forgets up to `most` limits that ended so long ago that they mean nothing any more, and says which, for tombstones.
+    mutating func forget(at time: Instant, from partitions: Set<Int>, atMost most: Int) -> [Limit.Key] {
+        var keys: [Limit.Key] = []
+        for (key, entry) in entries where time - entry.until >= Self.memory {
+            // Of a source whose events another replica reads, that replica may just be setting a new limit.
+            guard let trigger = entry.trigger, partitions.contains(trigger.partition) else { continue }
+            keys.append(key)
+            if keys.count == most { break }
+        }
+        for key in keys {
+            entries[key] = nil
+            forgotten[key, default: 0] += 1
+        }
+        return keys
+    }
+
+    func active(at time: Instant) -> Int { entries.values.reduce(0) { $0 + (time < $1.until && !$1.isReleased ? 1 : 0) } }
+
+    private static func firstDuration(_ anomalies: AnomalySet, _ policy: Policy) -> Duration {
+        anomalies.list.compactMap { policy.detections[$0]?.limit?.duration }.max() ?? policy.duration(ofStep: 0)
+    }
+}

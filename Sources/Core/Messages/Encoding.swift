@@ -1,0 +1,133 @@
+internal import Detection
+internal import Wire
+
+// What goes over the topics, member by member, in the order that docs and schemas show (manifests/schemas).
+
+extension ThrottleEvent {
+    package static let schema = "weir.dev/throttle-event/v1"
+    package static let type = "dev.weir.throttle-event.v1"
+
+    /// As the value of a record.
+    package func encoded() -> [UInt8] {
+        var json = JSONWriter(capacity: 1280)
+        json.object { write(to: &$0) }
+        return json.bytes
+    }
+
+    /// The members alone, for whoever has more to say in the same object.
+    package func write(to json: inout JSONWriter) {
+        json.member("schema", Self.schema)
+        json.member("id", id)
+        json.member("time", time)
+        json.member("node", node)
+        json.member("interface", interface)
+        json.member("direction", direction.id)
+        json.member("source.address", sourceAddress.description)
+        json.member("source.port", Int(sourcePort))
+        json.member("source.prefix", sourcePrefix.description)
+        json.member("destination.address", destinationAddress.description)
+        json.member("destination.port", Int(destinationPort))
+        json.member("network.transport", "tcp")
+        json.member("workload", workload)
+        json.member("anomalies", anomalies.list.map(\.id))
+        json.member("severity", severity.id)
+        json.member("completeness", completeness.id)
+        json.member("proof", proof.id)
+        json.member("tls.client.server_name", serverName)
+        json.member("tls.client.version", version)
+        json.member("tls.client.alpn", alpn)
+        json.member("tls.client.ja3", ja3)
+        json.member("tls.client.ja4", ja4)
+        json.member("action", action.rawValue)
+        if let limit {
+            json.object("limit") { json in
+                json.member("class", limit.limitClass.id)
+                json.member("per_second", limit.perSecond)
+                json.member("answer", limit.answer.id)
+                json.member("until", limit.until)
+                json.member("enforced", limit.enforced)
+            }
+        } else {
+            json.null("limit")
+        }
+        json.object("counts") { json in
+            json.member("since", counts.since)
+            json.member("seen", counts.seen)
+            json.member("suppressed", counts.suppressed)
+            json.member("reset", counts.reset)
+            json.member("dropped", counts.dropped)
+        }
+        json.member("enforced_by", enforcedBy.rawValue)
+        json.object("latency_us") { json in
+            json.member("seen_to_decided", seenToDecided)
+            json.member("seen_to_enforced", seenToEnforced)
+        }
+        json.object("policy") { json in
+            json.member("name", policyName)
+            json.member("version", policyVersion)
+        }
+        json.member("trace_id", traceID)
+    }
+
+    /// For the record that carries this event.
+    package var headers: [(name: String, value: String)] { cloudEventHeaders(id: id, source: node, type: Self.type, time: time, traceID: traceID) }
+}
+
+extension Limit {
+    package static let schema = "weir.dev/limit/v1"
+    package static let type = "dev.weir.limit.v1"
+
+    package func encoded() -> [UInt8] {
+        var json = JSONWriter(capacity: 640)
+        json.object { write(to: &$0) }
+        return json.bytes
+    }
+
+    package func write(to json: inout JSONWriter) {
+        json.member("schema", Self.schema)
+        json.member("prefix", key.prefix.description)
+        json.member("class", key.limitClass.id)
+        json.member("per_second", perSecond)
+        json.member("answer", answer.id)
+        json.member("until", until)
+        json.member("step", step)
+        json.member("scope", scope)
+        json.member("origin", origin.rawValue)
+        json.member("generation", generation)
+        json.object("reason") { json in
+            json.member("anomalies", anomalies.list.map(\.id))
+            json.member("events_in_window", eventsInWindow)
+            json.member("event_ids", eventIDs)
+        }
+        json.member("trace_id", traceID)
+    }
+}
+
+extension ScaleDecision {
+    package static let schema = "weir.dev/scale-decision/v1"
+    package static let type = "dev.weir.scale-decision.v1"
+
+    package func encoded() -> [UInt8] {
+        var json = JSONWriter(capacity: 640)
+        json.object { write(to: &$0) }
+        return json.bytes
+    }
+
+    package func write(to json: inout JSONWriter) {
+        json.member("schema", Self.schema)
+        json.member("workload", workload)
+        json.member("desired_replicas", desiredReplicas)
+        json.member("previous_replicas", previousReplicas)
+        json.member("mode", mode.rawValue)
+        json.object("reason") { json in
+            json.member("source.prefix", sourcePrefix.description)
+            json.member("events_in_window", eventsInWindow)
+            json.member("window_seconds", windowSeconds)
+            json.member("more_than", moreThan)
+            json.member("sources_over", sourcesOver)
+        }
+        json.member("until", until)
+        json.member("generation", generation)
+        json.member("trace_id", traceID)
+    }
+}

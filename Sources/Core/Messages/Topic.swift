@@ -1,0 +1,38 @@
+/// A topic as the whole product agrees on it: its name, and what it is created with where nobody has made it yet.
+package struct Topic: Sendable, Equatable {
+    package let name: String
+    package let partitions: Int
+    /// The broker's own names (Apache Kafka, "Topic configs").
+    package let configuration: [Property]
+
+    package struct Property: Sendable, Equatable {
+        package let name: String
+        package let value: String
+    }
+
+    /// Keyed by source prefix, so one source is always counted in one place. Stamped by the broker: the controller holds an
+    /// event's own time against it, and a node with a wrong clock must not stamp the yardstick as well.
+    package static let events = Topic("security-throttle-events", partitions: 12, [
+        ("cleanup.policy", "delete"), ("retention.ms", days(7)), ("message.timestamp.type", "LogAppendTime"),
+    ])
+
+    /// Keyed by `prefix|class`: the last record of a key is the limit, a tombstone releases it.
+    package static let limits = Topic("security-throttle-limits", partitions: 1, [
+        ("cleanup.policy", "compact"), ("delete.retention.ms", days(1)), ("segment.ms", days(1)), ("min.cleanable.dirty.ratio", "0.1"),
+    ])
+
+    /// Keyed by workload. Compaction stays an hour behind, because the hour's budget is counted from what was decided in it.
+    package static let decisions = Topic("security-scale-decisions", partitions: 1, [
+        ("cleanup.policy", "compact,delete"), ("retention.ms", days(7)), ("min.compaction.lag.ms", "7200000"), ("segment.ms", days(1)),
+    ])
+
+    package static let all = [events, limits, decisions]
+
+    package init(_ name: String, partitions: Int, _ configuration: [(String, String)] = []) {
+        self.name = name
+        self.partitions = partitions
+        self.configuration = configuration.map { Property(name: $0, value: $1) }
+    }
+
+    private static func days(_ count: Int) -> String { String(count * 86_400_000) }
+}

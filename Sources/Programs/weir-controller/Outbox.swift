@@ -1,0 +1,119 @@
+internal import ControllerCore
+internal import Kafka
+internal import Messages
+internal import Wire
+
+/// What has been decided and is not yet known to be stored. Every record stays here until its delivery report, so a broker that is away,
+/// refuses or lost its state costs time and nothing else.
+final class Outbox {
+    private struct Record {
+        let topic: String
+        let key: String
+        let value: [UInt8]?
+        let headers: [(name: String, value: String)]
+    }
+
+    private let configuration: KafkaConfiguration
+    private var producer: KafkaProducer
+    private var records: [UInt64: Record] = [:]
+    /// Not with the producer: refused by a full queue, reported as failed, or its producer is gone.
+    private var waiting: [UInt64] = []
+    private var nextToken: UInt64 = 1
+    private(set) var failures = 0
+    private(set) var recreated = 0
+
+    /// Above it the controller reads no further events: what waits for a broker must fit in memory.
+    static let comfortable = 10_000
+
+    init(_ configuration: KafkaConfiguration) throws(KafkaError) {
+        self.configuration = configuration
+        producer = try KafkaProducer(configuration, name: "weir-controller")
+    }
+
+    var eventDescriptor: CInt { producer.eventDescriptor }
+    var count: Int { records.count }
+    var isComfortable: Bool { records.count < Self.comfortable }
+
+    /// Takes an output; the token will be handed to `delivered`.
+    /// - Parameters:
+    ///   - position: of the event that caused it; `nil` when time alone did.
+    ///   - time: of that event.
+    func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 {
+        let source = "weir-controller"
+        func headers(_ type: String, _ traceID: String) -> [(name: String, value: String)] {
+            cloudEventHeaders(id: position?.id ?? source, source: source, type: type, time: time, traceID: traceID)
+        }
+        let record = switch output {
+        case .limit(let limit): Record(topic: Topic.limits.name, key: limit.key.description, value: limit.encoded(), headers: headers(Limit.type, limit.traceID))
+        case .forget(let key): Record(topic: Topic.limits.name, key: key.description, value: nil, headers: [])
+        case .scale(let decision): Record(topic: Topic.decisions.name, key: decision.workload, value: decision.encoded(), headers: headers(ScaleDecision.type, decision.traceID))
+        }
+        let token = nextToken
+        nextToken += 1
+        records[token] = record
+        // Behind those that wait already, or a newer word could overtake an older one of the same key.
+        if !waiting.isEmpty || !send(token) { waiting.append(token) }
+        return token
+    }
+
+    /// Tries again what waits. Call about once a second.
+    func retry() {
+        if fatal != nil { recreate() }
+        let tokens = waiting.sorted()
+        waiting = []
+        for (index, token) in tokens.enumerated() where !send(token) {
+            waiting += tokens[index...]
+            return
+        }
+    }
+
+    private var fatal: KafkaError?
+
+    private func send(_ token: UInt64) -> Bool {
+        guard let record = records[token], fatal == nil else { return false }
+        do throws(KafkaError) {
+            return try producer.produce(topic: record.topic, key: record.key, value: record.value, headers: record.headers, token: token) == .accepted
+        } catch {
+            if error.isFatal { fatal = error }
+            failures += 1
+            return false
+        }
+    }
+
+    @discardableResult
+    func drain(delivered: (UInt64) -> Void, notice: (KafkaNotice) -> Void) -> Bool {
+        producer.drain { event in hand(event, delivered, notice) }
+    }
+
+    private func hand(_ event: KafkaProducer.Event, _ delivered: (UInt64) -> Void, _ notice: (KafkaNotice) -> Void) {
+        switch event {
+        case .delivered(let token, nil):
+            records[token] = nil
+            delivered(token)
+        case .delivered(let token, .some):
+            failures += 1
+            waiting.append(token)
+        case .notice(let what):
+            if case .failure(let error) = what, error.isFatal { fatal = error }
+            notice(what)
+        }
+    }
+
+    /// The broker lost its state and this producer with it: what was under way is sent anew by another.
+    private func recreate() {
+        // Reports that the old one still owes are not waited for: their records are here, and a second copy has the same id.
+        guard let another = try? KafkaProducer(configuration, name: "weir-controller") else { return }
+        producer = another
+        recreated += 1
+        fatal = nil
+        waiting = Array(records.keys)
+    }
+
+    func createTopics(withinMilliseconds milliseconds: Int) throws(KafkaError) -> [String: TopicOutcome] { try producer.create(Topic.all, withinMilliseconds: milliseconds) }
+
+    /// For the end: waits for what is in flight. Returns how much was not delivered.
+    func close(withinMilliseconds milliseconds: Int, delivered: (UInt64) -> Void) -> Int {
+        _ = producer.close(withinMilliseconds: milliseconds) { hand($0, delivered, { _ in }) }
+        return records.count
+    }
+}

@@ -1,0 +1,44 @@
+internal import Detection
+internal import Glibc
+internal import PolicyFile
+
+/// The policy in force, and the file that it came from, looked at again when it changes.
+struct PolicySource {
+    private let path: String?
+    private var seen: Stamp?
+    private(set) var current: Policy
+
+    /// Without a file the built-in policy, which observes.
+    init(path: String?) throws(PolicyError) {
+        self.path = path
+        seen = path.flatMap { Stamp($0) }
+        current = try path.map { path throws(PolicyError) in try PolicyFile.load(path: path) } ?? Policy()
+    }
+
+    /// Whether the file is another one than last time. A ConfigMap changes by a symbolic link, which `stat` follows, so looking once a
+    /// second sees every kind of change that inotify sees and those that it does not.
+    mutating func hasChanged() -> Bool {
+        guard let path, let stamp = Stamp(path), stamp != seen else { return false }
+        seen = stamp
+        return true
+    }
+
+    /// Reads the file again; on an error what was in force stays.
+    mutating func reload() throws(PolicyError) {
+        guard let path else { return }
+        current = try PolicyFile.load(path: path)
+    }
+
+    private struct Stamp: Equatable {
+        let device, inode: UInt64
+        let size: Int
+        let seconds, nanoseconds: Int
+
+        init?(_ path: String) {
+            var status = stat()
+            guard unsafe stat(path, &status) == 0 else { return nil }
+            (device, inode, size) = (UInt64(status.st_dev), UInt64(status.st_ino), Int(status.st_size))
+            (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+        }
+    }
+}

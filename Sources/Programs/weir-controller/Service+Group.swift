@@ -1,0 +1,106 @@
+internal import ControllerCore
+internal import Detection
+internal import Kafka
+internal import Linux
+internal import Log
+internal import Messages
+internal import Wire
+
+// Membership: which partitions, and from where.
+
+extension Service {
+    private static let patience = 700
+
+    /// Goes on to the next phase when what it needs is there. What fails is tried again at the next tick.
+    func advance() {
+        do throws(KafkaError) {
+            switch phase {
+            case .recollecting:
+                if broker.isUp, !broker.hasTopics { try createTopics() }
+                guard follower.isCaughtUp else { return }
+                try consumer.subscribe([Topic.events.name])
+                phase = .joined
+                log.write(.info, "limits and decisions read", [("limits", "\(controller.limitCount)"), ("workloads", "\(controller.wantedReplicas(at: now).count)")])
+            case .assigned(let partitions):
+                try begin(partitions)
+            case .joined, .answering: return
+            }
+        } catch { broker.failed(error) }
+    }
+
+    private func createTopics() throws(KafkaError) {
+        let outcomes = try outbox.createTopics(withinMilliseconds: Self.patience)
+        broker.hasTopics = true
+        for (name, outcome) in outcomes.sorted(by: { $0.key < $1.key }) {
+            switch outcome {
+            case .created: log.write(.info, "topic created", [("topic", name)])
+            case .existed: break
+            case .refused(let error): if !error.isUnsupported { log.write(.warning, "topic not created: \(error)", [("topic", name)]) }
+            }
+        }
+    }
+
+    /// Whoever had these partitions may have spoken last just now, so its words are read before anything is answered.
+    private func begin(_ partitions: [KafkaPartition]) throws(KafkaError) {
+        for partition in follower.partitions {
+            guard follower.hasRead(partition, upTo: try consumer.endOffset(of: partition, withinMilliseconds: Self.patience)) else { return }
+        }
+        let committed = try consumer.committed(partitions, withinMilliseconds: Self.patience)
+        // Windows go by event time: a successor begins a window before the newest event that was answered, however long ago that was.
+        let span = controller.policy.scaleOut.window + Controller.clamp * 4
+        var times: [KafkaPartition: Int64] = [:]
+        for (partition, position) in committed { times[partition] = ((Commit.newest(position.metadata) ?? now) - span).nanoseconds / 1_000_000 }
+        let found = try times.isEmpty ? [:] : consumer.offsets(forTimes: times, withinMilliseconds: Self.patience)
+        ledger.stop()
+        var start: [KafkaPosition] = []
+        for partition in partitions {
+            guard let position = committed[partition] else {
+                // Nobody has read it: all of it is new.
+                ledger.start(partition.partition, liveFrom: 0)
+                start.append(KafkaPosition(partition, offset: KafkaPosition.beginning))
+                continue
+            }
+            ledger.start(partition.partition, liveFrom: position.offset, newest: Commit.newest(position.metadata) ?? .distantPast)
+            // Without an answer (the mock broker never has one) the whole log is read; it is only slower.
+            start.append(KafkaPosition(partition, offset: found[partition].map { min($0, position.offset) } ?? KafkaPosition.beginning))
+        }
+        try consumer.assign(start)
+        phase = .answering
+        log.write(.info, "partitions assigned", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ",")), ("rebuilt_from", start.map { "\($0.offset)" }.joined(separator: ","))])
+    }
+
+    /// Others take over: what is in flight gets a moment, because they read it before they begin.
+    func revoke(_ partitions: [KafkaPartition]) {
+        let end = Clock.monotonic + 500_000_000
+        while ledger.outstandingCount > 0, Clock.monotonic < end { outbox.drain(delivered: { ledger.delivered($0) }, notice: hear) }
+        let due = ledger.due()
+        if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 500) }
+        ledger.stop()
+        try? consumer.unassign()
+        phase = .joined
+        log.write(.info, "partitions revoked", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ","))])
+    }
+
+    /// Up to the first event whose answers have not all been stored.
+    func commit() {
+        guard case .answering = phase else { return }
+        let due = ledger.due()
+        guard !due.isEmpty else { return }
+        do throws(KafkaError) {
+            try consumer.commit(Self.positions(due))
+            ledger.committed(due)
+        } catch { broker.failed(error) }
+    }
+
+    static func positions(_ commits: [CommitLedger.Commit]) -> [KafkaPosition] {
+        commits.map { KafkaPosition(topic: Topic.events.name, partition: $0.partition, offset: $0.offset, metadata: Commit.metadata($0.newest)) }
+    }
+}
+
+/// The note with a committed offset: the newest event time before it.
+enum Commit {
+    static func metadata(_ newest: Instant) -> String { newest == .distantPast ? "" : "t=\(newest.nanoseconds)" }
+    static func newest(_ metadata: String) -> Instant? {
+        metadata.hasPrefix("t=") ? Int64(metadata.dropFirst(2)).map { Instant(nanoseconds: $0) } : nil
+    }
+}

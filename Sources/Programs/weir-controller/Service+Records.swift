@@ -1,0 +1,107 @@
+internal import ControllerCore
+internal import Detection
+internal import JSON
+internal import Kafka
+internal import Linux
+internal import Log
+internal import Messages
+internal import Wire
+
+// Records: events to answer, and limits and decisions to know of.
+
+extension Service {
+    private static let recordsPerTurn = 2000
+
+    /// Returns whether there may be more.
+    func consume() -> Bool {
+        guard outbox.isComfortable else { return false }
+        return consumer.drain(atMost: Self.recordsPerTurn) { event in
+            switch event {
+            case .record(let record): answer(record)
+            case .assigned(let partitions):
+                phase = .assigned(partitions)
+                advance()
+            case .revoked(let partitions): revoke(partitions)
+            case .committed(let error): if let error { commitFailed(error) }
+            case .notice(let notice): hear(notice)
+            }
+        }
+    }
+
+    private func answer(_ record: borrowing KafkaRecord) {
+        let position = LogPosition(partition: record.partition, offset: record.offset)
+        let appended = record.timestamp.map { Instant(nanoseconds: $0.milliseconds * 1_000_000) }
+        let event: ThrottleEvent
+        do throws(JSONError) {
+            event = try record.withValue { value throws(JSONError) in try reader.throttleEvent(value) }
+        } catch {
+            _ = ledger.read(position, time: nil)
+            return malformed(record, "\(error)")
+        }
+        let time = Controller.time(of: event, appended: appended)
+        guard let isReplay = ledger.read(position, time: time) else { return }
+        for output in controller.consider(event, at: position, appended: appended, isReplay: isReplay) {
+            ledger.expect(outbox.put(output, from: position, at: time), for: position)
+            tell(output)
+        }
+    }
+
+    private func tell(_ output: Controller.Output) {
+        switch output {
+        case .scale(let decision):
+            log.write(.info, "scale decision", [
+                ("workload", decision.workload), ("desired_replicas", "\(decision.desiredReplicas)"), ("previous_replicas", "\(decision.previousReplicas)"),
+                ("mode", decision.mode.rawValue), ("source.prefix", "\(decision.sourcePrefix)"), ("events_in_window", "\(decision.eventsInWindow)"),
+                ("until", decision.until.rfc3339), ("generation", "\(decision.generation)"), ("trace_id", decision.traceID),
+            ])
+        case .limit(let limit):
+            telemetry.limitLog.write(log, .info, "limit", [
+                ("limit", "\(limit.key)"), ("per_second", "\(limit.perSecond)"), ("step", "\(limit.step)"), ("until", limit.until.rfc3339),
+                ("generation", "\(limit.generation)"), ("trace_id", limit.traceID),
+            ])
+        case .forget: break
+        }
+    }
+
+    /// Returns whether there may be more.
+    func follow() -> Bool {
+        follower.drain(atMost: Self.recordsPerTurn) { event in
+            switch event {
+            case .record(let record): learn(record)
+            case .endOfPartition: if case .recollecting = phase { advance() } else if case .assigned = phase { advance() }
+            case .notice(let notice): hear(notice)
+            }
+        }
+    }
+
+    private func learn(_ record: borrowing KafkaRecord) {
+        let time = record.timestamp.map { Instant(nanoseconds: $0.milliseconds * 1_000_000) } ?? now
+        let id = record.header("ce_id")
+        do throws(JSONError) {
+            if record.topic == Topic.decisions.name {
+                guard !record.isTombstone else { return }
+                let decision = try record.withValue { value throws(JSONError) in try reader.scaleDecision(value) }
+                controller.apply(decision, id: id, at: record.header("ce_time").flatMap { Instant(rfc3339: $0) })
+            } else if record.isTombstone {
+                guard let key = Limit.Key(record.key) else { throw JSONError("key", .wrongValue(wanted: "prefix|class")) }
+                controller.release(key, at: time)
+            } else {
+                let limit = try record.withValue { value throws(JSONError) in try reader.limit(value) }
+                // Compaction goes by the key, so a limit under another one's key would undo that.
+                guard record.key == limit.key.description else { throw JSONError("key", .wrongValue(wanted: "'\(limit.key)'")) }
+                controller.apply(limit, id: id, at: time)
+            }
+        } catch { malformed(record, "\(error)") }
+    }
+
+    private func malformed(_ record: borrowing KafkaRecord, _ what: String) {
+        telemetry.malformed += 1
+        telemetry.malformedLog.write(log, .warning, "malformed record passed over: \(what)", [("topic", record.topic), ("partition", "\(record.partition)"), ("offset", "\(record.offset)")])
+    }
+
+    private func commitFailed(_ error: KafkaError) {
+        telemetry.commitFailures += 1
+        // What was not committed will be read again, and recognised.
+        broker.failed(error)
+    }
+}

@@ -1,0 +1,133 @@
+internal import ControllerCore
+internal import Arguments
+internal import Detection
+internal import Glibc
+internal import HTTP
+internal import JSON
+internal import Kafka
+internal import Linux
+internal import Log
+internal import Messages
+internal import PolicyFile
+internal import Wire
+
+/// The controller's loop: events in, answers out, on one thread, so that what the core says is a function of the order in the log and
+/// nothing has to be locked. All that it waits for has a descriptor. (Peers that are slow by nature come with tasks of their own, and will
+/// be handed snapshots; they never touch this state.)
+///
+/// A life goes: read the limits and decisions topics to their ends; join the group; for the partitions given, find the place to read from;
+/// answer. See `Controller` for why that order loses and doubles nothing.
+final class Service {
+    enum Phase {
+        /// The topics of our own words have not been read to their ends.
+        case recollecting
+        /// In the group, without partitions yet.
+        case joined
+        /// Partitions are given, and wait until others' latest words have been read.
+        case assigned([KafkaPartition])
+        case answering
+    }
+
+    let log: Log
+    var policy: PolicySource
+    var controller: Controller
+    var ledger = CommitLedger()
+    var phase = Phase.recollecting
+    var reader = MessageReader()
+    let outbox: Outbox
+    let follower: KafkaFollower
+    let consumer: KafkaConsumer
+    let telemetry: Telemetry
+    let broker: BrokerState
+    private let server: Server
+
+    var now: Instant { Instant(nanoseconds: Clock.wall) }
+    var port: UInt16 { server.port }
+
+    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, log: Log) throws {
+        self.log = log
+        self.policy = policy
+        controller = Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max))
+        let telemetry = Telemetry()
+        self.telemetry = telemetry
+        let broker = BrokerState(log: log)
+        self.broker = broker
+        server = try Server(host: listen.host, port: listen.port) { path in telemetry.answer(path) }
+        outbox = try Outbox(kafka)
+        follower = try KafkaFollower(kafka, topics: [Topic.limits.name, Topic.decisions.name], name: "weir-controller")
+        consumer = try KafkaConsumer(kafka, group: "weir-controller", name: "weir-controller")
+    }
+
+    /// Runs until SIGTERM or SIGINT; SIGHUP reads the policy again.
+    func run(until signals: borrowing Signals) {
+        telemetry.refresh = { [unowned self] in self.measure() }
+        var nextTick = Clock.monotonic
+        var isBusy = false
+        while true {
+            wait(signals.eventDescriptor, milliseconds: isBusy ? 0 : max(0, Int(nextTick) - Int(Clock.monotonic)) / 1_000_000 + 1)
+            while let signal = signals.next() {
+                guard signal == Signals.hangUp else { return stop() }
+                reload()
+            }
+            isBusy = outbox.drain(delivered: { ledger.delivered($0) }, notice: hear)
+            isBusy = follow() || isBusy
+            isBusy = consume() || isBusy
+            server.run()
+            if Clock.monotonic >= nextTick {
+                nextTick = Clock.monotonic + 500_000_000
+                tick()
+            }
+        }
+    }
+
+    private func wait(_ signals: CInt, milliseconds: Int) {
+        let timeout = min(milliseconds, server.timeoutMilliseconds ?? milliseconds)
+        var polls = [signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        // With enough waiting to be delivered the events wait too; their descriptor would only spin.
+        if !outbox.isComfortable { polls[3].fd = -1 }
+        unsafe poll(&polls, nfds_t(polls.count), CInt(clamping: timeout))
+    }
+
+    private func tick() {
+        if policy.hasChanged() { reload() }
+        outbox.retry()
+        let passing = controller.tick(at: now, partitions: ledger.assigned)
+        for workload in passing.ended { log.write(.info, "scale decision over", [("workload", workload)]) }
+        for output in passing.outputs { _ = outbox.put(output, from: nil, at: now) }
+        advance()
+        commit()
+        telemetry.limitLog.flush(log)
+    }
+
+    private func reload() {
+        do {
+            try policy.reload()
+            controller.policy = policy.current
+            log.write(.info, "policy in force", [("policy", policy.current.name), ("policy.version", policy.current.version), ("mode", policy.current.mode.rawValue)])
+        } catch {
+            telemetry.policyRefused += 1
+            log.write(.error, "policy refused, the running one stays: \(error)", [("policy.version", policy.current.version)])
+        }
+    }
+
+    /// What any Kafka handle may say.
+    func hear(_ notice: KafkaNotice) {
+        switch notice {
+        case .connected: broker.up()
+        case .disconnected(let reason): broker.down(reason)
+        case .failure(let error): broker.failed(error)
+        case .log(let line): if line.level <= 3, line.facility != "FAIL", line.facility != "ERROR" { log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)]) }
+        }
+    }
+
+    /// What is in flight gets a moment, then what may be committed is, and the group is told.
+    private func stop() {
+        let left = outbox.close(withinMilliseconds: 250) { ledger.delivered($0) }
+        let due = ledger.due()
+        if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 200) }
+        consumer.close(withinMilliseconds: 250)
+        log.write(.info, "stopped", [("undelivered", "\(left)")])
+        // Destroying the handles waits for their threads, which with an absent broker may be in a connect; the kernel is faster.
+        exit(0)
+    }
+}

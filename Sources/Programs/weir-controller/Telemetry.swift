@@ -1,0 +1,113 @@
+internal import ControllerCore
+internal import Detection
+internal import HTTP
+internal import Linux
+internal import Log
+internal import Messages
+internal import Metrics
+
+/// What the service shows: metrics, health, and log lines that a flood cannot multiply.
+final class Telemetry {
+    let metrics = Metrics()
+    var malformed = 0
+    var commitFailures = 0
+    var policyRefused = 0
+    var malformedLog = LimitedLog(interval: 60_000_000_000)
+    var limitLog = LimitedLog(interval: 1_000_000_000, lines: 10)
+    /// Why it is not ready; `nil` when it is.
+    var unready: String? = "starting"
+    /// Brings the numbers up to date before they are shown.
+    var refresh: () -> Void = {}
+
+    func answer(_ path: String) -> Response {
+        refresh()
+        switch path {
+        case "/metrics": return Response(contentType: Metrics.contentType, body: metrics.render())
+        case "/healthz": return Response(text: "ok\n")
+        case "/readyz": return unready.map { Response(status: 503, text: "\($0)\n") } ?? Response(text: "ok\n")
+        default: return .notFound
+        }
+    }
+
+    // Each line of metrics: what it is called, and where its number comes from.
+
+    private lazy var events = Self.outcomes.map { outcome in
+        (metrics.counter("weir_controller_events_total", "Throttle events read, by what became of them.", labels: [("outcome", outcome.name)]), outcome.count)
+    }
+    private lazy var answers = Self.answers.map { answer in
+        (metrics.counter("weir_controller_outputs_total", "Limits and scale decisions, by what was decided.", labels: [("decision", answer.name)]), answer.count)
+    }
+    private lazy var failures = ["malformed_record", "commit", "delivery", "kafka", "broker_loss", "policy_refused", "events_trimmed"].map {
+        metrics.counter("weir_controller_failures_total", "What went wrong and was survived.", labels: [("what", $0)])
+    }
+    private lazy var gauges = ["sources", "limits", "limits_active", "undelivered", "partitions", "broker_up"].map {
+        metrics.gauge("weir_controller_\($0)", "Now: \($0.split(separator: "_").joined(separator: " ")).")
+    }
+    private lazy var policy = metrics.gauge("weir_controller_policy_info", "The policy in force, as labels.", labels: [("version", "")])
+
+    func set(_ counts: Controller.Counts) {
+        for (counter, count) in events + answers { metrics.set(counter, to: UInt64(count(counts))) }
+    }
+
+    func set(failures numbers: [Int], gauges values: [Int], policyVersion: String) {
+        for (counter, number) in zip(failures, numbers) { metrics.set(counter, to: UInt64(number)) }
+        for (gauge, value) in zip(gauges, values) { metrics.set(gauge, to: Double(value)) }
+        metrics.relabel(policy, labels: [("version", policyVersion)])
+        metrics.set(policy, to: 1)
+    }
+
+    private typealias Number = (name: String, count: @Sendable (Controller.Counts) -> Int)
+
+    private static let outcomes: [Number] = [
+        ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }), ("unproven", { $0.unproven }),
+        ("minor", { $0.minor }), ("refused", { $0.refused }), ("too_old", { $0.tooOld }), ("sources_full", { $0.sourcesFull }),
+    ]
+
+    private static let answers: [Number] = [
+        ("limit_set", { $0.limitsSet }), ("limit_renewed", { $0.limitsRenewed }), ("limit_overruled", { $0.limitsOverruled }), ("limit_allowed", { $0.limitsAllowed }),
+        ("limit_full", { $0.limitsFull }), ("limit_forgotten", { $0.limitsForgotten }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
+        ("scale_cooling_down", { $0.coolingDown }), ("scale_budget_spent", { $0.budgetSpent }), ("scale_at_maximum", { $0.atMaximum }), ("scale_unknown_workload", { $0.unknownWorkload }),
+    ]
+}
+
+extension Service {
+    func measure() {
+        telemetry.set(controller.counts)
+        telemetry.set(
+            failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents],
+            gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, ledger.assigned.count, broker.isUp ? 1 : 0],
+            policyVersion: policy.current.version)
+        telemetry.unready = switch phase {
+        case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"
+        case .assigned: "finding where to begin"
+        case .joined, .answering: broker.isUp ? nil : "Kafka does not answer"
+        }
+    }
+}
+
+/// So many lines in an interval, and then their number.
+struct LimitedLog {
+    private let interval: UInt64
+    private let lines: Int
+    private var until: UInt64 = 0
+    private var written = 0
+    private var swallowed = 0
+
+    init(interval nanoseconds: UInt64, lines: Int = 1) {
+        interval = nanoseconds
+        self.lines = lines
+    }
+
+    mutating func write(_ log: Log, _ level: Log.Level, _ message: String, _ fields: [(name: String, value: String)]) {
+        flush(log)
+        guard written < lines else { swallowed += 1; return }
+        written += 1
+        log.write(level, message, fields)
+    }
+
+    mutating func flush(_ log: Log) {
+        guard Clock.monotonic >= until else { return }
+        if swallowed > 0 { log.write(.info, "and \(swallowed) more like the last") }
+        (written, swallowed, until) = (0, 0, Clock.monotonic + interval)
+    }
+}

@@ -1,0 +1,76 @@
+import Detection
+import JSON
+import Messages
+import Testing
+import Wire
+
+@Suite struct RoundTripTests {
+    @Test("Messages are written member by member as the contract shows them")
+    func written() {
+        #expect(Examples.event().encoded().text == Examples.eventText)
+        #expect(Examples.limit().encoded().text == Examples.limitText)
+        #expect(Examples.decision().encoded().text == Examples.decisionText)
+    }
+
+    @Test("What was written is read back whole")
+    func readBack() throws {
+        var reader = MessageReader()
+        #expect(try reader.throttleEvent(Examples.event().encoded().span.bytes) == Examples.event())
+        #expect(try reader.limit(Examples.limit().encoded().span.bytes) == Examples.limit())
+        #expect(try reader.scaleDecision(Examples.decision().encoded().span.bytes) == Examples.decision())
+    }
+
+    @Test("An event of which nothing optional is known is read back whole")
+    func bare() throws {
+        var event = Examples.event()
+        (event.workload, event.version, event.ja3, event.ja4, event.limit, event.seenToDecided, event.seenToEnforced) = (nil, nil, nil, nil, nil, nil, nil)
+        event.alpn = []
+        var reader = MessageReader()
+        #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
+    }
+
+    @Test("Any text a client may send as a name survives", arguments: ["a\"b\\c", "\u{0}\u{1}\n\r\t\u{1f}\u{7f}", "zażółć", "🜁\u{2028}", "\u{fffd}"])
+    func escapes(name: String) throws {
+        var event = Examples.event()
+        event.serverName = name
+        event.alpn = [name, ""]
+        var reader = MessageReader()
+        #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
+    }
+
+    @Test("Every value of every enumeration survives")
+    func enumerations() throws {
+        var reader = MessageReader()
+        func check(_ change: (inout ThrottleEvent) -> Void) throws {
+            var event = Examples.event()
+            change(&event)
+            #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
+        }
+        for value in Severity.allCases { try check { $0.severity = value } }
+        for value in Direction.allCases { try check { $0.direction = value } }
+        for value in Completeness.allCases { try check { $0.completeness = value } }
+        for value in Proof.allCases { try check { $0.proof = value } }
+        for value in ThrottleEvent.Action.allCases { try check { $0.action = value } }
+        for value in ThrottleEvent.Enforcer.allCases { try check { $0.enforcedBy = value } }
+        for value in LimitClass.allCases { try check { $0.limit?.limitClass = value } }
+        for value in Answer.allCases { try check { $0.limit?.answer = value } }
+        try check { $0.anomalies = AnomalySet(Anomaly.allCases) }
+        try check { $0.anomalies = [] }
+    }
+
+    @Test("A record is a CloudEvent, and its trace goes on")
+    func cloudEvent() {
+        let headers = Dictionary(uniqueKeysWithValues: Examples.event().headers.map { ($0.name, $0.value) })
+        #expect(headers["ce_specversion"] == "1.0")
+        #expect(headers["ce_id"] == "node-a:6f1c2a90:42")
+        #expect(headers["ce_source"] == "node-a")
+        #expect(headers["ce_type"] == "dev.weir.throttle-event.v1")
+        #expect(headers["ce_time"] == "2026-11-24T10:00:00.123456789Z")
+        #expect(headers["content-type"] == "application/json")
+        let parent = headers["traceparent"]?.split(separator: "-").map(String.init) ?? []
+        #expect(parent.count == 4 && parent[0] == "00" && parent[1] == Examples.trace && parent[2].utf8.count == 16 && parent[3] == "01")
+        #expect(traceparent(traceID: Examples.trace, id: "a") == traceparent(traceID: Examples.trace, id: "a"))
+        #expect(traceparent(traceID: Examples.trace, id: "a") != traceparent(traceID: Examples.trace, id: "b"))
+        for wrong in ["", "4bf9", String(repeating: "0", count: 32), Examples.trace.uppercased()] { #expect(traceparent(traceID: wrong, id: "a") == nil) }
+    }
+}
