@@ -107,6 +107,7 @@ let package = Package(
         tests("FingerprintsTests", ["Fingerprints", "Detection"]),
         tests("PcapTests", ["Pcap", "Wire"]),
         tests("TerminalTests", ["Terminal"]),
+        tests("FixtureTests", ["Pcap", "Detection", "Fingerprints"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -79,6 +79,12 @@ private func width(_ line: String) -> Int { line.unicodeScalars.count }
         #expect(progress.line(done: 3, now: .seconds(9), on: Terminal(isTerminal: false, columns: 80, hasColours: false)) == nil)
     }
 
+    @Test("Without room for a bar the figures stand alone")
+    func narrow() {
+        var progress = Progress("a.pcap", total: 10_000_000, now: .zero)
+        #expect(progress.line(done: 2_500_000, now: .seconds(5), on: Terminal(isTerminal: true, columns: 46, hasColours: false)) == "\r\u{1b}[Ka.pcap   25%  2.5 MB of 10 MB  15s left")
+    }
+
     @Test("Of a pipe nobody knows the end")
     func pipe() {
         var progress = Progress("-", total: nil, now: .zero)
