@@ -67,7 +67,7 @@ final class Node {
         let tick = try Ticker(everyMilliseconds: 100)
         let links = try LinkEvents()
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
-        let file = settings.policyPath.flatMap { path in (try? FileWatch(path: path)).map { PolicyWatch($0) } }
+        let file = settings.policyPath.flatMap { PolicyWatch($0) }
         if let kafka = settings.kafka {
             publisher = try Publisher(kafka, node: settings.node, log: log)
             limits = try LimitsReader(kafka, node: settings.node)
@@ -191,7 +191,9 @@ final class Node {
 /// A file watch in a place that an optional can hold.
 private final class PolicyWatch {
     let watch: FileWatch
-    init(_ watch: consuming FileWatch) { self.watch = watch }
+    init?(_ path: String) {
+        do { watch = try FileWatch(path: path) } catch { return nil }
+    }
 }
 
 /// Where nothing is left to do but wait for a peer on the way out.

@@ -17,12 +17,12 @@ func runLoop(_ arguments: Arguments) throws -> CInt {
         if arguments.has("kafka") { throw Ending.wrong("--kafka: the demonstration has a network of its own, from which no broker can be reached; it goes with --interface") }
         try Stage.enter()
     }
-    var loop = try Loop(arguments, isDemonstration: isDemonstration)
+    let loop = try Loop(arguments, isDemonstration: isDemonstration)
     return try loop.run(until: signals)
 }
 
 /// The process tree.
-struct Loop: ~Copyable {
+final class Loop {
     private let isDemonstration: Bool
     private let total: Duration?
     private let summaryPath: String?
@@ -50,12 +50,21 @@ struct Loop: ~Copyable {
         } else {
             broker = nil
         }
-        do { policy = isDemonstration && !arguments.has("policy") ? try ScratchFile("policy", Self.demonstrationPolicy) : nil } catch { throw Ending.cannot("\(error)") }
+        var policyPath = arguments.text("policy")
+        if isDemonstration, policyPath == nil {
+            do {
+                let file = try ScratchFile("policy", Self.demonstrationPolicy)
+                policyPath = file.path
+                policy = consume file
+            } catch { throw Ending.cannot("\(error)") }
+        } else {
+            policy = nil
+        }
         guard let agentPort = freePort(), let controllerPort = freePort() else { throw Ending.cannot("no free port on loopback") }
         self.agentPort = agentPort
 
         var common = ["--kafka", bootstrap, "--mode", enforcing ? "enforce" : "observe"]
-        if let path = arguments.text("policy") { common += ["--policy", path] } else if let path = policy?.path { common += ["--policy", path] }
+        if let policyPath { common += ["--policy", policyPath] }
         let patterns = isDemonstration ? [Stage.interface] : arguments.texts("interface")
         let folder = ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
         agent = try started("weir-agent", ["\(folder)/weir-agent", "--listen", "127.0.0.1:\(agentPort)"] + common + patterns.flatMap { ["--interface", $0] }, output: true, errorsToo: true)
@@ -66,9 +75,9 @@ struct Loop: ~Copyable {
 
         if isDemonstration {
             people = Person.everybody(postQuantum: try Stage.hasPostQuantumClient())
-            var stage = try Stage()
+            let stage = try Stage()
             for (number, person) in people.enumerated() { try stage.bring(person, number: number) }
-            self.stage = consume stage
+            self.stage = stage
         } else {
             people = []
             stage = nil
@@ -78,7 +87,7 @@ struct Loop: ~Copyable {
         heading = "\(what) · \(enforcing ? "enforcing: 3/s per source, reset" : "observing") · \(status?.attach ?? "") · Kafka \(bootstrap)\(arguments.has("kafka") ? "" : " (built in)")"
     }
 
-    mutating func run(until signals: borrowing Signals) throws -> CInt {
+    func run(until signals: borrowing Signals) throws -> CInt {
         var view = View(terminal: terminal, heading: heading, people: people, isDemonstration: isDemonstration)
         if !terminal.isTerminal { print("weir · \(heading)") }
         flush()
@@ -115,7 +124,7 @@ struct Loop: ~Copyable {
     }
 
     /// What of ours has ended by itself.
-    private mutating func earlyEnd() -> String? {
+    private func earlyEnd() -> String? {
         if let code = agent.poll() { return "weir-agent ended (\(code)): \(Self.lastLine(of: agent))" }
         if let code = controller.poll() { return "weir-controller ended (\(code)): \(Self.lastLine(of: controller))" }
         if let code = broker?.poll() { return "the broker ended (\(code))" }

@@ -5,7 +5,7 @@ internal import Linux
 /// The demonstration's stage: this process's own network namespace is the node, with a bridge that every client's
 /// namespace hangs on. Nothing has a name outside, so nothing can be left behind: the kernel takes all of it away with
 /// the last process, whatever ended it.
-struct Stage: ~Copyable {
+final class Stage {
     private let server: Child
     private(set) var clients: [ClientProcess] = []
     static let interface = "br0"
@@ -62,7 +62,7 @@ struct Stage: ~Copyable {
     }
 
     /// One namespace, one address, one client.
-    mutating func bring(_ person: Person, number: Int) throws {
+    func bring(_ person: Person, number: Int) throws {
         let prefix = person.isIPv6 ? "64" : "24", route = person.isIPv6 ? "2001:db8:0:100::/64" : "198.51.100.0/24"
         // Segmentation is left to the sender, so that a hello longer than a segment is seen as two.
         let setup = """
@@ -83,7 +83,7 @@ struct Stage: ~Copyable {
     func listen() { for client in clients { client.listen() } }
 
     /// Ends them all; their last counts are in.
-    mutating func end() {
+    func end() {
         listen()
         for client in clients { client.child.stop(withinMilliseconds: 500) }
     }
