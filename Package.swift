@@ -97,6 +97,7 @@ let package = Package(
         tests("WireTests", ["Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
+        tests("IntegrationTests", ["Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir-controller"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
         tests("SpellingTests", ["Spelling"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),

@@ -24,7 +24,7 @@ internal import Linux
         // Owned by us until rd_kafka_new succeeds, by the instance from then on.
         let conf = unsafe rd_kafka_conf_new()!
         let ours = [("client.id", name), ("log.connection.close", "false"), ("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "1000"),
-                    ("socket.nagle.disable", "true"), ("socket.keepalive.enable", "true"), ("topic.metadata.refresh.interval.ms", "10000")]
+                    ("socket.nagle.disable", "true"), ("socket.keepalive.enable", "true"), ("topic.metadata.refresh.interval.ms", "10000"), ("topic.metadata.refresh.fast.interval.ms", "50")]
         let always = [("log.queue", "true"), ("statistics.interval.ms", "1000")]
         for (name, value) in ours + defaults + configuration.properties.map({ ($0.name, $0.value) }) + fixed + always {
             if let message = unsafe KafkaConfiguration.set(conf, name, value) {

@@ -8,6 +8,20 @@ package enum TopicOutcome: Sendable, Equatable {
 }
 
 extension KafkaProducer {
+    /// The topics that there are, with their numbers of partitions. Waits for the broker.
+    package func topics(withinMilliseconds milliseconds: Int) throws(KafkaError) -> [String: Int] {
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        try check(unsafe rd_kafka_metadata(instance, 1, nil, &metadata, Int32(milliseconds)))
+        guard let metadata = unsafe metadata else { return [:] }
+        defer { unsafe rd_kafka_metadata_destroy(metadata) }
+        var topics: [String: Int] = [:]
+        for index in unsafe 0..<Int(metadata.pointee.topic_cnt) {
+            let topic = unsafe metadata.pointee.topics[index]
+            if unsafe topic.err == RD_KAFKA_RESP_ERR_NO_ERROR { topics[unsafe String(cString: topic.topic)] = unsafe Int(topic.partition_cnt) }
+        }
+        return topics
+    }
+
     /// Makes topics that are not there yet, with as many replicas as the broker does by default, and waits for the outcome of each, but
     /// not longer than that. A topic that exists stays as it is.
     package func create(_ topics: [Topic], withinMilliseconds milliseconds: Int) throws(KafkaError) -> [String: TopicOutcome] {

@@ -109,7 +109,12 @@ final class Outbox {
         waiting = Array(records.keys)
     }
 
-    func createTopics(withinMilliseconds milliseconds: Int) throws(KafkaError) -> [String: TopicOutcome] { try producer.create(Topic.all, withinMilliseconds: milliseconds) }
+    /// Makes the topics that are not there; those that are stay as they are.
+    func createTopics(withinMilliseconds milliseconds: Int) throws(KafkaError) -> [String: TopicOutcome] {
+        let existing = try producer.topics(withinMilliseconds: milliseconds)
+        let missing = Topic.all.filter { existing[$0.name] == nil }
+        return missing.isEmpty ? [:] : try producer.create(missing, withinMilliseconds: milliseconds)
+    }
 
     /// For the end: waits for what is in flight. Returns how much was not delivered.
     func close(withinMilliseconds milliseconds: Int, delivered: (UInt64) -> Void) -> Int {

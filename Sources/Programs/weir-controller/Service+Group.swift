@@ -9,7 +9,7 @@ internal import Wire
 // Membership: which partitions, and from where.
 
 extension Service {
-    private static let patience = 700
+    private static let patience = 600
 
     /// Goes on to the next phase when what it needs is there. What fails is tried again at the next tick.
     func advance() {

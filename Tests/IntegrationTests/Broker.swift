@@ -1,0 +1,133 @@
+import Glibc
+import Kafka
+import Messages
+
+/// The brokers that the same tests run against.
+enum BrokerKind: String, CaseIterable, CustomStringConvertible {
+    /// librdkafka's mock cluster, always there.
+    case mock
+    /// PyPI `noida-db`, in the virtual environment of `make deps`.
+    case noida
+    /// Apache Kafka, from the directory in WEIR_KAFKA_DISTRIBUTION.
+    case apache
+    /// Whatever KAFKA_BOOTSTRAP names.
+    case external
+
+    var description: String { rawValue }
+
+    static let noidaProgram = "\(Place.root)/.deps/venv/bin/noida-db"
+
+    /// Why it cannot be had here; `nil` when it can.
+    var missing: String? {
+        switch self {
+        case .mock: nil
+        case .noida: access(Self.noidaProgram, X_OK) == 0 ? nil : "noida-db is not installed (make deps)"
+        case .apache: Place.environment("WEIR_KAFKA_DISTRIBUTION").map { access("\($0)/kafka.sh", R_OK) == 0 } == true ? nil : "WEIR_KAFKA_DISTRIBUTION names no directory with kafka.sh"
+        case .external: Place.environment("KAFKA_BOOTSTRAP") == nil ? "KAFKA_BOOTSTRAP is not set" : nil
+        }
+    }
+
+    static let available = allCases.filter { $0.missing == nil }
+}
+
+/// A running broker, gone with this object.
+final class Broker {
+    let kind: BrokerKind
+    private(set) var bootstrap = ""
+    private var mock: MockBroker?
+    private var process: Process?
+    private let directory = Place.temporary("broker")
+    private let port = Place.freePort()
+
+    init(_ kind: BrokerKind) throws {
+        self.kind = kind
+        try start()
+    }
+
+    deinit {
+        mock = nil
+        if kind == .apache { kafka("kill \(directory)") }
+        process = nil
+        system("rm -rf \(directory)")
+    }
+
+    private func start() throws {
+        switch kind {
+        case .mock:
+            let broker = try MockBroker()
+            bootstrap = broker.bootstrap
+            mock = consume broker
+        case .external: bootstrap = Place.environment("KAFKA_BOOTSTRAP")!
+        case .noida:
+            mkdir(directory, 0o700)
+            process = try Process([BrokerKind.noidaProgram, "start", "--only", "kafka", "--kafka-port", "\(port)", "--data-dir", directory], log: "\(directory)/log")
+            bootstrap = "127.0.0.1:\(port)"
+        case .apache:
+            mkdir(directory, 0o700)
+            kafka("start \(directory) \(port)")
+            bootstrap = "127.0.0.1:\(port)"
+        }
+    }
+
+    private func kafka(_ command: String) { system("bash \(Place.environment("WEIR_KAFKA_DISTRIBUTION")!)/kafka.sh \(command) >/dev/null 2>&1") }
+
+    /// Off the network and back; a broker that is a process is killed and started on what it has stored.
+    func set(isDown: Bool) throws {
+        switch kind {
+        case .mock: mock!.set(isDown: isDown)
+        case .apache where isDown: kafka("kill \(directory)")
+        case .apache, .noida: if isDown { process = nil } else { try start() }
+        case .external: break
+        }
+    }
+
+    /// What a client of this broker needs beyond its address. Each broker has its own way to let a killed member's successor in at once.
+    var properties: String {
+        switch kind {
+        case .mock: "session.timeout.ms=4000\nheartbeat.interval.ms=500\nfetch.wait.max.ms=10\n"
+        case .noida, .apache, .external: "group.instance.id=weir-controller-test-\(getpid())\n"
+        }
+    }
+
+    func configuration() throws -> KafkaConfiguration { try KafkaConfiguration(bootstrap: bootstrap) }
+
+    /// Everything that stands in some topics.
+    func records(of topics: [String], enough: ([StoredRecord]) -> Bool = { _ in true }, within seconds: Int = 30) throws -> [StoredRecord] {
+        let follower = try KafkaFollower(try configuration(), topics: topics, name: "weir-test")
+        var records: [StoredRecord] = []
+        _ = eventually(within: seconds) {
+            follower.drain { event in
+                switch event {
+                case .record(let record): records.append(StoredRecord(record))
+                default: break
+                }
+            }
+            return follower.isCaughtUp && enough(records)
+        }
+        return records
+    }
+}
+
+struct StoredRecord {
+    let topic: String
+    let partition: Int
+    let offset: Int64
+    let milliseconds: Int64?
+    let key: String
+    let value: [UInt8]?
+    let headers: [String: String]
+
+    init(_ record: borrowing KafkaRecord) {
+        topic = record.topic
+        partition = record.partition
+        offset = record.offset
+        milliseconds = record.timestamp?.milliseconds
+        key = record.key
+        value = record.value
+        var headers: [String: String] = [:]
+        for name in ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "traceparent"] { headers[name] = record.header(name) }
+        self.headers = headers
+    }
+
+    var id: String { headers["ce_id"] ?? "" }
+}

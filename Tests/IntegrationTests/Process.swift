@@ -1,0 +1,117 @@
+import Glibc
+
+/// A child process with its standard error (and output) in a file. It is killed when the test lets go of it.
+final class Process {
+    let pid: pid_t
+    let log: String
+    private var isReaped = false
+
+    init(_ arguments: [String], log: String) throws {
+        self.log = log
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        var words = arguments.map { strdup($0) } + [nil]
+        defer { words.forEach { free($0) } }
+        var child: pid_t = 0
+        let result = posix_spawnp(&child, arguments[0], &actions, nil, &words, environ)
+        guard result == 0 else { throw Failure("\(arguments[0]): \(String(cString: strerror(result)))") }
+        pid = child
+    }
+
+    deinit { kill() }
+
+    func kill() {
+        guard !isReaped else { return }
+        Glibc.kill(pid, SIGKILL)
+        _ = wait()
+    }
+
+    /// SIGTERM, and how it ended: exit code and milliseconds.
+    func terminate() -> (code: CInt, milliseconds: Int) {
+        let start = milliseconds()
+        Glibc.kill(pid, SIGTERM)
+        let code = wait()
+        return (code, milliseconds() - start)
+    }
+
+    /// The exit code, or 128 and the signal.
+    func wait() -> CInt {
+        var status: CInt = 0
+        waitpid(pid, &status, 0)
+        isReaped = true
+        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    }
+
+    var output: String { read(log) }
+}
+
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+func milliseconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+}
+
+func read(_ path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var bytes: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = fread(&chunk, 1, chunk.count, file)
+        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+        bytes += chunk[..<count]
+    }
+}
+
+func write(_ path: String, _ text: String) {
+    guard let file = fopen(path, "w") else { return }
+    fputs(text, file)
+    fclose(file)
+}
+
+/// Asks again every few milliseconds, until it is so or the time is up.
+func eventually(within seconds: Int = 30, _ condition: () -> Bool) -> Bool {
+    let end = milliseconds() + seconds * 1000
+    while milliseconds() < end {
+        if condition() { return true }
+        poll(nil, 0, 20)
+    }
+    return condition()
+}
+
+enum Place {
+    static let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+
+    /// Where the build has put the programs: beside the tests.
+    static let programs: String = {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &buffer, 4095)
+        return buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }.split(separator: 47).dropLast().reduce("") { "\($0)/\(String(decoding: $1, as: UTF8.self))" }
+    }()
+
+    static func temporary(_ name: String) -> String {
+        let path = "/tmp/weir-test-\(getpid())-\(UInt32.random(in: 0 ... .max))-\(name)"
+        return path
+    }
+
+    static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    static func freePort() -> Int {
+        let socket = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = bind(socket, $0, size); getsockname(socket, $0, &size) } }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}
