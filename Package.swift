@@ -49,8 +49,11 @@ let package = Package(
         // System
         c("CWire", path: "bpf/shared"),
         c("CLinux"),
+        c("CProbe"),
+        c("CDemonstration"),
+        library("CBPF", pkgConfig: "libbpf"),
         system("Wire", ["CWire"]),
-        system("Linux", ["CLinux"]),
+        system("Linux", ["CLinux", "Wire"]),
         library("CKafka", pkgConfig: "rdkafka"),
         c("CJSON", linked: ["simdjson"]),
         library("CYAML"),
@@ -63,6 +66,7 @@ let package = Package(
         core("Detection", ["Wire"]),
         core("Messages", ["Wire", "Detection"]),
         core("ControllerCore", ["Wire", "Detection", "Messages"]),
+        core("AgentCore", ["Wire", "Detection", "Messages"]),
         core("Spelling"),
 
         // Adapters
@@ -70,17 +74,26 @@ let package = Package(
         adapter("Arguments", ["Wire", "Spelling"]),
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
+        adapter("Terminal", ["Wire"]),
         adapter("Log", ["Linux", "Wire", "Messages"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto"]),
-
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
+        adapter("NetPoll", ["CLinux", "Linux"]),
+        adapter("Probe", ["CWire", "Detection", "Wire"]),
+        adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
 
         // Programs
+        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
+                               "PolicyFile", "Probe", "Wire"]),
         program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log"]),
 
+        program("weir", ["Arguments", "CDemonstration", "Detection", "HTTP", "JSON", "Kafka", "Linux", "Messages", "PolicyFile", "Terminal", "Wire"]),
+
         // Tests
+        .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
+        tests("ParityTests", ["Detection", "Probe", "Support", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
@@ -94,6 +107,8 @@ let package = Package(
         tests("DetectionTests", ["Detection", "Wire"]),
         tests("FingerprintsTests", ["Fingerprints", "Detection"]),
         tests("PcapTests", ["Pcap", "Wire"]),
+        tests("TerminalTests", ["Terminal"]),
+        tests("FixtureTests", ["Pcap", "Detection", "Fingerprints"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

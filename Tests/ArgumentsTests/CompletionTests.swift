@@ -11,6 +11,9 @@ import Testing
                 #expect(text.contains(shell == .fish ? "-l \(option.name) " : "--\(option.name)"), "\(command.name) \(option.name)")
                 if case .choice(let words) = option.value { for word in words { #expect(text.contains(word)) } }
             }
+            for positional in command.positionals {
+                if case .choice(let words) = positional.value { #expect(text.contains(words.joined(separator: " ")) || words.allSatisfy { text.contains("'\($0):'") }) }
+            }
             command.subcommands.forEach(walk)
         }
         walk(.weir)

@@ -18,6 +18,12 @@ import Testing
         #expect(Spelling.hint(for: typed, among: ["a_b_c_d", "efgh"]) == "; there are a_b_c_d and efgh")
     }
 
+    @Test("A short word is not taken for another short word")
+    func short() {
+        #expect(Spelling.nearest(to: "ls", among: ["rm", "run"]) == nil)
+        #expect(Spelling.nearest(to: "rnu", among: ["rm", "run"]) == "run")
+    }
+
     @Test("The nearest of several wins")
     func nearest() {
         #expect(Spelling.nearest(to: "format", among: ["from", "form", "formats", "former"]) == "formats")

@@ -16,7 +16,7 @@ extension Option {
     }
 
     fileprivate static func common(listen standard: String) -> [Option] {
-        [policy, kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), log, listen(standard)]
+        [policy, Option("mode", .choice(["observe", "enforce"]), "whatever the policy says"), kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), log, listen(standard)]
     }
 
     fileprivate static let run = [
@@ -51,8 +51,7 @@ extension Option {
     fileprivate static let agent = [
         Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
-        Option("state", .directory, "keeps what Kafka has not taken yet"),
-        Option("startup-trace", .file, "write where start-up time went, for weir startup or Perfetto"),
+        Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }
 
@@ -96,6 +95,7 @@ extension Command {
         Command("startup", "where start-up time went", positionals: [Positional("FILE", .file, "what --startup-trace wrote")]),
         Command("stalls", "heat map of the agent's loop"),
         Command("trace", "one story from packet to pod", options: Option.broker, positionals: [Positional("ID", .text("ID"), "a trace id")]),
+        Command("broker", "the small built-in broker of weir run, for trying things out; ends with its standard input"),
         Command("completion", "shell completion", positionals: [Positional("SHELL", .choice(Shell.allCases.map(\.rawValue)), "which shell")], examples: [
             ("source <(weir completion bash)", "in ~/.bashrc"),
         ]),

@@ -100,6 +100,20 @@ internal import CJSON
         do { return try unsafe body(JSONObject(items, at: index)) } catch { throw error.inside("\(name)") }
     }
 
+    /// Each object of an array, in order.
+    package func objects(_ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Void) throws(JSONError) {
+        guard let index = find(name) else { throw JSONError("\(name)", .missing) }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of objects")) }
+        var next = index + 1
+        while unsafe next < items.count, unsafe items[next].depth > depth + 1 {
+            if unsafe items[next].depth == depth + 2 {
+                guard unsafe items[next].type == UInt8(WEIR_JSON_OBJECT.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of objects")) }
+                do { try unsafe body(JSONObject(items, at: next)) } catch { throw error.inside("\(name)") }
+            }
+            next += 1
+        }
+    }
+
     /// The member's value as `convert` makes it of a string; `wanted` says in words what it should be.
     package func value<Value>(_ name: StaticString, _ wanted: String, _ convert: (String) -> Value?) throws(JSONError) -> Value {
         guard let value = convert(try string(name)) else { throw JSONError("\(name)", .wrongValue(wanted: wanted)) }

@@ -108,6 +108,8 @@ package struct KafkaConsumer: ~Copyable {
         }
     }
 
+    // Swift 6.3.1 crashes when it inlines this into `close` (EarlyPerfInliner).
+    @inline(never)
     private func hand(_ event: OpaquePointer, _ body: (borrowing Event) -> Void) {
         switch unsafe rd_kafka_event_type(event) {
         case RD_KAFKA_EVENT_FETCH:

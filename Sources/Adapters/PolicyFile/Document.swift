@@ -4,14 +4,17 @@ internal import Spelling
 /// Reads one YAML document through libyaml's events, which show an alias before anything expands it.
 @safe struct Document: ~Copyable {
     static let depthLimit = 16
+    /// A megabyte of `a,` would otherwise take fifty times its size.
+    static let nodeLimit = 20_000
 
     // libyaml keeps pointers into its parser, so the parser must not move.
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let file: String
+    private var nodeCount = 0
 
     /// The tree of `bytes`, which must be a single document without aliases, anchors or tags.
     static func read(_ bytes: [UInt8], file: String) throws(PolicyError) -> Node {
-        let document = Document(file: file)
+        var document = Document(file: file)
         // withUnsafeBufferPointer cannot throw a typed error through, so the result crosses as a value.
         let result: Result<Node, PolicyError> = unsafe bytes.withUnsafeBufferPointer { input in
             unsafe yaml_parser_set_input_string(document.parser, input.baseAddress, input.count)
@@ -31,7 +34,7 @@ internal import Spelling
         unsafe parser.deallocate()
     }
 
-    private func root() throws(PolicyError) -> Node {
+    private mutating func root() throws(PolicyError) -> Node {
         _ = try next()
         let start = try next()
         guard start.kind == YAML_DOCUMENT_START_EVENT else { throw error(nil, "the file is empty; a policy starts with `apiVersion: weir.dev/v1alpha1`") }
@@ -42,7 +45,9 @@ internal import Spelling
         return root
     }
 
-    private func node(from event: Event, depth: Int) throws(PolicyError) -> Node {
+    private mutating func node(from event: Event, depth: Int) throws(PolicyError) -> Node {
+        nodeCount += 1
+        guard nodeCount <= Self.nodeLimit else { throw error(event.mark, "more than \(Self.nodeLimit) values; a policy has a few hundred") }
         guard depth < Self.depthLimit else { throw error(event.mark, "nested deeper than \(Self.depthLimit) levels") }
         if event.kind == YAML_ALIAS_EVENT { throw error(event.mark, "aliases are refused; write the value out") }
         if event.hasAnchor { throw error(event.mark, "anchors are refused; write the value out where it is needed") }

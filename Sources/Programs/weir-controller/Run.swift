@@ -20,7 +20,7 @@ func run() {
     let log = Log(program: "weir-controller", format: arguments.text("log") == "json" ? .json : .text)
     do {
         let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
-        let policy = try PolicySource(path: arguments.text("policy"))
+        let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
         let kafka = try kafkaConfiguration(arguments)
         let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, log: log)
         log.write(.info, "started", [

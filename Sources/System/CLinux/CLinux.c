@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -91,6 +93,28 @@ int weir_unshare_network(void)
 	r = ioctl(s, SIOCSIFFLAGS, &loopback) < 0 ? -errno : 0;
 	close(s);
 	return r;
+}
+
+int weir_scratch_file(const char *name)
+{
+	return memfd_create(name, MFD_CLOEXEC);
+}
+
+int weir_pipe(int ends[2])
+{
+	return pipe2(ends, O_CLOEXEC);
+}
+
+int weir_link_events(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (s >= 0 && bind(s, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(s);
+		return -1;
+	}
+	return s;
 }
 
 int weir_exit_code(int status)

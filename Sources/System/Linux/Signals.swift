@@ -27,4 +27,11 @@ package struct Signals: ~Copyable {
         let size = MemoryLayout<signalfd_siginfo>.size
         return unsafe read(descriptor.rawValue, &information, size) == size ? CInt(information.ssi_signo) : nil
     }
+
+    /// The next signal, if one comes within that time.
+    package func wait(milliseconds: Int) -> CInt? {
+        var target = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+        unsafe poll(&target, 1, CInt(milliseconds))
+        return next()
+    }
 }

@@ -4,6 +4,9 @@
 
 #include <linux/capability.h>
 #include <net/if.h>
+#include <fnmatch.h>
+#include <ifaddrs.h>
+#include <netdb.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -30,6 +33,15 @@ unsigned long long weir_capabilities(void);
 
 /* A private network namespace for this process, loopback up. Returns 0 or -errno. */
 int weir_unshare_network(void);
+
+/* A file in memory. A descriptor, or -1 with errno set. */
+int weir_scratch_file(const char *name);
+
+/* A pipe, both ends closed on exec. 0 or -1. */
+int weir_pipe(int ends[2]);
+
+/* A non-blocking rtnetlink socket that hears of links. A descriptor, or -1 with errno set. */
+int weir_link_events(void);
 
 /* waitpid's macros, which Swift does not see: the exit code, or 128 + the signal. */
 int weir_exit_code(int status);

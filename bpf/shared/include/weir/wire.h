@@ -147,6 +147,16 @@ struct weir_limit {
 	__u64 refused;
 };
 
+/* An order from user space: what the entry has to say from now on. Its stamps stay, so no order opens a gap. */
+struct weir_limit_order {
+	struct weir_limit_key key;
+	__u8 per_second;
+	__u8 answer;
+	__u8 origin;
+	__u8 reserved;
+	__u64 until_ns;
+};
+
 struct weir_allow_key {
 	__u32 prefix_length;		/* over 128 bits */
 	__u8  address[16];

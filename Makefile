@@ -1,0 +1,88 @@
+# Weir. `make help` explains every target.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+SECONDS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+VENV := .deps/venv
+# A floor may only use floors below it, and says so in Package.swift: the build checks it.
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
+# The run-time library goes into each program: one file to copy, and a millisecond less at start.
+RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
+export WEIR_PYTHON := $(abspath $(VENV)/bin/python3)
+# Tests use a real Apache Kafka where one lies beside the project, and any broker that KAFKA_BOOTSTRAP names.
+export WEIR_KAFKA_DISTRIBUTION ?= $(abspath $(wildcard ../shared/kafka))
+
+BPF_CLANG ?= clang
+BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -Wno-unused-function -Ibpf/shared/include -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
+BPF_SOURCES := $(wildcard bpf/*.h bpf/*.bpf.c bpf/shared/include/weir/*.h)
+BPF_OBJECTS := bpf/build/weir.bpf.o bpf/build/weir.may_goto.bpf.o
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run [SECONDS=30] [SUMMARY=file.json] [IFACE=eth0] [KAFKA=host:port]"
+	@echo "  make fuzz [SECONDS=60]      make install [PREFIX=/usr/local] [DESTDIR=]      KAFKA_BOOTSTRAP=host:port make test"
+
+.PHONY: run
+run: build ## everything from nothing: the closed loop on this machine, or on IFACE
+	@exec .build/release/weir run $(if $(SECONDS),--for $(SECONDS)s) $(if $(SUMMARY),--summary $(SUMMARY)) $(if $(IFACE),--interface '$(IFACE)') $(if $(KAFKA),--kafka $(KAFKA))
+
+.PHONY: test
+test: deps bpf ## every test; those that lack a privilege or a part say so and are skipped
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build $(SWIFT_FLAGS)
+
+.PHONY: build
+build: deps bpf ## weir, weir-agent and weir-controller, optimised, in .build/release
+	swift build $(RELEASE_FLAGS)
+
+.PHONY: agent
+agent: deps bpf ## the agent alone
+	swift build $(RELEASE_FLAGS) --product weir-agent
+
+.PHONY: deps
+deps: ## what is needed from Debian and PyPI; says what it installs
+	@./deps.sh $(VENV)
+
+.PHONY: bpf
+bpf: $(BPF_OBJECTS) ## the kernel's programs, for kernels with may_goto and without
+
+# DWARF is of no use to the kernel; BTF stays.
+bpf/build/weir.bpf.o: $(BPF_SOURCES)
+	@mkdir -p bpf/build
+	@$(BPF_CLANG) $(BPF_FLAGS) -c bpf/weir.bpf.c -o $@.tmp
+	@bpftool gen object $@ $@.tmp && rm $@.tmp && echo "built $@"
+
+bpf/build/weir.may_goto.bpf.o: $(BPF_SOURCES)
+	@mkdir -p bpf/build
+	@$(BPF_CLANG) $(BPF_FLAGS) -DWEIR_MAY_GOTO -c bpf/weir.bpf.c -o $@.tmp
+	@bpftool gen object $@ $@.tmp && rm $@.tmp && echo "built $@"
+
+.PHONY: check
+check: test build ## what CI runs: the tests, and a short demonstration that keeps its promises
+	.build/release/weir run --for 20s
+
+.PHONY: bench
+bench: build ## each claim of speed, as a ratio to its baseline in the same run
+	swift build $(RELEASE_FLAGS) --product weir-bench
+	.build/release/weir-bench
+
+.PHONY: fuzz
+fuzz: deps ## the shared C parser under libFuzzer, for SECONDS (60)
+	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)
+
+.PHONY: install
+install: build ## into PREFIX (/usr/local)
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin .build/release/weir .build/release/weir-agent .build/release/weir-controller
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir manifests/policy.yaml
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	.build/release/weir completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+
+.PHONY: clean
+clean: ## what was built; not what was installed
+	rm -rf .build bpf/build fuzz/build

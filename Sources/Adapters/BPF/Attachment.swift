@@ -1,0 +1,81 @@
+internal import CBPF
+internal import Glibc
+internal import Linux
+
+/// The probe on one interface, in both directions; gone when its owner lets go.
+///
+/// A TCX link belongs to the process and dies with it, `kill -9` included. Where TCX is missing (before Linux 6.6) a
+/// clsact filter does the same work, but outlives a kill: the next start replaces it.
+@safe package struct Attachment: ~Copyable {
+    package enum Method: String, Sendable, CaseIterable { case tcx, clsact }
+
+    package let interface: UInt32
+    package let method: Method
+    private var ingress: CInt
+    private var egress: CInt
+    private let madeHook: Bool
+
+    /// - Parameter method: `nil` takes TCX and falls back.
+    package init(_ probe: borrowing KernelProbe, interface: UInt32, name: String, enforcing: Bool, method: Method? = nil) throws(ProbeError) {
+        let inward = probe.descriptor(of: enforcing ? .limiter : .observer), outward = probe.descriptor(of: .egress)
+        var links: (ingress: CInt, egress: CInt)?
+        if method != .clsact { links = try Self.link(CInt(interface), inward, outward, name, mayFallBack: method == nil) }
+        madeHook = links == nil ? try Self.filter(CInt(interface), inward, outward, name) : false
+        self.interface = interface
+        self.method = links == nil ? .clsact : .tcx
+        ingress = links?.ingress ?? -1
+        egress = links?.egress ?? -1
+    }
+
+    private static func link(_ interface: CInt, _ inward: CInt, _ outward: CInt, _ name: String, mayFallBack: Bool) throws(ProbeError) -> (CInt, CInt)? {
+        let ingress = weir_tcx_attach(interface, 0, inward)
+        guard ingress >= 0 else {
+            let error = Errno(rawValue: -ingress)
+            if mayFallBack, error.rawValue == EINVAL || error.rawValue == EOPNOTSUPP { return nil }
+            throw refusal(error, name)
+        }
+        let egress = weir_tcx_attach(interface, 1, outward)
+        guard egress >= 0 else {
+            close(ingress)
+            throw refusal(Errno(rawValue: -egress), name)
+        }
+        return (ingress, egress)
+    }
+
+    /// True when the clsact qdisc is ours.
+    private static func filter(_ interface: CInt, _ inward: CInt, _ outward: CInt, _ name: String) throws(ProbeError) -> Bool {
+        let made = weir_tc_hook(interface)
+        guard made == 0 || made == -EEXIST else { throw refusal(Errno(rawValue: -made), name) }
+        for (program, outwards) in [(inward, false), (outward, true)] {
+            let result = weir_tc_attach(interface, outwards ? 1 : 0, program)
+            guard result == 0 else {
+                weir_tc_detach(interface, made == 0 ? 1 : 0)
+                throw refusal(Errno(rawValue: -result), name)
+            }
+        }
+        return made == 0
+    }
+
+    deinit {
+        switch method {
+        case .tcx:
+            close(ingress)
+            close(egress)
+        case .clsact:
+            weir_tc_detach(CInt(interface), madeHook ? 1 : 0)
+        }
+    }
+
+    /// Puts the limiter in the observer's place, or takes it away again, without a frame going unseen.
+    package mutating func enforce(_ enforcing: Bool, with probe: borrowing KernelProbe, name: String) throws(ProbeError) {
+        let program = probe.descriptor(of: enforcing ? .limiter : .observer)
+        let result = method == .tcx ? weir_tcx_replace(ingress, program) : weir_tc_attach(CInt(interface), 0, program)
+        guard result == 0 else { throw Self.refusal(Errno(rawValue: -result), name) }
+    }
+
+    private static func refusal(_ error: Errno, _ name: String) -> ProbeError {
+        error == .notPermitted
+            ? ProbeError(error, "attaching needs CAP_BPF and CAP_NET_ADMIN; run as root, or use `weir replay` which needs neither")
+            : ProbeError(error, "\(name): attaching the probe: \(error)")
+    }
+}

@@ -1,0 +1,208 @@
+internal import CBPF
+internal import CProbe
+internal import Glibc
+package import Linux
+package import Probe
+internal import Synchronization
+package import Wire
+
+/// What is fixed once the probe is loaded.
+package struct ProbeSettings: Sendable {
+    /// Bytes of the ring: a power of two, at least a page.
+    package var ringSize = 1 << 20
+    /// Entries of the limits map.
+    package var limits = 16_384
+    /// Replay: take the time from the frame, and wake nobody.
+    package var replay = false
+    /// Load the programs that a live node needs; replay loads the two that it runs.
+    package var egress = true
+
+    package init() {}
+}
+
+/// The compiled probe in the kernel: programs and maps, gone when its owner lets go.
+@safe package struct KernelProbe: ~Copyable {
+    package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", egress = "tls_probe_egress", limiter, setLimit = "set_limit", sweep }
+
+    private let object: OpaquePointer
+    private let policies: UnsafeMutableRawPointer
+    private let policiesSize: Int
+    private let limitsMap: CInt
+    private let allowMap: CInt
+    private let countersMap: CInt
+    private let setLimit: CInt
+    private let processors: Int
+    package let ringMap: CInt
+    package let ringSize: Int
+    /// The kernel has may_goto (6.9).
+    package let isModern: Bool
+
+    package init(_ policy: KernelPolicy, settings: ProbeSettings = ProbeSettings()) throws(ProbeError) {
+        weir_bpf_quiet()
+        var modern = true
+        var opened: OpaquePointer?
+        do {
+            unsafe opened = try Self.load(policy, settings, mayGoto: true)
+        } catch {
+            // A verifier that does not know the instruction refuses it as invalid; everything else is final.
+            guard error.errno.rawValue == EINVAL else { throw error }
+            modern = false
+            unsafe opened = try Self.load(policy, settings, mayGoto: false)
+        }
+        guard let object = unsafe opened else { throw ProbeError(.current, "no BPF object") }
+        func map(_ name: String) -> CInt { unsafe bpf_object__find_map_fd_by_name(object, name) }
+        let value = unsafe bpf_map__value_size(bpf_object__find_map_by_name(object, ".data.policies"))
+        let mappedSize = (Int(value) + 4095) & ~4095
+        guard let mapped = unsafe mmap(nil, mappedSize, PROT_READ | PROT_WRITE, MAP_SHARED, map(".data.policies"), 0), unsafe mapped != MAP_FAILED else {
+            let error = Errno.current
+            unsafe bpf_object__close(object)
+            throw ProbeError(error, "mapping the policy: \(error)")
+        }
+        unsafe self.object = object
+        unsafe policies = mapped
+        policiesSize = mappedSize
+        limitsMap = map("limits")
+        allowMap = map("allow")
+        countersMap = map("counters")
+        ringMap = map("handshakes")
+        setLimit = unsafe bpf_program__fd(bpf_object__find_program_by_name(object, Program.setLimit.rawValue))
+        ringSize = settings.ringSize
+        processors = Int(libbpf_num_possible_cpus())
+        isModern = modern
+    }
+
+    deinit {
+        unsafe munmap(policies, policiesSize)
+        unsafe bpf_object__close(object)
+    }
+
+    private static func load(_ policy: KernelPolicy, _ settings: ProbeSettings, mayGoto: Bool) throws(ProbeError) -> OpaquePointer {
+        var size = 0
+        let bytes = unsafe weir_probe_object(mayGoto ? 1 : 0, &size)
+        guard let object = unsafe weir_bpf_open(bytes, size) else { throw refusal("reading the BPF object") }
+        func map(_ name: String) -> OpaquePointer? { unsafe bpf_object__find_map_by_name(object, name) }
+        unsafe bpf_map__set_max_entries(map("handshakes"), UInt32(settings.ringSize))
+        unsafe bpf_map__set_max_entries(map("limits"), UInt32(settings.limits))
+        let unused: [Program] = settings.egress ? [.nothing] : [.nothing, .egress]
+        for program in unused { unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false) }
+
+        // Before load, so that the first frame finds a policy.
+        var valueSize = 0
+        if let initial = unsafe weir_bpf_initial(object, ".data.policies", &valueSize), valueSize >= 8 + 2 * policy.bytes.count {
+            unsafe policy.bytes.withUnsafeBytes { unsafe (initial + 8).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        }
+        if settings.replay, let initial = unsafe weir_bpf_initial(object, ".rodata.settings", &valueSize), valueSize >= 16 {
+            unsafe initial.storeBytes(of: UInt64(BPF_RB_NO_WAKEUP), as: UInt64.self)
+            unsafe (initial + 8).storeBytes(of: 1, as: UInt32.self)
+        }
+        guard unsafe bpf_object__load(object) == 0 else {
+            let error = refusal("loading the probe")
+            unsafe bpf_object__close(object)
+            throw error
+        }
+        return unsafe object
+    }
+
+    private static func refusal(_ doing: String) -> ProbeError {
+        let error = Errno.current
+        if error.rawValue == EPERM || error.rawValue == EACCES {
+            return ProbeError(error, "\(doing) needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run as root, or use `weir replay` which needs none")
+        }
+        let said = unsafe String(cString: weir_bpf_last_words()).prefix { $0 != "\n" }
+        return ProbeError(error, "\(doing): \(error)\(said.isEmpty ? "" : " (\(said))"); Weir needs Linux 5.17 or later with BTF")
+    }
+
+    package func descriptor(of program: Program) -> CInt {
+        unsafe bpf_program__fd(bpf_object__find_program_by_name(object, program.rawValue))
+    }
+
+    // MARK: Policy, limits, allow-list
+
+    /// Swaps the policy in one store: the slot that nobody reads is filled, then named.
+    package mutating func use(_ policy: KernelPolicy) {
+        let active = unsafe policies.load(as: UInt64.self)
+        let next = (active & 1) ^ 1
+        unsafe policy.bytes.withUnsafeBytes { bytes in
+            unsafe (policies + 8 + Int(next) * bytes.count).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        }
+        // A release store, so that no CPU sees the number before the slot.
+        unsafe policies.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(next, ordering: .releasing)
+    }
+
+    /// Sets a limit; its history stays, so that no order opens a gap. Allocates nothing.
+    package func limit(_ key: LimitKey, _ entry: LimitEntry) throws(Errno) {
+        let (verdict, error) = entry.withOrder(for: key) { order in
+            var verdict: UInt32 = 0, duration: UInt32 = 0
+            let result = unsafe order.withUnsafeBytes { unsafe weir_bpf_run(setLimit, $0.baseAddress, UInt32($0.count), 1, 0, 1, &verdict, &duration) }
+            return (verdict, result)
+        }
+        guard error == 0 else { throw Errno(rawValue: -error) }
+        guard verdict == 0 else { throw Errno(rawValue: ENOSPC) }
+    }
+
+    /// False when there was none.
+    @discardableResult
+    package func release(_ key: LimitKey) -> Bool {
+        key.withBytes { unsafe $0.withUnsafeBytes { unsafe bpf_map_delete_elem(limitsMap, $0.baseAddress) == 0 } }
+    }
+
+    package func entry(_ key: LimitKey) -> LimitEntry? {
+        unsafe withUnsafeTemporaryAllocation(byteCount: LimitEntry.size, alignment: 8) { value in
+            let found = key.withBytes { key in unsafe key.withUnsafeBytes { unsafe bpf_map_lookup_elem(limitsMap, $0.baseAddress, value.baseAddress) == 0 } }
+            return found ? LimitEntry(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(value))) : nil
+        }
+    }
+
+    /// Calls `body` for each limit in the map, once each as long as nothing is removed meanwhile.
+    package func eachLimit(_ body: (LimitKey, LimitEntry) -> Void) {
+        var keys: [LimitKey] = []
+        unsafe withUnsafeTemporaryAllocation(byteCount: LimitKey.size, alignment: 8) { key in
+            var more = unsafe bpf_map_get_next_key(limitsMap, nil, key.baseAddress) == 0
+            while more {
+                if let found = LimitKey(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(key))) { keys.append(found) }
+                more = unsafe bpf_map_get_next_key(limitsMap, key.baseAddress, key.baseAddress) == 0
+            }
+        }
+        for key in keys { if let entry = entry(key) { body(key, entry) } }
+    }
+
+    /// False when the allow-list is full.
+    package func allow(_ prefix: Prefix) -> Bool {
+        var one: UInt8 = 1
+        return prefix.withAllowKey { key in unsafe key.withUnsafeBytes { unsafe bpf_map_update_elem(allowMap, $0.baseAddress, &one, 0) == 0 } }
+    }
+
+    package func disallow(_ prefix: Prefix) {
+        prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(allowMap, $0.baseAddress) } }
+    }
+
+    /// Every CPU's counters, added up.
+    package var counters: Counters {
+        var sums: [UInt64] = []
+        unsafe withUnsafeTemporaryAllocation(of: UInt64.self, capacity: processors) { values in
+            for counter in Counter.allCases {
+                var key = UInt32(counter.rawValue)
+                let found = unsafe bpf_map_lookup_elem(countersMap, &key, values.baseAddress) == 0
+                sums.append(found ? unsafe values.reduce(0, &+) : 0)
+            }
+        }
+        return Counters(sums)
+    }
+
+    /// Gives up on hellos that stopped half way before `now`; 0 asks the kernel's clock.
+    package func sweep(now: UInt64 = 0) {
+        var context = now
+        _ = unsafe weir_bpf_call(descriptor(of: .sweep), &context, 8)
+    }
+
+    /// Runs a program over one linear frame without a network. The kernel takes at most 3,712 bytes.
+    /// - Returns: the program's verdict and the mean time of `count` runs in nanoseconds.
+    package func run(_ program: Program, over frame: RawSpan, at nanoseconds: UInt64, interface: UInt32 = 1, count: Int = 1) throws(Errno) -> (verdict: Int32, nanoseconds: Int) {
+        var verdict: UInt32 = 0, duration: UInt32 = 0
+        let result = unsafe frame.withUnsafeBytes { bytes in
+            unsafe weir_bpf_run(descriptor(of: program), bytes.baseAddress, UInt32(min(bytes.count, 3712)), interface, nanoseconds, UInt32(count), &verdict, &duration)
+        }
+        guard result == 0 else { throw Errno(rawValue: -result) }
+        return (Int32(bitPattern: verdict), Int(duration))
+    }
+}

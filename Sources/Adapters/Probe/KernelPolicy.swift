@@ -1,0 +1,53 @@
+internal import CWire
+package import Detection
+internal import Wire
+
+/// A policy in the form that the probe reads (`struct weir_config`), for the kernel and for the native engine alike.
+package struct KernelPolicy {
+    /// Other engines read the struct in place; it is 9 KB of plain bytes.
+    package private(set) var bytes: [UInt8]
+
+    /// - Parameters:
+    ///   - lengths: prefix lengths (over 128 bits) that limits in force have, beyond the policy's own; at most six are heeded.
+    ///   - generation: counts reloads; a record's reader can tell which policy judged it.
+    package init(_ policy: Policy, generation: UInt32 = 1, lengths: [UInt8] = []) {
+        var config = weir_config()
+        // The arrays of a C struct are tuples here, so C fills them in.
+        unsafe withUnsafeMutablePointer(to: &config) { config in
+            for port in policy.ports { unsafe weir_config_watch(config, port) }
+            for (anomaly, rule) in policy.detections {
+                guard let limit = rule.limit, let slot = unsafe weir_config_rule(config, UInt32(anomaly.rawValue)) else { continue }
+                unsafe slot.pointee.for_ns = UInt64((limit.duration ?? policy.duration(ofStep: 0)).wholeNanoseconds)
+                unsafe slot.pointee.per_second = UInt8(clamping: limit.perSecond)
+                unsafe slot.pointee.limit_class = limit.limitClass.rawValue
+                unsafe slot.pointee.answer = limit.answer.rawValue
+            }
+            unsafe config.pointee.recorded = AnomalySet(policy.detections.keys).rawValue
+            unsafe config.pointee.anomalous = policy.anomalies(atLeast: .medium).union(policy.limiting).rawValue
+            // What only user space can judge is not the kernel's to limit by reflex.
+            unsafe config.pointee.limiting = policy.limiting.subtracting(AnomalySet(.ipLiteralSNI)).rawValue
+            unsafe config.pointee.hello_timeout_ns = 10_000_000_000
+            unsafe config.pointee.prefix4 = UInt8(96 + policy.prefixes.ipv4)
+            unsafe config.pointee.prefix6 = UInt8(policy.prefixes.ipv6)
+            unsafe config.pointee.proof = Self.number(policy.proof)
+            unsafe config.pointee.capture = Self.number(policy.capture)
+            unsafe config.pointee.generation = generation
+            var all: [UInt8] = unsafe [config.pointee.prefix4, config.pointee.prefix6]
+            for length in lengths where !all.contains(length) && all.count < Int(WEIR_LENGTHS) { all.append(length) }
+            guard let slots = unsafe weir_config_lengths(config) else { return }
+            for (index, length) in all.enumerated() { unsafe slots[index] = length }
+        }
+        bytes = unsafe withUnsafeBytes(of: &config) { unsafe [UInt8]($0) }
+    }
+
+    private static func number(_ proof: Proof) -> UInt8 { proof.rawValue }
+
+    private static func number(_ capture: Policy.Capture) -> UInt8 {
+        switch capture {
+        case .none: UInt8(WEIR_CAPTURE_NONE.rawValue)
+        case .anomalous: UInt8(WEIR_CAPTURE_ANOMALOUS.rawValue)
+        case .newFingerprint: UInt8(WEIR_CAPTURE_NEW_FINGERPRINT.rawValue)
+        case .all: UInt8(WEIR_CAPTURE_ALL.rawValue)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+internal import CWire
+package import Wire
+
+/// The probe without a kernel: the same C over tables of our own. One thread at a time.
+@safe package struct NativeEngine: ~Copyable {
+    private let engine: UnsafeMutablePointer<weir_engine>
+    private let enforcing: Bool
+
+    /// - Parameter enforcing: decide as the limiter would; the frames of a capture are not changed by it.
+    package init(_ policy: KernelPolicy, enforcing: Bool) {
+        guard let engine = unsafe weir_engine_create() else { preconditionFailure("no memory for the engine's tables") }
+        unsafe self.engine = engine
+        self.enforcing = enforcing
+        use(policy)
+    }
+
+    deinit { unsafe weir_engine_destroy(engine) }
+
+    package mutating func use(_ policy: KernelPolicy) {
+        // The bytes are those of a weir_config: KernelPolicy makes no others.
+        unsafe policy.bytes.withUnsafeBytes { unsafe weir_engine_use(engine, $0.baseAddress!.assumingMemoryBound(to: weir_config.self)) }
+    }
+
+    package mutating func allow(_ prefix: Prefix) -> Bool {
+        prefix.withAllowKey { key in
+            unsafe key.withUnsafeBytes { unsafe weir_engine_allow(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self)) == 0 }
+        }
+    }
+
+    /// Sets a limit; false when the table is full.
+    package mutating func limit(_ key: LimitKey, _ entry: LimitEntry) -> Bool {
+        key.withBytes { key in
+            entry.withBytes { entry in
+                unsafe key.withUnsafeBytes { key in
+                    unsafe entry.withUnsafeBytes { entry in
+                        unsafe weir_engine_limit(engine, key.baseAddress!.assumingMemoryBound(to: weir_limit_key.self),
+                                                 entry.baseAddress!.assumingMemoryBound(to: weir_limit.self)) == 0
+                    }
+                }
+            }
+        }
+    }
+
+    package mutating func release(_ key: LimitKey) {
+        key.withBytes { key in
+            unsafe key.withUnsafeBytes { _ = unsafe weir_engine_release(engine, $0.baseAddress!.assumingMemoryBound(to: weir_limit_key.self)) }
+        }
+    }
+
+    /// Runs one frame (Ethernet) and hands over each record that it completed.
+    package mutating func run(_ frame: RawSpan, wireSize: Int, at nanoseconds: UInt64, interface: UInt32 = 1, _ record: (RawSpan) -> Void) {
+        unsafe frame.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            var frame = unsafe weir_frame(engine: engine, bytes: base.assumingMemoryBound(to: UInt8.self), size: UInt32(clamping: bytes.count),
+                                          wire_size: UInt32(clamping: wireSize), now: nanoseconds, ifindex: interface)
+            unsafe weir_engine_frame(&frame, enforcing ? 1 : 0)
+        }
+        drain(record)
+    }
+
+    /// Gives up on hellos that stopped half way; on all of them at the `end` of a capture.
+    package mutating func sweep(at nanoseconds: UInt64, end: Bool = false, _ record: (RawSpan) -> Void) {
+        unsafe weir_engine_sweep(engine, nanoseconds, end ? 1 : 0)
+        drain(record)
+    }
+
+    package var counters: Counters {
+        unsafe withUnsafeBytes(of: &engine.pointee.counters) { Counters(unsafe [UInt64]($0.bindMemory(to: UInt64.self))) }
+    }
+
+    private mutating func drain(_ record: (RawSpan) -> Void) {
+        let end = unsafe engine.pointee.records_size
+        guard end > 0, let records = unsafe engine.pointee.records else { return }
+        var at = 0
+        while at < end {
+            // Each record stands behind its size, padded to eight bytes (engine.c).
+            let size = unsafe Int(UnsafeRawPointer(records + at).loadUnaligned(as: UInt64.self))
+            record(unsafe RawSpan(_unsafeStart: records + at + 8, byteCount: size))
+            at += 8 + (size + 7) & ~7
+        }
+        unsafe weir_engine_forget(engine)
+    }
+}

@@ -1,0 +1,229 @@
+package import Detection
+package import Messages
+package import Wire
+
+/// What the agent makes of verdicts: which become events, which need a limit that only user space can set. A value;
+/// time comes in, and the shell acts on what comes out.
+package struct Agent: Sendable {
+    /// What a verdict asks of the shell. Nothing here allocates.
+    package struct Order: Sendable {
+        /// Publish the event of this source now: `takeEvent` makes it.
+        package var publish: Int?
+        /// Set this limit in the kernel, because only user space could judge.
+        package var limit: (key: LimitKey, perSecond: Int, answer: Answer, until: Instant)?
+    }
+
+    package struct Statistics: Sendable, Equatable {
+        package var anomalous = 0
+        package var unproven = 0
+        package var incomplete = 0
+        package var events = 0
+        package var coalesced = 0
+        /// Sources that did not fit into the table: limited, but without events.
+        package var untracked = 0
+    }
+
+    package private(set) var policy: Policy
+    package private(set) var statistics = Statistics()
+    private let node: String
+    private let bootID: String
+    private var masks: Masks
+    private var sources: SourceTable
+    /// Slots with counts that wait for their second to pass, in order of arrival.
+    private var queue: [Int] = []
+    private var sequence: UInt64 = 0
+    private var traces: TraceIDs
+
+    /// The policy as bit sets, so that a verdict costs no dictionary.
+    private struct Masks: Sendable {
+        let counting: AnomalySet
+        let limiting: AnomalySet
+        let user: AnomalySet
+
+        init(_ policy: Policy) {
+            counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
+            limiting = policy.limiting
+            user = AnomalySet(policy.detections.keys).intersection(AnomalySet(.ipLiteralSNI))
+        }
+    }
+
+    /// - Parameters:
+    ///   - bootID: tells this run's event ids from the last one's.
+    ///   - seed: of trace ids; replay passes a constant.
+    ///   - capacity: sources remembered, a power of two.
+    package init(policy: Policy, node: String, bootID: String, seed: UInt64, capacity: Int = 8192) {
+        self.policy = policy
+        self.node = node
+        self.bootID = bootID
+        masks = Masks(policy)
+        sources = SourceTable(capacity: capacity)
+        queue.reserveCapacity(capacity)
+        traces = TraceIDs(seed: seed)
+    }
+
+    package mutating func use(_ policy: Policy) {
+        self.policy = policy
+        masks = Masks(policy)
+    }
+
+    package var trackedSources: Int { sources.count }
+
+    /// Judges one verdict. `isLiteral` is what the shell found when the record asked for a look at the name.
+    package mutating func consider(_ handshake: Handshake, isLiteral: Bool, at now: Instant) -> Order {
+        var order = Order()
+        var anomalies = handshake.anomalies
+        if isLiteral { anomalies.formUnion(masks.user.intersection(AnomalySet(.ipLiteralSNI))) }
+        if handshake.completeness == .incomplete { statistics.incomplete += 1 }
+        guard !anomalies.intersection(masks.counting).isEmpty else { return order }
+        guard handshake.proof >= policy.proof else {
+            // Whoever sent it may have forged the source: it counts against nobody.
+            statistics.unproven += 1
+            return order
+        }
+        guard handshake.outcome != .allowed else { return order }
+        statistics.anomalous += 1
+        let prefix = policy.sourcePrefix(of: handshake.source)
+        guard let slot = sources.slot(of: prefix) else {
+            statistics.untracked += 1
+            return order
+        }
+        note(handshake, anomalies, slot, now)
+
+        // The reflex has limited what the kernel can judge; the rest is ours, before anything else.
+        let unlimited = anomalies.intersection(masks.limiting).subtracting(handshake.anomalies)
+        if policy.mode == .enforce, !unlimited.isEmpty, handshake.outcome == .passed || handshake.outcome == .observed,
+           let limit = rule(for: unlimited) {
+            order.limit = (LimitKey(prefix: prefix, limitClass: limit.limitClass), limit.perSecond, limit.answer,
+                           now + (limit.duration ?? policy.duration(ofStep: 0)))
+        }
+        if now - sources[slot].lastEvent >= .seconds(1) {
+            order.publish = slot
+        } else {
+            sources[slot].suppressed += 1
+            statistics.coalesced += 1
+            if !sources[slot].isQueued {
+                sources[slot].isQueued = true
+                queue.append(slot)
+            }
+        }
+        return order
+    }
+
+    private mutating func note(_ handshake: Handshake, _ anomalies: AnomalySet, _ slot: Int, _ now: Instant) {
+        if sources[slot].seen == 0 {
+            sources[slot].since = now
+            sources[slot].anomalies = []
+        }
+        sources[slot].seen += 1
+        sources[slot].lastSeen = now
+        sources[slot].anomalies.formUnion(anomalies)
+        sources[slot].latest = handshake
+        if handshake.outcome == .reset { sources[slot].reset += 1 }
+        if handshake.outcome == .dropped { sources[slot].dropped += 1 }
+    }
+
+    private func rule(for anomalies: AnomalySet) -> Policy.LimitRule? {
+        for anomaly in Anomaly.allCases where anomalies.contains(anomaly) {
+            if let limit = policy.detections[anomaly]?.limit { return limit }
+        }
+        return nil
+    }
+
+    /// Sources whose second has passed, each with an event to publish. Call it several times a second.
+    package mutating func tick(at now: Instant) -> [Int] {
+        guard !queue.isEmpty else { return [] }
+        var due: [Int] = []
+        queue.removeAll { slot in
+            guard now - sources[slot].lastEvent >= .seconds(1) else { return false }
+            sources[slot].isQueued = false
+            if sources[slot].seen > 0 { due.append(slot) }
+            return true
+        }
+        return due
+    }
+
+    /// Forgets who was silent for ten minutes. Call it now and then, between `tick`'s orders.
+    package mutating func forget(at now: Instant) { sources.forget(silentSince: now - .seconds(600)) }
+
+    /// The source's event, and its counts begin anew.
+    ///
+    /// - Parameters:
+    ///   - seen: when the kernel saw the latest hello, `decided` when it was judged here, `enforced` when the limit stood; equal to `seen` for the kernel's own.
+    ///   - until: end of the limit in force.
+    package mutating func takeEvent(of slot: Int, interface: String, hello: HelloFacts?, seen: Instant, decided: Instant, enforced: Instant?, until: Instant?) -> ThrottleEvent {
+        let source = sources[slot], handshake = source.latest
+        sequence += 1
+        statistics.events += 1
+        let severity = policy.severity(of: source.anomalies) ?? .medium
+        var event = ThrottleEvent(id: "\(node):\(bootID):\(sequence)", time: seen, node: node, sourceAddress: handshake.source, sourcePrefix: source.prefix,
+                                  destinationAddress: handshake.destination, anomalies: source.anomalies, severity: severity, traceID: traces.next())
+        event.interface = interface
+        event.direction = handshake.direction
+        event.sourcePort = handshake.sourcePort
+        event.destinationPort = handshake.destinationPort
+        event.completeness = handshake.completeness
+        event.proof = handshake.proof
+        event.version = ClientHello.name(ofVersion: handshake.version)
+        event.serverName = hello?.serverName
+        event.alpn = hello?.alpn ?? []
+        event.ja3 = hello?.ja3
+        event.ja4 = hello?.ja4
+        event.workload = policy.target(destination: handshake.destination, port: handshake.destinationPort, serverName: hello?.serverName)?.workload
+        event.policyName = policy.name
+        event.policyVersion = policy.version
+        event.counts = ThrottleEvent.Counts(since: source.since)
+        event.counts.seen = source.seen
+        event.counts.suppressed = source.seen - 1
+        event.counts.reset = source.reset
+        event.counts.dropped = source.dropped
+        event.seenToDecided = Int((decided - seen).wholeNanoseconds / 1000)
+        setAction(of: &event, source, seen: seen, enforced: enforced, until: until)
+
+        sources[slot].isLimited = event.limit?.enforced ?? false
+        sources[slot].lastEvent = seen
+        sources[slot].seen = 0
+        sources[slot].suppressed = 0
+        sources[slot].reset = 0
+        sources[slot].dropped = 0
+        return event
+    }
+
+    private func setAction(of event: inout ThrottleEvent, _ source: SourceTable.Source, seen: Instant, enforced: Instant?, until: Instant?) {
+        guard let rule = rule(for: source.anomalies) else { return }
+        let handshake = source.latest
+        let byKernel = handshake.outcome == .admitted || handshake.outcome.isRefused
+        guard byKernel || enforced != nil || policy.mode == .observe else { return }
+        event.limit = ThrottleEvent.Limit(limitClass: byKernel ? handshake.limitClass : rule.limitClass,
+                                          perSecond: byKernel ? handshake.limitPerSecond : rule.perSecond, answer: rule.answer,
+                                          until: until ?? seen + (rule.duration ?? policy.duration(ofStep: 0)), enforced: byKernel || enforced != nil)
+        if byKernel {
+            event.action = source.isLimited ? .alreadyLimited : .limited
+            event.enforcedBy = .kernel
+            event.seenToEnforced = 0
+        } else if let enforced {
+            event.action = .limited
+            event.enforcedBy = .agent
+            event.seenToEnforced = Int((enforced - seen).wholeNanoseconds / 1000)
+        } else {
+            event.action = .observed
+        }
+    }
+
+    /// The latest verdict of a source whose event is due.
+    package func latest(of slot: Int) -> Handshake { sources[slot].latest }
+}
+
+/// What only the hello's bytes tell, worked out outside this module.
+package struct HelloFacts: Sendable, Equatable {
+    package var serverName: String?
+    package var alpn: [String]
+    package var ja3: String
+    package var ja4: String
+
+    package init(serverName: String?, alpn: [String], ja3: String, ja4: String) {
+        self.serverName = serverName
+        self.alpn = alpn
+        self.ja3 = ja3
+        self.ja4 = ja4
+    }
+}

@@ -1,0 +1,120 @@
+internal import AgentCore
+internal import BPF
+internal import Detection
+internal import JSON
+internal import Kafka
+internal import Linux
+internal import Log
+internal import Messages
+internal import PolicyFile
+internal import Probe
+internal import Wire
+
+/// The limits topic, read whole and from its beginning.
+final class LimitsReader {
+    var follower: KafkaFollower
+    var reader = MessageReader()
+
+    init(_ kafka: KafkaConfiguration, node: String) throws(KafkaError) {
+        follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: node)
+    }
+
+    var eventDescriptor: CInt { follower.eventDescriptor }
+}
+
+extension Node {
+    /// What other nodes found and operators said. True when there is more to read.
+    func readLimits() -> Bool {
+        guard let limits else { return false }
+        let more = limits.follower.drain(atMost: 256) { event in
+            switch event {
+            case .record(let record): take(record, limits)
+            default: break    // the publisher says whether Kafka answers
+            }
+        }
+        return more
+    }
+
+    private func take(_ record: borrowing KafkaRecord, _ limits: LimitsReader) {
+        let now = Instant(nanoseconds: Clock.wall)
+        if record.isTombstone {
+            if let key = Limit.Key(record.key) { apply(cluster.release(key)) }
+            return
+        }
+        do throws(JSONError) {
+            let limit = try record.withValue { bytes in Result { () throws(JSONError) in try limits.reader.limit(bytes) } }.get()
+            switch cluster.apply(limit, allowed: allowed(policy), at: now) {
+            case .success(let change): apply(change)
+            case .failure: refusedLimits += 1
+            }
+        } catch {
+            refusedLimits += 1
+            log.write(.warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
+        }
+    }
+
+    func apply(_ change: ClusterLimits.Change) {
+        switch change {
+        case .set(let key, let perSecond, let answer, let until):
+            if policy.mode == .enforce { set(key, perSecond: perSecond, answer: answer, until: until, origin: .cluster) }
+        case .release(let key):
+            probe.release(key)
+        }
+        // A length that no limit had before has to be looked for from now on.
+        let lengths = cluster.lengths
+        if lengths != knownLengths {
+            knownLengths = lengths
+            generation += 1
+            probe.use(KernelPolicy(policy, generation: generation, lengths: lengths.sorted()))
+        }
+    }
+
+    func set(_ key: LimitKey, perSecond: Int, answer: Answer, until: Instant, origin: LimitEntry.Origin) {
+        let end = UInt64(clamping: until.nanoseconds &- offset)
+        do throws(Errno) {
+            try probe.limit(key, LimitEntry(perSecond: perSecond, answer: answer, origin: origin, untilNanoseconds: end))
+        } catch {
+            refusedLimits += 1
+        }
+    }
+
+    func removeEndedLimits() {
+        let now = Clock.monotonic
+        probe.eachLimit { key, entry in if entry.untilNanoseconds &+ 1_000_000_000 < now { probe.release(key) } }
+    }
+
+    /// What is never limited here: the policy's blocks, and the node's own addresses.
+    func allowed(_ policy: Policy) -> [Prefix] {
+        policy.allow.cidrs + (policy.allow.nodes ? Interfaces.addresses.map { Prefix($0, length: 128) } : [])
+    }
+
+    func setAllowed(_ policy: Policy, before: Policy?) {
+        let wanted = Set(allowed(policy))
+        if let before { for prefix in Set(allowed(before)).subtracting(wanted) { probe.disallow(prefix) } }
+        for prefix in wanted where !probe.allow(prefix) {
+            log.write(.warning, "the allow-list is full", [("prefix", prefix.description)])
+        }
+    }
+
+    /// The new policy whole, or the old one still.
+    func reload() {
+        guard let path = settings.policyPath else { return }
+        do throws(PolicyError) {
+            let next = try Settings.load(path, settings.mode)
+            guard next != policy else { return }
+            generation += 1
+            setAllowed(next, before: policy)
+            probe.use(KernelPolicy(next, generation: generation, lengths: cluster.lengths.sorted()))
+            if next.mode != policy.mode {
+                do throws(ProbeError) { try watch.enforce(next.mode == .enforce, probe) } catch { log.write(.error, "\(error)") }
+            }
+            agent.use(next)
+            policy = next
+            reloads.accepted += 1
+            log.write(.info, "policy in force", [("policy", next.name), ("policy.version", next.version), ("mode", next.mode.rawValue)])
+        } catch {
+            reloads.refused += 1
+            log.write(.error, "\(error); the policy in force stays")
+        }
+    }
+}

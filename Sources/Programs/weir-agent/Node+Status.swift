@@ -1,0 +1,103 @@
+internal import AgentCore
+internal import Arguments
+internal import BPF
+internal import Detection
+internal import Glibc
+internal import HTTP
+internal import Kafka
+internal import Linux
+internal import Log
+internal import Messages
+internal import Metrics
+internal import Wire
+
+extension Node {
+    func answer(_ path: String) -> Response {
+        switch path {
+        case "/metrics": Response(contentType: Metrics.contentType, body: metrics())
+        case "/healthz": Response(text: "ok\n")
+        case "/readyz": isAttached ? Response(text: "ok\n") : Response(status: 503, text: "not attached\n")
+        case "/status": Response(contentType: "application/json", body: status())
+        default: Response.notFound
+        }
+    }
+
+    func sayStarted(port: UInt16) {
+        log.write(.info, "attached", [
+            ("version", version), ("node", settings.node), ("interfaces", watch.interfaces.map(\.name).joined(separator: ",")), ("attach", watch.attachMethod),
+            ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version),
+            ("kafka", settings.kafka?.value(of: "bootstrap.servers") ?? "none"), ("listen", "\(settings.listen.host):\(port)"),
+            ("may_goto", probe.isModern ? "yes" : "no"),
+        ])
+    }
+
+    private func metrics() -> [UInt8] {
+        let board = Metrics(), counters = probe.counters
+        for counter in Counter.allCases {
+            let metric = board.counter("weir_probe_\(counter.id)_total", "see docs/metrics.md")
+            board.set(metric, to: counters[counter])
+        }
+        func count(_ name: String, _ help: String, _ value: Int) { board.set(board.counter(name, help), to: UInt64(value)) }
+        func gauge(_ name: String, _ help: String, _ value: Double, _ labels: Metrics.Labels = []) { board.set(board.gauge(name, help, labels: labels), to: value) }
+        let statistics = agent.statistics
+        count("weir_agent_anomalous_total", "anomalous handshakes that count", statistics.anomalous)
+        count("weir_agent_unproven_total", "anomalous handshakes without proof, which count against nobody", statistics.unproven)
+        count("weir_agent_incomplete_total", "hellos that never were whole", statistics.incomplete)
+        count("weir_agent_events_total", "throttle events made", statistics.events)
+        count("weir_agent_coalesced_total", "verdicts that went into another's event", statistics.coalesced)
+        count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
+        count("weir_agent_unlisted_total", "handshakes of sources that did not fit the board", self.board.unlisted)
+        count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
+        count("weir_agent_events_lost_total", "events that Kafka will never have", publisher?.lost ?? 0)
+        gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
+        count("weir_agent_limits_refused_total", "limits from the topic that were not applied", refusedLimits)
+        gauge("weir_agent_limits_generation", "newest generation applied from the limits topic", Double(cluster.generation))
+        gauge("weir_agent_sources", "sources with counts in the table", Double(agent.trackedSources))
+        count("weir_agent_policy_reloads_total", "policies taken at run time", reloads.accepted)
+        count("weir_agent_policy_refused_total", "policies refused at run time", reloads.refused)
+        gauge("weir_agent_policy", "the policy in force", 1, [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
+        for quantile in [0.5, 0.99] {
+            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's", latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
+        }
+        return board.render()
+    }
+
+    /// What `weir run` and `weir top` show.
+    private func status() -> [UInt8] {
+        let counters = probe.counters, now = Clock.monotonic
+        var json = JSONWriter(capacity: 4096)
+        json.object { json in
+            json.member("node", settings.node)
+            json.member("mode", policy.mode.rawValue)
+            json.member("attach", watch.attachMethod)
+            json.member("interfaces", watch.interfaces.map(\.name))
+            json.member("balance", counters.balance)
+            json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) } }
+            json.object("ring_to_verdict_ns") { json in
+                json.member("p50", latency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", latency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", latency.count)
+            }
+            json.member("events", agent.statistics.events)
+            json.member("delivered", publisher?.delivered)
+            json.member("lost", publisher?.lost ?? 0)
+            json.array("sources") { json in
+                for row in board.busiest(32) {
+                    json.object { json in
+                        json.member("address", row.address.description)
+                        json.member("handshakes", row.handshakes)
+                        json.member("anomalous", row.anomalous)
+                        json.member("anomalies", row.anomalies.list.map(\.id))
+                        json.member("incomplete", row.incomplete)
+                        json.member("admitted", row.admitted)
+                        json.member("refused", row.reset + row.dropped)
+                        json.member("limit_class", row.limitUntil > now ? row.limitClass.id : nil)
+                        json.member("per_second", row.limitPerSecond)
+                        json.member("seconds_left", row.limitUntil > now ? Int((row.limitUntil - now) / 1_000_000_000) : 0)
+                    }
+                }
+            }
+        }
+        return json.bytes
+    }
+}

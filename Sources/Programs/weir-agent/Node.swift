@@ -1,0 +1,200 @@
+internal import AgentCore
+internal import Arguments
+internal import BPF
+internal import Detection
+internal import Fingerprints
+internal import Glibc
+internal import HTTP
+internal import Kafka
+internal import Linux
+internal import Log
+internal import Messages
+internal import NetPoll
+internal import PolicyFile
+internal import Probe
+internal import Wire
+
+/// This node's agent: one thread, one epoll. Between ring and verdict nothing waits, allocates or locks; what is slow
+/// (an event's JSON, a scrape, a policy's file) comes after the limit stands.
+final class Node {
+    /// What the loop waits for, as bits.
+    enum Source: Int { case ring, producer, limits, tick, signals, policy, http, links }
+
+    let log: Log
+    let settings: Settings
+    var probe: KernelProbe
+    var ring: Ring
+    var watch: Watch
+    var agent: Agent
+    var board = Board()
+    var cluster = ClusterLimits()
+    var publisher: Publisher?
+    var limits: LimitsReader?
+    var facts = HelloFactsCache()
+    var latency = Latency()
+    var enforcedLatency = Latency()
+    var policy: Policy
+    var generation: UInt32 = 1
+    var reloads = (accepted: 0, refused: 0)
+    var refusedLimits = 0
+    var isAttached = false
+    /// Prefix lengths that the kernel looks for because the limits topic has them.
+    var knownLengths: Set<UInt8> = []
+    private var poller: Poller
+    /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
+    private(set) var offset: Int64 = 0
+
+    init(_ settings: Settings, log: Log) throws {
+        self.settings = settings
+        self.log = log
+        policy = settings.policy
+        probe = try KernelProbe(KernelPolicy(policy))
+        ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        poller = try Poller()
+        watch = Watch(patterns: settings.patterns, method: settings.attach)
+        let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
+        agent = Agent(policy: policy, node: settings.node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed)
+        setAllowed(policy, before: nil)
+        try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
+        isAttached = true
+        // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
+        try Capabilities.drop()
+        readClocks()
+    }
+
+    func run(until signals: borrowing Signals) throws {
+        let server = try Server(host: settings.listen.host, port: settings.listen.port) { [unowned self] path in self.answer(path) }
+        let tick = try Ticker(everyMilliseconds: 100)
+        let links = try LinkEvents()
+        // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
+        let file = settings.policyPath.flatMap { PolicyWatch($0) }
+        if let kafka = settings.kafka {
+            publisher = try Publisher(kafka, node: settings.node, log: log)
+            limits = try LimitsReader(kafka, node: settings.node)
+        }
+        for (descriptor, source) in [
+            (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits), (tick.eventDescriptor, .tick),
+            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (server.descriptor, .http), (links.eventDescriptor, .links),
+        ] as [(CInt?, Source)] {
+            if let descriptor { try poller.add(descriptor, as: source.rawValue) }
+        }
+        sayStarted(port: server.port)
+
+        var ticks = 0, hasMore = false, lastRecord: UInt64 = 0
+        while true {
+            if drain() { lastRecord = Clock.monotonic }
+            // Records come in bursts: a woken epoll costs 30 us, a look at the shared page nothing.
+            while Clock.monotonic &- lastRecord < Self.spinNanoseconds { if drain() { lastRecord = Clock.monotonic } }
+            let ready = try poller.wait(milliseconds: hasMore ? 0 : server.timeoutMilliseconds ?? -1)
+            hasMore = false
+            func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
+            if has(.ring) { continue }
+            if has(.limits) || has(.tick) { hasMore = readLimits() }
+            if has(.producer) || has(.tick), let publisher, publisher.drain() {
+                try poller.add(publisher.eventDescriptor, as: Source.producer.rawValue)
+            }
+            if has(.tick), tick.take() > 0 {
+                ticks += 1
+                onTick(ticks)
+            }
+            if has(.http) || ready == 0 { server.run() }
+            if has(.links) {
+                links.take()
+                try? watch.follow(probe, enforcing: policy.mode == .enforce, atStart: false, log)
+            }
+            if has(.policy), let file {
+                file.watch.take()
+                reload()
+            }
+            if has(.signals), let signal = signals.next() {
+                guard signal == Signals.hangUp else { break }
+                reload()
+            }
+        }
+        finish()
+    }
+
+    /// How long the loop looks at the ring before it sleeps, once a record has come.
+    private static let spinNanoseconds: UInt64 = 20_000
+    /// Records a turn, so that Kafka, timers and signals get theirs under any flood.
+    private static let budget = 256
+
+    /// True when there was something.
+    private func drain() -> Bool {
+        guard ring.hasRecords else { return false }
+        return ring.drain(budget: Self.budget) { handle($0) } > 0
+    }
+
+    /// One verdict: the limit first, if it is ours to set; then the event, if one is due.
+    private func handle(_ record: RawSpan) {
+        guard let handshake = Handshake(record) else { return }
+        let raw = record.extracting(droppingFirst: Handshake.size)
+        let seen = Instant(nanoseconds: Int64(bitPattern: handshake.seenNanoseconds) &+ offset)
+        // Only a record that asks for it is read as a whole hello.
+        let isLiteral = handshake.mayBeLiteral && ClientHello(raw)?.anomalies.contains(.ipLiteralSNI) == true
+        let order = agent.consider(handshake, isLiteral: isLiteral, at: seen)
+        var enforced: UInt64?
+        if let limit = order.limit {
+            set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent)
+            enforced = Clock.monotonic
+            enforcedLatency.note(enforced! &- handshake.seenNanoseconds)
+        }
+        let decided = Clock.monotonic
+        latency.note(decided &- handshake.seenNanoseconds)
+        board.note(handshake, anomalies: isLiteral ? handshake.anomalies.union(AnomalySet(.ipLiteralSNI)) : handshake.anomalies)
+        facts.note(handshake, raw)
+        if let slot = order.publish { publish(slot, decided: decided, enforced: enforced, until: order.limit?.until) }
+    }
+
+    private func publish(_ slot: Int, decided: UInt64, enforced: UInt64?, until: Instant?) {
+        let handshake = agent.latest(of: slot)
+        let limitEnd = until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
+        let event = agent.takeEvent(of: slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.facts(of: handshake),
+                                    seen: instant(handshake.seenNanoseconds), decided: instant(decided), enforced: enforced.map { instant($0) }, until: limitEnd)
+        if event.action == .limited || event.action == .observed, event.counts.suppressed == 0 {
+            log.write(.info, event.action == .limited ? "limited" : "would limit", [
+                ("source", event.sourcePrefix.description), ("anomalies", event.anomalies.list.map(\.id).joined(separator: ",")),
+                ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
+            ])
+        }
+        publisher?.publish(event)
+    }
+
+    private func onTick(_ ticks: Int) {
+        let now = Instant(nanoseconds: Clock.wall)
+        for slot in agent.tick(at: now) { publish(slot, decided: Clock.monotonic, enforced: nil, until: nil) }
+        if ticks % 10 == 0 {
+            readClocks()
+            probe.sweep()
+            for change in cluster.expire(at: now) { apply(change) }
+        }
+        if ticks % 100 == 0 {
+            agent.forget(at: now)
+            removeEndedLimits()
+        }
+    }
+
+    private func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
+    func instant(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: Int64(bitPattern: nanoseconds) &+ offset) }
+
+    /// Within a second: the controller and the nodes learn the rest from the topic.
+    private func finish() {
+        watch.letGo()
+        let left = publisher?.close(withinMilliseconds: 500) ?? 0
+        let counters = probe.counters
+        log.write(.info, "stopped", [
+            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(agent.statistics.events)"), ("undelivered", "\(left)"),
+        ])
+    }
+}
+
+/// A file watch in a place that an optional can hold.
+private final class PolicyWatch {
+    let watch: FileWatch
+    init?(_ path: String) {
+        do { watch = try FileWatch(path: path) } catch { return nil }
+    }
+}
+
+/// Where nothing is left to do but wait for a peer on the way out.
+func pause(milliseconds: Int) { usleep(UInt32(milliseconds * 1000)) }

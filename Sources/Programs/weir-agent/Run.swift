@@ -1,0 +1,85 @@
+internal import Arguments
+internal import BPF
+internal import Detection
+internal import Glibc
+internal import HTTP
+internal import Kafka
+internal import Linux
+internal import Log
+internal import PolicyFile
+
+let version = "0.1.0"
+
+/// Exit codes: 0 well, 2 wrong use or input, 3 this machine cannot.
+func run() {
+    let arguments: Arguments
+    do {
+        switch try Command.agent.parse(Array(CommandLine.arguments.dropFirst()), version: version) {
+        case .show(let text): return print(text, terminator: "")
+        case .run(let parsed): arguments = parsed
+        }
+    } catch { refuse("\(error)", code: 2) }
+    let log = Log(program: "weir-agent", format: arguments.text("log") == "json" ? .json : .text)
+    do {
+        // Signals first: threads that libraries start later inherit the mask.
+        let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
+        let settings = try Settings(arguments)
+        let node = try Node(settings, log: log)
+        try node.run(until: signals)
+    } catch let error as ProbeError {
+        refuse("weir-agent: \(error)", code: 3)
+    } catch let error as Errno {
+        refuse("weir-agent: \(error)", code: 3)
+    } catch let error as KafkaError {
+        refuse("weir-agent: --kafka: \(error)", code: 2)
+    } catch { refuse("weir-agent: \(error)", code: 2) }
+}
+
+/// What the command line asks for, checked.
+struct Settings {
+    let node: String
+    /// Shell patterns; empty means the interfaces of the default routes.
+    let patterns: [String]
+    let policyPath: String?
+    /// Whatever the policy says; `nil` leaves it to the policy.
+    let mode: Policy.Mode?
+    let policy: Policy
+    let kafka: KafkaConfiguration?
+    let listen: Endpoint
+    let attach: Attachment.Method?
+
+    init(_ arguments: Arguments) throws {
+        var name = [CChar](repeating: 0, count: 256)
+        unsafe gethostname(&name, 255)
+        node = arguments.text("node") ?? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        patterns = arguments.texts("interface")
+        policyPath = arguments.text("policy")
+        mode = arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) }
+        policy = try Self.load(policyPath, mode)
+        listen = arguments.endpoint("listen")!
+        attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }
+        if arguments.has("kafka") || arguments.has("kafka-config") {
+            var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()
+            if let file = arguments.text("kafka-config") { try configuration.load(file) }
+            kafka = configuration
+        } else {
+            kafka = nil
+        }
+    }
+}
+
+extension Settings {
+    /// The policy of a file, or the built-in one.
+    static func load(_ path: String?, _ mode: Policy.Mode?) throws(PolicyError) -> Policy {
+        var policy = Policy()
+        if let path { policy = try PolicyFile.load(path: path) }
+        if let mode { policy.mode = mode }
+        return policy
+    }
+}
+
+func refuse(_ message: String, code: CInt) -> Never {
+    let line = Array("\(message)\n".utf8)
+    unsafe _ = write(2, line, line.count)
+    exit(code)
+}

@@ -1,0 +1,45 @@
+/// The probe's counters (`enum weir_counter`), by the names they have as metrics.
+package enum Counter: Int, CaseIterable, Sendable {
+    case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, noRoom, deepHeaders
+    case resetFailed, held
+
+    package var id: String {
+        switch self {
+        case .frames: "frames"
+        case .seen: "handshakes_seen"
+        case .emitted: "records_emitted"
+        case .lost: "records_lost"
+        case .unproven: "handshakes_unproven"
+        case .allowed: "handshakes_allowed"
+        case .passed: "handshakes_passed"
+        case .observed: "handshakes_observed"
+        case .admitted: "handshakes_admitted"
+        case .reset: "handshakes_reset"
+        case .dropped: "handshakes_dropped"
+        case .reflex: "limits_by_reflex"
+        case .limitsFull: "limits_full"
+        case .assembled: "hellos_assembled"
+        case .noRoom: "assemblies_refused"
+        case .deepHeaders: "headers_too_deep"
+        case .resetFailed: "resets_failed"
+        case .held: "segments_held"
+        }
+    }
+}
+
+/// One reading of all counters.
+package struct Counters: Sendable, Equatable {
+    private var values: [UInt64]
+
+    package init(_ values: [UInt64] = []) {
+        self.values = values + [UInt64](repeating: 0, count: max(0, Counter.allCases.count - values.count))
+    }
+
+    package subscript(counter: Counter) -> UInt64 { values[counter.rawValue] }
+
+    /// Every verdict has a record or a loss, and exactly one outcome.
+    package var balance: Bool {
+        let outcomes: [Counter] = [.allowed, .passed, .observed, .admitted, .reset, .dropped]
+        return self[.seen] == self[.emitted] + self[.lost] && self[.seen] == outcomes.reduce(0) { $0 + self[$1] }
+    }
+}

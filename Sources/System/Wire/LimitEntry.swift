@@ -1,0 +1,103 @@
+internal import CWire
+
+/// A limit as the limits map has it: what is allowed, until when, and what came of it.
+package struct LimitEntry: Sendable, Equatable {
+    package enum Origin: UInt8, Sendable { case kernel, agent, cluster }
+
+    package var perSecond: Int
+    package var answer: Answer
+    package var origin: Origin
+    /// In the records' clock.
+    package var untilNanoseconds: UInt64
+    package var admitted: UInt64 = 0
+    package var refused: UInt64 = 0
+
+    package init(perSecond: Int, answer: Answer, origin: Origin, untilNanoseconds: UInt64) {
+        self.perSecond = perSecond
+        self.answer = answer
+        self.origin = origin
+        self.untilNanoseconds = untilNanoseconds
+    }
+
+    /// Reads a map's value.
+    package init?(_ bytes: RawSpan) {
+        guard bytes.byteCount >= MemoryLayout<weir_limit>.size else { return nil }
+        // Long enough, and plain bytes.
+        let limit = unsafe bytes.unsafeLoadUnaligned(as: weir_limit.self)
+        perSecond = Int(limit.per_second)
+        answer = Answer(rawValue: limit.answer) ?? .reset
+        origin = Origin(rawValue: limit.origin) ?? .kernel
+        untilNanoseconds = limit.until_ns
+        admitted = limit.admitted
+        refused = limit.refused
+    }
+
+    package static var size: Int { MemoryLayout<weir_limit>.size }
+
+    /// Calls `body` with a map's value that has this limit and no history.
+    package func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+        var limit = weir_limit()
+        limit.per_second = UInt8(clamping: perSecond)
+        limit.answer = answer.rawValue
+        limit.origin = origin.rawValue
+        limit.until_ns = untilNanoseconds
+        limit.admitted = admitted
+        limit.refused = refused
+        return unsafe withUnsafeBytes(of: &limit) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+}
+
+extension LimitEntry {
+    /// Calls `body` with the order that sets this limit (`struct weir_limit_order`).
+    package func withOrder<Result>(for key: LimitKey, _ body: (RawSpan) -> Result) -> Result {
+        var order = weir_limit_order()
+        order.key.address = key.prefix.address.bytes
+        order.key.length = key.prefix.length
+        order.key.limit_class = key.limitClass.rawValue
+        order.per_second = UInt8(clamping: perSecond)
+        order.answer = answer.rawValue
+        order.origin = origin.rawValue
+        order.until_ns = untilNanoseconds
+        return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+}
+
+/// A limit's key in the map.
+package struct LimitKey: Hashable, Sendable {
+    package var prefix: Prefix
+    package var limitClass: LimitClass
+
+    package init(prefix: Prefix, limitClass: LimitClass) {
+        self.prefix = prefix
+        self.limitClass = limitClass
+    }
+
+    package static var size: Int { MemoryLayout<weir_limit_key>.size }
+
+    package init?(_ bytes: RawSpan) {
+        guard bytes.byteCount >= Self.size else { return nil }
+        // Long enough, and plain bytes.
+        let key = unsafe bytes.unsafeLoadUnaligned(as: weir_limit_key.self)
+        guard key.length <= 128, let limitClass = LimitClass(rawValue: key.limit_class) else { return nil }
+        prefix = Prefix(Address(key.address), length: Int(key.length))
+        self.limitClass = limitClass
+    }
+
+    package func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+        var key = weir_limit_key()
+        key.address = prefix.address.bytes
+        key.length = prefix.length
+        key.limit_class = limitClass.rawValue
+        return unsafe withUnsafeBytes(of: &key) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+}
+
+extension Prefix {
+    /// Calls `body` with the allow-list's key for this prefix.
+    package func withAllowKey<Result>(_ body: (RawSpan) -> Result) -> Result {
+        var key = weir_allow_key()
+        key.prefix_length = UInt32(length)
+        key.address = address.bytes
+        return unsafe withUnsafeBytes(of: &key) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+}

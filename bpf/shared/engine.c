@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The platform that platform.h wants, outside the kernel. */
+#include "table.h"
+
+#include <weir/engine.h>
+#include <weir/platform.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static inline const struct weir_config *weir_policy(struct weir_frame *frame)
+{
+	return &frame->engine->config;
+}
+
+static inline void weir_count(struct weir_frame *frame, __u32 which)
+{
+	frame->engine->counters[which]++;
+}
+
+static inline __u64 weir_now(struct weir_frame *frame)
+{
+	return frame->now;
+}
+
+static inline __u32 weir_ifindex(struct weir_frame *frame)
+{
+	return frame->ifindex;
+}
+
+static inline __u32 weir_frame_size(struct weir_frame *frame)
+{
+	return frame->wire_size;
+}
+
+static inline int weir_bytes(struct weir_frame *frame, __u32 from, void *to, __u32 size)
+{
+	if (size - 1 >= WEIR_STREAM_CAP || from > frame->size || size > frame->size - from)
+		return -1;
+	memcpy(to, frame->bytes + from, size);
+	return 0;
+}
+
+static inline int weir_new_assembly(struct weir_frame *frame, const struct weir_flow_key *key)
+{
+	static const struct weir_assembly blank;
+
+	return weir_table_store(frame->engine->assemblies, key, &blank, BPF_ANY);
+}
+
+static inline void weir_become(struct weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
+{
+	struct weir_segment segment = s->segment;
+
+	memcpy(s, a, sizeof(*s));
+	s->segment = segment;
+}
+
+static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)
+{
+	struct weir_engine *e = frame->engine;
+	__u64 size = sizeof(s->record) + raw;
+	size_t need = e->records_size + 8 + ((size + 7) & ~7ULL);
+
+	if (need > e->records_capacity) {
+		size_t capacity = need * 2 < 1 << 16 ? 1 << 16 : need * 2;
+		__u8 *more = realloc(e->records, capacity);
+
+		if (!more)
+			return -1;
+		e->records = more;
+		e->records_capacity = capacity;
+	}
+	memcpy(e->records + e->records_size, &size, 8);
+	memcpy(e->records + e->records_size + 8, s, size);
+	e->records_size = need;
+	return 0;
+}
+
+#include <weir/watch.h>
+
+struct weir_engine *weir_engine_create(void)
+{
+	struct weir_engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return 0;
+	e->flows = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
+	e->half_open = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
+	e->assemblies = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_assembly), 1024);
+	e->fingerprints = weir_table_create(WEIR_TABLE_LRU, sizeof(__u64), sizeof(__u8), 4096);
+	e->limits = weir_table_create(WEIR_TABLE_HASH, sizeof(struct weir_limit_key), sizeof(struct weir_limit), 16384);
+	e->allow = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
+	if (e->flows && e->half_open && e->assemblies && e->fingerprints && e->limits && e->allow)
+		return e;
+	weir_engine_destroy(e);
+	return 0;
+}
+
+void weir_engine_destroy(struct weir_engine *e)
+{
+	if (!e)
+		return;
+	weir_table_destroy(e->flows);
+	weir_table_destroy(e->half_open);
+	weir_table_destroy(e->assemblies);
+	weir_table_destroy(e->fingerprints);
+	weir_table_destroy(e->limits);
+	weir_table_destroy(e->allow);
+	free(e->records);
+	free(e);
+}
+
+void weir_engine_use(struct weir_engine *e, const struct weir_config *config)
+{
+	e->config = *config;
+}
+
+void weir_engine_frame(struct weir_frame *frame, int enforcing)
+{
+	struct weir_engine *e = frame->engine;
+	struct weir_order order = {};
+	struct weir_watcher w = { frame, &e->config, &e->scratch, WEIR_INGRESS, 0 };
+	__u32 have = frame->size < WEIR_HEAD_CAP ? frame->size : WEIR_HEAD_CAP;
+
+	if (!have || weir_glance(&e->config, frame->bytes, frame->bytes + frame->size) == WEIR_FOREIGN)
+		return;
+	memcpy(e->scratch.head, frame->bytes, have);
+	w.enforcing = (__u8)enforcing;
+	weir_watch(&w, have, &order);
+}
+
+struct sweep {
+	struct weir_frame frame;
+	__u64 now;
+	int end;
+};
+
+static void sweep_one(void *context, const void *key, void *value)
+{
+	struct sweep *sweep = context;
+	struct weir_engine *e = sweep->frame.engine;
+	struct weir_assembly *a = value;
+	struct weir_flow_key flow;
+
+	if (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)e->config.hello_timeout_ns)
+		return;
+	memcpy(&flow, key, sizeof(flow));
+	weir_incomplete(&e->scratch, key, a, sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT, sweep->now);
+	weir_count(&sweep->frame, WEIR_COUNT_SEEN);
+	weir_count(&sweep->frame, WEIR_COUNT_OBSERVED);
+	if (!e->scratch.record.proof)
+		weir_count(&sweep->frame, WEIR_COUNT_UNPROVEN);
+	weir_count(&sweep->frame, weir_put(&sweep->frame, &e->scratch, 0) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
+	weir_table_remove(e->assemblies, &flow);
+}
+
+void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
+{
+	struct sweep sweep = { .frame = { .engine = e }, .now = now, .end = end };
+
+	weir_table_each(e->assemblies, sweep_one, &sweep);
+}
+
+void weir_engine_forget(struct weir_engine *e)
+{
+	e->records_size = 0;
+}
+
+int weir_engine_limit(struct weir_engine *e, const struct weir_limit_key *key, const struct weir_limit *limit)
+{
+	struct weir_frame frame = { .engine = e };
+	struct weir_limit_order order = {
+		.key = *key,
+		.per_second = limit->per_second,
+		.answer = limit->answer,
+		.origin = limit->origin,
+		.until_ns = limit->until_ns,
+	};
+
+	return weir_set_limit(&frame, &order);
+}
+
+int weir_engine_release(struct weir_engine *e, const struct weir_limit_key *key)
+{
+	return weir_table_remove(e->limits, key);
+}
+
+int weir_engine_allow(struct weir_engine *e, const struct weir_allow_key *key)
+{
+	const __u8 one = 1;
+
+	return weir_table_store(e->allow, key, &one, BPF_ANY);
+}
+
+void weir_config_watch(struct weir_config *config, __u16 port)
+{
+	config->ports[port >> 6] |= 1ULL << (port & 63);
+}
+
+struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly)
+{
+	return &config->rules[anomaly & 63];
+}
+
+__u8 *weir_config_lengths(struct weir_config *config)
+{
+	return config->lengths;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The probe outside the kernel: the same headers over bounded tables of our own. Replay and the fuzzer run it. One
+ * engine belongs to one thread.
+ */
+#ifndef WEIR_ENGINE_H
+#define WEIR_ENGINE_H
+
+#include <stddef.h>
+#include <weir/wire.h>
+#include <weir/scratch.h>
+
+struct weir_table;
+
+struct weir_engine {
+	struct weir_config config;
+	struct weir_scratch scratch;
+	struct weir_table *flows, *half_open, *assemblies, *fingerprints, *limits, *allow;
+	__u64 counters[WEIR_COUNT_COUNT];
+	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
+	size_t records_size, records_capacity;
+};
+
+/* One frame, and what the capture says of it. */
+struct weir_frame {
+	struct weir_engine *engine;
+	const __u8 *bytes;
+	__u32 size;			/* bytes that are there */
+	__u32 wire_size;		/* bytes that the frame had */
+	__u64 now;
+	__u32 ifindex;
+};
+
+/* NULL when memory is short. */
+struct weir_engine *weir_engine_create(void);
+void weir_engine_destroy(struct weir_engine *engine);
+
+/* The policy from the next frame on. */
+void weir_engine_use(struct weir_engine *engine, const struct weir_config *config);
+
+/* Runs the probe, or the limiter if `enforcing`, over one frame. Records gather until weir_engine_forget. */
+void weir_engine_frame(struct weir_frame *frame, int enforcing);
+
+/* Records hellos that stopped half way before `now`; all that are unfinished if `end`. */
+void weir_engine_sweep(struct weir_engine *engine, __u64 now, int end);
+
+/* Drops the records gathered so far. */
+void weir_engine_forget(struct weir_engine *engine);
+
+/* 0, or -1 when the table is full. */
+int weir_engine_limit(struct weir_engine *engine, const struct weir_limit_key *key, const struct weir_limit *limit);
+int weir_engine_release(struct weir_engine *engine, const struct weir_limit_key *key);
+int weir_engine_allow(struct weir_engine *engine, const struct weir_allow_key *key);
+
+/* The parts of a policy that are arrays, for a language that would see them as tuples. */
+void weir_config_watch(struct weir_config *config, __u16 port);
+struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly);
+__u8 *weir_config_lengths(struct weir_config *config);
+
+void *weir_table_lookup(struct weir_table *table, const void *key);
+int weir_table_store(struct weir_table *table, const void *key, const void *value, int flags);
+int weir_table_remove(struct weir_table *table, const void *key);
+#endif

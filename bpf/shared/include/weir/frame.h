@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* From the wire to a TCP segment: Ethernet with VLAN tags, IPv4, IPv6 with extension headers. Pure. */
+#ifndef WEIR_FRAME_H
+#define WEIR_FRAME_H
+
+#include <weir/platform.h>
+#include <weir/scratch.h>
+
+#define WEIR_TCP_FIN 0x01
+#define WEIR_TCP_SYN 0x02
+#define WEIR_TCP_RST 0x04
+#define WEIR_TCP_ACK 0x10
+
+WEIR_INLINE int weir_watched(const struct weir_config *config, __u16 port)
+{
+	return config->ports[port >> 6] >> (port & 63) & 1;
+}
+
+WEIR_INLINE __u16 weir_be16(const __u8 *p)
+{
+	return (__u16)(p[0] << 8 | p[1]);
+}
+
+enum weir_glance { WEIR_FOREIGN, WEIR_MAYBE };
+
+/*
+ * The cheap look at a frame's linear part: is it worth more? Plain frames are settled here; tags, options and
+ * extension headers are `WEIR_MAYBE`.
+ */
+WEIR_INLINE enum weir_glance weir_glance(const struct weir_config *config, const __u8 *p, const __u8 *end)
+{
+	if (p + 54 > end)
+		return WEIR_MAYBE;
+	switch (weir_be16(p + 12)) {
+	case 0x0800:
+		if (p[23] != 6)
+			return WEIR_FOREIGN;
+		if (p[14] != 0x45)
+			return WEIR_MAYBE;
+		return weir_watched(config, weir_be16(p + 36)) || weir_watched(config, weir_be16(p + 34)) ? WEIR_MAYBE : WEIR_FOREIGN;
+	case 0x86dd:
+		if (p[20] == 17 || p[20] == 58)	/* UDP, ICMPv6 */
+			return WEIR_FOREIGN;
+		if (p[20] != 6 || p + 58 > end)
+			return WEIR_MAYBE;
+		return weir_watched(config, weir_be16(p + 56)) || weir_watched(config, weir_be16(p + 54)) ? WEIR_MAYBE : WEIR_FOREIGN;
+	case 0x8100:
+	case 0x88a8:
+		return WEIR_MAYBE;
+	}
+	return WEIR_FOREIGN;
+}
+
+WEIR_INLINE __u8 weir_head8(const struct weir_scratch *s, __u32 at)
+{
+	return s->head[at & (WEIR_HEAD_CAP - 1)];	/* what lies beyond is refused before it matters */
+}
+
+WEIR_INLINE __u16 weir_head16(const struct weir_scratch *s, __u32 at)
+{
+	return (__u16)(weir_head8(s, at) << 8 | weir_head8(s, at + 1));
+}
+
+WEIR_INLINE __u32 weir_head32(const struct weir_scratch *s, __u32 at)
+{
+	return (__u32)weir_head16(s, at) << 16 | weir_head16(s, at + 2);
+}
+
+enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2 };
+
+/* Hop-by-hop, routing, destination options (RFC 8200 section 4), authentication (RFC 4302). */
+WEIR_INLINE int weir_skip_extensions(struct weir_scratch *s, __u8 next, __u32 *at)
+{
+	for (__u32 i = 0; i < 8; i++) {
+		__u32 size;
+
+		if (next == 6)
+			return 0;
+		if (next == 0 || next == 43 || next == 60)
+			size = (weir_head8(s, *at + 1) + 1u) * 8;
+		else if (next == 51)
+			size = (weir_head8(s, *at + 1) + 2u) * 4;
+		else
+			return WEIR_NOT_OURS;	/* fragments included */
+		next = weir_head8(s, *at);
+		*at += size;
+		if (*at + 20 > WEIR_HEAD_CAP)
+			return WEIR_TOO_DEEP;
+	}
+	return WEIR_TOO_DEEP;
+}
+
+/*
+ * Reads the headers in `head`, of which `have` bytes are valid, into the scratch's segment; `frame_size` is the
+ * frame's own length. `WEIR_SEGMENT` if it is TCP; whether its ports are watched is the caller's to see.
+ */
+WEIR_ONCE int weir_read_frame(struct weir_scratch *s, __u32 have, __u32 frame_size)
+{
+	__u32 at = 12, ip, size, header;
+	struct weir_segment *out;
+	__u16 type;
+	int skipped;
+
+	if (!s)
+		return WEIR_NOT_OURS;
+	out = &s->segment;
+	type = weir_head16(s, at);
+
+	out->vlan_tags = 0;
+	for (__u32 i = 0; i < 2 && (type == 0x8100 || type == 0x88a8); i++) {
+		at += 4;
+		type = weir_head16(s, at);
+		out->vlan_tags++;
+	}
+	ip = at + 2;
+	out->network_at = ip;
+	if (type == 0x0800) {
+		out->family = 4;
+		header = (weir_head8(s, ip) & 15u) * 4;
+		if (weir_head8(s, ip) >> 4 != 4 || header < 20 || weir_head8(s, ip + 9) != 6 || weir_head16(s, ip + 6) & 0x1fff)
+			return WEIR_NOT_OURS;	/* of fragments, the first alone has the ports */
+		at = ip + header;
+		size = weir_head16(s, ip + 2);
+	} else if (type == 0x86dd) {
+		out->family = 6;
+		if (weir_head8(s, ip) >> 4 != 6)
+			return WEIR_NOT_OURS;
+		at = ip + 40;
+		size = weir_head16(s, ip + 4);
+		size = size ? size + 40 : 0;
+		skipped = weir_skip_extensions(s, weir_head8(s, ip + 6), &at);
+		if (skipped)
+			return skipped;
+	} else {
+		return WEIR_NOT_OURS;
+	}
+	if (at + 20 > have)
+		return have < WEIR_HEAD_CAP ? WEIR_NOT_OURS : WEIR_TOO_DEEP;
+	if (!size)				/* segmentation offload beyond 64 KiB leaves it out */
+		size = frame_size - ip;
+
+	if (out->family == 4) {
+		__builtin_memset(out->from.address, 0, 10);
+		__builtin_memset(out->to.address, 0, 10);
+		out->from.address[10] = out->from.address[11] = out->to.address[10] = out->to.address[11] = 0xff;
+		for (__u32 i = 0; i < 4; i++) {
+			out->from.address[12 + i] = weir_head8(s, ip + 12 + i);
+			out->to.address[12 + i] = weir_head8(s, ip + 16 + i);
+		}
+	} else {
+		for (__u32 i = 0; i < 16; i++) {
+			out->from.address[i] = weir_head8(s, ip + 8 + i);
+			out->to.address[i] = weir_head8(s, ip + 24 + i);
+		}
+	}
+	out->from.port = weir_head16(s, at);
+	out->to.port = weir_head16(s, at + 2);
+	out->sequence = weir_head32(s, at + 4);
+	out->acknowledged = weir_head32(s, at + 8);
+	out->flags = weir_head8(s, at + 13);
+	header = (weir_head8(s, at + 12) >> 4) * 4u;
+	if (header < 20 || at + header > ip + size)
+		return WEIR_NOT_OURS;
+	out->transport_at = at;
+	out->payload_at = at + header;
+	out->payload_size = ip + size - (at + header);
+	return WEIR_SEGMENT;
+}
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What differs between the kernel and everywhere else: maps, bytes of a frame, the clock, the ring.
+ * Everything above this file is written once. Each side declares the tables of tables.h under the same names.
+ */
+#ifndef WEIR_PLATFORM_H
+#define WEIR_PLATFORM_H
+
+#include <weir/wire.h>
+
+#define WEIR_INLINE static inline __attribute__((always_inline))
+
+/*
+ * Loops over what a packet says. `WEIR_TURNS(i, most)` is the loop's condition, `WEIR_TURN()` the first thing in it.
+ *
+ * Where the kernel has may_goto (6.9) the verifier needs no bound and looks at each loop a few times only. Elsewhere
+ * `most` bounds it, and a barrier forces the cursor, which lies in map memory, back there at each turn: the verifier
+ * tracks registers but not map memory, so it forgets the last turn and checks each turn once, rather than once per
+ * path to it. Outside the kernel the data alone ends the loop.
+ */
+#define WEIR_FORGET() __asm__ volatile("" ::: "memory")
+
+#if defined(__bpf__) && defined(WEIR_MAY_GOTO)
+#define WEIR_TURNS(i, most) ((void)(i), 1)
+/* The instruction as bytes, since older assemblers have no name for it: code 0xe5, offset, immediate 0. */
+#define WEIR_TURN() \
+	({ __label__ out, on; \
+	   asm volatile goto("1: .byte 0xe5; .byte 0; .long ((%l[out] - 1b - 8) / 8) & 0xffff; .short 0" :::: out); \
+	   goto on; out: break; on: WEIR_FORGET(); })
+#elif defined(__bpf__)
+#define WEIR_TURNS(i, most) ((i) < (most))
+#define WEIR_TURN() WEIR_FORGET()
+#else
+#define WEIR_TURNS(i, most) ((void)(i), 1)
+#define WEIR_TURN() do { } while (0)
+#endif
+
+#ifdef __bpf__
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+typedef struct __sk_buff weir_frame;
+
+/* A global function: the verifier proves it once, for any argument, and its callers only call it. */
+#define WEIR_ONCE __attribute__((noinline))
+/* An argument that this side does not need, but that the verifier wants to see passed. */
+#define WEIR_USED(argument) __asm__ volatile("" :: "r"(argument))
+
+/* The verifier wants every index masked. */
+#define WEIR_INDEX(i, size) ((i) & ((size) - 1))
+
+/* Since Linux 5.17; `body` is verified once. */
+#define WEIR_LOOP(turns, body, context) bpf_loop(turns, body, context, 0)
+
+#define WEIR_LOOKUP(frame, table, key) bpf_map_lookup_elem(&table, key)
+#define WEIR_STORE(frame, table, key, value, flags) bpf_map_update_elem(&table, key, value, flags)
+#define WEIR_REMOVE(frame, table, key) bpf_map_delete_elem(&table, key)
+#define WEIR_LOCK(limit) bpf_spin_lock((struct bpf_spin_lock *)&(limit)->lock)
+#define WEIR_UNLOCK(limit) bpf_spin_unlock((struct bpf_spin_lock *)&(limit)->lock)
+
+#else
+
+#include <assert.h>
+#include <string.h>
+#include <weir/engine.h>
+
+typedef struct weir_frame weir_frame;
+
+#define WEIR_ONCE static inline
+#define WEIR_USED(argument) ((void)(argument))
+
+/* Here an index that needs its mask is a bug that the sanitizers and the fuzzer must see. */
+#define WEIR_INDEX(i, size) (assert((i) < (size)), (i))
+
+#define WEIR_LOOP(turns, body, context) \
+	do { for (__u32 turn = 0; turn < (turns); turn++) if (body(turn, context)) break; } while (0)
+
+#define BPF_ANY 0
+#define BPF_NOEXIST 1
+
+#define WEIR_LOOKUP(frame, table, key) weir_table_lookup((frame)->engine->table, key)
+#define WEIR_STORE(frame, table, key, value, flags) weir_table_store((frame)->engine->table, key, value, flags)
+#define WEIR_REMOVE(frame, table, key) weir_table_remove((frame)->engine->table, key)
+#define WEIR_LOCK(limit) ((void)(limit))
+#define WEIR_UNLOCK(limit) ((void)(limit))
+
+#endif
+#endif

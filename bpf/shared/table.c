@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the kernel's maps are to the probe, for the engine outside it: bounded, chained, one allocation each. */
+#include "table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE 0xffffffffu
+
+struct node {
+	__u32 next;			/* of its bucket, or of the free list */
+	__u32 older, newer;
+	__u32 reserved;
+};
+
+struct weir_table {
+	enum weir_table_kind kind;
+	__u32 key_size, value_size, capacity, mask, oldest, newest;
+	__u32 fresh;			/* nodes from here on were never used: their memory is untouched */
+	__u32 free;
+	size_t stride;
+	__u32 *buckets;
+	__u8 *nodes;
+};
+
+/* The kernel's maps take BPF_ANY and BPF_NOEXIST by these numbers. */
+#define FLAG_NOEXIST 1
+
+static struct node *node_at(const struct weir_table *t, __u32 i)
+{
+	return (struct node *)(t->nodes + i * t->stride);
+}
+
+static void *key_at(const struct weir_table *t, __u32 i)
+{
+	return (__u8 *)node_at(t, i) + sizeof(struct node);
+}
+
+static void *value_at(const struct weir_table *t, __u32 i)
+{
+	return (__u8 *)key_at(t, i) + ((t->key_size + 7) & ~7u);
+}
+
+static __u32 hash(const struct weir_table *t, const void *key)
+{
+	const __u8 *p = key;
+	__u64 h = 0xcbf29ce484222325ULL, word;
+	__u32 left = t->key_size;
+
+	for (; left; ) {
+		__u32 n = left < 8 ? left : 8;
+
+		word = 0;
+		memcpy(&word, p, n);
+		h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+		h ^= h >> 32;
+		p += n;
+		left -= n;
+	}
+	return (__u32)h & t->mask;
+}
+
+struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity)
+{
+	struct weir_table *t = calloc(1, sizeof(*t));
+	__u32 buckets = 1;
+
+	if (!t)
+		return 0;
+	while (buckets < capacity)
+		buckets *= 2;
+	t->kind = kind;
+	t->key_size = key_size;
+	t->value_size = value_size;
+	t->capacity = capacity;
+	t->mask = buckets - 1;
+	t->stride = sizeof(struct node) + ((key_size + 7) & ~7u) + ((value_size + 7) & ~7u);
+	t->oldest = t->newest = NONE;
+	t->buckets = malloc(buckets * sizeof(*t->buckets));
+	t->nodes = calloc(capacity, t->stride);
+	if (!t->buckets || !t->nodes) {
+		weir_table_destroy(t);
+		return 0;
+	}
+	memset(t->buckets, 0xff, buckets * sizeof(*t->buckets));
+	t->free = NONE;
+	return t;
+}
+
+void weir_table_destroy(struct weir_table *t)
+{
+	if (!t)
+		return;
+	free(t->buckets);
+	free(t->nodes);
+	free(t);
+}
+
+static void unlink_age(struct weir_table *t, __u32 i)
+{
+	struct node *n = node_at(t, i);
+
+	*(n->older == NONE ? &t->oldest : &node_at(t, n->older)->newer) = n->newer;
+	*(n->newer == NONE ? &t->newest : &node_at(t, n->newer)->older) = n->older;
+}
+
+static void link_age(struct weir_table *t, __u32 i)
+{
+	struct node *n = node_at(t, i);
+
+	n->older = t->newest;
+	n->newer = NONE;
+	*(t->newest == NONE ? &t->oldest : &node_at(t, t->newest)->newer) = i;
+	t->newest = i;
+}
+
+static __u32 find(const struct weir_table *t, const void *key)
+{
+	__u32 i = t->buckets[hash(t, key)];
+
+	while (i != NONE && memcmp(key_at(t, i), key, t->key_size))
+		i = node_at(t, i)->next;
+	return i;
+}
+
+static int covers(const struct weir_allow_key *prefix, const struct weir_allow_key *key)
+{
+	__u32 whole = prefix->prefix_length / 8, rest = prefix->prefix_length % 8;
+
+	return prefix->prefix_length <= key->prefix_length && !memcmp(prefix->address, key->address, whole) &&
+	       (!rest || !((prefix->address[whole] ^ key->address[whole]) >> (8 - rest)));
+}
+
+void *weir_table_lookup(struct weir_table *t, const void *key)
+{
+	__u32 i;
+
+	if (t->kind == WEIR_TABLE_PREFIX) {	/* short lists: looked through */
+		for (i = t->newest; i != NONE; i = node_at(t, i)->older)
+			if (covers(key_at(t, i), key))
+				return value_at(t, i);
+		return 0;
+	}
+	i = find(t, key);
+	if (i == NONE)
+		return 0;
+	if (t->kind == WEIR_TABLE_LRU && t->newest != i) {
+		unlink_age(t, i);
+		link_age(t, i);
+	}
+	return value_at(t, i);
+}
+
+static void take_out(struct weir_table *t, __u32 i)
+{
+	__u32 *link = &t->buckets[hash(t, key_at(t, i))];
+
+	while (*link != i)
+		link = &node_at(t, *link)->next;
+	*link = node_at(t, i)->next;
+	unlink_age(t, i);
+	node_at(t, i)->next = t->free;
+	t->free = i;
+}
+
+int weir_table_remove(struct weir_table *t, const void *key)
+{
+	__u32 i = find(t, key);
+
+	if (i == NONE)
+		return -1;
+	take_out(t, i);
+	return 0;
+}
+
+int weir_table_store(struct weir_table *t, const void *key, const void *value, int flags)
+{
+	__u32 i = find(t, key), bucket;
+
+	if (i != NONE) {
+		if (flags == FLAG_NOEXIST)
+			return -1;
+		memcpy(value_at(t, i), value, t->value_size);
+		return 0;
+	}
+	if (t->free == NONE && t->fresh == t->capacity) {
+		if (t->kind != WEIR_TABLE_LRU)
+			return -1;
+		take_out(t, t->oldest);
+	}
+	if (t->free != NONE) {
+		i = t->free;
+		t->free = node_at(t, i)->next;
+	} else {
+		i = t->fresh++;
+	}
+	memcpy(key_at(t, i), key, t->key_size);
+	memcpy(value_at(t, i), value, t->value_size);
+	bucket = hash(t, key);
+	node_at(t, i)->next = t->buckets[bucket];
+	t->buckets[bucket] = i;
+	link_age(t, i);
+	return 0;
+}
+
+void weir_table_each(struct weir_table *t, void (*each)(void *context, const void *key, void *value), void *context)
+{
+	for (__u32 i = t->oldest, next; i != NONE; i = next) {
+		next = node_at(t, i)->newer;
+		each(context, key_at(t, i), value_at(t, i));
+	}
+}

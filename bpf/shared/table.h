@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#ifndef WEIR_TABLE_H
+#define WEIR_TABLE_H
+
+#include <weir/engine.h>
+
+enum weir_table_kind {
+	WEIR_TABLE_HASH,		/* refuses when full, as BPF_MAP_TYPE_HASH */
+	WEIR_TABLE_LRU,			/* forgets the least recently stored or looked up, as BPF_MAP_TYPE_LRU_HASH nearly does */
+	WEIR_TABLE_PREFIX,		/* longest prefix of a struct weir_allow_key */
+};
+
+struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity);
+void weir_table_destroy(struct weir_table *table);
+
+/* Calls `each` for every entry, which may remove the one it is given. */
+void weir_table_each(struct weir_table *table, void (*each)(void *context, const void *key, void *value), void *context);
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Run by user space once a second: hellos that stopped half way are recorded as incomplete. It sees no frame. */
+
+struct bpf_map;
+
+struct sweep {
+	__u64 now;			/* in the records' clock; 0 asks the kernel's */
+};
+
+static long sweep_one(struct bpf_map *map, const struct weir_flow_key *key, struct weir_assembly *a, struct sweep *sweep)
+{
+	const struct weir_config *config = weir_policy(0);
+	__u32 slot = 1;
+	struct weir_scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+
+	if (!s || (__s64)(sweep->now - a->last_ns) < (__s64)config->hello_timeout_ns)
+		return 0;
+	weir_incomplete(s, key, a, WEIR_REASON_TIMEOUT, sweep->now);
+	s->record.anomalies = 0;
+	weir_count(0, WEIR_COUNT_SEEN);
+	weir_count(0, WEIR_COUNT_OBSERVED);
+	if (!s->record.proof)
+		weir_count(0, WEIR_COUNT_UNPROVEN);
+	weir_count(0, weir_put(0, s, 0) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
+	bpf_map_delete_elem(&assemblies, key);
+	return 0;
+}
+
+SEC("syscall")
+int sweep(struct sweep *context)
+{
+	struct sweep here = { context->now ? context->now : bpf_ktime_get_ns() };
+
+	bpf_for_each_map_elem(&assemblies, sweep_one, &here, 0);
+	return 0;
+}
