@@ -104,9 +104,16 @@ enum Place {
     }()
 
     static func temporary(_ name: String) -> String {
-        let path = "/tmp/weir-test-\(getpid())-\(UInt32.random(in: 0 ... .max))-\(name)"
-        return path
+        "\(directory)/\(UInt32.random(in: 0 ... .max))-\(name)"
     }
+
+    /// Gone with this process. What a test that failed wants to show is in its message.
+    private static let directory: String = {
+        let path = "/tmp/weir-test-\(getpid())"
+        mkdir(path, 0o700)
+        atexit { system("rm -rf /tmp/weir-test-\(getpid())") }
+        return path
+    }()
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
