@@ -13,12 +13,13 @@ private struct Story {
     }
 
     let log: [ThrottleEvent]
+    var policy: (inout Policy) -> Void = { _ in }
     var topic: [Record] = []
     var committed = 0
 
     /// Reads until `death`; of what is produced on the way, the last `lost` answers never arrive, and the last `lag` records' commit neither.
     mutating func live(until death: Int, lost: Int, lag: Int) {
-        var script = Script()
+        var script = Script(policy)
         for record in topic {
             switch record.output {
             case .limit(let limit): script.controller.apply(limit, id: record.id, at: record.time)
@@ -54,15 +55,25 @@ private struct Story {
         }
     }
 
-    @Test("Killed at any moment, before or after its answers arrived, a controller neither loses nor doubles one", arguments: 1...40 as ClosedRange<UInt64>)
-    func killed(seed: UInt64) {
-        let log = Self.log(seed: seed)
-        var undisturbed = Story(log: log)
+    /// With no cooldown and limits of a second almost every event is answered, so nothing but its place in the log tells an answered one.
+    @Test("Killed at any moment, before or after its answers arrived, a controller neither loses nor doubles one", arguments: 1...20 as ClosedRange<UInt64>, [true, false])
+    func killed(seed: UInt64, isTalkative: Bool) {
+        let log = Self.log(seed: seed).map { event in
+            var event = event
+            if isTalkative { event.limit?.until = event.time + .seconds(1) }
+            return event
+        }
+        let policy: (inout Policy) -> Void = { policy in
+            guard isTalkative else { return }
+            policy.scaleOut.targets[0].cooldown = .zero
+            policy.escalation = [.seconds(1)]
+        }
+        var undisturbed = Story(log: log, policy: policy)
         undisturbed.live(until: log.count, lost: 0, lag: 0)
         #expect(undisturbed.topic.count > 10)
 
         var random = SplitMix(state: seed &* 977)
-        var story = Story(log: log)
+        var story = Story(log: log, policy: policy)
         var death = 0
         while death < log.count {
             death = min(log.count, death + Int.random(in: 1...200, using: &random))
@@ -70,6 +81,17 @@ private struct Story {
             story.live(until: death, lost: isLast ? 0 : Int.random(in: 0...2, using: &random), lag: isLast ? 0 : Int.random(in: 0...300, using: &random))
         }
         #expect(story.topic == undisturbed.topic)
+    }
+
+    @Test("What was answered under one policy is not answered again under the next")
+    func policyChanged() throws {
+        var before = Script(), event = Script.event(0, id: 1)
+        event.limit?.until = Script.at(600)
+        let limit = try #require(before.see(event).limits.first)
+        var after = Script { $0.detections[.missingSNI]?.limit?.duration = .seconds(86_400) }
+        after.controller.apply(limit, id: LogPosition(partition: 0, offset: 0).id, at: Script.at(0))
+        #expect(after.see(event) == [])
+        #expect(after.see(Script.event(1, id: 2)).limits.map(\.generation) == [2])
     }
 
     @Test("A place in the log names what was decided there, and is read back")
