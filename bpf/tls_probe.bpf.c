@@ -11,17 +11,13 @@ int nothing(struct __sk_buff *skb)
 SEC("tc")
 int tls_probe(struct __sk_buff *skb)
 {
-	struct weir_order order = {};
-
-	look(skb, WEIR_INGRESS, 0, &order);
+	look(skb, WEIR_INGRESS, 0);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int tls_probe_egress(struct __sk_buff *skb)
 {
-	struct weir_order order = {};
-
-	look(skb, WEIR_EGRESS, 0, &order);
+	look(skb, WEIR_EGRESS, 0);
 	return TC_ACT_UNSPEC;
 }

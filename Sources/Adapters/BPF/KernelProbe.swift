@@ -105,7 +105,7 @@ package struct ProbeSettings: Sendable {
 
     private static func refusal(_ doing: String) -> ProbeError {
         let error = Errno.current
-        if error.rawValue == EPERM || error.rawValue == EACCES {
+        if error == .notPermitted {
             return ProbeError(error, "\(doing) needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run as root, or use `weir replay` which needs none")
         }
         let said = unsafe String(cString: weir_bpf_last_words()).prefix { $0 != "\n" }
