@@ -14,10 +14,16 @@ final class Process {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // A group of its own, so that a launcher's children end with it.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         var words = arguments.map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         var child: pid_t = 0
-        let result = posix_spawnp(&child, arguments[0], &actions, nil, &words, environ)
+        let result = posix_spawnp(&child, arguments[0], &actions, &attributes, &words, environ)
         guard result == 0 else { throw Failure("\(arguments[0]): \(String(cString: strerror(result)))") }
         pid = child
     }
@@ -26,7 +32,7 @@ final class Process {
 
     func kill() {
         guard !isReaped else { return }
-        Glibc.kill(pid, SIGKILL)
+        Glibc.kill(-pid, SIGKILL)
         _ = wait()
     }
 
@@ -98,9 +104,16 @@ enum Place {
     }()
 
     static func temporary(_ name: String) -> String {
-        let path = "/tmp/weir-test-\(getpid())-\(UInt32.random(in: 0 ... .max))-\(name)"
-        return path
+        "\(directory)/\(UInt32.random(in: 0 ... .max))-\(name)"
     }
+
+    /// Gone with this process. What a test that failed wants to show is in its message.
+    private static let directory: String = {
+        let path = "/tmp/weir-test-\(getpid())"
+        mkdir(path, 0o700)
+        atexit { system("rm -rf /tmp/weir-test-\(getpid())") }
+        return path
+    }()
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
