@@ -47,7 +47,7 @@ agent: deps bpf ## the agent alone
 
 .PHONY: deps
 deps: ## what is needed from Debian and PyPI; says what it installs
-	@./deps.sh $(VENV)
+	@.ci/deps $(VENV)
 
 .PHONY: bpf
 bpf: $(BPF_OBJECTS) ## the kernel's programs, for kernels with may_goto and without

@@ -30,15 +30,15 @@ struct pseudo_header {
  * server's socket is gone at once; the client's retransmission finds none and is answered with a RST by the server's
  * own stack, so both let go (RFC 9293 section 3.10.7). Returns 0, or -1 when the frame could not be changed.
  */
-static __attribute__((noinline)) int reset_in_place(struct __sk_buff *skb, struct weir_scratch *s, __u32 sequence)
+static __attribute__((noinline)) int reset_in_place(struct __sk_buff *skb, const struct weir_look *l)
 {
-	struct weir_segment *seg = &s->segment;
+	const struct weir_segment *seg = &l->segment;
 	__u32 transport = seg->transport_at, network = seg->network_at;
 	struct pseudo_header pseudo = { .length = bpf_htonl(20), .protocol = bpf_htonl(6) };
 	struct tcphdr tcp = {
 		.source = bpf_htons(seg->from.port),
 		.dest = bpf_htons(seg->to.port),
-		.seq = bpf_htonl(sequence),
+		.seq = bpf_htonl(l->sequence),
 		.ack_seq = bpf_htonl(seg->acknowledged),
 		.doff = 5,
 		.rst = 1,
@@ -78,14 +78,13 @@ static __attribute__((noinline)) int reset_in_place(struct __sk_buff *skb, struc
 SEC("tc")
 int limiter(struct __sk_buff *skb)
 {
-	struct weir_order order = {};
-	struct weir_scratch *s = look(skb, WEIR_INGRESS, 1, &order);
+	const struct weir_look *l = look(skb, WEIR_INGRESS, 1);
 
-	if (!s || order.what == WEIR_PASS)
+	if (!l || l->order == WEIR_PASS)
 		return TC_ACT_UNSPEC;
-	if (order.what == WEIR_DO_DROP)
+	if (l->order == WEIR_DO_DROP)
 		return TC_ACT_SHOT;
-	if (!reset_in_place(skb, s, order.sequence))
+	if (!reset_in_place(skb, l))
 		return TC_ACT_UNSPEC;
 	weir_count(skb, WEIR_COUNT_RESET_FAILED);
 	return TC_ACT_SHOT;

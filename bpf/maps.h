@@ -35,6 +35,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weir_look);
+} looks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, WEIR_COUNT_COUNT);
 	__type(key, __u32);
 	__type(value, __u64);
@@ -121,12 +128,12 @@ WEIR_INLINE __u32 weir_frame_size(weir_frame *frame)
 	return frame->len;
 }
 
-/* `size` is at least 1. Live frames are non-linear at tc, so a helper reads them. */
-WEIR_INLINE int weir_bytes(weir_frame *frame, __u32 from, void *to, __u32 size)
+/* Between 1 and `most` bytes of the frame, or -1. Live frames are non-linear at tc, so a helper reads them. */
+WEIR_INLINE int weir_bytes(weir_frame *frame, __u32 from, void *to, __u32 size, __u32 most)
 {
 	/* The verifier loses the bounds of what the compiler has moved; an empty asm keeps the test beside the call. */
 	__asm__ volatile("" : "+r"(size));
-	if (size - 1 >= WEIR_STREAM_CAP)
+	if (size - 1 >= most)
 		return -1;
 	return (int)bpf_skb_load_bytes(frame, from, to, size);
 }
@@ -139,14 +146,12 @@ WEIR_INLINE int weir_new_assembly(weir_frame *frame, const struct weir_flow_key 
 	return template ? (int)bpf_map_update_elem(&assemblies, key, template, BPF_ANY) : -1;
 }
 
-/* The stream's bytes become the scratch's message in one copy; what it would overwrite behind them is kept. */
+/* The stream's bytes become the scratch's message in one copy; what the copy puts elsewhere in it is written anew. */
 WEIR_INLINE void weir_become(weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
 {
-	struct weir_segment segment = s->segment;
 	__u32 zero = 0;
 
 	bpf_map_update_elem(&scratches, &zero, a, BPF_ANY);
-	s->segment = segment;
 }
 
 WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)

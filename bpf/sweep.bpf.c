@@ -10,19 +10,15 @@ struct sweep {
 static long sweep_one(struct bpf_map *map, const struct weir_flow_key *key, struct weir_assembly *a, struct sweep *sweep)
 {
 	const struct weir_config *config = weir_policy(0);
+	struct weir_flow_key flow;
 	__u32 slot = 1;
 	struct weir_scratch *s = bpf_map_lookup_elem(&scratches, &slot);
 
 	if (!s || (__s64)(sweep->now - a->last_ns) < (__s64)config->hello_timeout_ns)
 		return 0;
-	weir_incomplete(s, key, a, WEIR_REASON_TIMEOUT, sweep->now);
-	s->record.anomalies = 0;
-	weir_count(0, WEIR_COUNT_SEEN);
-	weir_count(0, WEIR_COUNT_OBSERVED);
-	if (!s->record.proof)
-		weir_count(0, WEIR_COUNT_UNPROVEN);
-	weir_count(0, weir_put(0, s, 0) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
-	bpf_map_delete_elem(&assemblies, key);
+	flow = *key;				/* what a map lends as its key, no function may take as memory */
+	a->reason = WEIR_REASON_TIMEOUT;
+	weir_give_up(0, s, &flow, a, sweep->now);
 	return 0;
 }
 

@@ -8,20 +8,13 @@ int nothing(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/*
+ * On both hooks. A frame that came in by the interface that it is seen on is on its way in; what this node sends came
+ * by none, what it forwards by another. One program for both is one that the verifier reads once.
+ */
 SEC("tc")
 int tls_probe(struct __sk_buff *skb)
 {
-	struct weir_order order = {};
-
-	look(skb, WEIR_INGRESS, 0, &order);
-	return TC_ACT_UNSPEC;
-}
-
-SEC("tc")
-int tls_probe_egress(struct __sk_buff *skb)
-{
-	struct weir_order order = {};
-
-	look(skb, WEIR_EGRESS, 0, &order);
+	look(skb, skb->ingress_ifindex == skb->ifindex ? WEIR_INGRESS : WEIR_EGRESS, 0);
 	return TC_ACT_UNSPEC;
 }

@@ -5,22 +5,23 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* What every program does with a frame. Returns its scratch when the frame was worth a second look. */
-WEIR_INLINE struct weir_scratch *look(struct __sk_buff *skb, __u8 direction, __u8 enforcing, struct weir_order *order)
+/* What every program does with a frame. Returns the look at it when it was worth one. */
+WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, __u8 direction, int enforcing)
 {
-	const struct weir_config *config = weir_policy(skb);
 	__u32 zero = 0, have = skb->len;
-	struct weir_watcher watcher = { skb, config, 0, direction, enforcing };
+	struct weir_scratch *s;
+	struct weir_look *l;
 
-	if (weir_glance(config, (__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end) == WEIR_FOREIGN)
+	if (weir_glance(weir_policy(skb), (__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end) == WEIR_FOREIGN)
 		return 0;
-	watcher.scratch = bpf_map_lookup_elem(&scratches, &zero);
+	s = bpf_map_lookup_elem(&scratches, &zero);
+	l = bpf_map_lookup_elem(&looks, &zero);
 	if (have > WEIR_HEAD_CAP)
 		have = WEIR_HEAD_CAP;
-	if (!watcher.scratch || !have || weir_bytes(skb, 0, watcher.scratch->head, have))
+	if (!s || !l || !have || weir_bytes(skb, 0, l->head, have, WEIR_HEAD_CAP))
 		return 0;
-	weir_watch(&watcher, have, order);
-	return watcher.scratch;
+	weir_watch(skb, l, s, have, direction, enforcing);
+	return l;
 }
 
 #include "tls_probe.bpf.c"

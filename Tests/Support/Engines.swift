@@ -34,7 +34,6 @@ package func native(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
 package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000) throws -> [Verdict] {
     var settings = ProbeSettings()
     settings.replay = true
-    settings.egress = false
     let probe = try KernelProbe(policy, settings: settings)
     var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
     var verdicts: [Verdict] = []

@@ -33,9 +33,9 @@ static inline __u32 weir_frame_size(struct weir_frame *frame)
 	return frame->wire_size;
 }
 
-static inline int weir_bytes(struct weir_frame *frame, __u32 from, void *to, __u32 size)
+static inline int weir_bytes(struct weir_frame *frame, __u32 from, void *to, __u32 size, __u32 most)
 {
-	if (size - 1 >= WEIR_STREAM_CAP || from > frame->size || size > frame->size - from)
+	if (size - 1 >= most || from > frame->size || size > frame->size - from)
 		return -1;
 	memcpy(to, frame->bytes + from, size);
 	return 0;
@@ -50,10 +50,7 @@ static inline int weir_new_assembly(struct weir_frame *frame, const struct weir_
 
 static inline void weir_become(struct weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
 {
-	struct weir_segment segment = s->segment;
-
 	memcpy(s, a, sizeof(*s));
-	s->segment = segment;
 }
 
 static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)
@@ -119,15 +116,12 @@ void weir_engine_use(struct weir_engine *e, const struct weir_config *config)
 void weir_engine_frame(struct weir_frame *frame, int enforcing)
 {
 	struct weir_engine *e = frame->engine;
-	struct weir_order order = {};
-	struct weir_watcher w = { frame, &e->config, &e->scratch, WEIR_INGRESS, 0 };
 	__u32 have = frame->size < WEIR_HEAD_CAP ? frame->size : WEIR_HEAD_CAP;
 
 	if (!have || weir_glance(&e->config, frame->bytes, frame->bytes + frame->size) == WEIR_FOREIGN)
 		return;
-	memcpy(e->scratch.head, frame->bytes, have);
-	w.enforcing = (__u8)enforcing;
-	weir_watch(&w, have, &order);
+	memcpy(e->look.head, frame->bytes, have);
+	weir_watch(frame, &e->look, &e->scratch, have, WEIR_INGRESS, enforcing);
 }
 
 struct sweep {
@@ -146,13 +140,8 @@ static void sweep_one(void *context, const void *key, void *value)
 	if (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)e->config.hello_timeout_ns)
 		return;
 	memcpy(&flow, key, sizeof(flow));
-	weir_incomplete(&e->scratch, key, a, sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT, sweep->now);
-	weir_count(&sweep->frame, WEIR_COUNT_SEEN);
-	weir_count(&sweep->frame, WEIR_COUNT_OBSERVED);
-	if (!e->scratch.record.proof)
-		weir_count(&sweep->frame, WEIR_COUNT_UNPROVEN);
-	weir_count(&sweep->frame, weir_put(&sweep->frame, &e->scratch, 0) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
-	weir_table_remove(e->assemblies, &flow);
+	a->reason = sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT;
+	weir_give_up(&sweep->frame, &e->scratch, &flow, a, sweep->now);
 }
 
 void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)

@@ -17,7 +17,7 @@ internal import Linux
 
     /// - Parameter method: `nil` takes TCX and falls back.
     package init(_ probe: borrowing KernelProbe, interface: UInt32, name: String, enforcing: Bool, method: Method? = nil) throws(ProbeError) {
-        let inward = probe.descriptor(of: enforcing ? .limiter : .observer), outward = probe.descriptor(of: .egress)
+        let inward = probe.descriptor(of: enforcing ? .limiter : .observer), outward = probe.descriptor(of: .observer)
         var links: (ingress: CInt, egress: CInt)?
         if method != .clsact { links = try Self.link(CInt(interface), inward, outward, name, mayFallBack: method == nil) }
         madeHook = links == nil ? try Self.filter(CInt(interface), inward, outward, name) : false

@@ -14,15 +14,15 @@ package struct ProbeSettings: Sendable {
     package var limits = 16_384
     /// Replay: take the time from the frame, and wake nobody.
     package var replay = false
-    /// Load the programs that a live node needs; replay loads the two that it runs.
-    package var egress = true
+    /// Load what only `bench/` runs as well.
+    package var baseline = false
 
     package init() {}
 }
 
 /// The compiled probe in the kernel: programs and maps, gone when its owner lets go.
 @safe package struct KernelProbe: ~Copyable {
-    package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", egress = "tls_probe_egress", limiter, setLimit = "set_limit", sweep }
+    package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", limiter, setLimit = "set_limit", sweep }
 
     private let object: OpaquePointer
     private let policies: UnsafeMutableRawPointer
@@ -83,8 +83,7 @@ package struct ProbeSettings: Sendable {
         func map(_ name: String) -> OpaquePointer? { unsafe bpf_object__find_map_by_name(object, name) }
         unsafe bpf_map__set_max_entries(map("handshakes"), UInt32(settings.ringSize))
         unsafe bpf_map__set_max_entries(map("limits"), UInt32(settings.limits))
-        let unused: [Program] = settings.egress ? [.nothing] : [.nothing, .egress]
-        for program in unused { unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false) }
+        for program in settings.baseline ? [] : [Program.nothing] { unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false) }
 
         // Before load, so that the first frame finds a policy.
         var valueSize = 0
@@ -105,7 +104,7 @@ package struct ProbeSettings: Sendable {
 
     private static func refusal(_ doing: String) -> ProbeError {
         let error = Errno.current
-        if error.rawValue == EPERM || error.rawValue == EACCES {
+        if error == .notPermitted {
             return ProbeError(error, "\(doing) needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run as root, or use `weir replay` which needs none")
         }
         let said = unsafe String(cString: weir_bpf_last_words()).prefix { $0 != "\n" }

@@ -56,7 +56,7 @@ static inline int weir_bpf_run(int program, const void *frame, unsigned size, un
 	int error;
 
 	memset(&context, 0, sizeof(context));
-	context.ifindex = ifindex;
+	context.ifindex = context.ingress_ifindex = ifindex;
 	context.tstamp = stamp;
 	error = bpf_prog_test_run_opts(program, &o);
 	*result = o.retval;

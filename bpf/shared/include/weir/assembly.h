@@ -10,14 +10,18 @@
 #include <weir/scratch.h>
 
 /* Copies `size` bytes of the frame to the stream offset `to`, in chunks whose end the verifier can see. 0 or -1. */
-WEIR_INLINE int weir_place_bytes(weir_frame *frame, __u32 from, __u8 *bytes, __u32 to, __u32 size)
+WEIR_ONCE int weir_place_bytes(weir_frame *frame, struct weir_assembly *a, __u32 from, __u32 to, __u32 size)
 {
-	for (__u32 i = 0; i < 3; i++) {
+	WEIR_USED(frame);
+	if (!a)
+		return -1;
+	for (__u32 i = 0; WEIR_TURNS(i, 2); i++) {
 		__u32 n = size > WEIR_CHUNK ? WEIR_CHUNK : size;
 
-		if (!size || to >= WEIR_STREAM_CAP)
-			return 0;
-		if (weir_bytes(frame, from, bytes + (to & (WEIR_STREAM_CAP - 1)), n))
+		WEIR_TURN();
+		if (!n || to >= WEIR_STREAM_CAP)
+			break;
+		if (weir_bytes(frame, from, a->bytes + (to & (WEIR_STREAM_CAP - 1)), n, WEIR_CHUNK))
 			return -1;
 		from += n;
 		to += n;
@@ -26,41 +30,57 @@ WEIR_INLINE int weir_place_bytes(weir_frame *frame, __u32 from, __u8 *bytes, __u
 	return 0;
 }
 
+/* Takes into the contiguous front what a closed hole has made contiguous. True when a range was taken. */
+WEIR_INLINE int weir_take_range(struct weir_assembly *a, __u32 i)
+{
+	__u32 start = a->range_start[i & (WEIR_RANGES - 1)], end = a->range_end[i & (WEIR_RANGES - 1)];
+
+	if (start == end || start > a->filled)
+		return 0;
+	if (end > a->filled)
+		a->filled = end;
+	a->range_start[i & (WEIR_RANGES - 1)] = a->range_end[i & (WEIR_RANGES - 1)] = 0;
+	return 1;
+}
+
 /* Notes that [start, end) has arrived. Returns -1 when there are more holes than are tracked. */
 WEIR_ONCE int weir_note_range(struct weir_assembly *a, __u32 start, __u32 end)
 {
-	int noted = 0;
-
 	if (!a)
 		return -1;
-	if (start <= a->filled) {
-		if (end > a->filled)
-			a->filled = end;
-		noted = 1;
-	}
-	for (__u32 i = 0; i < WEIR_RANGES; i++) {
-		__u32 s = a->range_start[i], e = a->range_end[i];
+	a->free = WEIR_RANGES;
+	a->scan = 0;
+	for (__u32 i = 0; WEIR_TURNS(i, WEIR_RANGES + 1); i++) {
+		__u32 s, e, at;
 
-		if (!noted && s == e) {
-			a->range_start[i] = (__u16)start;
-			a->range_end[i] = (__u16)end;
-			noted = 1;
-		} else if (s != e && start < e && s < end) {
+		WEIR_TURN();
+		at = a->scan;
+		if (at >= WEIR_RANGES)
+			break;
+		a->scan++;
+		s = a->range_start[at & (WEIR_RANGES - 1)];
+		e = a->range_end[at & (WEIR_RANGES - 1)];
+		if (s == e)
+			a->free = (__u8)at;
+		else if (start < e && s < end)
 			a->flags |= WEIR_FLAG_OVERLAP;
-		}
 	}
-	if (!noted)
-		return -1;
-	/* Each pass may close one hole and so reach the next range. */
-	for (__u32 pass = 0; pass < WEIR_RANGES; pass++) {
-		WEIR_FORGET();
-		for (__u32 i = 0; i < WEIR_RANGES; i++) {
-			if (a->range_start[i] == a->range_end[i] || a->range_start[i] > a->filled)
-				continue;
-			if (a->range_end[i] > a->filled)
-				a->filled = a->range_end[i];
-			a->range_start[i] = a->range_end[i] = 0;
-		}
+	if (start > a->filled) {
+		if (a->free >= WEIR_RANGES)
+			return -1;
+		a->range_start[a->free & (WEIR_RANGES - 1)] = (__u16)start;
+		a->range_end[a->free & (WEIR_RANGES - 1)] = (__u16)end;
+		return 0;
+	}
+	if (end > a->filled)
+		a->filled = end;
+	/* A range taken may reach one that was passed already: round again until a whole round took none. */
+	a->idle = 0;
+	for (__u32 i = 0; WEIR_TURNS(i, WEIR_RANGES * (WEIR_RANGES + 1)); i++) {
+		WEIR_TURN();
+		if (a->idle >= WEIR_RANGES)
+			break;
+		a->idle = weir_take_range(a, a->scan++) ? 0 : a->idle + 1;
 	}
 	return 0;
 }
@@ -85,7 +105,7 @@ WEIR_INLINE enum weir_incomplete_reason weir_place(weir_frame *frame, struct wei
 		from += known;
 		relative = a->filled;
 	}
-	if (weir_place_bytes(frame, from, a->bytes, relative, end - relative))
+	if (weir_place_bytes(frame, a, from, relative, end - relative))
 		return WEIR_REASON_CAPTURE;
 	return weir_note_range(a, relative, end) ? WEIR_REASON_GAPS : WEIR_REASON_NONE;
 }
@@ -147,25 +167,30 @@ static long weir_unwrap_byte(__u32 at, void *context)
 
 /*
  * Is the hello whole? If so its message is in the scratch, record headers left out (RFC 8446 section 5.1: a message
- * may be spread over records), and `records` and `hello_length` are set.
+ * may be spread over records), with its length and the number of records.
  */
-WEIR_INLINE enum weir_stream weir_unwrap(weir_frame *frame, struct weir_assembly *a, struct weir_scratch *s, __u32 *length, __u32 *records)
+WEIR_ONCE int weir_unwrap(weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
 {
 	struct weir_unwrapping u = { .from = a, .to = s };
-	__u32 size, filled = a->filled;
+	__u32 size, filled, length;
 
+	WEIR_USED(frame);
+	if (!a || !s)
+		return WEIR_STREAM_WRONG;
+	filled = a->filled;
 	if (filled < 9)
 		return WEIR_STREAM_MORE;
 	size = (__u32)weir_stream8(a, 3) << 8 | weir_stream8(a, 4);
 	if (size >= 4) {
-		*length = weir_announced(a->bytes + 5);
-		*records = 1;
-		if (*length > WEIR_STREAM_CAP - 5)
+		length = weir_announced(a->bytes + 5);
+		if (length > WEIR_STREAM_CAP - 5)
 			return WEIR_STREAM_LONG;
-		if (size >= *length) {
-			if (filled < 5 + *length)
+		if (size >= length) {
+			if (filled < 5 + length)
 				return WEIR_STREAM_MORE;
 			weir_become(frame, a, s);
+			s->message_length = length;
+			s->message_records = 1;
 			return WEIR_STREAM_WHOLE;
 		}
 	}
@@ -174,10 +199,11 @@ WEIR_INLINE enum weir_stream weir_unwrap(weir_frame *frame, struct weir_assembly
 		return WEIR_STREAM_WRONG;
 	if (u.have < 4)
 		return WEIR_STREAM_MORE;
-	*length = weir_announced(s->bytes);
-	*records = u.records & 0xff;
-	if (*length > u.have)
-		return *length + 5 > WEIR_STREAM_CAP || filled >= WEIR_STREAM_CAP ? WEIR_STREAM_LONG : WEIR_STREAM_MORE;
+	length = weir_announced(s->bytes);
+	s->message_length = length;
+	s->message_records = u.records & 0xff;
+	if (length > u.have)
+		return length + 5 > WEIR_STREAM_CAP || filled >= WEIR_STREAM_CAP ? WEIR_STREAM_LONG : WEIR_STREAM_MORE;
 	return WEIR_STREAM_WHOLE;
 }
 #endif

@@ -14,6 +14,7 @@ struct weir_table;
 
 struct weir_engine {
 	struct weir_config config;
+	struct weir_look look;
 	struct weir_scratch scratch;
 	struct weir_table *flows, *half_open, *assemblies, *fingerprints, *limits, *allow;
 	__u64 counters[WEIR_COUNT_COUNT];

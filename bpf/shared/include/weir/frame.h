@@ -51,86 +51,103 @@ WEIR_INLINE enum weir_glance weir_glance(const struct weir_config *config, const
 	return WEIR_FOREIGN;
 }
 
-WEIR_INLINE __u8 weir_head8(const struct weir_scratch *s, __u32 at)
+WEIR_INLINE __u8 weir_head8(const struct weir_look *l, __u32 at)
 {
-	return s->head[at & (WEIR_HEAD_CAP - 1)];	/* what lies beyond is refused before it matters */
+	return l->head[at & (WEIR_HEAD_CAP - 1)];	/* what lies beyond is refused before it matters */
 }
 
-WEIR_INLINE __u16 weir_head16(const struct weir_scratch *s, __u32 at)
+WEIR_INLINE __u16 weir_head16(const struct weir_look *l, __u32 at)
 {
-	return (__u16)(weir_head8(s, at) << 8 | weir_head8(s, at + 1));
+	return (__u16)(weir_head8(l, at) << 8 | weir_head8(l, at + 1));
 }
 
-WEIR_INLINE __u32 weir_head32(const struct weir_scratch *s, __u32 at)
+WEIR_INLINE __u32 weir_head32(const struct weir_look *l, __u32 at)
 {
-	return (__u32)weir_head16(s, at) << 16 | weir_head16(s, at + 2);
+	return (__u32)weir_head16(l, at) << 16 | weir_head16(l, at + 2);
 }
 
 enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2 };
 
-/* Hop-by-hop, routing, destination options (RFC 8200 section 4), authentication (RFC 4302). */
-WEIR_INLINE int weir_skip_extensions(struct weir_scratch *s, __u8 next, __u32 *at)
+/* Moves the look's offset past hop-by-hop, routing and destination options (RFC 8200 section 4) and authentication (RFC 4302). */
+WEIR_INLINE int weir_skip_extensions(struct weir_look *l, __u8 next)
 {
-	for (__u32 i = 0; i < 8; i++) {
-		__u32 size;
+	l->type = next;				/* in map memory, as the offset: see WEIR_TURN */
+	for (__u32 i = 0; WEIR_TURNS(i, 8); i++) {
+		__u32 at, type;
 
-		if (next == 6)
+		WEIR_TURN();
+		at = l->offset;
+		type = l->type;
+		if (type == 6)
 			return 0;
-		if (next == 0 || next == 43 || next == 60)
-			size = (weir_head8(s, *at + 1) + 1u) * 8;
-		else if (next == 51)
-			size = (weir_head8(s, *at + 1) + 2u) * 4;
+		if (at + 20 > WEIR_HEAD_CAP)
+			return WEIR_TOO_DEEP;
+		l->type = weir_head8(l, at);
+		if (type == 0 || type == 43 || type == 60)
+			l->offset += (weir_head8(l, at + 1) + 1u) * 8;
+		else if (type == 51)
+			l->offset += (weir_head8(l, at + 1) + 2u) * 4;
 		else
 			return WEIR_NOT_OURS;	/* fragments included */
-		next = weir_head8(s, *at);
-		*at += size;
-		if (*at + 20 > WEIR_HEAD_CAP)
-			return WEIR_TOO_DEEP;
 	}
 	return WEIR_TOO_DEEP;
 }
 
+/* Moves the look's offset past Ethernet and up to two VLAN tags; returns the type of what follows. */
+WEIR_INLINE __u16 weir_skip_tags(struct weir_look *l)
+{
+	l->offset = 12;
+	l->segment.vlan_tags = 0;
+	for (__u32 i = 0; WEIR_TURNS(i, 3); i++) {
+		__u16 type;
+
+		WEIR_TURN();
+		type = weir_head16(l, l->offset);
+		if ((type != 0x8100 && type != 0x88a8) || l->segment.vlan_tags == 2) {
+			l->offset += 2;
+			return type;
+		}
+		l->offset += 4;
+		l->segment.vlan_tags++;
+	}
+	return 0;
+}
+
 /*
- * Reads the headers in `head`, of which `have` bytes are valid, into the scratch's segment; `frame_size` is the
+ * Reads the headers in `head`, of which `have` bytes are valid, into the look's segment; `frame_size` is the
  * frame's own length. `WEIR_SEGMENT` if it is TCP; whether its ports are watched is the caller's to see.
  */
-WEIR_ONCE int weir_read_frame(struct weir_scratch *s, __u32 have, __u32 frame_size)
+WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size)
 {
-	__u32 at = 12, ip, size, header;
+	__u32 at, ip, size, header;
 	struct weir_segment *out;
 	__u16 type;
 	int skipped;
 
-	if (!s)
+	if (!l)
 		return WEIR_NOT_OURS;
-	out = &s->segment;
-	type = weir_head16(s, at);
-
-	out->vlan_tags = 0;
-	for (__u32 i = 0; i < 2 && (type == 0x8100 || type == 0x88a8); i++) {
-		at += 4;
-		type = weir_head16(s, at);
-		out->vlan_tags++;
-	}
-	ip = at + 2;
+	out = &l->segment;
+	type = weir_skip_tags(l);
+	ip = l->offset;
 	out->network_at = ip;
 	if (type == 0x0800) {
 		out->family = 4;
-		header = (weir_head8(s, ip) & 15u) * 4;
-		if (weir_head8(s, ip) >> 4 != 4 || header < 20 || weir_head8(s, ip + 9) != 6 || weir_head16(s, ip + 6) & 0x1fff)
+		header = (weir_head8(l, ip) & 15u) * 4;
+		if (weir_head8(l, ip) >> 4 != 4 || header < 20 || weir_head8(l, ip + 9) != 6 || weir_head16(l, ip + 6) & 0x1fff)
 			return WEIR_NOT_OURS;	/* of fragments, the first alone has the ports */
 		at = ip + header;
-		size = weir_head16(s, ip + 2);
+		size = weir_head16(l, ip + 2);
 	} else if (type == 0x86dd) {
 		out->family = 6;
-		if (weir_head8(s, ip) >> 4 != 6)
+		if (weir_head8(l, ip) >> 4 != 6)
 			return WEIR_NOT_OURS;
-		at = ip + 40;
-		size = weir_head16(s, ip + 4);
+		size = weir_head16(l, ip + 4);
 		size = size ? size + 40 : 0;
-		skipped = weir_skip_extensions(s, weir_head8(s, ip + 6), &at);
+		l->offset = ip + 40;
+		skipped = weir_skip_extensions(l, weir_head8(l, ip + 6));
 		if (skipped)
 			return skipped;
+		at = l->offset;
 	} else {
 		return WEIR_NOT_OURS;
 	}
@@ -144,21 +161,21 @@ WEIR_ONCE int weir_read_frame(struct weir_scratch *s, __u32 have, __u32 frame_si
 		__builtin_memset(out->to.address, 0, 10);
 		out->from.address[10] = out->from.address[11] = out->to.address[10] = out->to.address[11] = 0xff;
 		for (__u32 i = 0; i < 4; i++) {
-			out->from.address[12 + i] = weir_head8(s, ip + 12 + i);
-			out->to.address[12 + i] = weir_head8(s, ip + 16 + i);
+			out->from.address[12 + i] = weir_head8(l, ip + 12 + i);
+			out->to.address[12 + i] = weir_head8(l, ip + 16 + i);
 		}
 	} else {
 		for (__u32 i = 0; i < 16; i++) {
-			out->from.address[i] = weir_head8(s, ip + 8 + i);
-			out->to.address[i] = weir_head8(s, ip + 24 + i);
+			out->from.address[i] = weir_head8(l, ip + 8 + i);
+			out->to.address[i] = weir_head8(l, ip + 24 + i);
 		}
 	}
-	out->from.port = weir_head16(s, at);
-	out->to.port = weir_head16(s, at + 2);
-	out->sequence = weir_head32(s, at + 4);
-	out->acknowledged = weir_head32(s, at + 8);
-	out->flags = weir_head8(s, at + 13);
-	header = (weir_head8(s, at + 12) >> 4) * 4u;
+	out->from.port = weir_head16(l, at);
+	out->to.port = weir_head16(l, at + 2);
+	out->sequence = weir_head32(l, at + 4);
+	out->acknowledged = weir_head32(l, at + 8);
+	out->flags = weir_head8(l, at + 13);
+	header = (weir_head8(l, at + 12) >> 4) * 4u;
 	if (header < 20 || at + header > ip + size)
 		return WEIR_NOT_OURS;
 	out->transport_at = at;

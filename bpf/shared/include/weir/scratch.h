@@ -35,21 +35,35 @@ struct weir_segment {
 	__u8  reserved;
 };
 
-/*
- * The record, the handshake message behind it as it travels, and the parser's cursor, which stays in map memory:
- * see WEIR_FORGET.
- */
+/* What a program has to do with its frame. */
+enum weir_order { WEIR_PASS = 0, WEIR_DO_RESET = 1, WEIR_DO_DROP = 2 };
+
+/* One frame being looked at. */
+struct weir_look {
+	__u8  head[WEIR_HEAD_CAP];
+	__u32 offset;			/* the headers' cursor, and what type stands there; in map memory, see WEIR_TURN */
+	__u32 type;
+	struct weir_segment segment;
+	struct weir_flow_key key;
+	__u64 now;
+	__u32 sequence;			/* what the server expects next: a RST with another is ignored (RFC 5961) */
+	__u8  order;
+	__u8  direction;
+	__u8  reserved[2];
+};
+
+/* The record, the handshake message behind it as it travels, and the parser's cursor. */
 struct weir_scratch {
 	struct weir_handshake record;
 	__u8  bytes[WEIR_STREAM_CAP + 16];
-	__u8  head[WEIR_HEAD_CAP];
-	struct weir_segment segment;
 	__u32 offset;			/* read position in `bytes` */
 	__u32 end;			/* first position that is not ours */
 	__u32 name_at, name_size;	/* body of extension 0 */
 	__u32 alpn_at, alpn_size;	/* body of extension 16 */
 	__u32 versions_at, versions_size; /* body of extension 43 */
 	__u32 signatures_at, signatures_size; /* body of extension 13 */
+	__u32 message_length;		/* as announced, header included; of an assembled hello */
+	__u32 message_records;
 };
 
 #define WEIR_RANGES 8
@@ -70,7 +84,9 @@ struct weir_assembly {
 	__u8  direction;
 	__u8  flags;
 	__u8  vlan_tags;
-	__u8  reserved[46];
+	__u8  reason;			/* why it was given up */
+	__u8  scan, idle, free;		/* weir_note_range's cursor; in map memory, see WEIR_TURN */
+	__u8  reserved[42];
 	__u8  bytes[WEIR_STREAM_CAP + WEIR_CHUNK + 5];
 };
 

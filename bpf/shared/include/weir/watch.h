@@ -12,21 +12,9 @@
 #include <weir/assembly.h>
 #include <weir/limit.h>
 
-/* What the frame's program has to do. `sequence` is what the server expects next: a RST with another is ignored (RFC 5961). */
-struct weir_order {
-	enum { WEIR_PASS, WEIR_DO_RESET, WEIR_DO_DROP } what;
-	__u32 sequence;
-};
+#define WEIR_NOT_TLS_BYTES 512		/* of what is no TLS, these travel */
 
-/* Whose frame it is; constants once inlined. */
-struct weir_watcher {
-	weir_frame *frame;
-	const struct weir_config *config;
-	struct weir_scratch *scratch;
-	__u8 direction;
-	__u8 enforcing;
-};
-
+/* A record that says who and when, and nothing else yet. */
 WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *key, __u64 now)
 {
 	struct weir_handshake *r = &s->record;
@@ -43,363 +31,371 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	r->wire_version = WEIR_WIRE_VERSION;
 }
 
-WEIR_INLINE void weir_begin_record(struct weir_watcher *w, const struct weir_flow_key *key, __u64 now)
+WEIR_INLINE void weir_copy_history(struct weir_handshake *r, const struct weir_assembly *a)
 {
-	weir_begin(w->scratch, key, now);
-	w->scratch->record.ifindex = weir_ifindex(w->frame);
-	w->scratch->record.direction = w->direction;
+	r->first_ns = a->first_ns;
+	r->segments = a->segments;
+	r->proof = a->proof;
+	r->flags = a->flags;
+	r->vlan_tags = a->vlan_tags;
+	r->ifindex = a->ifindex;
+	r->direction = a->direction;
 }
 
 /* The raw hello travels when the policy's capture setting asks for it, or when user space has to read its name. */
-WEIR_INLINE int weir_wants_raw(struct weir_watcher *w)
+WEIR_INLINE int weir_wants_raw(weir_frame *frame, struct weir_handshake *r)
 {
-	struct weir_handshake *r = &w->scratch->record;
-	__u8 one = 1;
+	__u8 capture = weir_policy(frame)->capture, one = 1;
 
-	switch (w->config->capture) {
-	case WEIR_CAPTURE_ALL:
+	if (capture == WEIR_CAPTURE_ALL || r->flags & WEIR_FLAG_LITERAL)
 		return 1;
-	case WEIR_CAPTURE_NEW_FINGERPRINT:
-		if (r->fingerprint && !WEIR_LOOKUP(w->frame, fingerprints, &r->fingerprint)) {
-			WEIR_STORE(w->frame, fingerprints, &r->fingerprint, &one, BPF_ANY);
-			return 1;
-		}
-		/* fall through */
-	case WEIR_CAPTURE_ANOMALOUS:
-		return r->anomalies || r->flags & WEIR_FLAG_LITERAL;
+	if (capture == WEIR_CAPTURE_NEW_FINGERPRINT && r->fingerprint && !WEIR_LOOKUP(frame, fingerprints, &r->fingerprint)) {
+		WEIR_STORE(frame, fingerprints, &r->fingerprint, &one, BPF_ANY);
+		return 1;
 	}
-	return r->flags & WEIR_FLAG_LITERAL;
+	return capture >= WEIR_CAPTURE_ANOMALOUS && r->anomalies;
 }
 
-WEIR_INLINE void weir_count_action(struct weir_watcher *w, const struct weir_handshake *r)
+WEIR_INLINE __u32 weir_counter_of(__u8 action)
 {
-	__u32 which = WEIR_COUNT_OBSERVED;
-
-	switch (r->action) {
-	case WEIR_PASSED: which = WEIR_COUNT_PASSED; break;
-	case WEIR_ALLOWED: which = WEIR_COUNT_ALLOWED; break;
-	case WEIR_ADMITTED: which = WEIR_COUNT_ADMITTED; break;
-	case WEIR_RESET: which = WEIR_COUNT_RESET; break;
-	case WEIR_DROPPED: which = WEIR_COUNT_DROPPED; break;
+	switch (action) {
+	case WEIR_PASSED: return WEIR_COUNT_PASSED;
+	case WEIR_ALLOWED: return WEIR_COUNT_ALLOWED;
+	case WEIR_ADMITTED: return WEIR_COUNT_ADMITTED;
+	case WEIR_RESET: return WEIR_COUNT_RESET;
+	case WEIR_DROPPED: return WEIR_COUNT_DROPPED;
 	}
-	weir_count(w->frame, which);
-	weir_count(w->frame, WEIR_COUNT_SEEN);
+	return WEIR_COUNT_OBSERVED;
+}
+
+/* Counts the verdict and tells it. `have` bytes of the message are in the scratch. */
+WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
+{
+	struct weir_handshake *r;
+
+	WEIR_USED(frame);
+	if (!s)
+		return -1;
+	r = &s->record;
+	if (have && weir_wants_raw(frame, r))
+		r->raw_length = (__u16)(have > WEIR_STREAM_CAP - 1 ? WEIR_STREAM_CAP - 1 : have);
+	weir_count(frame, weir_counter_of(r->action));
+	weir_count(frame, WEIR_COUNT_SEEN);
 	if (!r->proof)
-		weir_count(w->frame, WEIR_COUNT_UNPROVEN);
+		weir_count(frame, WEIR_COUNT_UNPROVEN);
+	weir_count(frame, weir_put(frame, s, r->raw_length) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
+	return 0;
 }
 
-/* The verdict stands: decide, count, tell. `have` bytes of the message are in the scratch. */
-WEIR_INLINE void weir_conclude(struct weir_watcher *w, __u32 have, __u64 now)
+/* The verdict stands: decide, count, tell. `enforcing` is a constant. */
+WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
 {
-	struct weir_handshake *r = &w->scratch->record;
-
-	r->anomalies &= w->config->recorded;
-	if (w->enforcing && r->completeness != WEIR_INCOMPLETE)
-		weir_decide(w->frame, w->scratch, now);
-	if (have && weir_wants_raw(w)) {
-		if (have > WEIR_STREAM_CAP - 1)
-			have = WEIR_STREAM_CAP - 1;
-		r->raw_length = (__u16)have;
-	}
-	weir_count_action(w, r);
-	if (weir_put(w->frame, w->scratch, r->raw_length))
-		weir_count(w->frame, WEIR_COUNT_LOST);
-	else
-		weir_count(w->frame, WEIR_COUNT_EMITTED);
+	s->record.anomalies &= weir_policy(frame)->recorded;
+	if (enforcing)
+		weir_decide(frame, s, l->now);
+	weir_tell(frame, s, have);
 }
 
-/* A hello that will not be whole. Nothing is said about what it lacks. */
-WEIR_INLINE void weir_incomplete(struct weir_scratch *s, const struct weir_flow_key *key, const struct weir_assembly *a, enum weir_incomplete_reason reason, __u64 now)
+/* A hello that will not be whole, for the assembly's reason. Nothing is said about what it lacks, and nothing is done about it. */
+WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, const struct weir_flow_key *key, struct weir_assembly *a, __u64 now)
 {
-	struct weir_handshake *r = &s->record;
-
+	WEIR_USED(frame);
+	if (!s || !key || !a)
+		return -1;
 	weir_begin(s, key, now);
-	r->completeness = WEIR_INCOMPLETE;
-	r->incomplete_reason = (__u8)reason;
-	if (a) {
-		r->first_ns = a->first_ns;
-		r->segments = a->segments;
-		r->proof = a->proof;
-		r->flags = a->flags;
-		r->vlan_tags = a->vlan_tags;
-		r->ifindex = a->ifindex;
-		r->direction = a->direction;
-	}
+	weir_copy_history(&s->record, a);
+	s->record.completeness = WEIR_INCOMPLETE;
+	s->record.incomplete_reason = a->reason;
+	weir_tell(frame, s, 0);
+	WEIR_REMOVE(frame, assemblies, key);
+	return 0;
 }
 
-WEIR_INLINE void weir_give_up(struct weir_watcher *w, const struct weir_flow_key *key, const struct weir_assembly *a, enum weir_incomplete_reason reason, __u64 now)
+/* The first client bytes cannot be read: the capture has cut them off. */
+WEIR_INLINE void weir_unreadable(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, __u8 reason)
 {
-	weir_incomplete(w->scratch, key, a, reason, now);
-	if (!a) {
-		w->scratch->record.ifindex = weir_ifindex(w->frame);
-		w->scratch->record.direction = w->direction;
-	}
-	weir_conclude(w, 0, now);
+	weir_begin(s, &l->key, l->now);
+	s->record.ifindex = weir_ifindex(frame);
+	s->record.direction = l->direction;
+	s->record.vlan_tags = l->segment.vlan_tags;
+	s->record.proof = flow->proof;
+	s->record.completeness = WEIR_INCOMPLETE;
+	s->record.incomplete_reason = reason;
+	weir_tell(frame, s, 0);
+}
+
+/* What is said of first client bytes that are not the start of a ClientHello. */
+WEIR_INLINE __u64 weir_misfit(const __u8 *first)
+{
+	if (first[0] == 22)
+		return 1ULL << WEIR_MALFORMED_HELLO;
+	if (first[0] & 0x80 && first[2] == 1)	/* SSLv2's hello (RFC 6176) */
+		return 1ULL << WEIR_OBSOLETE_VERSION;
+	return 1ULL << WEIR_NOT_TLS;
 }
 
 /* The first client bytes are here and whole: a verdict in one go, or -1 when they have to be assembled. */
-WEIR_INLINE int weir_judge_segment(struct weir_watcher *w, const struct weir_segment *seg, const struct weir_flow_key *key, struct weir_flow *flow, __u64 now)
+WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, int enforcing)
 {
-	struct weir_scratch *s = w->scratch;
+	const struct weir_segment *seg = &l->segment;
 	struct weir_handshake *r = &s->record;
 	__u8 first[9] = {};
-	__u32 n = seg->payload_size < 9 ? seg->payload_size : 9, record, length;
+	__u32 n = seg->payload_size < 9 ? seg->payload_size : 9, size, length, at = seg->payload_at;
+	int is_tls, is_hello;
 
 	if (!n)
 		return -1;
-	if (weir_bytes(w->frame, seg->payload_at, first, n)) {
-		weir_give_up(w, key, 0, WEIR_REASON_CAPTURE, now);
+	if (weir_bytes(frame, at, first, n, sizeof(first))) {
+		weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
 		return 0;
 	}
-	if (first[0] == 22 && n < 9)
+	is_tls = first[0] == 22;
+	if (is_tls && n < 9)
 		return -1;
-	record = (__u32)first[3] << 8 | first[4];
+	size = (__u32)first[3] << 8 | first[4];
 	length = weir_announced(first + 5);
-	if (first[0] == 22 && first[1] == 3 && record && record <= 16384 + 2048 && first[5] == 1 && (length + 5 > seg->payload_size || record < length))
+	is_hello = is_tls && first[1] == 3 && first[5] == 1 && size && size <= 16384 + 2048;
+	if (is_hello && (length + 5 > seg->payload_size || size < length))
 		return -1;
-
-	if (!flow->proof && !(first[0] == 22 && first[1] == 3 && first[5] == 1))
+	if (!is_hello && !flow->proof)
 		return 0;			/* the middle of something else */
-	weir_begin_record(w, key, now);
+
+	weir_begin(s, &l->key, l->now);
+	r->ifindex = weir_ifindex(frame);
+	r->direction = l->direction;
 	r->vlan_tags = seg->vlan_tags;
 	r->proof = flow->proof;
-	if (first[0] == 22) {
+	if (is_tls) {
 		r->hello_length = length;
+		at += 5;
 		if (length + 5 > seg->payload_size)
 			length = seg->payload_size - 5;	/* of something malformed, what is there */
 	} else {
-		length = seg->payload_size;	/* no TLS: its first bytes */
+		length = seg->payload_size < WEIR_NOT_TLS_BYTES ? seg->payload_size : WEIR_NOT_TLS_BYTES;
 	}
-	if (length > 512 && first[0] != 22)
-		length = 512;
 	if (length > WEIR_STREAM_CAP - 1)
 		length = WEIR_STREAM_CAP - 1;
-	if (length && weir_bytes(w->frame, seg->payload_at + (first[0] == 22 ? 5 : 0), s->bytes, length)) {
-		weir_give_up(w, key, 0, WEIR_REASON_CAPTURE, now);
+	if (length && weir_bytes(frame, at, s->bytes, length, WEIR_STREAM_CAP - 1)) {
+		weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
 		return 0;
 	}
-	if (first[0] != 22)
-		r->anomalies = first[0] & 0x80 && first[2] == 1 ? 1ULL << WEIR_OBSOLETE_VERSION : 1ULL << WEIR_NOT_TLS;
-	else if (first[1] != 3 || first[5] != 1 || !record || record > 16384 + 2048)
-		r->anomalies = 1ULL << WEIR_MALFORMED_HELLO;
-	else
+	if (is_hello)
 		weir_read_client_hello(s, length);
-	weir_conclude(w, length, now);
+	else
+		r->anomalies = weir_misfit(first);
+	weir_conclude(frame, l, s, enforcing, length);
 	return 0;
 }
 
 /* Places a segment of an unfinished hello, and judges the hello if that made it whole. */
-WEIR_INLINE void weir_assemble(struct weir_watcher *w, const struct weir_segment *seg, const struct weir_flow_key *key, struct weir_flow *flow, struct weir_order *order, __u64 now)
+WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
 {
-	struct weir_assembly *a = WEIR_LOOKUP(w->frame, assemblies, key);
-	struct weir_scratch *s = w->scratch;
+	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->key);
 	struct weir_handshake *r = &s->record;
-	enum weir_incomplete_reason reason;
-	__u32 relative = seg->sequence - flow->base, length = 0, records = 0;
+	__u32 relative = l->segment.sequence - flow->base;
+	int stream;
 
 	if (relative >= 1u << 30)		/* before the first byte: an old copy */
 		return;
 	if (!a) {
-		if (weir_new_assembly(w->frame, key) || !(a = WEIR_LOOKUP(w->frame, assemblies, key))) {
-			weir_count(w->frame, WEIR_COUNT_NO_ROOM);
-			weir_give_up(w, key, 0, WEIR_REASON_NO_ROOM, now);
+		if (!weir_new_assembly(frame, &l->key))
+			a = WEIR_LOOKUP(frame, assemblies, &l->key);
+		if (!a) {
+			weir_count(frame, WEIR_COUNT_NO_ROOM);
+			weir_unreadable(frame, l, s, flow, WEIR_REASON_NO_ROOM);
 			flow->state = WEIR_FLOW_DONE;
 			return;
 		}
-		a->first_ns = now;
+		a->first_ns = l->now;
 		a->proof = flow->proof;
-		a->direction = w->direction;
-		a->ifindex = weir_ifindex(w->frame);
-		a->vlan_tags = seg->vlan_tags;
+		a->direction = l->direction;
+		a->ifindex = weir_ifindex(frame);
+		a->vlan_tags = l->segment.vlan_tags;
 		flow->state = WEIR_FLOW_ASSEMBLING;
 	}
-	a->last_ns = now;
-	order->sequence = flow->base + a->filled;
-	reason = weir_place(w->frame, a, seg->payload_at, relative, seg->payload_size);
-	if (!reason)
-		switch (weir_unwrap(w->frame, a, s, &length, &records)) {
-		case WEIR_STREAM_MORE:
-			if (a->filled < WEIR_STREAM_CAP)
-				return;
-			/* fall through */
-		case WEIR_STREAM_LONG:
-			reason = WEIR_REASON_TOO_LONG;
-			break;
-		case WEIR_STREAM_WRONG:
-			length = 0;
-			break;
-		case WEIR_STREAM_WHOLE:
-			break;
-		}
+	a->last_ns = l->now;
+	l->sequence = flow->base + a->filled;
+	a->reason = (__u8)weir_place(frame, a, l->segment.payload_at, relative, l->segment.payload_size);
+	stream = a->reason ? WEIR_STREAM_LONG : weir_unwrap(frame, a, s);
+	if (stream == WEIR_STREAM_MORE) {
+		if (a->filled < WEIR_STREAM_CAP)
+			return;
+		stream = WEIR_STREAM_LONG;
+	}
 	flow->state = WEIR_FLOW_DONE;
-	if (reason) {
-		weir_give_up(w, key, a, reason, now);
-		WEIR_REMOVE(w->frame, assemblies, key);
+	if (stream == WEIR_STREAM_LONG) {
+		if (!a->reason)
+			a->reason = WEIR_REASON_TOO_LONG;
+		weir_give_up(frame, s, &l->key, a, l->now);
 		return;
 	}
-	weir_begin_record(w, key, now);
+	if (stream == WEIR_STREAM_WRONG)
+		s->message_length = s->message_records = 0;
+	weir_begin(s, &l->key, l->now);
+	weir_copy_history(r, a);
 	r->completeness = WEIR_REASSEMBLED;
-	r->first_ns = a->first_ns;
-	r->segments = a->segments;
-	r->records = (__u8)records;
-	r->proof = a->proof;
-	r->flags = a->flags;
-	r->vlan_tags = a->vlan_tags;
-	r->hello_length = length;
-	weir_count(w->frame, WEIR_COUNT_ASSEMBLED);
-	WEIR_REMOVE(w->frame, assemblies, key);
-	if (!length || s->bytes[0] != 1)
+	r->records = (__u8)s->message_records;
+	r->hello_length = s->message_length;
+	weir_count(frame, WEIR_COUNT_ASSEMBLED);
+	WEIR_REMOVE(frame, assemblies, &l->key);
+	if (stream == WEIR_STREAM_WRONG || s->bytes[0] != 1)
 		r->anomalies = 1ULL << WEIR_MALFORMED_HELLO;
 	else
-		weir_read_client_hello(s, length);
-	weir_conclude(w, length, now);
+		weir_read_client_hello(s, s->message_length);
+	weir_conclude(frame, l, s, enforcing, r->hello_length);
 }
 
 /* FIN or RST while a hello is unfinished. The flow lives on: whoever forged the RST has won nothing. */
-WEIR_INLINE void weir_closed(struct weir_watcher *w, const struct weir_segment *seg, const struct weir_flow_key *key, struct weir_flow *flow, __u64 now)
+WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
-	struct weir_assembly *a = WEIR_LOOKUP(w->frame, assemblies, key);
+	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->key);
 
+	flow->state = WEIR_FLOW_EXPECTING;
 	if (!a)
 		return;
-	weir_give_up(w, key, a, WEIR_REASON_CLOSED, now);
-	WEIR_REMOVE(w->frame, assemblies, key);
-	flow->state = WEIR_FLOW_EXPECTING;
+	a->reason = WEIR_REASON_CLOSED;
+	weir_give_up(frame, s, &l->key, a, l->now);
 }
 
 /* SYN-ACK: half of the proof, and the end of whatever used the 5-tuple before. Only the server can send it. */
-WEIR_INLINE void weir_syn_ack(struct weir_watcher *w, const struct weir_segment *seg, const struct weir_flow_key *key, __u64 now)
+WEIR_INLINE void weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
 {
 	struct weir_flow fresh = {
-		.first_ns = now,
-		.client_isn = seg->acknowledged - 1,
-		.server_isn = seg->sequence,
+		.first_ns = l->now,
+		.client_isn = l->segment.acknowledged - 1,
+		.server_isn = l->segment.sequence,
 		.state = WEIR_FLOW_SYN_ACK,
 	};
-	struct weir_flow *known = WEIR_LOOKUP(w->frame, flows, key);
-	struct weir_assembly *a;
+	struct weir_flow *known = WEIR_LOOKUP(frame, flows, &l->key);
 
-	if (known && known->client_isn == fresh.client_isn && known->server_isn == fresh.server_isn)
-		return;				/* sent again */
-	a = known ? WEIR_LOOKUP(w->frame, assemblies, key) : 0;
-	if (a) {
-		weir_give_up(w, key, a, WEIR_REASON_REUSED, now);
-		WEIR_REMOVE(w->frame, assemblies, key);
+	if (known) {
+		struct weir_assembly *a;
+
+		if (known->client_isn == fresh.client_isn && known->server_isn == fresh.server_isn)
+			return;			/* sent again */
+		a = WEIR_LOOKUP(frame, assemblies, &l->key);
+		if (a) {
+			a->reason = WEIR_REASON_REUSED;
+			weir_give_up(frame, s, &l->key, a, l->now);
+		}
+		WEIR_REMOVE(frame, flows, &l->key);
 	}
-	if (known)
-		WEIR_REMOVE(w->frame, flows, key);
-	WEIR_STORE(w->frame, half_open, key, &fresh, BPF_ANY);
+	WEIR_STORE(frame, half_open, &l->key, &fresh, BPF_ANY);
 }
 
 /* The flow that a client's segment belongs to: proven, just being proven, or (with payload) without proof. */
-WEIR_INLINE struct weir_flow *weir_flow_of(struct weir_watcher *w, const struct weir_segment *seg, const struct weir_flow_key *key, __u64 now)
+WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *l)
 {
-	struct weir_flow *flow = WEIR_LOOKUP(w->frame, flows, key);
-	struct weir_flow fresh = { .first_ns = now };
+	const struct weir_segment *seg = &l->segment;
+	struct weir_flow *flow = WEIR_LOOKUP(frame, flows, &l->key);
+	struct weir_flow fresh = { .first_ns = l->now };
+	__u8 start[6] = {};
 
 	if (flow)
 		return flow;
-	flow = WEIR_LOOKUP(w->frame, half_open, key);
+	flow = WEIR_LOOKUP(frame, half_open, &l->key);
 	if (flow && flow->state >= WEIR_FLOW_EXPECTING)
 		return flow;
-	if (flow && flow->state == WEIR_FLOW_SYN_ACK && seg->flags & WEIR_TCP_ACK && seg->acknowledged == flow->server_isn + 1 &&
-	    seg->sequence - flow->client_isn - 1 < 1u << 20) {
+	if (flow) {
+		if (flow->state != WEIR_FLOW_SYN_ACK || !(seg->flags & WEIR_TCP_ACK) || seg->acknowledged != flow->server_isn + 1 ||
+		    seg->sequence - flow->client_isn - 1 >= 1u << 20)
+			return 0;
 		fresh = *flow;
 		fresh.base = flow->client_isn + 1;
 		fresh.state = WEIR_FLOW_EXPECTING;
 		fresh.proof = WEIR_TRACKED;
-		WEIR_REMOVE(w->frame, half_open, key);
-		WEIR_STORE(w->frame, flows, key, &fresh, BPF_ANY);
-		return WEIR_LOOKUP(w->frame, flows, key);
+		WEIR_REMOVE(frame, half_open, &l->key);
+		WEIR_STORE(frame, flows, &l->key, &fresh, BPF_ANY);
+		return WEIR_LOOKUP(frame, flows, &l->key);
 	}
-	if (!seg->payload_size || flow)
-		return 0;
 	/* Mid-stream: worth an entry only if it begins as a hello does, and only where it cannot push out what is proven. */
-	__u8 start[6] = {};
-	if (seg->payload_size < 6 || weir_bytes(w->frame, seg->payload_at, start, 6) || start[0] != 22 || start[1] != 3 || start[5] != 1)
+	if (seg->payload_size < 6 || weir_bytes(frame, seg->payload_at, start, 6, sizeof(start)) || start[0] != 22 || start[1] != 3 || start[5] != 1)
 		return 0;
 	fresh.base = seg->sequence;
 	fresh.state = WEIR_FLOW_EXPECTING;
-	WEIR_STORE(w->frame, half_open, key, &fresh, BPF_ANY);
-	return WEIR_LOOKUP(w->frame, half_open, key);
+	WEIR_STORE(frame, half_open, &l->key, &fresh, BPF_ANY);
+	return WEIR_LOOKUP(frame, half_open, &l->key);
 }
 
-WEIR_INLINE void weir_from_client(struct weir_watcher *w, const struct weir_segment *seg, const struct weir_flow_key *key, struct weir_order *order, __u64 now)
+WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing)
 {
+	const struct weir_segment *seg = &l->segment;
 	struct weir_flow *flow;
 
 	if (seg->flags & WEIR_TCP_SYN)
 		return;				/* proves nothing; the answer to it does */
-	flow = weir_flow_of(w, seg, key, now);
-	if (!flow)
-		return;
-	if (flow->state == WEIR_FLOW_DONE)
+	flow = weir_flow_of(frame, l);
+	if (!flow || flow->state == WEIR_FLOW_DONE)
 		return;
 	if (flow->state == WEIR_FLOW_HELD) {
-		if (w->enforcing && seg->payload_size) {
-			order->what = WEIR_DO_DROP;
-			weir_count(w->frame, WEIR_COUNT_HELD);
+		if (enforcing && seg->payload_size) {
+			l->order = WEIR_DO_DROP;
+			weir_count(frame, WEIR_COUNT_HELD);
 		}
 		return;
 	}
-	order->sequence = seg->sequence;
 	if (seg->payload_size) {
-		w->scratch->record.action = WEIR_OBSERVED;
-		if (flow->state == WEIR_FLOW_EXPECTING && seg->sequence == flow->base && !weir_judge_segment(w, seg, key, flow, now))
+		l->sequence = seg->sequence;
+		s->record.action = WEIR_OBSERVED;
+		if (flow->state == WEIR_FLOW_EXPECTING && seg->sequence == flow->base && !weir_judge_segment(frame, l, s, flow, enforcing))
 			flow->state = WEIR_FLOW_DONE;
 		else
-			weir_assemble(w, seg, key, flow, order, now);
-		if (w->enforcing && flow->state == WEIR_FLOW_DONE) {
-			if (w->scratch->record.action == WEIR_RESET)
-				order->what = WEIR_DO_RESET;
-			else if (w->scratch->record.action == WEIR_DROPPED) {
-				order->what = WEIR_DO_DROP;
+			weir_assemble(frame, l, s, flow, enforcing);
+		if (enforcing && flow->state == WEIR_FLOW_DONE) {
+			if (s->record.action == WEIR_RESET) {
+				l->order = WEIR_DO_RESET;
+			} else if (s->record.action == WEIR_DROPPED) {
+				l->order = WEIR_DO_DROP;
 				flow->state = WEIR_FLOW_HELD;
 			}
 		}
 	}
 	if (seg->flags & (WEIR_TCP_FIN | WEIR_TCP_RST) && flow->state == WEIR_FLOW_ASSEMBLING)
-		weir_closed(w, seg, key, flow, now);
+		weir_closed(frame, l, s, flow);
 }
 
-WEIR_INLINE void weir_from_server(struct weir_watcher *w, const struct weir_segment *seg, const struct weir_flow_key *key, __u64 now)
+WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
 {
 	struct weir_flow *flow;
 
-	if ((seg->flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == (WEIR_TCP_SYN | WEIR_TCP_ACK)) {
-		weir_syn_ack(w, seg, key, now);
-	} else if (seg->flags & (WEIR_TCP_FIN | WEIR_TCP_RST)) {
-		flow = WEIR_LOOKUP(w->frame, flows, key);
+	if ((l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == (WEIR_TCP_SYN | WEIR_TCP_ACK)) {
+		weir_syn_ack(frame, l, s);
+	} else if (l->segment.flags & (WEIR_TCP_FIN | WEIR_TCP_RST)) {
+		flow = WEIR_LOOKUP(frame, flows, &l->key);
 		if (flow && flow->state == WEIR_FLOW_ASSEMBLING)
-			weir_closed(w, seg, key, flow, now);
+			weir_closed(frame, l, s, flow);
 	}
 }
 
-/* The whole way. `have` header bytes are in the scratch. */
-WEIR_INLINE void weir_watch(struct weir_watcher *w, __u32 have, struct weir_order *order)
+/* The whole way. `have` header bytes are in the look; its order says what the frame's program has to do. */
+WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, __u8 direction, int enforcing)
 {
-	int result = weir_read_frame(w->scratch, have, weir_frame_size(w->frame));
-	struct weir_segment *seg = &w->scratch->segment;
-	struct weir_flow_key key;
-	__u64 now;
+	const struct weir_config *config = weir_policy(frame);
+	const struct weir_segment *seg = &l->segment;
+	int result;
 
+	l->order = WEIR_PASS;
+	result = weir_read_frame(l, have, weir_frame_size(frame));
 	if (result) {
 		if (result == WEIR_TOO_DEEP)
-			weir_count(w->frame, WEIR_COUNT_DEEP_HEADERS);
+			weir_count(frame, WEIR_COUNT_DEEP_HEADERS);
 		return;
 	}
-	if (weir_watched(w->config, seg->to.port)) {
-		key.client = seg->from;
-		key.server = seg->to;
-		weir_count(w->frame, WEIR_COUNT_FRAMES);
-		now = weir_now(w->frame);
-		weir_from_client(w, seg, &key, order, now);
-	} else if (weir_watched(w->config, seg->from.port)) {
-		key.client = seg->to;
-		key.server = seg->from;
-		weir_count(w->frame, WEIR_COUNT_FRAMES);
-		now = weir_now(w->frame);
-		weir_from_server(w, seg, &key, now);
+	if (weir_watched(config, seg->to.port)) {
+		l->key.client = seg->from;
+		l->key.server = seg->to;
+	} else if (weir_watched(config, seg->from.port)) {
+		l->key.client = seg->to;
+		l->key.server = seg->from;
+	} else {
+		return;
 	}
+	weir_count(frame, WEIR_COUNT_FRAMES);
+	l->direction = direction;
+	l->now = weir_now(frame);
+	if (weir_watched(config, seg->to.port))
+		weir_from_client(frame, l, s, enforcing);
+	else
+		weir_from_server(frame, l, s);
 }
 #endif
