@@ -80,21 +80,14 @@ extension Command {
             ]),
         ]),
         Command("doctor", "what this machine can do, and what is missing", options: Option.common(listen: "127.0.0.1:9740")),
-        Command("top", "the live view", options: Option.broker),
         Command("tail", "a topic, readable", options: Option.broker, positionals: [
             Positional("TOPIC", .choice(["events", "limits", "decisions"]), "which"),
-        ]),
-        Command("explain", "why a source is limited: evidence, events, decision, end", options: Option.broker, positionals: [
-            Positional("SOURCE", .prefix, "an address or a block"),
         ]),
         Command("limits", "the operator's hand on the limits topic", subcommands: [
             Command("list", "what is limited now", options: Option.broker),
             Command("add", "limit a source until a time", options: Option.limitsAdd, positionals: [prefix]),
             Command("release", "end a source's limits", options: Option.broker, positionals: [prefix]),
         ], standardSubcommand: "list"),
-        Command("startup", "where start-up time went", positionals: [Positional("FILE", .file, "what --startup-trace wrote")]),
-        Command("stalls", "heat map of the agent's loop"),
-        Command("trace", "one story from packet to pod", options: Option.broker, positionals: [Positional("ID", .text("ID"), "a trace id")]),
         Command("broker", "the small built-in broker of weir run, for trying things out; ends with its standard input"),
         Command("completion", "shell completion", positionals: [Positional("SHELL", .choice(Shell.allCases.map(\.rawValue)), "which shell")], examples: [
             ("source <(weir completion bash)", "in ~/.bashrc"),
