@@ -82,7 +82,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
         ("policy rehearse a", "weir policy rehearse: FILE is missing: captures"),
         ("policy check a b", "weir policy check: `b`: one too many"),
-        ("stalls now", "weir stalls: `now`: nothing is expected here"),
+        ("broker now", "weir broker: `now`: nothing is expected here"),
         ("replay a --policy", "weir replay: --policy: needs a value, FILE"),
         ("replay --policy --all a", "weir replay: --policy: needs a value, FILE"),
         ("replay --policy= a", "weir replay: --policy: the value is empty"),
