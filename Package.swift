@@ -91,8 +91,13 @@ let package = Package(
 
         program("weir", ["Arguments", "CDemonstration", "Detection", "HTTP", "JSON", "Kafka", "Linux", "Messages", "PolicyFile", "Terminal", "Wire"]),
 
+        .executableTarget(name: "weir-bench", dependencies: ["BPF", "Detection", "HTTP", "JSON", "Linux", "Probe", "Support", "Terminal", "Wire"], path: "bench",
+                          swiftSettings: strict),
+
         // Tests
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Linux", "Probe", "Support", "Wire"]),
         tests("ParityTests", ["Detection", "Probe", "Support", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),

@@ -36,8 +36,8 @@ static __attribute__((noinline)) int reset_in_place(struct __sk_buff *skb, const
 	__u32 transport = seg->transport_at, network = seg->network_at;
 	struct pseudo_header pseudo = { .length = bpf_htonl(20), .protocol = bpf_htonl(6) };
 	struct tcphdr tcp = {
-		.source = bpf_htons(seg->from.port),
-		.dest = bpf_htons(seg->to.port),
+		.source = bpf_htons(seg->flow.client_port),
+		.dest = bpf_htons(seg->flow.server_port),
 		.seq = bpf_htonl(l->sequence),
 		.ack_seq = bpf_htonl(seg->acknowledged),
 		.doff = 5,
@@ -49,8 +49,8 @@ static __attribute__((noinline)) int reset_in_place(struct __sk_buff *skb, const
 
 	if (bpf_skb_change_tail(skb, transport + 20, 0))
 		return -1;
-	__builtin_memcpy(pseudo.from, seg->from.address, 16);
-	__builtin_memcpy(pseudo.to, seg->to.address, 16);
+	__builtin_memcpy(pseudo.from, seg->flow.client, 16);
+	__builtin_memcpy(pseudo.to, seg->flow.server, 16);
 	if (seg->family == 4) {
 		/* The mapped form's ffff would count: the pseudo header has the four bytes alone. */
 		__builtin_memset(pseudo.from, 0, 12);

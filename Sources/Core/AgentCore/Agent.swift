@@ -96,13 +96,13 @@ package struct Agent: Sendable {
             order.limit = (LimitKey(prefix: prefix, limitClass: limit.limitClass), limit.perSecond, limit.answer,
                            now + (limit.duration ?? policy.duration(ofStep: 0)))
         }
-        if now - sources[slot].lastEvent >= .seconds(1) {
+        if now - sources.slots[slot].lastEvent >= .seconds(1) {
             order.publish = slot
         } else {
-            sources[slot].suppressed += 1
+            sources.slots[slot].suppressed += 1
             statistics.coalesced += 1
-            if !sources[slot].isQueued {
-                sources[slot].isQueued = true
+            if !sources.slots[slot].isQueued {
+                sources.slots[slot].isQueued = true
                 queue.append(slot)
             }
         }
@@ -110,16 +110,16 @@ package struct Agent: Sendable {
     }
 
     private mutating func note(_ handshake: Handshake, _ anomalies: AnomalySet, _ slot: Int, _ now: Instant) {
-        if sources[slot].seen == 0 {
-            sources[slot].since = now
-            sources[slot].anomalies = []
+        if sources.slots[slot].seen == 0 {
+            sources.slots[slot].since = now
+            sources.slots[slot].anomalies = AnomalySet()
         }
-        sources[slot].seen += 1
-        sources[slot].lastSeen = now
-        sources[slot].anomalies.formUnion(anomalies)
-        sources[slot].latest = handshake
-        if handshake.outcome == .reset { sources[slot].reset += 1 }
-        if handshake.outcome == .dropped { sources[slot].dropped += 1 }
+        sources.slots[slot].seen += 1
+        sources.slots[slot].lastSeen = now
+        sources.slots[slot].anomalies.formUnion(anomalies)
+        sources.slots[slot].latest = handshake
+        if handshake.outcome == .reset { sources.slots[slot].reset += 1 }
+        if handshake.outcome == .dropped { sources.slots[slot].dropped += 1 }
     }
 
     private func rule(for anomalies: AnomalySet) -> Policy.LimitRule? {
@@ -134,9 +134,9 @@ package struct Agent: Sendable {
         guard !queue.isEmpty else { return [] }
         var due: [Int] = []
         queue.removeAll { slot in
-            guard now - sources[slot].lastEvent >= .seconds(1) else { return false }
-            sources[slot].isQueued = false
-            if sources[slot].seen > 0 { due.append(slot) }
+            guard now - sources.slots[slot].lastEvent >= .seconds(1) else { return false }
+            sources.slots[slot].isQueued = false
+            if sources.slots[slot].seen > 0 { due.append(slot) }
             return true
         }
         return due
@@ -151,7 +151,7 @@ package struct Agent: Sendable {
     ///   - seen: when the kernel saw the latest hello, `decided` when it was judged here, `enforced` when the limit stood; equal to `seen` for the kernel's own.
     ///   - until: end of the limit in force.
     package mutating func takeEvent(of slot: Int, interface: String, hello: HelloFacts?, seen: Instant, decided: Instant, enforced: Instant?, until: Instant?) -> ThrottleEvent {
-        let source = sources[slot], handshake = source.latest
+        let source = sources.slots[slot], handshake = source.latest
         sequence += 1
         statistics.events += 1
         let severity = policy.severity(of: source.anomalies) ?? .medium
@@ -179,12 +179,12 @@ package struct Agent: Sendable {
         event.seenToDecided = Int((decided - seen).wholeNanoseconds / 1000)
         setAction(of: &event, source, seen: seen, enforced: enforced, until: until)
 
-        sources[slot].isLimited = event.limit?.enforced ?? false
-        sources[slot].lastEvent = seen
-        sources[slot].seen = 0
-        sources[slot].suppressed = 0
-        sources[slot].reset = 0
-        sources[slot].dropped = 0
+        sources.slots[slot].isLimited = event.limit?.enforced ?? false
+        sources.slots[slot].lastEvent = seen
+        sources.slots[slot].seen = 0
+        sources.slots[slot].suppressed = 0
+        sources.slots[slot].reset = 0
+        sources.slots[slot].dropped = 0
         return event
     }
 
@@ -210,7 +210,7 @@ package struct Agent: Sendable {
     }
 
     /// The latest verdict of a source whose event is due.
-    package func latest(of slot: Int) -> Handshake { sources[slot].latest }
+    package func latest(of slot: Int) -> Handshake { sources.slots[slot].latest }
 }
 
 /// What only the hello's bytes tell, worked out outside this module.

@@ -22,7 +22,8 @@ struct SourceTable {
         var isQueued = false
     }
 
-    private(set) var slots: [Source]
+    /// By slot. Written in place: an accessor of our own would be a coroutine, which may allocate its frame.
+    var slots: [Source]
     private(set) var count = 0
     private let mask: Int
 
@@ -54,11 +55,6 @@ struct SourceTable {
         slots[index].isUsed = true
         count += 1
         return index
-    }
-
-    subscript(index: Int) -> Source {
-        get { slots[index] }
-        _modify { yield &slots[index] }
     }
 
     /// Forgets sources that were silent since `time`, and closes the gaps (Knuth, volume 3, algorithm 6.4R).

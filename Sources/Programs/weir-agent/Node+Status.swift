@@ -78,6 +78,11 @@ extension Node {
                 json.member("p99", latency.microseconds(at: 0.99).map { Int($0 * 1000) })
                 json.member("count", latency.count)
             }
+            json.object("seen_to_enforced_ns") { json in
+                json.member("p50", enforcedLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", enforcedLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", enforcedLatency.count)
+            }
             json.member("events", agent.statistics.events)
             json.member("delivered", publisher?.delivered)
             json.member("lost", publisher?.lost ?? 0)

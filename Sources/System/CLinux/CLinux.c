@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -93,6 +94,18 @@ int weir_unshare_network(void)
 	r = ioctl(s, SIOCSIFFLAGS, &loopback) < 0 ? -errno : 0;
 	close(s);
 	return r;
+}
+
+int weir_packet_socket(int ifindex)
+{
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_ifindex = ifindex };
+	int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (s >= 0 && bind(s, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(s);
+		return -1;
+	}
+	return s;
 }
 
 int weir_scratch_file(const char *name)

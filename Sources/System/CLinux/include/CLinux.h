@@ -34,6 +34,9 @@ unsigned long long weir_capabilities(void);
 /* A private network namespace for this process, loopback up. Returns 0 or -errno. */
 int weir_unshare_network(void);
 
+/* A socket whose writes leave by an interface as they are (packet(7)). A descriptor, or -1 with errno set. */
+int weir_packet_socket(int ifindex);
+
 /* A file in memory. A descriptor, or -1 with errno set. */
 int weir_scratch_file(const char *name);
 

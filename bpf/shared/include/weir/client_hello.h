@@ -27,7 +27,7 @@ WEIR_INLINE __u8 weir_byte(const struct weir_scratch *s, __u32 at)
 
 WEIR_INLINE __u16 weir_word(const struct weir_scratch *s, __u32 at)
 {
-	return (__u16)(weir_byte(s, at) << 8 | weir_byte(s, at + 1));
+	return WEIR_BE16(s->bytes + WEIR_INDEX(at, WEIR_STREAM_CAP));
 }
 
 WEIR_INLINE __u8 weir_u8(struct weir_scratch *s)

@@ -16,11 +16,6 @@ WEIR_INLINE int weir_watched(const struct weir_config *config, __u16 port)
 	return config->ports[port >> 6] >> (port & 63) & 1;
 }
 
-WEIR_INLINE __u16 weir_be16(const __u8 *p)
-{
-	return (__u16)(p[0] << 8 | p[1]);
-}
-
 enum weir_glance { WEIR_FOREIGN, WEIR_MAYBE };
 
 /*
@@ -31,19 +26,19 @@ WEIR_INLINE enum weir_glance weir_glance(const struct weir_config *config, const
 {
 	if (p + 54 > end)
 		return WEIR_MAYBE;
-	switch (weir_be16(p + 12)) {
+	switch (WEIR_BE16(p + 12)) {
 	case 0x0800:
 		if (p[23] != 6)
 			return WEIR_FOREIGN;
 		if (p[14] != 0x45)
 			return WEIR_MAYBE;
-		return weir_watched(config, weir_be16(p + 36)) || weir_watched(config, weir_be16(p + 34)) ? WEIR_MAYBE : WEIR_FOREIGN;
+		return weir_watched(config, WEIR_BE16(p + 36)) || weir_watched(config, WEIR_BE16(p + 34)) ? WEIR_MAYBE : WEIR_FOREIGN;
 	case 0x86dd:
 		if (p[20] == 17 || p[20] == 58)	/* UDP, ICMPv6 */
 			return WEIR_FOREIGN;
 		if (p[20] != 6 || p + 58 > end)
 			return WEIR_MAYBE;
-		return weir_watched(config, weir_be16(p + 56)) || weir_watched(config, weir_be16(p + 54)) ? WEIR_MAYBE : WEIR_FOREIGN;
+		return weir_watched(config, WEIR_BE16(p + 56)) || weir_watched(config, WEIR_BE16(p + 54)) ? WEIR_MAYBE : WEIR_FOREIGN;
 	case 0x8100:
 	case 0x88a8:
 		return WEIR_MAYBE;
@@ -58,12 +53,12 @@ WEIR_INLINE __u8 weir_head8(const struct weir_look *l, __u32 at)
 
 WEIR_INLINE __u16 weir_head16(const struct weir_look *l, __u32 at)
 {
-	return (__u16)(weir_head8(l, at) << 8 | weir_head8(l, at + 1));
+	return WEIR_BE16(l->head + (at & (WEIR_HEAD_CAP - 1)));
 }
 
 WEIR_INLINE __u32 weir_head32(const struct weir_look *l, __u32 at)
 {
-	return (__u32)weir_head16(l, at) << 16 | weir_head16(l, at + 2);
+	return WEIR_BE32(l->head + (at & (WEIR_HEAD_CAP - 1)));
 }
 
 enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2 };
@@ -157,21 +152,21 @@ WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size)
 		size = frame_size - ip;
 
 	if (out->family == 4) {
-		__builtin_memset(out->from.address, 0, 10);
-		__builtin_memset(out->to.address, 0, 10);
-		out->from.address[10] = out->from.address[11] = out->to.address[10] = out->to.address[11] = 0xff;
-		for (__u32 i = 0; i < 4; i++) {
-			out->from.address[12 + i] = weir_head8(l, ip + 12 + i);
-			out->to.address[12 + i] = weir_head8(l, ip + 16 + i);
-		}
+		__builtin_memset(&out->flow, 0, 32);
+		out->flow.client[10] = out->flow.client[11] = out->flow.server[10] = out->flow.server[11] = 0xff;
+		WEIR_COPY32(out->flow.client + 12, l->head + ((ip + 12) & (WEIR_HEAD_CAP - 1)));
+		WEIR_COPY32(out->flow.server + 12, l->head + ((ip + 16) & (WEIR_HEAD_CAP - 1)));
 	} else {
-		for (__u32 i = 0; i < 16; i++) {
-			out->from.address[i] = weir_head8(l, ip + 8 + i);
-			out->to.address[i] = weir_head8(l, ip + 24 + i);
-		}
+		const __u8 *addresses = l->head + ((ip + 8) & (WEIR_HEAD_CAP - 1));
+
+		for (__u32 i = 0; i < 4; i++)
+			WEIR_COPY32(out->flow.client + 4 * i, addresses + 4 * i);
+		addresses = l->head + ((ip + 24) & (WEIR_HEAD_CAP - 1));
+		for (__u32 i = 0; i < 4; i++)
+			WEIR_COPY32(out->flow.server + 4 * i, addresses + 4 * i);
 	}
-	out->from.port = weir_head16(l, at);
-	out->to.port = weir_head16(l, at + 2);
+	out->flow.client_port = weir_head16(l, at);
+	out->flow.server_port = weir_head16(l, at + 2);
 	out->sequence = weir_head32(l, at + 4);
 	out->acknowledged = weir_head32(l, at + 8);
 	out->flags = weir_head8(l, at + 13);

@@ -157,10 +157,17 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 		r->action = WEIR_ALLOWED;
 		return 0;
 	}
-	for (__u32 i = 0; i < WEIR_LENGTHS; i++) {
-		if (!config->lengths[i])
+	s->offset = 0;				/* counts the turns, in map memory: see WEIR_TURN */
+	for (__u32 i = 0; WEIR_TURNS(i, WEIR_LENGTHS); i++) {
+		__u8 length;
+
+		WEIR_TURN();
+		if (s->offset >= WEIR_LENGTHS)
 			break;
-		weir_mask_address(&key, r->source, config->lengths[i]);
+		length = config->lengths[s->offset++ & (WEIR_LENGTHS - 1)];
+		if (!length)
+			break;
+		weir_mask_address(&key, r->source, length);
 		key.limit_class = WEIR_CLASS_ALL;
 		limit = WEIR_LOOKUP(frame, limits, &key);
 		if (limit && weir_apply(frame, r, limit, now, 0)) {

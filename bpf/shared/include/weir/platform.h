@@ -48,6 +48,11 @@ typedef struct __sk_buff weir_frame;
 /* An argument that this side does not need, but that the verifier wants to see passed. */
 #define WEIR_USED(argument) __asm__ volatile("" :: "r"(argument))
 
+/* Unaligned, in network order. Maps allow it; clang would take memcpy apart into bytes. */
+#define WEIR_BE16(p) __builtin_bswap16(*(const __u16 *)(p))
+#define WEIR_BE32(p) __builtin_bswap32(*(const __u32 *)(p))
+#define WEIR_COPY32(to, p) (*(__u32 *)(to) = *(const __u32 *)(p))
+
 /* The verifier wants every index masked. */
 #define WEIR_INDEX(i, size) ((i) & ((size) - 1))
 
@@ -70,6 +75,15 @@ typedef struct weir_frame weir_frame;
 
 #define WEIR_ONCE static inline
 #define WEIR_USED(argument) ((void)(argument))
+
+static inline __u16 weir_be16_at(const __u8 *p)
+{
+	return (__u16)(p[0] << 8 | p[1]);
+}
+
+#define WEIR_BE16(p) weir_be16_at(p)
+#define WEIR_BE32(p) ((__u32)weir_be16_at(p) << 16 | weir_be16_at((p) + 2))
+#define WEIR_COPY32(to, p) memcpy(to, p, 4)
 
 /* Here an index that needs its mask is a bug that the sanitizers and the fuzzer must see. */
 #define WEIR_INDEX(i, size) (assert((i) < (size)), (i))

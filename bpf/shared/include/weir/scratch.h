@@ -9,20 +9,17 @@
 #define WEIR_STREAM_CAP 4096		/* client bytes that are assembled, record headers included */
 #define WEIR_CHUNK 2048			/* copied at a time, so that the verifier knows where a copy ends */
 
-struct weir_endpoint {
-	__u8  address[16];		/* IPv6, or IPv4-mapped */
-	__u16 port;
-};
-
+/* The 5-tuple's four: addresses as IPv6 or IPv4-mapped, ports in host order. Words are copied whole, so it is aligned. */
 struct weir_flow_key {
-	struct weir_endpoint client;
-	struct weir_endpoint server;
-};
+	__u8  client[16];
+	__u8  server[16];
+	__u16 client_port;
+	__u16 server_port;
+} __attribute__((aligned(4)));
 
 /* One TCP segment, as its headers say. */
 struct weir_segment {
-	struct weir_endpoint from;
-	struct weir_endpoint to;
+	struct weir_flow_key flow;	/* as the frame runs; turned round once it is known who is the client */
 	__u32 sequence;
 	__u32 acknowledged;
 	__u32 network_at;		/* offset of the IP header */
@@ -40,11 +37,10 @@ enum weir_order { WEIR_PASS = 0, WEIR_DO_RESET = 1, WEIR_DO_DROP = 2 };
 
 /* One frame being looked at. */
 struct weir_look {
-	__u8  head[WEIR_HEAD_CAP];
+	__u8  head[WEIR_HEAD_CAP + 16];	/* a masked index may be the start of a word or an address */
 	__u32 offset;			/* the headers' cursor, and what type stands there; in map memory, see WEIR_TURN */
 	__u32 type;
 	struct weir_segment segment;
-	struct weir_flow_key key;
 	__u64 now;
 	__u32 sequence;			/* what the server expects next: a RST with another is ignored (RFC 5961) */
 	__u8  order;

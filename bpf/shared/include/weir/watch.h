@@ -22,10 +22,10 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	__builtin_memset(r, 0, sizeof(*r));
 	r->seen_ns = now;
 	r->first_ns = now;
-	__builtin_memcpy(r->source, key->client.address, 16);
-	__builtin_memcpy(r->destination, key->server.address, 16);
-	r->source_port = key->client.port;
-	r->destination_port = key->server.port;
+	__builtin_memcpy(r->source, key->client, 16);
+	__builtin_memcpy(r->destination, key->server, 16);
+	r->source_port = key->client_port;
+	r->destination_port = key->server_port;
 	r->segments = 1;
 	r->records = 1;
 	r->wire_version = WEIR_WIRE_VERSION;
@@ -114,7 +114,7 @@ WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, const stru
 /* The first client bytes cannot be read: the capture has cut them off. */
 WEIR_INLINE void weir_unreadable(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, __u8 reason)
 {
-	weir_begin(s, &l->key, l->now);
+	weir_begin(s, &l->segment.flow, l->now);
 	s->record.ifindex = weir_ifindex(frame);
 	s->record.direction = l->direction;
 	s->record.vlan_tags = l->segment.vlan_tags;
@@ -160,7 +160,7 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	if (!is_hello && !flow->proof)
 		return 0;			/* the middle of something else */
 
-	weir_begin(s, &l->key, l->now);
+	weir_begin(s, &l->segment.flow, l->now);
 	r->ifindex = weir_ifindex(frame);
 	r->direction = l->direction;
 	r->vlan_tags = seg->vlan_tags;
@@ -190,7 +190,7 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 /* Places a segment of an unfinished hello, and judges the hello if that made it whole. */
 WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
 {
-	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->key);
+	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
 	struct weir_handshake *r = &s->record;
 	__u32 relative = l->segment.sequence - flow->base;
 	int stream;
@@ -198,8 +198,8 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 	if (relative >= 1u << 30)		/* before the first byte: an old copy */
 		return;
 	if (!a) {
-		if (!weir_new_assembly(frame, &l->key))
-			a = WEIR_LOOKUP(frame, assemblies, &l->key);
+		if (!weir_new_assembly(frame, &l->segment.flow))
+			a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
 		if (!a) {
 			weir_count(frame, WEIR_COUNT_NO_ROOM);
 			weir_unreadable(frame, l, s, flow, WEIR_REASON_NO_ROOM);
@@ -226,18 +226,18 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 	if (stream == WEIR_STREAM_LONG) {
 		if (!a->reason)
 			a->reason = WEIR_REASON_TOO_LONG;
-		weir_give_up(frame, s, &l->key, a, l->now);
+		weir_give_up(frame, s, &l->segment.flow, a, l->now);
 		return;
 	}
 	if (stream == WEIR_STREAM_WRONG)
 		s->message_length = s->message_records = 0;
-	weir_begin(s, &l->key, l->now);
+	weir_begin(s, &l->segment.flow, l->now);
 	weir_copy_history(r, a);
 	r->completeness = WEIR_REASSEMBLED;
 	r->records = (__u8)s->message_records;
 	r->hello_length = s->message_length;
 	weir_count(frame, WEIR_COUNT_ASSEMBLED);
-	WEIR_REMOVE(frame, assemblies, &l->key);
+	WEIR_REMOVE(frame, assemblies, &l->segment.flow);
 	if (stream == WEIR_STREAM_WRONG || s->bytes[0] != 1)
 		r->anomalies = 1ULL << WEIR_MALFORMED_HELLO;
 	else
@@ -248,13 +248,13 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 /* FIN or RST while a hello is unfinished. The flow lives on: whoever forged the RST has won nothing. */
 WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
-	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->key);
+	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
 
 	flow->state = WEIR_FLOW_EXPECTING;
 	if (!a)
 		return;
 	a->reason = WEIR_REASON_CLOSED;
-	weir_give_up(frame, s, &l->key, a, l->now);
+	weir_give_up(frame, s, &l->segment.flow, a, l->now);
 }
 
 /* SYN-ACK: half of the proof, and the end of whatever used the 5-tuple before. Only the server can send it. */
@@ -266,34 +266,34 @@ WEIR_INLINE void weir_syn_ack(weir_frame *frame, struct weir_look *l, struct wei
 		.server_isn = l->segment.sequence,
 		.state = WEIR_FLOW_SYN_ACK,
 	};
-	struct weir_flow *known = WEIR_LOOKUP(frame, flows, &l->key);
+	struct weir_flow *known = WEIR_LOOKUP(frame, flows, &l->segment.flow);
 
 	if (known) {
 		struct weir_assembly *a;
 
 		if (known->client_isn == fresh.client_isn && known->server_isn == fresh.server_isn)
 			return;			/* sent again */
-		a = WEIR_LOOKUP(frame, assemblies, &l->key);
+		a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
 		if (a) {
 			a->reason = WEIR_REASON_REUSED;
-			weir_give_up(frame, s, &l->key, a, l->now);
+			weir_give_up(frame, s, &l->segment.flow, a, l->now);
 		}
-		WEIR_REMOVE(frame, flows, &l->key);
+		WEIR_REMOVE(frame, flows, &l->segment.flow);
 	}
-	WEIR_STORE(frame, half_open, &l->key, &fresh, BPF_ANY);
+	WEIR_STORE(frame, half_open, &l->segment.flow, &fresh, BPF_ANY);
 }
 
 /* The flow that a client's segment belongs to: proven, just being proven, or (with payload) without proof. */
 WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *l)
 {
 	const struct weir_segment *seg = &l->segment;
-	struct weir_flow *flow = WEIR_LOOKUP(frame, flows, &l->key);
+	struct weir_flow *flow = WEIR_LOOKUP(frame, flows, &l->segment.flow);
 	struct weir_flow fresh = { .first_ns = l->now };
 	__u8 start[6] = {};
 
 	if (flow)
 		return flow;
-	flow = WEIR_LOOKUP(frame, half_open, &l->key);
+	flow = WEIR_LOOKUP(frame, half_open, &l->segment.flow);
 	if (flow && flow->state >= WEIR_FLOW_EXPECTING)
 		return flow;
 	if (flow) {
@@ -304,17 +304,17 @@ WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *
 		fresh.base = flow->client_isn + 1;
 		fresh.state = WEIR_FLOW_EXPECTING;
 		fresh.proof = WEIR_TRACKED;
-		WEIR_REMOVE(frame, half_open, &l->key);
-		WEIR_STORE(frame, flows, &l->key, &fresh, BPF_ANY);
-		return WEIR_LOOKUP(frame, flows, &l->key);
+		WEIR_REMOVE(frame, half_open, &l->segment.flow);
+		WEIR_STORE(frame, flows, &l->segment.flow, &fresh, BPF_ANY);
+		return WEIR_LOOKUP(frame, flows, &l->segment.flow);
 	}
 	/* Mid-stream: worth an entry only if it begins as a hello does, and only where it cannot push out what is proven. */
 	if (seg->payload_size < 6 || weir_bytes(frame, seg->payload_at, start, 6, sizeof(start)) || start[0] != 22 || start[1] != 3 || start[5] != 1)
 		return 0;
 	fresh.base = seg->sequence;
 	fresh.state = WEIR_FLOW_EXPECTING;
-	WEIR_STORE(frame, half_open, &l->key, &fresh, BPF_ANY);
-	return WEIR_LOOKUP(frame, half_open, &l->key);
+	WEIR_STORE(frame, half_open, &l->segment.flow, &fresh, BPF_ANY);
+	return WEIR_LOOKUP(frame, half_open, &l->segment.flow);
 }
 
 WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing)
@@ -361,7 +361,7 @@ WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct
 	if ((l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == (WEIR_TCP_SYN | WEIR_TCP_ACK)) {
 		weir_syn_ack(frame, l, s);
 	} else if (l->segment.flags & (WEIR_TCP_FIN | WEIR_TCP_RST)) {
-		flow = WEIR_LOOKUP(frame, flows, &l->key);
+		flow = WEIR_LOOKUP(frame, flows, &l->segment.flow);
 		if (flow && flow->state == WEIR_FLOW_ASSEMBLING)
 			weir_closed(frame, l, s, flow);
 	}
@@ -371,8 +371,7 @@ WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct
 WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, __u8 direction, int enforcing)
 {
 	const struct weir_config *config = weir_policy(frame);
-	const struct weir_segment *seg = &l->segment;
-	int result;
+	int result, from_client;
 
 	l->order = WEIR_PASS;
 	result = weir_read_frame(l, have, weir_frame_size(frame));
@@ -381,19 +380,21 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 			weir_count(frame, WEIR_COUNT_DEEP_HEADERS);
 		return;
 	}
-	if (weir_watched(config, seg->to.port)) {
-		l->key.client = seg->from;
-		l->key.server = seg->to;
-	} else if (weir_watched(config, seg->from.port)) {
-		l->key.client = seg->to;
-		l->key.server = seg->from;
-	} else {
-		return;
+	from_client = weir_watched(config, l->segment.flow.server_port);
+	if (!from_client) {
+		struct weir_flow_key turned = l->segment.flow;
+
+		if (!weir_watched(config, turned.client_port))
+			return;
+		__builtin_memcpy(l->segment.flow.client, turned.server, 16);
+		__builtin_memcpy(l->segment.flow.server, turned.client, 16);
+		l->segment.flow.client_port = turned.server_port;
+		l->segment.flow.server_port = turned.client_port;
 	}
 	weir_count(frame, WEIR_COUNT_FRAMES);
 	l->direction = direction;
 	l->now = weir_now(frame);
-	if (weir_watched(config, seg->to.port))
+	if (from_client)
 		weir_from_client(frame, l, s, enforcing);
 	else
 		weir_from_server(frame, l, s);

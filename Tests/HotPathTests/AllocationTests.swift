@@ -1,0 +1,50 @@
+import AgentCore
+import BPF
+import CAllocationCounter
+import Detection
+import Glibc
+import Linux
+import Probe
+import Support
+import Testing
+import Wire
+
+@Suite struct AllocationTests {
+    @Test("The counter counts")
+    func counter() {
+        let before = weir_allocations()
+        let memory = malloc(10)
+        free(memory)
+        #expect(weir_allocations() == before + 1)
+    }
+
+    @Test("Nothing is allocated between ring and verdict, neither for a flood nor for people", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    func ringToVerdict() throws {
+        var settings = ProbeSettings()
+        settings.replay = true
+        let probe = try KernelProbe(KernelPolicy(Policy()), settings: settings)
+        var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        var agent = Agent(policy: Policy(), node: "node", bootID: "1", seed: 1)
+        var board = Board()
+        var publications = 0
+        for round in 0..<3 as Range<UInt16> {
+            for port in 0..<200 as Range<UInt16> {
+                let c = Conversation(client: Address(ipv4: 0xcb00_7100 + UInt32(port % 16)), clientPort: 1000 + round * 1000 + port)
+                for frame in c.handshake + [c.data(Hello(serverName: port % 2 == 0 ? nil : "shop.example").stream(), at: 0)] {
+                    _ = try probe.run(.limiter, over: frame.span.bytes, at: 1_000_000_000 + UInt64(round) * 1_000_000 + UInt64(port))
+                }
+            }
+            let before = weir_allocations()
+            let drained = ring.drain(budget: .max) { record in
+                guard let handshake = Handshake(record) else { return }
+                let order = agent.consider(handshake, isLiteral: false, at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)))
+                if order.publish != nil { publications += 1 }
+                board.note(handshake, anomalies: handshake.anomalies)
+            }
+            #expect(weir_allocations() == before, "round \(round)")
+            #expect(drained == 200)
+        }
+        #expect(publications > 0)
+        #expect(agent.statistics.anomalous == 300)
+    }
+}

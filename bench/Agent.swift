@@ -1,0 +1,115 @@
+internal import BPF
+internal import Detection
+internal import Glibc
+internal import HTTP
+internal import JSON
+internal import Linux
+internal import Probe
+internal import Support
+internal import Wire
+
+private let port: UInt16 = 19_740
+
+private let policy = """
+apiVersion: weir.dev/v1alpha1
+kind: ThrottlePolicy
+metadata: {name: bench}
+spec:
+  mode: enforce
+  detections: {ip_literal_sni: {severity: high}}
+
+"""
+
+/// The real agent on a veth pair: start-up, memory, and how fast a limit stands that only user space could judge.
+func measureAgent(_ report: inout Report) throws {
+    var setUp = try Child("ip", ["sh", "-c", "ip link add inner type veth peer name outer && ip link set inner up && ip link set outer up"])
+    while setUp.poll() == nil { usleep(1000) }
+    guard let inner = Interfaces.matching(["inner"]).first, let outer = Interfaces.matching(["outer"]).first else { throw Errno.noEntry }
+    try measureStart(&report, inner)
+
+    let file = try ScratchFile("policy", policy)
+    let agent = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port)"], quiet: true)
+    while fetch(port: port, path: "/readyz") == nil { usleep(1000) }
+
+    let towards = try PacketSocket(outer), back = try PacketSocket(inner)
+    func attack(_ source: UInt32, name: String) throws {
+        let c = Conversation(client: Address(ipv4: source), clientPort: 40_000)
+        try back.send(c.synAck)
+        try towards.send(c.ack)
+        try towards.send(c.data(Hello(serverName: name).stream(), at: 0))
+    }
+    // The agent sleeps before each.
+    for source in 0..<1000 as Range<UInt32> {
+        try attack(0x0a02_0000 + source, name: "192.0.2.1")
+        usleep(2000)
+    }
+    let quiet = try settled(1000)
+    report.add("seen to limited by user space, quiet (1,000 sources)", "\(micro(quiet.p50)) p50, \(micro(quiet.p99)) p99", goal: "p50 under 50 us, p99 under 1 ms",
+               isMet: quiet.p50 < 50_000 && quiet.p99 < 1_000_000)
+    agent.signal(SIGKILL)
+
+    let busy = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 1)"], quiet: true)
+    while fetch(port: port + 1, path: "/readyz") == nil { usleep(1000) }
+    // Records arrive all the time: an attack that the kernel answers itself, and now and then one for user space.
+    for source in 0..<1000 as Range<UInt32> {
+        for other in 0..<20 as Range<UInt32> { try attack(0x0a03_0000 + source * 20 + other, name: "shop.example") }
+        try attack(0x0a0a_0000 + source, name: "192.0.2.1")
+    }
+    let under = try settled(1000, port: port + 1)
+    report.add("the same during an attack", "\(micro(under.p50)) p50, \(micro(under.p99)) p99", goal: "p50 under 15 us", isMet: under.p50 < 15_000)
+    let memory = memoryOf(busy.pid)
+    report.add("resident memory of the agent", "\(memory / 1000) MB", goal: "under 25 MB", isMet: memory < 25_000)
+}
+
+private var agentPath: String { ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir-agent" }
+private func micro(_ nanoseconds: Int) -> String { "\(nanoseconds / 1000) us" }
+
+/// Waits, bounded, until that many limits were set, and gives the agent's own figures.
+private func settled(_ count: Int, port: UInt16 = port) throws -> (p50: Int, p99: Int) {
+    let end = Clock.monotonic + 5_000_000_000
+    var parser = JSONParser(maximumSize: 1 << 20, maximumItems: 4096)
+    var last = (p50: 0, p99: 0, count: 0)
+    while Clock.monotonic < end, last.count < count {
+        guard let bytes = fetch(port: port, path: "/status") else { continue }
+        last = try unsafe parser.object(bytes.span.bytes) { status throws(JSONError) in
+            try status.object("seen_to_enforced_ns") { object throws(JSONError) in
+                (try object.optionalInteger("p50") ?? 0, try object.optionalInteger("p99") ?? 0, try object.integer("count"))
+            }
+        }
+        usleep(10_000)
+    }
+    guard last.count >= count else { throw Failure(description: "only \(last.count) of \(count) limits were set") }
+    return (last.p50, last.p99)
+}
+
+private struct Failure: Error, CustomStringConvertible { let description: String }
+
+/// From exec to the line that says so; beside it what the kernel takes for two links of an empty program.
+private func measureStart(_ report: inout Report, _ interface: Interface) throws {
+    var settings = ProbeSettings()
+    settings.baseline = true
+    let probe = try KernelProbe(KernelPolicy(Policy()), settings: settings)
+    var links: [Int] = [], starts: [Int] = []
+    for _ in 0..<10 {
+        var before = Clock.monotonic
+        let attachment = try Attachment(probe, interface: interface.index, name: interface.name, enforcing: false, method: .tcx)
+        links.append(Int(Clock.monotonic - before))
+        _ = consume attachment
+        before = Clock.monotonic
+        let agent = try Child("weir-agent", [agentPath, "--interface", interface.name, "--listen", "127.0.0.1:0"], output: true, errorsToo: true)
+        while let said = agent.take(), said.isEmpty { usleep(50) }
+        starts.append(Int(Clock.monotonic - before))
+    }
+    let start = starts.quantile(0.5), link = links.quantile(0.5)
+    report.add("agent from exec to attached (TCX)", milli(start), baseline: "two TCX links \(milli(link))", goal: "under 40 ms", isMet: start < 40_000_000)
+    report.add("of it our own", milli(start - link), baseline: "", goal: "under 8 ms", isMet: start - link < 8_000_000)
+}
+
+private func milli(_ nanoseconds: Int) -> String { "\(Double(nanoseconds / 10_000) / 100) ms" }
+
+private func memoryOf(_ pid: CInt) -> Int {
+    for line in (File.read("/proc/\(pid)/status", limit: 65_536) ?? "").split(separator: "\n") where line.hasPrefix("VmRSS:") {
+        return Int(line.split(separator: " ").dropFirst().first ?? "") ?? 0
+    }
+    return 0
+}
