@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * The enforcing twin of the ingress probe: the same look at the frame, then the limit, then a RST or a drop.
- * It never touches a frame that is no hello over a limit. In observe mode it is not attached.
+ * The enforcing twin of the probe: the same look at the frame, then the limit, then a RST or a drop; on the way out
+ * it observes only. It never touches a frame that is no hello over a limit. In observe mode it is not attached.
  */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -78,7 +78,8 @@ static __attribute__((noinline)) int reset_in_place(struct __sk_buff *skb, const
 SEC("tc")
 int limiter(struct __sk_buff *skb)
 {
-	const struct weir_look *l = look(skb, WEIR_INGRESS, 1);
+	__u8 direction = way(skb);
+	const struct weir_look *l = look(skb, direction, direction == WEIR_INGRESS);
 
 	if (!l || l->order == WEIR_PASS)
 		return TC_ACT_UNSPEC;

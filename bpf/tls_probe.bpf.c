@@ -8,13 +8,9 @@ int nothing(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/*
- * On both hooks. A frame that came in by the interface that it is seen on is on its way in; what this node sends came
- * by none, what it forwards by another. One program for both is one that the verifier reads once.
- */
 SEC("tc")
 int tls_probe(struct __sk_buff *skb)
 {
-	look(skb, skb->ingress_ifindex == skb->ifindex ? WEIR_INGRESS : WEIR_EGRESS, 0);
+	look(skb, way(skb), 0);
 	return TC_ACT_UNSPEC;
 }

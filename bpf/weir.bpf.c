@@ -5,6 +5,15 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/*
+ * A frame that came in by the interface that it is seen on is on its way in; what this node sends came by none, what
+ * it forwards by another. So one program serves both hooks, and the verifier reads it once.
+ */
+WEIR_INLINE __u8 way(const struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex == skb->ifindex ? WEIR_INGRESS : WEIR_EGRESS;
+}
+
 /* What every program does with a frame. Returns the look at it when it was worth one. */
 WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, __u8 direction, int enforcing)
 {

@@ -17,24 +17,25 @@ internal import Linux
 
     /// - Parameter method: `nil` takes TCX and falls back.
     package init(_ probe: borrowing KernelProbe, interface: UInt32, name: String, enforcing: Bool, method: Method? = nil) throws(ProbeError) {
-        let inward = probe.descriptor(of: enforcing ? .limiter : .observer), outward = probe.descriptor(of: .observer)
+        // One program on both hooks: on the way out the limiter observes only.
+        let program = probe.descriptor(of: enforcing ? .limiter : .observer)
         var links: (ingress: CInt, egress: CInt)?
-        if method != .clsact { links = try Self.link(CInt(interface), inward, outward, name, mayFallBack: method == nil) }
-        madeHook = links == nil ? try Self.filter(CInt(interface), inward, outward, name) : false
+        if method != .clsact { links = try Self.link(CInt(interface), program, name, mayFallBack: method == nil) }
+        madeHook = links == nil ? try Self.filter(CInt(interface), program, name) : false
         self.interface = interface
         self.method = links == nil ? .clsact : .tcx
         ingress = links?.ingress ?? -1
         egress = links?.egress ?? -1
     }
 
-    private static func link(_ interface: CInt, _ inward: CInt, _ outward: CInt, _ name: String, mayFallBack: Bool) throws(ProbeError) -> (CInt, CInt)? {
-        let ingress = weir_tcx_attach(interface, 0, inward)
+    private static func link(_ interface: CInt, _ program: CInt, _ name: String, mayFallBack: Bool) throws(ProbeError) -> (CInt, CInt)? {
+        let ingress = weir_tcx_attach(interface, 0, program)
         guard ingress >= 0 else {
             let error = Errno(rawValue: -ingress)
             if mayFallBack, error.rawValue == EINVAL || error.rawValue == EOPNOTSUPP { return nil }
             throw refusal(error, name)
         }
-        let egress = weir_tcx_attach(interface, 1, outward)
+        let egress = weir_tcx_attach(interface, 1, program)
         guard egress >= 0 else {
             close(ingress)
             throw refusal(Errno(rawValue: -egress), name)
@@ -43,11 +44,11 @@ internal import Linux
     }
 
     /// True when the clsact qdisc is ours.
-    private static func filter(_ interface: CInt, _ inward: CInt, _ outward: CInt, _ name: String) throws(ProbeError) -> Bool {
+    private static func filter(_ interface: CInt, _ program: CInt, _ name: String) throws(ProbeError) -> Bool {
         let made = weir_tc_hook(interface)
         guard made == 0 || made == -EEXIST else { throw refusal(Errno(rawValue: -made), name) }
-        for (program, outwards) in [(inward, false), (outward, true)] {
-            let result = weir_tc_attach(interface, outwards ? 1 : 0, program)
+        for hook in 0...1 as ClosedRange<CInt> {
+            let result = weir_tc_attach(interface, hook, program)
             guard result == 0 else {
                 weir_tc_detach(interface, made == 0 ? 1 : 0)
                 throw refusal(Errno(rawValue: -result), name)
@@ -69,8 +70,10 @@ internal import Linux
     /// Puts the limiter in the observer's place, or takes it away again, without a frame going unseen.
     package mutating func enforce(_ enforcing: Bool, with probe: borrowing KernelProbe, name: String) throws(ProbeError) {
         let program = probe.descriptor(of: enforcing ? .limiter : .observer)
-        let result = method == .tcx ? weir_tcx_replace(ingress, program) : weir_tc_attach(CInt(interface), 0, program)
-        guard result == 0 else { throw Self.refusal(Errno(rawValue: -result), name) }
+        for hook in 0...1 as ClosedRange<CInt> {
+            let result = method == .tcx ? weir_tcx_replace(hook == 0 ? ingress : egress, program) : weir_tc_attach(CInt(interface), hook, program)
+            guard result == 0 else { throw Self.refusal(Errno(rawValue: -result), name) }
+        }
     }
 
     private static func refusal(_ error: Errno, _ name: String) -> ProbeError {

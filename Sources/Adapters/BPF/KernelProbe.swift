@@ -16,8 +16,15 @@ package struct ProbeSettings: Sendable {
     package var replay = false
     /// Load what only `bench/` runs as well.
     package var baseline = false
+    /// What is loaded at once; the rest comes with `loadTheRest`, which a live node calls when it is attached. `nil`: all.
+    package var first: KernelProbe.Program?
 
     package init() {}
+
+    func loads(_ program: KernelProbe.Program) -> Bool {
+        if program == .nothing { return baseline }
+        return first == nil || program == first
+    }
 }
 
 /// The compiled probe in the kernel: programs and maps, gone when its owner lets go.
@@ -25,12 +32,15 @@ package struct ProbeSettings: Sendable {
     package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", limiter, setLimit = "set_limit", sweep }
 
     private let object: OpaquePointer
+    /// The same object once more, over the same maps, for the programs that were not needed at once.
+    private var rest: OpaquePointer?
+    private let settings: ProbeSettings
     private let policies: UnsafeMutableRawPointer
     private let policiesSize: Int
     private let limitsMap: CInt
     private let allowMap: CInt
     private let countersMap: CInt
-    private let setLimit: CInt
+    private var setLimit: CInt
     private let processors: Int
     package let ringMap: CInt
     package let ringSize: Int
@@ -59,6 +69,8 @@ package struct ProbeSettings: Sendable {
             throw ProbeError(error, "mapping the policy: \(error)")
         }
         unsafe self.object = object
+        unsafe rest = nil
+        self.settings = settings
         unsafe policies = mapped
         policiesSize = mappedSize
         limitsMap = map("limits")
@@ -73,7 +85,27 @@ package struct ProbeSettings: Sendable {
 
     deinit {
         unsafe munmap(policies, policiesSize)
+        if let rest = unsafe rest { unsafe bpf_object__close(rest) }
         unsafe bpf_object__close(object)
+    }
+
+    /// Loads what `settings.first` left out, over the maps that are there. The other mode's program has to be in the
+    /// kernel before the capabilities are given up, but nobody has to wait for it before the first frame is seen.
+    package mutating func loadTheRest() throws(ProbeError) {
+        guard let first = settings.first, unsafe rest == nil else { return }
+        var size = 0
+        let bytes = unsafe weir_probe_object(isModern ? 1 : 0, &size)
+        guard let again = unsafe weir_bpf_open(bytes, size) else { throw Self.refusal("reading the BPF object") }
+        for program in Program.allCases where program == first || program == .nothing {
+            unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
+        }
+        guard unsafe weir_bpf_share_maps(object, again) == 0, unsafe bpf_object__load(again) == 0 else {
+            let error = Self.refusal("loading the probe")
+            unsafe bpf_object__close(again)
+            throw error
+        }
+        unsafe rest = again
+        setLimit = descriptor(of: .setLimit)
     }
 
     private static func load(_ policy: KernelPolicy, _ settings: ProbeSettings, mayGoto: Bool) throws(ProbeError) -> OpaquePointer {
@@ -83,7 +115,7 @@ package struct ProbeSettings: Sendable {
         func map(_ name: String) -> OpaquePointer? { unsafe bpf_object__find_map_by_name(object, name) }
         unsafe bpf_map__set_max_entries(map("handshakes"), UInt32(settings.ringSize))
         unsafe bpf_map__set_max_entries(map("limits"), UInt32(settings.limits))
-        for program in settings.baseline ? [] : [Program.nothing] { unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false) }
+        for program in Program.allCases where !settings.loads(program) { unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false) }
 
         // Before load, so that the first frame finds a policy.
         var valueSize = 0
@@ -111,8 +143,11 @@ package struct ProbeSettings: Sendable {
         return ProbeError(error, "\(doing): \(error)\(said.isEmpty ? "" : " (\(said))"); Weir needs Linux 5.17 or later with BTF")
     }
 
+    /// -1 when it is not loaded.
     package func descriptor(of program: Program) -> CInt {
-        unsafe bpf_program__fd(bpf_object__find_program_by_name(object, program.rawValue))
+        let here = unsafe bpf_program__fd(bpf_object__find_program_by_name(object, program.rawValue))
+        guard here < 0, let rest = unsafe rest else { return here }
+        return unsafe bpf_program__fd(bpf_object__find_program_by_name(rest, program.rawValue))
     }
 
     // MARK: Policy, limits, allow-list

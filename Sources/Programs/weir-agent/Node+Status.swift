@@ -22,13 +22,15 @@ extension Node {
         }
     }
 
-    func sayStarted(port: UInt16) {
+    func sayAttached() {
         log.write(.info, "attached", [
             ("version", version), ("node", settings.node), ("interfaces", watch.interfaces.map(\.name).joined(separator: ",")), ("attach", watch.attachMethod),
-            ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version),
-            ("kafka", settings.kafka?.value(of: "bootstrap.servers") ?? "none"), ("listen", "\(settings.listen.host):\(port)"),
-            ("may_goto", probe.isModern ? "yes" : "no"),
+            ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version), ("may_goto", probe.isModern ? "yes" : "no"),
         ])
+    }
+
+    func sayListening(port: UInt16) {
+        log.write(.info, "listening", [("listen", "\(settings.listen.host):\(port)"), ("kafka", settings.kafka?.value(of: "bootstrap.servers") ?? "none")])
     }
 
     private func metrics() -> [UInt8] {

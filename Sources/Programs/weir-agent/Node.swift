@@ -48,7 +48,9 @@ final class Node {
         self.settings = settings
         self.log = log
         policy = settings.policy
-        probe = try KernelProbe(KernelPolicy(policy))
+        var loading = ProbeSettings()
+        loading.first = policy.mode == .enforce ? .limiter : .observer
+        probe = try KernelProbe(KernelPolicy(policy), settings: loading)
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)
@@ -57,6 +59,8 @@ final class Node {
         setAllowed(policy, before: nil)
         try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
         isAttached = true
+        sayAttached()
+        try probe.loadTheRest()
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         try Capabilities.drop()
         readClocks()
@@ -78,7 +82,7 @@ final class Node {
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue) }
         }
-        sayStarted(port: server.port)
+        sayListening(port: server.port)
 
         var ticks = 0, hasMore = false, lastRecord: UInt64 = 0
         while true {

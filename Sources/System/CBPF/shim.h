@@ -47,6 +47,21 @@ static inline void *weir_bpf_initial(struct bpf_object *object, const char *name
 	return map ? (void *)bpf_map__initial_value((struct bpf_map *)map, size) : 0;
 }
 
+/* Gives `to` the maps of `from`, which has the same. 0 or -errno. */
+static inline int weir_bpf_share_maps(struct bpf_object *from, struct bpf_object *to)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, to) {
+		const struct bpf_map *there = bpf_object__find_map_by_name(from, bpf_map__name(map));
+		int error = there ? bpf_map__reuse_fd(map, bpf_map__fd(there)) : -ENOENT;
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
 /* A program over one linear frame: 0 or -errno, its verdict in `result`. */
 static inline int weir_bpf_run(int program, const void *frame, unsigned size, unsigned ifindex, unsigned long long stamp, unsigned repeat,
 			       unsigned *result, unsigned *nanoseconds)
