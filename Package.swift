@@ -89,7 +89,8 @@ let package = Package(
                                "PolicyFile", "Probe", "Wire"]),
         program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log"]),
 
-        program("weir", ["Arguments", "CDemonstration", "Detection", "HTTP", "JSON", "Kafka", "Linux", "Messages", "PolicyFile", "Terminal", "Wire"]),
+        program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
+                         "PolicyFile", "Probe", "Terminal", "Wire"]),
 
         .executableTarget(name: "weir-bench", dependencies: ["BPF", "Detection", "HTTP", "JSON", "Linux", "Probe", "Support", "Terminal", "Wire"], path: "bench",
                           swiftSettings: strict),

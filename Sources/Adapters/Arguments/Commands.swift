@@ -32,7 +32,6 @@ extension Option {
         policy,
         Option("engine", .choice(["native", "kernel"]), "parse in this process, or in the kernel's own program (root)", standard: "native"),
         Option(flag: "all-ports", "look for hellos on every port, not only the policy's"),
-        Option(flag: "decap", "look into VXLAN, GRE and other tunnels"),
         format,
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
         Option("fail-on", .choice(["info", "low", "med", "high", "critical"]), "exit code 1 when an anomaly of at least this severity is found"),
@@ -71,13 +70,8 @@ extension Command {
             ("tcpdump -w - | weir replay -", "without a file"),
             ("weir replay --format json --fail-on high ci.pcap", "for a pipeline"),
         ]),
-        Command("policy", "check and rehearse policies", subcommands: [
+        Command("policy", "check policies", subcommands: [
             Command("check", "what is wrong with a policy", positionals: [Positional("FILE", .file, "the policy")]),
-            Command("rehearse", "what a policy would have done to captures, source by source", options: [
-                Option("against", .file, "the policy to compare with; without it the built-in one"),
-            ], positionals: [
-                Positional("NEW", .file, "the policy"), Positional("FILE", .file, "captures", count: .oneOrMore),
-            ]),
         ]),
         Command("doctor", "what this machine can do, and what is missing", options: Option.common(listen: "127.0.0.1:9740")),
         Command("tail", "a topic, readable", options: Option.broker, positionals: [

@@ -33,6 +33,7 @@ func run() {
 private func perform(_ arguments: Arguments) throws -> CInt {
     switch arguments.path {
     case ["run"]: try runLoop(arguments)
+    case ["replay"]: try replayCaptures(arguments)
     case ["broker"]: try serveBroker()
     case ["completion"]: try printCompletion(arguments)
     case ["policy", "check"]: try checkPolicy(arguments)

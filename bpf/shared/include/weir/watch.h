@@ -381,6 +381,9 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 		return;
 	}
 	from_client = weir_watched(config, l->segment.flow.server_port);
+	/* Both ports may be TLS ports (or all of them, in replay); then a SYN-ACK tells who the server is. */
+	if (from_client && (l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == (WEIR_TCP_SYN | WEIR_TCP_ACK))
+		from_client = !weir_watched(config, l->segment.flow.client_port);
 	if (!from_client) {
 		struct weir_flow_key turned = l->segment.flow;
 

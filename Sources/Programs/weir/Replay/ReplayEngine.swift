@@ -1,0 +1,53 @@
+internal import BPF
+internal import Linux
+internal import Probe
+internal import Wire
+
+/// The probe over a capture's frames: in this process, or in the kernel's own program.
+final class ReplayEngine {
+    private var native: NativeEngine?
+    private var probe: KernelProbe?
+    private var ring: Ring?
+
+    /// BPF_PROG_TEST_RUN takes no longer frame (net/bpf/test_run.c: a page less its overhead).
+    static let kernelLimit = 3712
+
+    init(kernel: Bool, _ policy: KernelPolicy) throws {
+        guard kernel else {
+            native = NativeEngine(policy, enforcing: true)
+            return
+        }
+        var settings = ProbeSettings()
+        settings.replay = true
+        do {
+            let loaded = try KernelProbe(policy, settings: settings)
+            ring = try Ring(map: loaded.ringMap, size: loaded.ringSize)
+            probe = consume loaded
+        } catch { throw Ending.cannot("\(error)") }
+    }
+
+    func allow(_ prefix: Prefix) {
+        _ = native?.allow(prefix)
+        _ = probe?.allow(prefix)
+    }
+
+    /// Runs one frame; each record that it completed goes to `body`. True when the kernel could only be given its start.
+    func run(_ frame: RawSpan, wireSize: Int, at time: Instant, _ body: (RawSpan) -> Void) throws -> Bool {
+        let nanoseconds = UInt64(clamping: time.nanoseconds)
+        native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
+        // The kernel refuses what is shorter than an Ethernet header; so would any tap.
+        guard probe != nil, frame.byteCount >= 14 else { return false }
+        do { _ = try probe?.run(.limiter, over: frame, at: nanoseconds) } catch { throw Ending.cannot("running the probe over a frame: \(error)") }
+        _ = ring?.drain(budget: .max, body)
+        return frame.byteCount > Self.kernelLimit
+    }
+
+    /// Gives up on hellos that stopped half way; on all of them at the `end`.
+    func sweep(at time: Instant, end: Bool = false, _ body: (RawSpan) -> Void) {
+        let nanoseconds = UInt64(clamping: time.nanoseconds)
+        native?.sweep(at: nanoseconds, end: end, body)
+        // The kernel's sweep knows a time-out only: the end is one that is far enough away.
+        probe?.sweep(now: end ? nanoseconds + 3_600_000_000_000 : nanoseconds)
+        _ = ring?.drain(budget: .max, body)
+    }
+}
