@@ -39,8 +39,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .executableTarget(name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: [.treatAllWarnings(as: .error)])
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: [.treatAllWarnings(as: .error)])
 }
 
 let package = Package(
@@ -99,6 +99,7 @@ let package = Package(
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Linux", "Probe", "Support", "Wire"]),
+        tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["stage.py"]),
         tests("ParityTests", ["Detection", "Probe", "Support", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),

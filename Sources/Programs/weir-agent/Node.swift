@@ -62,7 +62,8 @@ final class Node {
         sayAttached()
         try probe.loadTheRest()
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
-        try Capabilities.drop()
+        // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
+        try Capabilities.drop(keeping: watch.attachMethod == Attachment.Method.clsact.rawValue ? [Capabilities.netAdmin] : [])
         readClocks()
     }
 

@@ -56,18 +56,21 @@ int weir_spawn(char *const argv[], int input, int output, int error, int flags)
 	return pid;
 }
 
-int weir_drop_capabilities(void)
+int weir_drop_capabilities(unsigned long long keep)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct none[2];
+	struct __user_cap_data_struct kept[2];
 
-	memset(none, 0, sizeof(none));
+	memset(kept, 0, sizeof(kept));
+	kept[0].effective = kept[0].permitted = (unsigned)keep;
+	kept[1].effective = kept[1].permitted = (unsigned)(keep >> 32);
 	prctl(PR_SET_KEEPCAPS, 0);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	for (int c = 0; c <= 63; c++)
-		prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+		if (!(keep >> c & 1))
+			prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+	return syscall(SYS_capset, &header, kept) < 0 ? -errno : 0;
 }
 
 unsigned long long weir_capabilities(void)

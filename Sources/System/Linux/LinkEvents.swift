@@ -21,8 +21,9 @@ package struct LinkEvents: ~Copyable {
 /// Capabilities of this thread.
 package enum Capabilities {
     /// Gives up every capability of this thread and those it starts, for good.
-    package static func drop() throws(Errno) {
-        let result = weir_drop_capabilities()
+    /// - Parameter keep: by number, as `netAdmin`.
+    package static func drop(keeping keep: [Int] = []) throws(Errno) {
+        let result = weir_drop_capabilities(keep.reduce(0) { $0 | 1 << UInt64($1) })
         guard result == 0 else { throw Errno(rawValue: -result) }
     }
 

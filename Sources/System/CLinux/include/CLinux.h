@@ -25,8 +25,8 @@
  */
 int weir_spawn(char *const argv[], int input, int output, int error, int flags);
 
-/* Gives up every capability of this thread, for good. Returns 0 or -errno. */
-int weir_drop_capabilities(void);
+/* Gives up every capability of this thread but those of the bit set, for good. Returns 0 or -errno. */
+int weir_drop_capabilities(unsigned long long keep);
 
 /* Effective capabilities of this thread as a bit set, or 0. */
 unsigned long long weir_capabilities(void);
