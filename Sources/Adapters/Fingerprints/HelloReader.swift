@@ -22,14 +22,20 @@ package struct HelloReader {
         package let serverName: String?
     }
 
-    private var stacks: [[UInt8]: Stack] = [:]
-    private var key: [UInt8] = []
+    /// An array would be hashed byte by byte.
+    private struct Key: Hashable {
+        var bytes: [UInt8] = []
+        func hash(into hasher: inout Hasher) { unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) } }
+    }
+
+    private var stacks: [Key: Stack] = [:]
+    private var key = Key()
     private let capacity: Int
 
     /// - Parameter capacity: stacks remembered; beyond it all are forgotten, since a client that makes up one after the other must not fill memory.
     package init(capacity: Int = 4096) {
         self.capacity = capacity
-        key.reserveCapacity(1024)
+        key.bytes.reserveCapacity(1024)
     }
 
     package var count: Int { stacks.count }
@@ -37,8 +43,8 @@ package struct HelloReader {
     /// `nil` when the bytes start no ClientHello.
     package mutating func read(_ message: RawSpan) -> Reading? {
         let bytes = Span<UInt8>(_bytes: message)
-        key.removeAll(keepingCapacity: true)
-        guard let name = Self.walk(bytes, into: &key) else { return readSlowly(bytes) }
+        key.bytes.removeAll(keepingCapacity: true)
+        guard let name = Self.walk(bytes, into: &key.bytes) else { return readSlowly(bytes) }
         // Decoded where it lies; the range is inside the message, as `walk` has checked.
         let serverName = name.map { range in unsafe message.extracting(range).withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) } }
         if let known = stacks[key] { return Reading(stack: known, serverName: serverName) }

@@ -6,6 +6,7 @@ internal import Wire
 
 /// A capture for people: what was in it, row by row, and what Weir would have done.
 struct TableOutput: ReplayOutput {
+    /// Hellos that look alike.
     private struct Group: Hashable {
         let source: Address
         let anomalies: AnomalySet
@@ -18,13 +19,14 @@ struct TableOutput: ReplayOutput {
     private var start: Instant?
     private var groups: [Group: Int] = [:]
     private var order: [Group] = []
-    private var ungrouped = 0
+    /// Hellos without anomalies, and anomalous ones of sources beyond those that are told apart.
+    private var plain = 0, furtherPlain = 0, further = 0
     private var hasRows = false
     private var actions: [String] = []
     private var actionsLeftOut = 0
-    /// Of hellos that look alike so many are shown, and the rest counted.
+    /// Of hellos that look alike so many are shown, and the rest counted; of those without anomalies a few in all.
     private static let shown = 2
-    private static let batch = 500, mostGroups = 500, mostActions = 12
+    private static let batch = 500, mostGroups = 100, mostPlain = 20, mostActions = 12
 
     init(terminal: Terminal, showsAll: Bool) {
         self.terminal = terminal
@@ -49,14 +51,24 @@ struct TableOutput: ReplayOutput {
         let group = Group(source: item.handshake.source, anomalies: item.anomalies, name: item.serverName)
         if let count = groups[group] {
             groups[group] = count + 1
-            return count < Self.shown
-        }
-        guard groups.count < Self.mostGroups else {
-            ungrouped += 1
+            if count < Self.shown { return true }
+            if item.anomalies.isEmpty { furtherPlain += 1 }
             return false
         }
+        if item.anomalies.isEmpty {
+            guard plain < Self.mostPlain else {
+                furtherPlain += 1
+                return false
+            }
+            plain += 1
+        } else {
+            guard order.count < Self.mostGroups else {
+                further += 1
+                return false
+            }
+            order.append(group)
+        }
         groups[group] = 1
-        order.append(group)
         return true
     }
 
@@ -101,15 +113,13 @@ struct TableOutput: ReplayOutput {
     }
 
     private func left() -> [String] {
-        var lines: [String] = []
-        for group in order {
+        var lines = order.compactMap { group in
             let more = groups[group, default: 0] - Self.shown
-            guard more > 0 else { continue }
-            let what = group.anomalies.isEmpty ? (group.name ?? "alike") : "all " + group.anomalies.list.map(\.id).joined(separator: ",")
-            lines.append("…  \(Figures.count(more)) more of \(group.source), \(what)   (--all shows each)")
+            return more > 0 ? "\(Figures.count(more)) more of \(group.source), all \(group.anomalies.list.map(\.id).joined(separator: ","))" : nil
         }
-        if ungrouped > 0 { lines.append("…  \(Figures.count(ungrouped)) hellos of further sources   (--all shows each)") }
-        return lines.map { terminal.styled($0, .faint) }
+        if further > 0 { lines.append("\(Figures.count(further)) more anomalous ones, of further sources") }
+        if furtherPlain > 0 { lines.append("\(Figures.count(furtherPlain)) more without anomalies") }
+        return lines.map { terminal.styled("…  \($0)   (--all shows each)", .faint) }
     }
 
     private func judgement(_ summary: ReplaySummary) -> [String] {

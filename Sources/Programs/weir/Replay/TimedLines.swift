@@ -16,7 +16,7 @@ struct TimedLines {
 
     /// A little more than an event waits.
     private static let patience = Duration.milliseconds(1200)
-    private static let atOnce = 1 << 18, most = 1 << 24
+    private static let atOnce = 1 << 18, most = 1 << 23
 
     /// Full enough that it is worth asking for what is due.
     var isDue: Bool { bytes.count >= threshold }
