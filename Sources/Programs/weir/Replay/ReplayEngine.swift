@@ -67,8 +67,8 @@ final class ReplayEngine {
         obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
-        // The kernel refuses what is shorter than an Ethernet header; so would any tap.
-        guard probe != nil, frame.byteCount >= 14 else { return false }
+        // The kernel refuses to run a frame without a whole IP header (net/bpf/test_run.c); no TCP segment is shorter than this.
+        guard probe != nil, frame.byteCount >= 54 else { return false }
         do { _ = try probe?.run(.limiter, over: frame, at: nanoseconds) } catch { throw Ending.cannot("running the probe over a frame: \(error)") }
         _ = ring?.drain(budget: .max, body)
         return frame.byteCount > Self.kernelLimit
