@@ -105,7 +105,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         #expect(text == """
             weir limits add: limit a source until a time
 
-            usage: weir limits add [--per-second N] [--for TIME] [--class anomalous|all] [--kafka HOST:PORT[,...]] PREFIX
+            usage: weir limits add [OPTION...] PREFIX
 
             arguments:
               PREFIX  an address or a block, such as 203.0.113.7 or 2001:db8::/64
@@ -115,6 +115,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
               --for TIME               when it ends by itself (default 10m)
               --class anomalous|all    only anomalous handshakes, or all of them (default all)
               --kafka HOST:PORT[,...]  the brokers
+              --kafka-config FILE      librdkafka properties, one name=value a line; secrets belong there
               --help                   show this and end
               --version                show the version and end
 
