@@ -100,7 +100,7 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Linux", "Probe", "Support", "Wire"]),
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["stage.py"]),
-        tests("ParityTests", ["Detection", "Probe", "Support", "Wire"]),
+        tests("ParityTests", ["Detection", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
         tests("WireTests", ["Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),

@@ -35,8 +35,8 @@ final class ReplayEngine {
     func run(_ frame: RawSpan, wireSize: Int, at time: Instant, _ body: (RawSpan) -> Void) throws -> Bool {
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
-        // The kernel refuses what is shorter than an Ethernet header; so would any tap.
-        guard probe != nil, frame.byteCount >= 14 else { return false }
+        // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
+        guard probe != nil, frame.byteCount >= 54 else { return false }
         do { _ = try probe?.run(.limiter, over: frame, at: nanoseconds) } catch { throw Ending.cannot("running the probe over a frame: \(error)") }
         _ = ring?.drain(budget: .max, body)
         return frame.byteCount > Self.kernelLimit
