@@ -9,6 +9,12 @@ package struct JSONWriter: Sendable {
     /// - Parameter capacity: bytes to have ready, so that an ordinary text is one allocation.
     package init(capacity: Int = 1024) { bytes.reserveCapacity(capacity) }
 
+    /// Forgets what was written and keeps the memory, for one text after another.
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        wantsComma = false
+    }
+
     /// An object as the whole text or as an array's element.
     package mutating func object(_ members: (inout JSONWriter) -> Void) {
         separate()
@@ -47,6 +53,35 @@ package struct JSONWriter: Sendable {
         byte("\"")
         value.appendRFC3339(to: &bytes)
         byte("\"")
+    }
+
+    package mutating func member(_ name: String, _ value: Address) {
+        start(name)
+        byte("\"")
+        value.append(to: &bytes)
+        byte("\"")
+    }
+
+    /// In seconds, with as many digits as it has, nine at most.
+    package mutating func member(_ name: String, _ value: Duration) {
+        start(name)
+        let nanoseconds = value.wholeNanoseconds
+        if nanoseconds < 0 { byte("-") }
+        number(Int(nanoseconds.magnitude / 1_000_000_000))
+        var rest = Int(nanoseconds.magnitude % 1_000_000_000), scale = 100_000_000
+        guard rest > 0 else { return }
+        byte(".")
+        while rest > 0 {
+            bytes.append(48 + UInt8(rest / scale))
+            rest %= scale
+            scale /= 10
+        }
+    }
+
+    /// Members that were written before, by another writer.
+    package mutating func members(_ written: [UInt8]) {
+        separate()
+        bytes += written
     }
 
     package mutating func member(_ name: String, _ values: [String]) {
@@ -88,12 +123,22 @@ package struct JSONWriter: Sendable {
 
     private mutating func number(_ value: Int) {
         guard value < 0 || value > 9 else { return bytes.append(48 + UInt8(value)) }
-        raw(String(value))
+        if value < 0 { byte("-") }
+        var scale: UInt = 10
+        while value.magnitude / scale > 9 { scale *= 10 }
+        while scale > 0 {
+            bytes.append(48 + UInt8(value.magnitude / scale % 10))
+            scale /= 10
+        }
     }
 
     /// Only the quotation mark, the reverse solidus and what is below a space must be escaped (RFC 8259 section 7).
     private mutating func text(_ value: String) {
         byte("\"")
+        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5c }) {
+            raw(value)
+            return byte("\"")
+        }
         for unit in value.utf8 {
             switch unit {
             case 0x22, 0x5c:

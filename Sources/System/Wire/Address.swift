@@ -38,6 +38,21 @@ extension Address: CustomStringConvertible {
         return best.isEmpty ? text(0..<8) : text(0..<best.lowerBound) + "::" + text(best.upperBound..<8)
     }
 
+    /// The same as bytes, without a string for what is written a million times.
+    package func append(to bytes: inout [UInt8]) {
+        guard isIPv4 else {
+            bytes += description.utf8
+            return
+        }
+        for index in 0..<4 {
+            let shift = UInt64(24 - index * 8), octet = UInt8(truncatingIfNeeded: low >> shift)
+            if octet >= 100 { bytes.append(48 + octet / 100) }
+            if octet >= 10 { bytes.append(48 + octet / 10 % 10) }
+            bytes.append(48 + octet % 10)
+            if shift > 0 { bytes.append(46) }
+        }
+    }
+
     /// `nil` for anything but a complete IPv4 or IPv6 address (RFC 4291 section 2.2, all three forms).
     package init?(_ text: some StringProtocol) {
         if !text.contains(":") {

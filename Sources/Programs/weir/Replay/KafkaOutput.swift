@@ -4,45 +4,79 @@ internal import Linux
 internal import Messages
 internal import Wire
 
-/// The events to a real broker as well, to rehearse an autoscaler: in the capture's own time, or as fast as it goes.
-final class KafkaOutput: ReplayOutput {
-    private var next: any ReplayOutput
-    private let producer: KafkaProducer
-    private let isPaced: Bool
-    private var anchor: (capture: Instant, here: UInt64)?
-    private(set) var delivered = 0
-    private(set) var failed = 0
+/// The events to a real broker as well, to rehearse an autoscaler.
+struct KafkaOutput: ReplayOutput {
+    private var next: PatientOutput
+    private let rehearsal: Rehearsal
 
-    init(_ next: any ReplayOutput, brokers: String, isPaced: Bool) throws {
-        self.next = next
-        self.isPaced = isPaced
-        do { producer = try KafkaProducer(KafkaConfiguration(bootstrap: brokers), name: "weir-replay") } catch { throw Ending.wrong("--kafka: \(error)") }
+    init(_ next: any ReplayOutput, _ rehearsal: Rehearsal) {
+        // The broker is to have all, whoever has stopped reading.
+        self.next = PatientOutput(next)
+        self.rehearsal = rehearsal
     }
 
-    func handshake(_ handshake: ReplayedHandshake) { next.handshake(handshake) }
-    func limit(_ limit: Limit) { next.limit(limit) }
-    func decision(_ decision: ScaleDecision, at time: Instant) { next.decision(decision, at: time) }
-    func end(_ summary: ReplaySummary) { next.end(summary) }
+    mutating func event(_ event: ThrottleEvent) throws {
+        try next.event(event)
+        try rehearsal.send(event)
+    }
 
-    func event(_ event: ThrottleEvent) {
-        next.event(event)
+    mutating func handshake(_ handshake: ReplayedHandshake) throws { try next.handshake(handshake) }
+    mutating func limit(_ limit: Limit) throws { try next.limit(limit) }
+    mutating func decision(_ decision: ScaleDecision, at time: Instant) throws { try next.decision(decision, at: time) }
+    mutating func ended(_ workload: String, at time: Instant) throws { try next.ended(workload, at: time) }
+    mutating func passed(_ time: Instant, isLive: Bool) throws { try next.passed(time, isLive: isLive) }
+    mutating func end(_ summary: ReplaySummary) throws { try next.end(summary) }
+}
+
+/// A broker that takes what replay would have sent: in the captures' own time, or as fast as it goes.
+final class Rehearsal {
+    private let producer: KafkaProducer
+    private let brokers: String
+    private let isPaced: Bool
+    private var anchor: (capture: Instant, here: UInt64)?
+    private var delivered = 0
+    private var failed: KafkaError?
+    /// So long without a single delivery, and the broker is taken for gone.
+    private static let patience: UInt64 = 10_000_000_000
+
+    init(brokers: String, isPaced: Bool) throws {
+        self.brokers = brokers
+        self.isPaced = isPaced
+        let configuration: KafkaConfiguration
+        do { configuration = try KafkaConfiguration(bootstrap: brokers) } catch { throw Ending.wrong("--kafka: \(error)") }
+        do {
+            producer = try KafkaProducer(configuration, name: "weir-replay")
+            // Asked first, so that a wrong address is told now and not after the capture.
+            let there = try producer.topics(withinMilliseconds: 5000)
+            if there[Topic.events.name] == nil { _ = try producer.create([Topic.events], withinMilliseconds: 5000) }
+        } catch { throw Ending.cannot("Kafka at \(brokers): \(error); is it running, and is --kafka right?") }
+    }
+
+    func send(_ event: ThrottleEvent) throws {
         if isPaced { wait(until: event.time) }
+        var since = Clock.monotonic, before = delivered
         // A full queue waits for the broker: a rehearsal leaves nothing out.
         while true {
-            let acceptance = try? producer.produce(topic: Topic.events.name, key: event.sourcePrefix.description, value: event.encoded(), headers: event.headers, token: 0)
+            let acceptance: KafkaProducer.Acceptance
+            do {
+                acceptance = try producer.produce(topic: Topic.events.name, key: event.sourcePrefix.description, value: event.encoded(), headers: event.headers, token: 0)
+            } catch { throw refusal(error) }
             drain()
+            if let failed { throw refusal(failed) }
             if acceptance == .accepted { return }
-            if acceptance == nil { failed += 1; return }
+            if delivered > before { (since, before) = (Clock.monotonic, delivered) }
+            guard Clock.monotonic - since < Self.patience else { throw refusal(nil) }
             usleep(1000)
         }
     }
 
     private func wait(until time: Instant) {
-        guard let anchor else {
+        // Another capture, or one whose clock was set: it begins anew from here.
+        guard let anchor, time >= anchor.capture else {
             self.anchor = (time, Clock.monotonic)
             return
         }
-        let due = Int64(anchor.here) + (time - anchor.capture).wholeNanoseconds
+        let due = Int64(anchor.here) &+ (time - anchor.capture).wholeNanoseconds
         while Int64(Clock.monotonic) < due {
             drain()
             usleep(UInt32(clamping: min((due - Int64(Clock.monotonic)) / 1000 + 1, 50_000)))
@@ -52,21 +86,27 @@ final class KafkaOutput: ReplayOutput {
     private func drain() {
         producer.drain { event in
             switch event {
-            case .delivered(_, let error): if error == nil { delivered += 1 } else { failed += 1 }
+            case .delivered(_, nil): delivered += 1
+            case .delivered(_, let error?): failed = error
+            case .notice(.failure(let error)) where error.isFatal: failed = error
             case .notice: break
             }
         }
     }
 
-    /// Waits for the broker to have all, and says what it has not.
+    private func refusal(_ error: KafkaError?) -> Ending {
+        .cannot("Kafka at \(brokers) took \(delivered) events and not the next \(producer.inFlight)\(error.map { ": \($0)" } ?? "; it does not answer any more")")
+    }
+
+    /// Waits for the broker to have all, as long as it goes on.
     func finish() throws {
-        let end = Clock.monotonic + 10_000_000_000
-        while producer.inFlight > 0, Clock.monotonic < end {
+        var since = Clock.monotonic, before = delivered
+        while producer.inFlight > 0, failed == nil {
             drain()
+            if delivered > before { (since, before) = (Clock.monotonic, delivered) }
+            guard Clock.monotonic - since < Self.patience else { throw refusal(nil) }
             usleep(1000)
         }
-        guard producer.inFlight == 0, failed == 0 else {
-            throw Ending.cannot("Kafka took \(delivered) events and not the other \(producer.inFlight + failed); is the broker running, and is --kafka right?")
-        }
+        if let failed { throw refusal(failed) }
     }
 }

@@ -2,27 +2,32 @@ internal import AgentCore
 internal import ControllerCore
 internal import Detection
 internal import Fingerprints
-internal import Linux
 internal import Messages
 internal import Pcap
 internal import Probe
-internal import Terminal
 internal import Wire
 
-/// Captures through probe, agent and controller, in their own time: the production code with a file in front.
+/// One capture through probe, agent and controller in its own time: the production code with a file in front. It starts
+/// from nothing, so that a capture means the same whichever came before it.
 final class Replay {
     private let engine: ReplayEngine
     private var agent: Agent
+    private var cluster = ClusterLimits()
     private var controller: Controller
     private let policy: Policy
+    /// What an event may be about.
+    private let counting: AnomalySet
+    private var hellos = HelloReader()
+    private var facts = LatestFacts()
     private var output: any ReplayOutput
     private var summary = ReplaySummary()
+    private var clock = CaptureClock()
     private var frame = 0
-    private var nextTick: Instant?
     private var offset: Int64 = 0
-    /// The latest hello of each source whose event may be due.
-    private var facts: [UInt64: HelloFacts] = [:]
-    private static let factsLimit = 4096
+    private var lengths: Set<UInt8> = []
+    private var isLive = false
+    /// What an output, or the engine, could not do while a frame was being judged.
+    private var failure: (any Error)?
 
     /// - Parameter policy: as it is in force; replay says what it would have done, so it enforces whatever the mode.
     init(policy given: Policy, kernel: Bool, allPorts: Bool, output: any ReplayOutput) throws {
@@ -31,105 +36,93 @@ final class Replay {
         policy.capture = .all
         if allPorts { policy.ports = Array(1...UInt16.max) }
         self.policy = policy
+        counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
         self.output = output
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
         for prefix in policy.allow.cidrs { engine.allow(prefix) }
         agent = Agent(policy: policy, node: "replay", bootID: "0", seed: 1)
-        controller = Controller(policy: policy)
+        controller = Controller(policy: policy, sources: 100_000, limits: 100_000)
     }
 
-    /// Reads one capture to its end. What was read before an error has been told, and its summary too.
-    func run(_ path: String, progress terminal: Terminal) throws -> ReplaySummary {
-        var capture = try Capture(path: path)
-        summary = ReplaySummary(name: capture.name)
-        nextTick = nil
-        let began = Clock.monotonic
-        var progress = Progress(capture.name, total: capture.bytesTotal, now: .nanoseconds(Int64(began)))
-        var failure: (any Error)?
-        do {
-            while try step(&capture) {
-                if summary.frames & 1023 == 0, let line = progress.line(done: capture.bytesRead, now: .nanoseconds(Int64(Clock.monotonic)), on: terminal) { say(line) }
+    /// Reads the capture to its end. `progress` is told the bytes read, now and then.
+    /// - Returns: the summary, which has been told too, and what ended the capture before its time.
+    func run(_ capture: inout Capture, spent: () -> Duration, progress: (Int) -> Void) throws -> (ReplaySummary, CaptureError?) {
+        summary.name = capture.name
+        isLive = capture.bytesTotal == nil
+        var broken: CaptureError?
+        do throws(CaptureError) {
+            while try capture.next({ take($0, $1) }), failure == nil {
+                if summary.frames & 1023 == 0 { progress(capture.bytesRead) }
             }
-        } catch { failure = error }
-        if terminal.isTerminal { say(terminal.lineStart) }
+        } catch { broken = error }
+        if let failure { throw failure }
         if let last = summary.last {
-            engine.sweep(at: last, end: true) { take($0, at: last, reason: .capture) }
-            tick(at: last + .seconds(1))
-        }
-        summary.seconds = Double(Clock.monotonic - began) / 1e9
-        output.end(summary)
-        if let failure { throw failure }
-        return summary
-    }
-
-    private func step(_ capture: inout Capture) throws -> Bool {
-        var failure: (any Error)?
-        let more = try capture.next { frame, bytes in
-            summary.frames += 1
-            summary.bytes += bytes.byteCount
-            summary.first = summary.first ?? frame.time
-            summary.last = max(summary.last ?? frame.time, frame.time)
-            self.frame = frame.number
-            pass(until: frame.time)
-            do {
-                if try engine.run(bytes, wireSize: frame.originalLength, at: frame.time, { take($0, at: frame.time) }) { summary.cut += 1 }
-            } catch { failure = error }
+            engine.sweep(at: last, end: true) { judge($0, at: last, atEnd: true) }
+            for time in CaptureClock.after(last) { tick(at: time, number: 1) }
         }
         if let failure { throw failure }
-        return more
+        summary.counters = engine.counters
+        summary.withoutWorkload = controller.counts.unknownWorkload
+        summary.spent = spent()
+        try output.end(summary)
+        return (summary, broken)
     }
 
-    /// What time alone brings, a second at a time; a gap in the capture is passed in one step.
-    private func pass(until time: Instant) {
-        guard let due = nextTick else {
-            nextTick = time + .seconds(1)
-            return
+    private func take(_ frame: Capture.Frame, _ bytes: RawSpan) {
+        summary.frames += 1
+        summary.bytes += bytes.byteCount
+        if bytes.byteCount < frame.originalLength { summary.cutByCapture += 1 }
+        summary.first = summary.first ?? frame.time
+        summary.last = max(summary.last ?? frame.time, frame.time)
+        clock.pass(until: frame.time) { time, number in tick(at: time, number: number) }
+        self.frame = frame.number
+        attempt {
+            if try engine.run(bytes, wireSize: frame.originalLength, at: frame.time, { judge($0, at: frame.time) }) { summary.cutByEngine += 1 }
         }
-        guard time >= due else { return }
-        engine.sweep(at: due) { take($0, at: due) }
-        tick(at: due)
-        nextTick = time - due > .seconds(2) ? time + .seconds(1) : due + .seconds(1)
-        if time - due > .seconds(2) {
-            engine.sweep(at: time) { take($0, at: time) }
-            tick(at: time)
-        }
     }
 
-    private func tick(at time: Instant) {
-        for slot in agent.tick(at: time) { publish(slot) }
-        tell(controller.tick(at: time, partitions: [0]).outputs, at: time)
+    /// What time alone brings, as often as on a node.
+    private func tick(at time: Instant, number: Int) {
+        for slot in agent.tick(at: time) { publish(slot, enforced: nil, until: nil) }
+        guard number % 10 == 0 else { return }
+        engine.sweep(at: time) { judge($0, at: time) }
+        for change in cluster.expire(at: time) { apply(change) }
+        if number % 100 == 0 { agent.forget(at: time) }
+        facts.forget(before: time - .seconds(2))
+        let passing = controller.tick(at: time, partitions: [0])
+        for workload in passing.ended { attempt { try output.ended(workload, at: time) } }
+        tell(passing.outputs, at: time)
+        attempt { try output.passed(time, isLive: isLive) }
     }
 
-    private func take(_ record: RawSpan, at time: Instant, reason: IncompleteReason? = nil) {
+    /// One verdict, as the agent's loop takes it: the limit first, if it is not the kernel's to set; then the event, if one is due.
+    private func judge(_ record: RawSpan, at time: Instant, atEnd: Bool = false) {
         guard var handshake = Handshake(record) else { return }
         // The end of a capture is nobody's time-out.
-        if let reason, handshake.completeness == .incomplete { handshake.incompleteReason = reason }
+        if atEnd, handshake.completeness == .incomplete { handshake.incompleteReason = .capture }
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
-        let isHello = handshake.completeness != .incomplete && !handshake.anomalies.contains(.notTLS) && handshake.rawLength > 4
-        let hello = isHello ? ClientHello(raw) : nil
-        let isLiteral = hello?.anomalies.contains(.ipLiteralSNI) ?? false
-        let anomalies = isLiteral && policy.detections[.ipLiteralSNI] != nil ? handshake.anomalies.union(AnomalySet(.ipLiteralSNI)) : handshake.anomalies
-        let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: policy.severity(of: anomalies), hello: hello,
-                                     fingerprint: hello.flatMap { Fingerprint($0) })
-        summary.note(item)
-        output.handshake(item)
+        let isHello = handshake.completeness != .incomplete && !handshake.anomalies.contains(.notTLS)
+        let isLiteral = handshake.mayBeLiteral && ClientHello(raw)?.anomalies.contains(.ipLiteralSNI) == true
         let order = agent.consider(handshake, isLiteral: isLiteral, at: time)
-        if !anomalies.isEmpty, let known = item.facts {
-            if facts.count >= Self.factsLimit { facts.removeAll(keepingCapacity: true) }
-            facts[Self.key(handshake)] = known
-        }
-        if let slot = order.publish { publish(slot) }
+        if let limit = order.limit { engine.order(.limit(limit.key, LimitEntry(limit.perSecond, limit.answer, .agent, limit.until))) }
+
+        let anomalies = isLiteral && policy.detections[.ipLiteralSNI] != nil ? handshake.anomalies.union(AnomalySet(.ipLiteralSNI)) : handshake.anomalies
+        let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
+                                     hello: isHello ? hellos.read(raw) : nil)
+        summary.note(item)
+        if summary.firstLimit == nil, handshake.isReflex || order.limit != nil { summary.firstLimit = time }
+        attempt { try output.handshake(item) }
+        if handshake.proof >= policy.proof, !anomalies.intersection(counting).isEmpty, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
+        if let slot = order.publish { publish(slot, enforced: order.limit == nil ? nil : time, until: order.limit?.until) }
     }
 
-    private static func key(_ handshake: Handshake) -> UInt64 { handshake.source.high ^ handshake.source.low &* 0x9e37_79b9_7f4a_7c15 ^ UInt64(handshake.sourcePort) }
-
-    private func publish(_ slot: Int) {
+    private func publish(_ slot: Int, enforced: Instant?, until: Instant?) {
         let handshake = agent.latest(of: slot)
         let seen = Instant(nanoseconds: Int64(clamping: handshake.seenNanoseconds))
-        let until = handshake.untilNanoseconds == 0 ? nil : Instant(nanoseconds: Int64(clamping: handshake.untilNanoseconds))
-        let event = agent.takeEvent(of: slot, interface: "", hello: facts[Self.key(handshake)], seen: seen, decided: seen, enforced: nil, until: until)
+        let end = until ?? (handshake.untilNanoseconds == 0 ? nil : Instant(nanoseconds: Int64(clamping: handshake.untilNanoseconds)))
+        let event = agent.takeEvent(of: slot, interface: "", hello: facts.latest(of: policy.sourcePrefix(of: handshake.source)), seen: seen, decided: seen, enforced: enforced, until: end)
         summary.events += 1
-        output.event(event)
+        attempt { try output.event(event) }
         offset += 1
         tell(controller.consider(event, at: LogPosition(partition: 0, offset: offset)), at: seen)
     }
@@ -139,14 +132,37 @@ final class Replay {
             switch said {
             case .limit(let limit):
                 summary.limits += 1
-                output.limit(limit)
+                attempt { try output.limit(limit) }
+                if case .success(let change) = cluster.apply(limit, allowed: policy.allow.cidrs, at: time) { apply(change) }
             case .scale(let decision):
                 summary.decisions += 1
-                output.decision(decision, at: time)
-            case .forget: break
+                attempt { try output.decision(decision, at: time) }
+            case .forget(let key):
+                apply(cluster.release(key))
             }
         }
     }
 
-    private func say(_ line: String) { Standard.error.write(line) }
+    private func apply(_ change: ClusterLimits.Change) {
+        switch change {
+        case .set(let key, let perSecond, let answer, let until): engine.order(.limit(key, LimitEntry(perSecond, answer, .cluster, until)))
+        case .release(let key): engine.order(.release(key))
+        }
+        if cluster.lengths != lengths {
+            lengths = cluster.lengths
+            engine.order(.use(KernelPolicy(policy, lengths: lengths.sorted())))
+        }
+    }
+
+    /// Keeps the first failure for the loop over the frames: a verdict is handed over by C, which nothing is thrown through.
+    private func attempt(_ body: () throws -> Void) {
+        guard failure == nil else { return }
+        do { try body() } catch { failure = error }
+    }
+}
+
+extension LimitEntry {
+    fileprivate init(_ perSecond: Int, _ answer: Answer, _ origin: Origin, _ until: Instant) {
+        self.init(perSecond: perSecond, answer: answer, origin: origin, untilNanoseconds: UInt64(clamping: until.nanoseconds))
+    }
 }

@@ -8,6 +8,13 @@ final class ReplayEngine {
     private var native: NativeEngine?
     private var probe: KernelProbe?
     private var ring: Ring?
+    private var orders: [Order] = []
+
+    enum Order {
+        case limit(LimitKey, LimitEntry)
+        case release(LimitKey)
+        case use(KernelPolicy)
+    }
 
     /// BPF_PROG_TEST_RUN takes no longer frame (net/bpf/test_run.c: a page less its overhead).
     static let kernelLimit = 3712
@@ -31,8 +38,33 @@ final class ReplayEngine {
         _ = probe?.allow(prefix)
     }
 
+    /// From the next frame on. A verdict asks for it while the engine is still handing it over, so it waits that long.
+    func order(_ order: Order) { orders.append(order) }
+
+    private func obey() {
+        guard !orders.isEmpty else { return }
+        for order in orders {
+            switch order {
+            case .limit(let key, let entry):
+                // A full map refuses, as it would on a node.
+                _ = native?.limit(key, entry)
+                try? probe?.limit(key, entry)
+            case .release(let key):
+                native?.release(key)
+                probe?.release(key)
+            case .use(let policy):
+                native?.use(policy)
+                probe?.use(policy)
+            }
+        }
+        orders.removeAll(keepingCapacity: true)
+    }
+
+    var counters: Counters { native?.counters ?? probe?.counters ?? Counters() }
+
     /// Runs one frame; each record that it completed goes to `body`. True when the kernel could only be given its start.
     func run(_ frame: RawSpan, wireSize: Int, at time: Instant, _ body: (RawSpan) -> Void) throws -> Bool {
+        obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
         // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
@@ -44,10 +76,11 @@ final class ReplayEngine {
 
     /// Gives up on hellos that stopped half way; on all of them at the `end`.
     func sweep(at time: Instant, end: Bool = false, _ body: (RawSpan) -> Void) {
+        obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.sweep(at: nanoseconds, end: end, body)
-        // The kernel's sweep knows a time-out only: the end is one that is far enough away.
-        probe?.sweep(now: end ? nanoseconds + 3_600_000_000_000 : nanoseconds)
+        // The kernel's sweep knows a time-out only, and 0 as "ask the clock": the end is one that is far enough away.
+        probe?.sweep(now: max(end ? nanoseconds &+ 3_600_000_000_000 : nanoseconds, 1))
         _ = ring?.drain(budget: .max, body)
     }
 }

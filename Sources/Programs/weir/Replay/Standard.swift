@@ -1,23 +1,29 @@
 internal import Glibc
+internal import Linux
 
-/// Standard output and error by whole buffers.
+/// Standard output and error, by whole buffers.
 enum Standard: CInt {
     case output = 1, error = 2
 
-    /// False when nobody reads any more (`| head`).
-    @discardableResult
-    func write(_ text: String) -> Bool { write(Array(text.utf8)) }
-
-    @discardableResult
-    func write(_ bytes: [UInt8]) -> Bool {
+    /// False when nobody reads any more (`| head`). Throws when it cannot be written at all, as on a full disk.
+    func write(_ bytes: [UInt8]) throws -> Bool {
         var done = 0
-        return unsafe bytes.withUnsafeBytes { buffer in
-            while done < buffer.count {
-                let count = unsafe Glibc.write(rawValue, buffer.baseAddress! + done, buffer.count - done)
-                guard count > 0 else { return false }
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(rawValue, $0.baseAddress! + done, bytes.count - done) }
+            if count >= 0 {
                 done += count
+                continue
             }
-            return true
+            let error = Errno.current
+            switch error.rawValue {
+            case EINTR: continue
+            case EPIPE: return false
+            default: throw Ending.cannot("standard output: \(error)")
+            }
         }
+        return true
     }
+
+    /// What is lost when it is not read.
+    static func show(_ text: String) { _ = try? Standard.error.write(Array(text.utf8)) }
 }

@@ -10,26 +10,32 @@ struct ReplayedHandshake {
     /// Of the frame that completed it; of the last one read, if none did.
     let frame: Int
     let time: Instant
+    /// The probe's, and what only user space can judge.
     let anomalies: AnomalySet
     let severity: Severity?
-    let hello: ClientHello?
-    let fingerprint: Fingerprint?
+    let hello: HelloReader.Reading?
 
+    var stack: HelloReader.Stack? { hello?.stack }
+    var serverName: String? { hello?.serverName }
     var version: String? { ClientHello.name(ofVersion: handshake.version) }
-    var facts: HelloFacts? {
-        guard let hello, let fingerprint else { return nil }
-        return HelloFacts(serverName: hello.serverName, alpn: hello.alpnNames, ja3: fingerprint.ja3, ja4: fingerprint.ja4)
-    }
+    var facts: HelloFacts? { stack.map { HelloFacts(serverName: serverName, alpn: $0.alpn, ja3: $0.ja3, ja4: $0.ja4) } }
 }
 
-/// Where a replay's story goes, in the order of capture time.
+/// Where a replay's story goes, in the order in which Weir would have said it.
 protocol ReplayOutput {
-    mutating func handshake(_ handshake: ReplayedHandshake)
-    mutating func event(_ event: ThrottleEvent)
-    mutating func limit(_ limit: Limit)
-    mutating func decision(_ decision: ScaleDecision, at time: Instant)
-    mutating func end(_ summary: ReplaySummary)
+    mutating func handshake(_ handshake: ReplayedHandshake) throws
+    mutating func event(_ event: ThrottleEvent) throws
+    mutating func limit(_ limit: Limit) throws
+    mutating func decision(_ decision: ScaleDecision, at time: Instant) throws
+    /// A workload's decision was not renewed: its lowest count is wanted again.
+    mutating func ended(_ workload: String, at time: Instant) throws
+    /// So much of the capture has passed. `isLive`: somebody may be waiting at the other end of a pipe.
+    mutating func passed(_ time: Instant, isLive: Bool) throws
+    mutating func end(_ summary: ReplaySummary) throws
 }
+
+/// Nobody reads the output any more.
+struct ReaderGone: Error {}
 
 /// What a capture came to.
 struct ReplaySummary {
@@ -37,11 +43,14 @@ struct ReplaySummary {
     var frames = 0
     var bytes = 0
     /// Frames of which the kernel engine saw the start only.
-    var cut = 0
+    var cutByEngine = 0
+    /// Frames of which the capture holds the start only.
+    var cutByCapture = 0
+    var counters = Counters()
     var first: Instant?
     var last: Instant?
     /// Spent, not captured.
-    var seconds = 0.0
+    var spent = Duration.zero
     var handshakes = 0
     var reassembled = 0
     var incomplete: [IncompleteReason: Int] = [:]
@@ -53,6 +62,8 @@ struct ReplaySummary {
     var events = 0
     var limits = 0
     var decisions = 0
+    /// Events of sources over the threshold whose destination is no workload that the policy knows.
+    var withoutWorkload = 0
     var worst: Severity?
 
     mutating func note(_ item: ReplayedHandshake) {
@@ -61,12 +72,21 @@ struct ReplaySummary {
         if handshake.completeness == .reassembled { reassembled += 1 }
         if handshake.completeness == .incomplete { incomplete[handshake.incompleteReason, default: 0] += 1 }
         if handshake.proof == .unproven { unproven += 1 }
-        if !item.anomalies.isEmpty { anomalous += 1 }
+        guard !item.anomalies.isEmpty else { return }
+        anomalous += 1
         for anomaly in item.anomalies.list { anomalies[anomaly, default: 0] += 1 }
-        if handshake.outcome.isRefused { refused += 1 }
-        if handshake.isReflex, firstLimit == nil { firstLimit = item.time }
         if let severity = item.severity { worst = max(worst ?? severity, severity) }
+        if handshake.outcome.isRefused { refused += 1 }
     }
 
+    var incompletes: Int { incomplete.values.reduce(0, +) }
     var traffic: Duration { first.flatMap { first in last.map { $0 - first } } ?? .zero }
+
+    /// What was not seen, or not seen whole, by cause.
+    var losses: [(cause: String, count: Int)] {
+        IncompleteReason.allCases.compactMap { reason in reason.id.map { ($0, incomplete[reason] ?? 0) } } + [
+            ("frames_cut_by_capture", cutByCapture), ("frames_cut_by_engine", cutByEngine), (Counter.lost.id, Int(counters[.lost])),
+            (Counter.noRoom.id, Int(counters[.noRoom])), (Counter.deepHeaders.id, Int(counters[.deepHeaders])),
+        ]
+    }
 }

@@ -257,11 +257,19 @@ WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct
 	}
 }
 
+WEIR_INLINE void weir_turn(struct weir_flow_key *turned, const struct weir_flow_key *flow)
+{
+	__builtin_memcpy(turned->client, flow->server, 16);
+	__builtin_memcpy(turned->server, flow->client, 16);
+	turned->client_port = flow->server_port;
+	turned->server_port = flow->client_port;
+}
+
 /* The whole way. `have` header bytes are in the look; its order says what the frame's program has to do. */
 WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, __u8 direction, int enforcing)
 {
 	const struct weir_config *config = weir_policy(frame);
-	int result, from_client;
+	int result, from_client, other_way;
 
 	l->order = WEIR_PASS;
 	result = weir_read_frame(l, have, weir_frame_size(frame));
@@ -271,18 +279,19 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 		return;
 	}
 	from_client = weir_watched(config, l->segment.flow.server_port);
-	/* Both ports may be TLS ports (or all of them, in replay); then a SYN-ACK tells who the server is. */
-	if (from_client && (l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == (WEIR_TCP_SYN | WEIR_TCP_ACK))
-		from_client = !weir_watched(config, l->segment.flow.client_port);
-	if (!from_client) {
-		struct weir_flow_key turned = l->segment.flow;
+	other_way = weir_watched(config, l->segment.flow.client_port);
+	if (!from_client && !other_way)
+		return;
+	if (other_way) {
+		struct weir_flow_key turned;
 
-		if (!weir_watched(config, turned.client_port))
-			return;
-		__builtin_memcpy(l->segment.flow.client, turned.server, 16);
-		__builtin_memcpy(l->segment.flow.server, turned.client, 16);
-		l->segment.flow.client_port = turned.server_port;
-		l->segment.flow.server_port = turned.client_port;
+		weir_turn(&turned, &l->segment.flow);
+		/* Both ports may be TLS ports (or all, in replay); then a SYN-ACK, and what is known of the flow, tell who the server is. */
+		if (from_client)
+			from_client = (l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) != (WEIR_TCP_SYN | WEIR_TCP_ACK) &&
+				      !WEIR_LOOKUP(frame, flows, &turned);
+		if (!from_client)
+			l->segment.flow = turned;
 	}
 	weir_count(frame, WEIR_COUNT_FRAMES);
 	l->direction = direction;
