@@ -78,9 +78,9 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         ("replay -p a", "weir replay: `-p`: options are long here, such as --help"),
         ("reply a", "weir: `reply`: no such command; did you mean replay?"),
         ("frobnicate", "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, tail, limits, broker and completion"),
-        ("policy", "weir policy: a command is missing; there are check and rehearse"),
+        ("policy", "weir policy: a command is missing; there is check"),
         ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
-        ("policy rehearse a", "weir policy rehearse: FILE is missing: captures"),
+        ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
         ("policy check a b", "weir policy check: `b`: one too many"),
         ("broker now", "weir broker: `now`: nothing is expected here"),
         ("replay a --policy", "weir replay: --policy: needs a value, FILE"),
@@ -105,7 +105,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         #expect(text == """
             weir limits add: limit a source until a time
 
-            usage: weir limits add [--per-second N] [--for TIME] [--class anomalous|all] [--kafka HOST:PORT[,...]] PREFIX
+            usage: weir limits add [OPTION...] PREFIX
 
             arguments:
               PREFIX  an address or a block, such as 203.0.113.7 or 2001:db8::/64
@@ -115,6 +115,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
               --for TIME               when it ends by itself (default 10m)
               --class anomalous|all    only anomalous handshakes, or all of them (default all)
               --kafka HOST:PORT[,...]  the brokers
+              --kafka-config FILE      librdkafka properties, one name=value a line; secrets belong there
               --help                   show this and end
               --version                show the version and end
 

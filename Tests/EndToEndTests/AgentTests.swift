@@ -115,6 +115,15 @@ struct AgentTests {
         }
     }
 
+    @Test("An operator's limit reaches the kernel through the topic, and a release lifts it")
+    func operators() throws {
+        try play("operator") { seen throws(JSONError) in
+            #expect(try seen.integer("free") == 5)
+            #expect(try seen.integer("limited") == 1)
+            #expect(try seen.integer("refused") > 0)
+        }
+    }
+
     @Test("Wrong use gets one line and its exit code")
     func wrong() throws {
         try play("wrong") { seen throws(JSONError) in

@@ -296,6 +296,27 @@ def away():
     return {"most": most_in_a_second(got[CLIENT]["spans"]), "said": agent.said.count("does not answer"), "stop": agent.stop()}
 
 
+def operator():
+    """An operator's limit reaches the kernel by the topic and nothing else, and its release lifts it."""
+    client = stage()
+    weir = os.path.join(os.path.dirname(AGENT), "weir")
+    broker = subprocess.Popen([weir, "broker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    processes.append(broker)
+    bootstrap = broker.stdout.readline().strip()
+    agent = Agent("--interface", "inner", "--policy", policy(), "--kafka", bootstrap)
+    free = client.handshakes([CLIENT], 5, name="shop.example")
+    subprocess.run([weir, "limits", "add", CLIENT, "--class", "all", "--per-second", "1", "--kafka", bootstrap], check=True, stdout=subprocess.DEVNULL)
+
+    def metric(name):
+        return next((float(line.split()[-1]) for line in agent.get("/metrics").splitlines() if line.startswith(name + " ")), 0)
+
+    wait("the limit", lambda: metric("weir_agent_limits_generation") >= 1)
+    limited = client.handshakes([CLIENT], 12, name="shop.example")
+    subprocess.run([weir, "limits", "release", CLIENT, "--kafka", bootstrap], check=True, stdout=subprocess.DEVNULL)
+    wait("the release", lambda: len(client.handshakes([CLIENT], 3, name="shop.example")[CLIENT]["spans"]) == 3)
+    return {"free": len(free[CLIENT]["spans"]), "limited": most_in_a_second(limited[CLIENT]["spans"]), "refused": row(agent.status, CLIENT)["refused"]}
+
+
 def wrong():
     sh("ip link set lo up")
     results = {}

@@ -43,10 +43,10 @@ extension Option {
         Option("per-second", .number(1...255), "what is admitted in any second", standard: "3"),
         Option("for", .duration(long), "when it ends by itself", standard: "10m"),
         Option("class", .choice(["anomalous", "all"]), "only anomalous handshakes, or all of them", standard: "all"),
-        kafka,
+        kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"),
     ]
 
-    fileprivate static let broker = [kafka]
+    fileprivate static let broker = [kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), format]
     fileprivate static let agent = [
         Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
@@ -73,14 +73,14 @@ extension Command {
         Command("policy", "check policies", subcommands: [
             Command("check", "what is wrong with a policy", positionals: [Positional("FILE", .file, "the policy")]),
         ]),
-        Command("doctor", "what this machine can do, and what is missing", options: Option.common(listen: "127.0.0.1:9740")),
-        Command("tail", "a topic, readable", options: Option.broker, positionals: [
+        Command("doctor", "what this machine can do, and what is missing", options: Array(Option.broker.dropLast())),
+        Command("tail", "a topic, readable, from its beginning and on; ends with Ctrl-C", options: Option.broker, positionals: [
             Positional("TOPIC", .choice(["events", "limits", "decisions"]), "which"),
         ]),
         Command("limits", "the operator's hand on the limits topic", subcommands: [
             Command("list", "what is limited now", options: Option.broker),
             Command("add", "limit a source until a time", options: Option.limitsAdd, positionals: [prefix]),
-            Command("release", "end a source's limits", options: Option.broker, positionals: [prefix]),
+            Command("release", "end a source's limits", options: Array(Option.broker.dropLast()), positionals: [prefix]),
         ], standardSubcommand: "list"),
         Command("broker", "the small built-in broker of weir run, for trying things out; ends with its standard input"),
         Command("completion", "shell completion", positionals: [Positional("SHELL", .choice(Shell.allCases.map(\.rawValue)), "which shell")], examples: [

@@ -97,7 +97,7 @@ private struct Reading {
 
     mutating func finished() throws(ArgumentError) -> Arguments {
         if let standard = command.standardSubcommand, let subcommand = command.subcommand(standard) { enter(subcommand) }
-        if !command.subcommands.isEmpty { throw error("a command is missing; there are \(Spelling.list(command.subcommands.map(\.name)))") }
+        if !command.subcommands.isEmpty { throw error("a command is missing; there \(command.subcommands.count == 1 ? "is" : "are") \(Spelling.list(command.subcommands.map(\.name)))") }
         if let missing = command.positionals.dropFirst(arguments.positionals.count).first(where: \.isRequired) {
             throw error("\(missing.name) is missing: \(missing.help)")
         }

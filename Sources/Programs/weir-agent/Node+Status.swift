@@ -36,7 +36,7 @@ extension Node {
     private func metrics() -> [UInt8] {
         let board = Metrics(), counters = probe.counters
         for counter in Counter.allCases {
-            let metric = board.counter("weir_probe_\(counter.id)_total", "see docs/metrics.md")
+            let metric = board.counter("weir_probe_\(counter.id)_total", counter.help)
             board.set(metric, to: counters[counter])
         }
         func count(_ name: String, _ help: String, _ value: Int) { board.set(board.counter(name, help), to: UInt64(value)) }

@@ -1,4 +1,5 @@
 internal import Kafka
+internal import Linux
 internal import Log
 internal import Wire
 internal import Messages
@@ -68,18 +69,13 @@ final class Publisher {
         return true
     }
 
-    /// Waits for what is in flight, but not longer than that.
+    /// Waits for what is in flight, but not longer than that. How many events were given up.
     func close(withinMilliseconds milliseconds: Int) -> Int {
-        let start = delivered
-        _ = start
-        var left = producer.inFlight
-        var turns = milliseconds / 10
-        while left > 0, turns > 0 {
+        let end = Clock.monotonic + UInt64(milliseconds) * 1_000_000
+        while producer.inFlight > 0, Clock.monotonic < end {
             _ = drain()
-            left = producer.inFlight
-            turns -= 1
-            if left > 0 { pause(milliseconds: 10) }
+            if producer.inFlight > 0 { pause(milliseconds: 5) }
         }
-        return left
+        return producer.inFlight
     }
 }

@@ -34,6 +34,11 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     switch arguments.path {
     case ["run"]: try runLoop(arguments)
     case ["replay"]: try replayCaptures(arguments)
+    case ["limits", "list"], ["limits"]: try listLimits(arguments)
+    case ["limits", "add"]: try addLimit(arguments)
+    case ["limits", "release"]: try releaseLimits(arguments)
+    case ["tail"]: try tailTopic(arguments)
+    case ["doctor"]: try examine(arguments)
     case ["broker"]: try serveBroker()
     case ["completion"]: try printCompletion(arguments)
     case ["policy", "check"]: try checkPolicy(arguments)

@@ -3,6 +3,30 @@ package enum Counter: Int, CaseIterable, Sendable {
     case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, noRoom, deepHeaders
     case resetFailed, held
 
+    /// For people, as the metric's help.
+    package var help: String {
+        switch self {
+        case .frames: "TCP frames on a watched port"
+        case .seen: "verdicts reached; each is emitted or lost, and has one outcome"
+        case .emitted: "verdicts written to the ring"
+        case .lost: "verdicts that found the ring full"
+        case .unproven: "verdicts about handshakes that nothing proves"
+        case .allowed: "handshakes of allowed sources"
+        case .passed: "handshakes that the limiter had nothing against"
+        case .observed: "handshakes that no limiter looked at"
+        case .admitted: "handshakes counted against a limit and within it"
+        case .reset: "handshakes over a limit, answered by a reset"
+        case .dropped: "handshakes over a limit, dropped"
+        case .reflex: "limits that the kernel made or renewed itself"
+        case .limitsFull: "limits that did not fit: the handshake passed"
+        case .assembled: "hellos that spanned segments"
+        case .noRoom: "hellos whose assembly was refused"
+        case .deepHeaders: "frames whose TCP header lies beyond what is read"
+        case .resetFailed: "frames that could not be turned into a reset, and were dropped"
+        case .held: "later segments of dropped flows, dropped with them"
+        }
+    }
+
     package var id: String {
         switch self {
         case .frames: "frames"

@@ -67,7 +67,7 @@ final class ReplayEngine {
         obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
-        // The kernel refuses to run a frame without a whole IP header (net/bpf/test_run.c); no TCP segment is shorter than this.
+        // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
         guard probe != nil, frame.byteCount >= 54 else { return false }
         do { _ = try probe?.run(.limiter, over: frame, at: nanoseconds) } catch { throw Ending.cannot("running the probe over a frame: \(error)") }
         _ = ring?.drain(budget: .max, body)

@@ -1,0 +1,68 @@
+internal import Arguments
+internal import BPF
+internal import Detection
+internal import Glibc
+internal import Kafka
+internal import Linux
+internal import Messages
+internal import Probe
+internal import Terminal
+
+/// `weir doctor`: what this machine can do, tried rather than guessed. 0 when Weir can do its work here, else 3.
+func examine(_ arguments: Arguments) throws -> CInt {
+    let terminal = Terminal(of: 1)
+    var isWell = true
+    func say(_ isGood: Bool?, _ what: String, _ more: String) {
+        let mark = switch isGood {
+        case true?: terminal.styled("✓", .good)
+        case false?: terminal.styled("✗", .bad)
+        case nil: "–"
+        }
+        if isGood == false { isWell = false }
+        print("\(mark) \(what)\(String(repeating: " ", count: max(1, 42 - what.utf8.count)))\(more)")
+    }
+    let kernel = File.read("/proc/sys/kernel/osrelease", limit: 256)?.split(separator: "\n").first.map(String.init) ?? "unknown"
+    let hasBTF = File.read("/sys/kernel/btf/vmlinux", limit: 1) != nil
+    say(hasBTF, "kernel \(kernel), BTF", hasBTF ? "/sys/kernel/btf/vmlinux" : "no BTF: a kernel built with CONFIG_DEBUG_INFO_BTF is needed")
+
+    let needed = [("CAP_BPF", Capabilities.bpf), ("CAP_NET_ADMIN", Capabilities.netAdmin), ("CAP_PERFMON", Capabilities.perfmon)]
+    let missing = needed.filter { !Capabilities.has($0.1) }.map(\.0)
+    say(missing.isEmpty, "privileges", missing.isEmpty ? needed.map(\.0).joined(separator: ", ") : "\(missing.joined(separator: ", ")) missing: run as root, or use `weir replay` which needs none")
+    if arguments.has("kafka") || arguments.has("kafka-config") {
+        let configuration = try brokers(arguments), servers = configuration.value(of: "bootstrap.servers") ?? ""
+        var answer = "does not answer within 5 s; is it running, and is `bootstrap.servers` right?", isThere = false
+        if let follower = try? KafkaFollower(configuration, topics: [Topic.limits.name], name: "weir-doctor") {
+            let end = Clock.monotonic + 5_000_000_000
+            while !isThere, Clock.monotonic < end {
+                _ = follower.drain { event in
+                    switch event {
+                    case .notice(.connected): isThere = true
+                    case .notice(.disconnected(let reason)): answer = reason
+                    case .endOfPartition: isThere = true
+                    default: break
+                    }
+                }
+                usleep(5000)
+            }
+        }
+        say(isThere, "Kafka at \(servers)", isThere ? "answers" : answer)
+    } else {
+        say(nil, "Kafka", "not asked about (--kafka HOST:PORT)")
+    }
+    if missing.isEmpty {
+        do {
+            let probe = try KernelProbe(KernelPolicy(Policy()))
+            say(true, "the probe loads", probe.isModern ? "with may_goto" : "without may_goto (before 6.9): absurdly long hellos are cut short")
+            // Attached in a network of its own, so that nothing here is touched; it comes last, for there is no way back.
+            if (try? Network.makePrivate()) != nil, let loopback = Interfaces.matching(["lo"]).first {
+                do {
+                    let attachment = try Attachment(probe, interface: loopback.index, name: loopback.name, enforcing: false)
+                    say(true, "it attaches", attachment.method == .tcx ? "TCX" : "clsact: without TCX (before 6.6) its filter outlives a kill -9")
+                } catch { say(false, "it attaches", "\(error)") }
+            } else {
+                say(nil, "it attaches", "not tried: that needs CAP_SYS_ADMIN for a network of its own")
+            }
+        } catch { say(false, "the probe loads", "\(error)") }
+    }
+    return isWell ? 0 : 3
+}

@@ -1,0 +1,57 @@
+internal import Arguments
+internal import Detection
+internal import Glibc
+internal import JSON
+internal import Kafka
+internal import Linux
+internal import Messages
+internal import Terminal
+internal import Wire
+
+/// `weir tail TOPIC`: one line a record, until Ctrl-C or until nobody reads.
+func tailTopic(_ arguments: Arguments) throws -> CInt {
+    signal(SIGPIPE, SIG_IGN)
+    let signals: Signals
+    do { signals = try Signals([Signals.terminate, Signals.interrupt]) } catch { throw Ending.cannot("signals: \(error)") }
+    let kafka = try brokers(arguments), isJSON = arguments.text("format") == "json"
+    let topic = switch arguments.positionals[0] {
+    case "events": Topic.events
+    case "limits": Topic.limits
+    default: Topic.decisions
+    }
+    let follower: KafkaFollower
+    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail") } catch { throw Ending.cannot("Kafka: \(error)") }
+    var reader = MessageReader(), isRead = true
+    while isRead, signals.wait(milliseconds: 20) == nil {
+        _ = follower.drain { event in
+            switch event {
+            case .record(let record):
+                let line = isJSON ? record.value.map { String(decoding: $0, as: UTF8.self) } : line(of: record, topic, &reader)
+                if let line { isRead = isRead && Standard.output.write(line + "\n") }
+            case .notice(let notice):
+                if case .disconnected(let reason) = notice { complain("weir: Kafka does not answer: \(reason)") }
+            default: break
+            }
+        }
+    }
+    return 0
+}
+
+private func line(of record: borrowing KafkaRecord, _ topic: Topic, _ reader: inout MessageReader) -> String? {
+    if record.isTombstone { return "\(record.key)  released" }
+    let text: String? = record.withValue { bytes in
+        switch topic {
+        case .events:
+            guard let event = try? reader.throttleEvent(bytes) else { return nil }
+            let more = event.counts.suppressed > 0 ? "  \(event.counts.suppressed) more" : ""
+            return "\(event.time.rfc3339)  \(event.sourcePrefix)  \(event.action.rawValue)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(event.node)\(more)  \(event.traceID)"
+        case .limits:
+            guard let limit = try? reader.limit(bytes) else { return nil }
+            return "\(limit.key.prefix)  \(limit.key.limitClass.id)  \(limit.perSecond)/s  \(limit.answer.id)  until \(limit.until.rfc3339)  \(limit.origin.rawValue)  generation \(limit.generation)"
+        default:
+            guard let decision = try? reader.scaleDecision(bytes) else { return nil }
+            return "\(decision.workload)  \(decision.previousReplicas) → \(decision.desiredReplicas)  \(decision.mode.rawValue)  \(decision.sourcePrefix) sent \(decision.eventsInWindow) events in \(Figures.duration(.seconds(decision.windowSeconds)))  until \(decision.until.rfc3339)"
+        }
+    }
+    return text ?? "\(record.key)  not understood (partition \(record.partition), offset \(record.offset))"
+}

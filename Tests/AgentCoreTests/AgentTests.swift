@@ -1,0 +1,136 @@
+import AgentCore
+import Detection
+import Messages
+import Testing
+import Wire
+
+private func verdict(_ address: String = "203.0.113.66", at milliseconds: Int64, _ outcome: Outcome = .admitted, _ anomalies: AnomalySet = AnomalySet(.missingSNI), proof: Proof = .tracked) -> Handshake {
+    var handshake = Handshake()
+    handshake.source = Address(address)!
+    handshake.destination = Address("198.51.100.2")!
+    handshake.destinationPort = 443
+    handshake.anomalies = anomalies
+    handshake.outcome = outcome
+    handshake.proof = proof
+    handshake.limitPerSecond = 3
+    handshake.seenNanoseconds = UInt64(milliseconds * 1_000_000)
+    return handshake
+}
+
+private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
+
+private let enforcing: Policy = {
+    var policy = Policy()
+    policy.mode = .enforce
+    return policy
+}()
+
+@Suite struct AgentTests {
+    private func agent(_ policy: Policy = enforcing, capacity: Int = 64) -> Agent { Agent(policy: policy, node: "node", bootID: "b", seed: 1, capacity: capacity) }
+
+    private func publish(_ agent: inout Agent, _ slot: Int, at milliseconds: Int64) -> ThrottleEvent {
+        agent.takeEvent(of: slot, interface: "eth0", hello: nil, seen: time(milliseconds), decided: time(milliseconds), enforced: nil, until: nil)
+    }
+
+    @Test("A source's first anomaly is told at once, the rest at most once a second with exact counts")
+    func coalescing() throws {
+        var agent = agent(), events: [ThrottleEvent] = []
+        // 50 a second for ten seconds, three of each second admitted.
+        for number in 0..<500 as Range<Int64> {
+            let now = number * 20
+            for slot in agent.tick(at: time(now)) { events.append(publish(&agent, slot, at: now)) }
+            let order = agent.consider(verdict(at: now, number % 50 < 3 ? .admitted : .reset), isLiteral: false, at: time(now))
+            if let slot = order.publish { events.append(publish(&agent, slot, at: now)) }
+        }
+        for slot in agent.tick(at: time(20_000)) { events.append(publish(&agent, slot, at: 20_000)) }
+        #expect(events.count == 11)
+        #expect(events[0].action == .limited && events[0].counts.seen == 1)
+        #expect(events.dropFirst().allSatisfy { $0.action == .alreadyLimited && $0.enforcedBy == .kernel })
+        #expect(events.reduce(0) { $0 + $1.counts.seen } == 500)
+        #expect(events.reduce(0) { $0 + $1.counts.reset } == 470)
+        for (event, before) in zip(events.dropFirst(), events) { #expect(event.time - before.time >= .seconds(1)) }
+        #expect(Set(events.map(\.id)).count == events.count && Set(events.map(\.traceID)).count == events.count)
+    }
+
+    @Test("What nothing proves counts against nobody, and neither does what is allowed or only recorded", arguments: [
+        verdict(at: 0, proof: .unproven), verdict(at: 0, .allowed), verdict(at: 0, .passed, AnomalySet(.ipLiteralSNI)), verdict(at: 0, .passed, []),
+    ])
+    func ignored(handshake: Handshake) {
+        var agent = agent()
+        let order = agent.consider(handshake, isLiteral: false, at: time(0))
+        #expect(order.publish == nil && order.limit == nil)
+        #expect(agent.trackedSources == 0)
+    }
+
+    @Test("What only user space can judge is limited by the agent, and only when the policy says so")
+    func literal() throws {
+        var policy = enforcing
+        policy.detections[.ipLiteralSNI] = Policy.Rule(severity: .high, limit: Policy.LimitRule())
+        var agent = agent(policy)
+        let limit = try #require(agent.consider(verdict(at: 0, .passed, []), isLiteral: true, at: time(0)).limit)
+        #expect(limit.key.prefix.description == "203.0.113.66/32" && limit.perSecond == 3 && limit.until == time(600_000))
+        var observing = Policy()
+        observing.detections = policy.detections
+        agent.use(observing)
+        let order = agent.consider(verdict("203.0.113.67", at: 5000, .observed, []), isLiteral: true, at: time(5000))
+        #expect(order.limit == nil)
+        #expect(publish(&agent, try #require(order.publish), at: 5000).action == .observed)
+    }
+
+    @Test("An IPv6 source is its /64, an IPv4 source its address")
+    func prefixes() throws {
+        var agent = agent()
+        let first = agent.consider(verdict("2001:db8::66", at: 0), isLiteral: false, at: time(0)), second = agent.consider(verdict("2001:db8::67", at: 1), isLiteral: false, at: time(1))
+        #expect(publish(&agent, try #require(first.publish), at: 1).sourcePrefix.description == "2001:db8::/64")
+        #expect(second.publish != nil && agent.trackedSources == 1)
+    }
+
+    @Test("A full table loses no limit, only events, and counts them; silence makes room again")
+    func full() {
+        var agent = agent(capacity: 4)
+        for number in 0..<10 as Range<UInt32> { _ = agent.consider(verdict(Address(ipv4: 0x0a00_0000 + number).description, at: 0), isLiteral: false, at: time(0)) }
+        #expect(agent.trackedSources == 4 && agent.statistics.untracked == 6)
+        for slot in 0..<8 where agent.latest(of: slot).seenNanoseconds == 0 && agent.latest(of: slot).anomalies == AnomalySet(.missingSNI) { _ = publish(&agent, slot, at: 1) }
+        agent.forget(at: time(700_000))
+        #expect(agent.trackedSources == 0)
+        #expect(agent.consider(verdict("10.9.9.9", at: 700_001), isLiteral: false, at: time(700_001)).publish != nil)
+    }
+}
+
+@Suite struct ClusterLimitsTests {
+    private func limit(_ prefix: String = "203.0.113.66", generation: Int = 1, origin: Limit.Origin = .controller, until: Int64 = 60_000) -> Limit {
+        var limit = Limit(key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: time(until), generation: generation, anomalies: [], traceID: "")
+        limit.origin = origin
+        return limit
+    }
+
+    private func refusal(_ limits: inout ClusterLimits, _ limit: Limit, allowed: [Prefix] = [], at now: Int64 = 0) -> ClusterLimits.Refusal? {
+        if case .failure(let rejection) = limits.apply(limit, allowed: allowed, at: time(now)) { rejection.reason } else { nil }
+    }
+
+    @Test("The newest generation counts, an operator's before the controller's, and nothing that has ended or is allowed")
+    func precedence() {
+        var limits = ClusterLimits(capacity: 2)
+        #expect(refusal(&limits, limit(generation: 5)) == nil)
+        #expect(refusal(&limits, limit(generation: 4)) == .stale)
+        #expect(refusal(&limits, limit(until: -1)) == .ended)
+        #expect(refusal(&limits, limit("10.1.2.3"), allowed: [Prefix("10.0.0.0/8")!]) == .allowed)
+        #expect(refusal(&limits, limit(generation: 6, origin: .operator)) == nil)
+        #expect(refusal(&limits, limit(generation: 7)) == .outranked)
+        #expect(refusal(&limits, limit("203.0.113.67")) == nil)
+        #expect(refusal(&limits, limit("203.0.113.68")) == .full)
+        #expect(limits.count == 2 && limits.generation == 6)
+        #expect(refusal(&limits, limit(generation: 8, until: 200_000), at: 61_000) == nil, "the operator's own end lifts its rank")
+    }
+
+    @Test("A tombstone releases at once, and what has ended is taken out")
+    func release() {
+        var limits = ClusterLimits()
+        _ = limits.apply(limit(), allowed: [], at: time(0))
+        #expect(limits.release(limit().key) == .release(LimitKey(prefix: Prefix("203.0.113.66")!, limitClass: .anomalous)))
+        _ = limits.apply(limit("203.0.113.0/24"), allowed: [], at: time(0))
+        #expect(limits.lengths == [120])
+        #expect(limits.expire(at: time(59_999)).isEmpty)
+        #expect(limits.expire(at: time(60_000)).count == 1 && limits.count == 0)
+    }
+}

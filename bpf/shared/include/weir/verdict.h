@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* From what was seen to a record: who and when, what is decided about it, how it is counted and told. */
+#ifndef WEIR_VERDICT_H
+#define WEIR_VERDICT_H
+
+#include <weir/platform.h>
+#include <weir/scratch.h>
+#include <weir/limit.h>
+
+/* A record that says who and when, and nothing else yet. */
+WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *key, __u64 now)
+{
+	struct weir_handshake *r = &s->record;
+
+	__builtin_memset(r, 0, sizeof(*r));
+	r->seen_ns = now;
+	r->first_ns = now;
+	__builtin_memcpy(r->source, key->client, 16);
+	__builtin_memcpy(r->destination, key->server, 16);
+	r->source_port = key->client_port;
+	r->destination_port = key->server_port;
+	r->segments = 1;
+	r->records = 1;
+	r->wire_version = WEIR_WIRE_VERSION;
+}
+
+WEIR_INLINE void weir_copy_history(struct weir_handshake *r, const struct weir_assembly *a)
+{
+	r->first_ns = a->first_ns;
+	r->segments = a->segments;
+	r->proof = a->proof;
+	r->flags = a->flags;
+	r->vlan_tags = a->vlan_tags;
+	r->ifindex = a->ifindex;
+	r->direction = a->direction;
+}
+
+/* The raw hello travels when the policy's capture setting asks for it, or when user space has to read its name. */
+WEIR_INLINE int weir_wants_raw(weir_frame *frame, struct weir_handshake *r)
+{
+	__u8 capture = weir_policy(frame)->capture, one = 1;
+
+	if (capture == WEIR_CAPTURE_ALL || r->flags & WEIR_FLAG_LITERAL)
+		return 1;
+	if (capture == WEIR_CAPTURE_NEW_FINGERPRINT && r->fingerprint && !WEIR_LOOKUP(frame, fingerprints, &r->fingerprint)) {
+		WEIR_STORE(frame, fingerprints, &r->fingerprint, &one, BPF_ANY);
+		return 1;
+	}
+	return capture >= WEIR_CAPTURE_ANOMALOUS && r->anomalies;
+}
+
+WEIR_INLINE __u32 weir_counter_of(__u8 action)
+{
+	switch (action) {
+	case WEIR_PASSED: return WEIR_COUNT_PASSED;
+	case WEIR_ALLOWED: return WEIR_COUNT_ALLOWED;
+	case WEIR_ADMITTED: return WEIR_COUNT_ADMITTED;
+	case WEIR_RESET: return WEIR_COUNT_RESET;
+	case WEIR_DROPPED: return WEIR_COUNT_DROPPED;
+	}
+	return WEIR_COUNT_OBSERVED;
+}
+
+/* Counts the verdict and tells it. `have` bytes of the message are in the scratch. */
+WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
+{
+	struct weir_handshake *r;
+
+	WEIR_USED(frame);
+	if (!s)
+		return -1;
+	r = &s->record;
+	if (have && weir_wants_raw(frame, r))
+		r->raw_length = (__u16)(have > WEIR_STREAM_CAP - 1 ? WEIR_STREAM_CAP - 1 : have);
+	weir_count(frame, weir_counter_of(r->action));
+	weir_count(frame, WEIR_COUNT_SEEN);
+	if (!r->proof)
+		weir_count(frame, WEIR_COUNT_UNPROVEN);
+	weir_count(frame, weir_put(frame, s, r->raw_length) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
+	return 0;
+}
+
+/* The verdict stands: decide, count, tell. `enforcing` is a constant. */
+WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
+{
+	s->record.anomalies &= weir_policy(frame)->recorded;
+	if (enforcing)
+		weir_decide(frame, s, l->now);
+	weir_tell(frame, s, have);
+}
+
+/* A hello that will not be whole, for the assembly's reason. Nothing is said about what it lacks, and nothing is done about it. */
+WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, const struct weir_flow_key *key, struct weir_assembly *a, __u64 now)
+{
+	WEIR_USED(frame);
+	if (!s || !key || !a)
+		return -1;
+	weir_begin(s, key, now);
+	weir_copy_history(&s->record, a);
+	s->record.completeness = WEIR_INCOMPLETE;
+	s->record.incomplete_reason = a->reason;
+	weir_tell(frame, s, 0);
+	WEIR_REMOVE(frame, assemblies, key);
+	return 0;
+}
+
+/* The first client bytes cannot be read: the capture has cut them off. */
+WEIR_INLINE void weir_unreadable(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, __u8 reason)
+{
+	weir_begin(s, &l->segment.flow, l->now);
+	s->record.ifindex = weir_ifindex(frame);
+	s->record.direction = l->direction;
+	s->record.vlan_tags = l->segment.vlan_tags;
+	s->record.proof = flow->proof;
+	s->record.completeness = WEIR_INCOMPLETE;
+	s->record.incomplete_reason = reason;
+	weir_tell(frame, s, 0);
+}
+#endif
