@@ -44,7 +44,7 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
     let now = Instant(nanoseconds: Clock.wall)
     let limits = try currentLimits(brokers(arguments)).filter { $0.until > now }
     if arguments.text("format") == "json" {
-        for limit in limits { Standard.output.write(limit.encoded() + [10]) }
+        for limit in limits { if try !Standard.output.write(limit.encoded() + [10]) { break } }
         return 0
     }
     guard !limits.isEmpty else {

@@ -27,7 +27,7 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
             switch event {
             case .record(let record):
                 let line = isJSON ? record.value.map { String(decoding: $0, as: UTF8.self) } : line(of: record, topic, &reader)
-                if let line { isRead = isRead && Standard.output.write(line + "\n") }
+                if let line { isRead = isRead && Standard.output.show(line + "\n") }
             case .notice(let notice):
                 if case .disconnected(let reason) = notice { complain("weir: Kafka does not answer: \(reason)") }
             default: break
