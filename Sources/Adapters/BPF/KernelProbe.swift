@@ -22,14 +22,19 @@ package struct ProbeSettings: Sendable {
     package init() {}
 
     func loads(_ program: KernelProbe.Program) -> Bool {
-        if program == .nothing { return baseline }
+        if program.isBaseline { return baseline }
         return first == nil || program == first
     }
 }
 
 /// The compiled probe in the kernel: programs and maps, gone when its owner lets go.
 @safe package struct KernelProbe: ~Copyable {
-    package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", limiter, setLimit = "set_limit", sweep }
+    package enum Program: String, Sendable, CaseIterable {
+        case nothing, rehearseHello = "rehearse_hello", rehearseFloor = "rehearse_floor"
+        case observer = "tls_probe", limiter, setLimit = "set_limit", sweep
+
+        var isBaseline: Bool { self == .nothing || self == .rehearseHello || self == .rehearseFloor }
+    }
 
     private let object: OpaquePointer
     /// The same object once more, over the same maps, for the programs that were not needed at once.
@@ -96,7 +101,7 @@ package struct ProbeSettings: Sendable {
         var size = 0
         let bytes = unsafe weir_probe_object(isModern ? 1 : 0, &size)
         guard let again = unsafe weir_bpf_open(bytes, size) else { throw Self.refusal("reading the BPF object") }
-        for program in Program.allCases where program == first || program == .nothing {
+        for program in Program.allCases where program == first || program.isBaseline {
             unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
         }
         guard unsafe weir_bpf_share_maps(object, again) == 0, unsafe bpf_object__load(again) == 0 else {

@@ -41,10 +41,11 @@ private func currentLimits(_ kafka: KafkaConfiguration) throws -> [Limit] {
 }
 
 func listLimits(_ arguments: Arguments) throws -> CInt {
+    signal(SIGPIPE, SIG_IGN)
     let now = Instant(nanoseconds: Clock.wall)
     let limits = try currentLimits(brokers(arguments)).filter { $0.until > now }
     if arguments.text("format") == "json" {
-        for limit in limits { if try !Standard.output.write(limit.encoded() + [10]) { break } }
+        for limit in limits where try !Standard.output.write(limit.encoded() + [10]) { break }
         return 0
     }
     guard !limits.isEmpty else {

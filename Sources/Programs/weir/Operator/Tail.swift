@@ -21,18 +21,20 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
     }
     let follower: KafkaFollower
     do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail") } catch { throw Ending.cannot("Kafka: \(error)") }
-    var reader = MessageReader(), isRead = true
-    while isRead, signals.wait(milliseconds: 20) == nil {
+    var reader = MessageReader(), lines: [UInt8] = []
+    while signals.wait(milliseconds: 20) == nil {
         _ = follower.drain { event in
             switch event {
             case .record(let record):
                 let line = isJSON ? record.value.map { String(decoding: $0, as: UTF8.self) } : line(of: record, topic, &reader)
-                if let line { isRead = isRead && Standard.output.show(line + "\n") }
+                if let line { lines += Array(line.utf8) + [10] }
             case .notice(let notice):
                 if case .disconnected(let reason) = notice { complain("weir: Kafka does not answer: \(reason)") }
             default: break
             }
         }
+        guard try lines.isEmpty || Standard.output.write(lines) else { return 0 }
+        lines.removeAll(keepingCapacity: true)
     }
     return 0
 }
