@@ -19,6 +19,9 @@ package struct ProbeSettings: Sendable {
     /// What is loaded at once; the rest comes with `loadTheRest`, which a live node calls when it is attached. `nil`: all.
     package var first: KernelProbe.Program?
 
+    /// Which object: the one with may_goto or the one without. `nil` takes the first that the kernel accepts.
+    package var mayGoto: Bool?
+
     package init() {}
 
     func loads(_ program: KernelProbe.Program) -> Bool {
@@ -54,13 +57,13 @@ package struct ProbeSettings: Sendable {
 
     package init(_ policy: KernelPolicy, settings: ProbeSettings = ProbeSettings()) throws(ProbeError) {
         weir_bpf_quiet()
-        var modern = true
+        var modern = settings.mayGoto ?? true
         var opened: OpaquePointer?
         do {
-            unsafe opened = try Self.load(policy, settings, mayGoto: true)
+            unsafe opened = try Self.load(policy, settings, mayGoto: modern)
         } catch {
             // A verifier that does not know the instruction refuses it as invalid; everything else is final.
-            guard error.errno.rawValue == EINVAL else { throw error }
+            guard settings.mayGoto == nil, error.errno.rawValue == EINVAL else { throw error }
             modern = false
             unsafe opened = try Self.load(policy, settings, mayGoto: false)
         }
@@ -154,6 +157,9 @@ package struct ProbeSettings: Sendable {
         guard here < 0, let rest = unsafe rest else { return here }
         return unsafe bpf_program__fd(bpf_object__find_program_by_name(rest, program.rawValue))
     }
+
+    /// What the verifier went through to accept it (`bpf_prog_info`, since Linux 5.16).
+    package func verifiedInstructions(of program: Program) -> Int { Int(weir_bpf_verified(descriptor(of: program))) }
 
     // MARK: Policy, limits, allow-list
 

@@ -106,7 +106,7 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 	a->last_ns = l->now;
 	l->sequence = flow->base + a->filled;
 	a->reason = (__u8)weir_place(frame, a, l->segment.payload_at, relative, l->segment.payload_size);
-	stream = a->reason ? WEIR_STREAM_LONG : weir_unwrap(frame, a, s);
+	stream = a->reason ? WEIR_STREAM_LONG : weir_unwrap(a, s);
 	if (stream == WEIR_STREAM_MORE) {
 		if (a->filled < WEIR_STREAM_CAP)
 			return;
