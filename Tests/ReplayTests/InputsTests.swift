@@ -49,7 +49,7 @@ import Wire
         #expect(code == 3 && lines == ["weir: standard output: No space left on device"])
     }
 
-    @Test("A broker that is not there is told at once", arguments: ["127.0.0.1:1"])
+    @Test("A broker that is not there is told before the capture is read", arguments: ["127.0.0.1:1"])
     func broker(address: String) throws {
         let (code, lines) = try replay("--kafka", address, fixture("flood.pcap"))
         #expect(code == 3 && lines.count == 1 && lines[0].contains("Kafka at \(address)"))
