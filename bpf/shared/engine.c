@@ -151,6 +151,18 @@ void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 	weir_table_each(e->assemblies, sweep_one, &sweep);
 }
 
+void weir_engine_reset(struct weir_engine *e)
+{
+	weir_table_clear(e->flows);
+	weir_table_clear(e->half_open);
+	weir_table_clear(e->assemblies);
+	weir_table_clear(e->fingerprints);
+	weir_table_clear(e->limits);
+	weir_table_clear(e->allow);
+	memset(e->counters, 0, sizeof(e->counters));
+	e->records_size = 0;
+}
+
 void weir_engine_forget(struct weir_engine *e)
 {
 	e->records_size = 0;

@@ -90,12 +90,12 @@ WEIR_INLINE enum weir_incomplete_reason weir_place(weir_frame *frame, struct wei
 {
 	__u32 end = relative + size;
 
+	if (a->segments != 255)
+		a->segments++;
 	if (relative >= WEIR_STREAM_CAP)
 		return WEIR_REASON_TOO_LONG;
 	if (end > WEIR_STREAM_CAP)
 		end = WEIR_STREAM_CAP;
-	if (a->segments != 255)
-		a->segments++;
 	if (relative < a->filled) {		/* what is there stays: the first copy counts */
 		__u32 known = a->filled - relative;
 
