@@ -5,17 +5,19 @@ import Testing
 let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 private let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
 
-private var weir: String {
+private var program: String {
     [products, "\(root)/.build/debug", "\(root)/.build/release"].map { "\($0)/weir" }.first { access($0, X_OK) == 0 } ?? "weir"
 }
 
 func fixture(_ name: String) -> String { "\(root)/Tests/Fixtures/\(name)" }
 
 /// Runs `weir replay` to its end; standard error is among the lines.
-func replay(_ words: String...) throws -> (code: Int, lines: [String]) { try run([weir, "replay"] + words) }
+func replay(_ words: String...) throws -> (code: Int, lines: [String]) { try run([program, "replay"] + words) }
+
+func weir(_ words: String...) throws -> (code: Int, lines: [String]) { try run([program] + words) }
 
 /// A shell's pipeline, in which `weir` is the program under test.
-func shell(_ line: String) throws -> (code: Int, lines: [String]) { try run(["/bin/bash", "-o", "pipefail", "-c", "weir() { \(weir) \"$@\"; }; \(line)"]) }
+func shell(_ line: String) throws -> (code: Int, lines: [String]) { try run(["/bin/bash", "-o", "pipefail", "-c", "weir() { \(program) \"$@\"; }; \(line)"]) }
 
 private func run(_ words: [String]) throws -> (code: Int, lines: [String]) {
     var child = try Child("weir", words, output: true, errorsToo: true)
