@@ -114,7 +114,7 @@ let package = Package(
         tests("HTTPTests", ["HTTP"]),
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Wire"]),
-        tests("FingerprintsTests", ["Fingerprints", "Detection"]),
+        tests("FingerprintsTests", ["Fingerprints", "Detection", "Support"]),
         tests("PcapTests", ["Pcap", "Wire"]),
         tests("TerminalTests", ["Terminal"]),
         tests("FixtureTests", ["Pcap", "Detection", "Fingerprints"]),
