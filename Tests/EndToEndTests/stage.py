@@ -18,6 +18,8 @@ import urllib.request
 AGENT, SCENARIO = sys.argv[1:3]
 SERVER, SERVER6, CLIENT, CLIENT6, PORT = "198.51.100.2", "2001:db8:1::2", "203.0.113.66", "2001:db8::66", 443
 HOME = tempfile.TemporaryDirectory(prefix="weir-stage-")
+VENV = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.deps/venv/bin/python3")
+PYTHON = os.environ.get("WEIR_PYTHON") or (VENV if os.path.exists(VENV) else sys.executable)
 PORTS = iter(range(19750, 19800))
 processes = []
 
@@ -202,7 +204,7 @@ def clients():
     again = client.run("curl", "-sk", "--resolve", f"shop.example:{PORT}:{SERVER}", f"https://shop.example:{PORT}/").returncode
     six = client.handshakes([CLIENT6], 12, server=SERVER6)[CLIENT6]
     client.sh("ethtool -K innerc tso off gso off")
-    browser = client.run(os.environ.get("WEIR_PYTHON", sys.executable), "-c", f"""
+    browser = client.run(PYTHON, "-c", f"""
 from curl_cffi import Curl, CurlOpt
 c = Curl(); c.impersonate("chrome131"); c.setopt(CurlOpt.URL, b"https://shop.example/"); c.setopt(CurlOpt.RESOLVE, ["shop.example:{PORT}:{SERVER}"])
 c.setopt(CurlOpt.SSL_VERIFYPEER, 0); c.setopt(CurlOpt.SSL_VERIFYHOST, 0); c.setopt(CurlOpt.CONNECT_ONLY, 1); c.perform(); print("ok")""")
