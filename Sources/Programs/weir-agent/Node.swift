@@ -35,6 +35,8 @@ final class Node {
     var enforcedLatency = Latency()
     var policy: Policy
     var generation: UInt32 = 1
+    /// The policy's file as it was read last.
+    var policyStamp: FileStamp?
     var reloads = (accepted: 0, refused: 0)
     var refusedLimits = 0
     var isAttached = false
@@ -48,6 +50,7 @@ final class Node {
         self.settings = settings
         self.log = log
         policy = settings.policy
+        policyStamp = settings.policyStamp
         var loading = ProbeSettings()
         loading.first = policy.mode == .enforce ? .limiter : .observer
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
@@ -114,11 +117,11 @@ final class Node {
             }
             if has(.policy), let file {
                 file.watch.take()
-                reload()
+                reload(isAsked: false)
             }
             if has(.signals), let signal = signals.next() {
                 guard signal == Signals.hangUp else { break }
-                reload()
+                reload(isAsked: true)
             }
         }
         finish()
