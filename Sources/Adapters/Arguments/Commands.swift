@@ -79,7 +79,7 @@ extension Command {
             ]),
         ]),
         Command("doctor", "what this machine can do, and what is missing", options: Array(Option.broker.dropLast())),
-        Command("tail", "a topic, readable, from its beginning and on; ends with Ctrl-C", options: Option.broker, positionals: [
+        Command("tail", "a topic, readable, as it is written; ends with Ctrl-C", options: [Option(flag: "from-beginning", "what is in it already, too")] + Option.broker, positionals: [
             Positional("TOPIC", .choice(["events", "limits", "decisions"]), "which"),
         ]),
         Command("limits", "the operator's hand on the limits topic", subcommands: [
