@@ -49,7 +49,7 @@ private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -
     let outcomes = SourceOutcomes()
     for path in captures {
         do {
-            var capture = try Capture(path: path)
+            var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
             let (_, broken) = try Replay(policy: policy, kernel: false, allPorts: false, output: outcomes).run(&capture, spent: { .zero }, progress: { _ in })
             if let broken { throw broken }
         } catch let error as CaptureError { throw Ending.wrong("\(error)") }
