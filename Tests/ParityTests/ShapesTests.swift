@@ -100,6 +100,12 @@ struct Shape: Sendable, CustomTestStringConvertible {
         #expect(try kernel(shape.frames, policy, enforcing: enforcing) == native(shape.frames, policy, enforcing: enforcing))
     }
 
+    @Test("The object for kernels without may_goto says the same", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Shape.all.filter { !$0.name.contains("too long") })
+    func plain(shape: Shape) throws {
+        let policy = KernelPolicy(everything)
+        #expect(try kernel(shape.frames, policy, enforcing: true, mayGoto: false) == native(shape.frames, policy, enforcing: true))
+    }
+
     @Test("A hello cut anywhere is incomplete or malformed, never nameless", arguments: [false, true])
     func cut(named: Bool) {
         let c = Conversation(), stream = Hello(serverName: named ? "shop.example" : nil).stream()

@@ -48,9 +48,9 @@ static inline int weir_new_assembly(struct weir_frame *frame, const struct weir_
 	return weir_table_store(frame->engine->assemblies, key, &blank, BPF_ANY);
 }
 
-static inline void weir_become(struct weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
+static inline void weir_become(const struct weir_assembly *a, struct weir_scratch *s, __u32 length)
 {
-	memcpy(s, a, sizeof(*s));
+	memcpy(s->bytes, a->bytes + 5, length & (WEIR_STREAM_CAP - 1));
 }
 
 static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)

@@ -79,6 +79,15 @@ static inline int weir_bpf_run(int program, const void *frame, unsigned size, un
 	return error;
 }
 
+static inline unsigned weir_bpf_verified(int program)
+{
+	struct bpf_prog_info info;
+	__u32 size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return bpf_obj_get_info_by_fd(program, &info, &size) ? 0 : info.verified_insns;
+}
+
 /* A syscall program with its context. */
 static inline int weir_bpf_call(int program, void *context, unsigned size)
 {
