@@ -49,10 +49,10 @@ private func replay(_ path: String, _ policy: Policy, _ arguments: Arguments, _ 
     var progress = Progress(capture.name, total: capture.bytesTotal, now: .zero)
     let result = try replay.run(&capture) {
         // The bar goes before the figures come.
-        if let terminal { Standard.show(terminal.lineStart) }
+        if let terminal { Standard.error.show(terminal.lineStart) }
         return spent()
     } progress: { done in
-        if let terminal, let line = progress.line(done: done, now: spent(), on: terminal) { Standard.show(line) }
+        if let terminal, let line = progress.line(done: done, now: spent(), on: terminal) { Standard.error.show(line) }
     }
     return result
 }
