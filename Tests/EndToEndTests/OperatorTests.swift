@@ -23,7 +23,9 @@ struct OperatorTests {
             }
             #expect(try seen.integer("more") == 2)
             #expect(try seen.string("unknown") == "weir: 192.0.2.1/32 is not limited\n")
-            #expect(try seen.strings("last") == ["203.0.113.66/32"])
+            #expect(try seen.strings("last") == ["192.0.2.0/24", "203.0.113.0/24"])
+            #expect(try seen.integer("generous") == 3)
+            #expect(try seen.integer("generous_failed") > 0)
         }
     }
 

@@ -462,7 +462,7 @@ def weir(*words, code=0):
 
 def operator():
     """An operator's limit reaches the kernel by the topic and nothing else, and its release lifts it."""
-    client = stage(others=1)
+    client = stage(others=21)
     bootstrap = broker()
     kafka = ("--kafka", bootstrap)
     agent = Agent("--interface", "inner", "--policy", policy("observe"), *kafka)
@@ -482,9 +482,15 @@ def operator():
     unknown = weir("limits", "release", "192.0.2.1", *kafka, code=1)
     weir("limits", "release", "203.0.113.0/24", *kafka)
     wait("the release", lambda: len(client.handshakes([CLIENT], 4, name="shop.example")[CLIENT]["spans"]) == 4)
+    # A generous limit for a block gives no source in it more than its own three.
+    weir("limits", "release", CLIENT, *kafka)
+    weir("limits", "add", "203.0.113.0/24", "--per-second", "8", *kafka)
+    weir("limits", "add", "192.0.2.0/24", *kafka)
+    wait("both limits", lambda: "192.0.2.0/24" in weir("limits", *kafka) and agent.metric("weir_agent_limits_generation") >= 1)
+    generous = client.handshakes(["203.0.113.120"], 12)["203.0.113.120"]
     last = [json.loads(line)["prefix"] for line in weir("limits", "list", "--format", "json", *kafka).splitlines()]
     return {"nothing": nothing, "free": len(free[CLIENT]["spans"]), "observed": len(observed[CLIENT]["spans"]), "limited": most_in_a_second(both), "refused": sum(len(e["errors"]) for e in limited.values()),
-            "table": table, "listed": json.loads(lines[0]), "more": len(more), "unknown": unknown, "last": last}
+            "table": table, "listed": json.loads(lines[0]), "more": len(more), "unknown": unknown, "last": last, "generous": most_in_a_second(generous["spans"]), "generous_failed": len(generous["errors"])}
 
 
 def tail():

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void child(char *const argv[], const int fds[3], int flags, int report)
+static void child(char *const argv[], const int fds[3], int flags, int report, pid_t parent)
 {
 	sigset_t none;
 
@@ -26,6 +26,9 @@ static void child(char *const argv[], const int fds[3], int flags, int report)
 	sigprocmask(SIG_SETMASK, &none, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		goto failed;
+	/* Who died before that call will not tell us. */
+	if (getppid() != parent)
+		_exit(127);
 	if ((flags & WEIR_NEW_NETWORK) && unshare(CLONE_NEWNET) < 0)
 		goto failed;
 	execvp(argv[0], argv);
@@ -38,13 +41,13 @@ int weir_spawn(char *const argv[], int input, int output, int error, int flags)
 {
 	const int fds[3] = { input, output, error };
 	int report[2], failure = 0;
-	pid_t pid;
+	pid_t parent = getpid(), pid;
 
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		child(argv, fds, flags, report[1]);
+		child(argv, fds, flags, report[1], parent);
 	close(report[1]);
 	/* The pipe closes by itself when exec succeeds, so silence is success. */
 	if (pid > 0 && read(report[0], &failure, sizeof(failure)) == sizeof(failure)) {

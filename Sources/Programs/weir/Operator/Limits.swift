@@ -17,8 +17,22 @@ func brokers(_ arguments: Arguments) throws -> KafkaConfiguration {
     } catch let error as KafkaConfiguration.Problem { throw Ending.wrong("\(error)") }
 }
 
+/// Whether the broker has a topic; a follower of one that is not there would wait for it. Makes it first, if asked to.
+func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = false) throws -> Bool {
+    do {
+        let producer = try KafkaProducer(kafka, name: "weir")
+        if try producer.topics(withinMilliseconds: 10_000)[topic.name] != nil { return true }
+        guard makingIt else { return false }
+        if case .refused(let error)? = try producer.create([topic], withinMilliseconds: 10_000)[topic.name] { throw Ending.cannot("Kafka: \(topic.name): \(error)") }
+        return true
+    } catch is KafkaError {
+        throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?")
+    }
+}
+
 /// The limits topic as it stands: the last record of each key that is not a tombstone.
 private func currentLimits(_ kafka: KafkaConfiguration) throws -> [Limit] {
+    guard try hasTopic(.limits, kafka) else { return [] }
     let follower: KafkaFollower
     do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits") } catch { throw Ending.cannot("Kafka: \(error)") }
     var reader = MessageReader(), limits: [String: Limit] = [:], unreadable = 0
@@ -63,6 +77,8 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
 
 func addLimit(_ arguments: Arguments) throws -> CInt {
     let kafka = try brokers(arguments), now = Instant(nanoseconds: Clock.wall)
+    // With the settings that it needs, which a broker that makes topics by itself would not give it.
+    _ = try hasTopic(.limits, kafka, makingIt: true)
     let key = Limit.Key(prefix: arguments.prefix(at: 0), limitClass: LimitClass(id: arguments.text("class") ?? "") ?? .all)
     let generation = (try currentLimits(kafka).filter { $0.key == key }.map(\.generation).max() ?? 0) + 1
     var seed = SystemRandomNumberGenerator()

@@ -19,8 +19,10 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
     case "limits": Topic.limits
     default: Topic.decisions
     }
+    let isThere = try hasTopic(topic, kafka)
+    if !isThere { complain("weir: \(topic.name) is not there yet; the controller makes it, waiting") }
     let follower: KafkaFollower
-    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail", fromBeginning: arguments.has("from-beginning")) } catch { throw Ending.cannot("Kafka: \(error)") }
+    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning")) } catch { throw Ending.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
     while signals.wait(milliseconds: 20) == nil {
         _ = follower.drain { event in

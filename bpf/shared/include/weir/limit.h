@@ -157,6 +157,9 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 		r->action = WEIR_ALLOWED;
 		return 0;
 	}
+	s->own = weir_mapped(r->source) ? config->prefix4 : config->prefix6;
+	s->counted = 0;
+	/* Every limit that applies has to admit: a generous one for a block gives no source in it more than its own. */
 	s->offset = 0;				/* counts the turns, in map memory: see WEIR_TURN */
 	for (__u32 i = 0; WEIR_TURNS(i, WEIR_LENGTHS); i++) {
 		__u8 length;
@@ -172,7 +175,10 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 		limit = WEIR_LOOKUP(frame, limits, &key);
 		if (limit && weir_apply(frame, r, limit, now, 0)) {
 			r->limit_class = WEIR_CLASS_ALL;
-			return 0;
+			if (r->action != WEIR_ADMITTED)
+				return 0;
+			if (length == s->own)
+				s->counted |= 1 << WEIR_CLASS_ALL;
 		}
 		if (!(r->anomalies & config->anomalous))
 			continue;
@@ -180,13 +186,16 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 		limit = WEIR_LOOKUP(frame, limits, &key);
 		if (limit && weir_apply(frame, r, limit, now, 0)) {
 			r->limit_class = WEIR_CLASS_ANOMALOUS;
-			return 0;
+			if (r->action != WEIR_ADMITTED)
+				return 0;
+			if (length == s->own)
+				s->counted |= 1 << WEIR_CLASS_ANOMALOUS;
 		}
 	}
 	rule = limiting ? weir_rule_of(config, limiting) : 0;
-	if (!rule)
+	if (!rule || s->counted >> (rule->limit_class & 31) & 1)
 		return 0;
-	weir_mask_address(&key, r->source, weir_mapped(r->source) ? config->prefix4 : config->prefix6);
+	weir_mask_address(&key, r->source, s->own);
 	key.limit_class = rule->limit_class;
 	limit = WEIR_LOOKUP(frame, limits, &key);
 	if (!limit)

@@ -60,6 +60,8 @@ struct weir_scratch {
 	__u32 signatures_at, signatures_size; /* body of extension 13 */
 	__u32 message_length;		/* as announced, header included; of an assembled hello */
 	__u32 message_records;
+	__u32 own;			/* the policy's own prefix length for this source, while deciding */
+	__u32 counted;			/* a bit for each class whose limit of that length has counted it; in map memory, see WEIR_TURN */
 };
 
 #define WEIR_RANGES 8
