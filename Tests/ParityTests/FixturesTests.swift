@@ -1,22 +1,9 @@
+import Detection
 import Glibc
-import Pcap
 import Probe
 import Support
 import Testing
 import Wire
-
-private let folder = #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Fixtures/"
-
-private func frames(of name: String) throws -> [[UInt8]] {
-    var capture = try Capture(path: folder + name)
-    var frames: [[UInt8]] = []
-    while try capture.next({ _, bytes in frames.append(bytes.withUnsafeBytes { Array($0) }) }) {}
-    return frames
-}
-
-private let recordings = ["browser", "browser-offloads", "curl", "curl-no-name", "cut-frames", "empty-name", "flood", "garbage", "gnutls", "gnutls-no-name", "http", "lone-hello", "many-records",
-                          "many-segments", "openssl-address-as-name", "openssl-nanoseconds", "openssl-tls10-no-name", "openssl-tls11", "openssl-tls12", "openssl-tls12-no-name", "openssl-tls13",
-                          "openssl-tls13-no-name", "openssl-v6", "openssl-v6-no-name", "python", "python-no-name", "ssh", "truncated", "vlan-no-name"]
 
 /// SplitMix64: the same mutants each time.
 private struct Seeded: RandomNumberGenerator {
@@ -47,22 +34,87 @@ private func mutant(_ frames: [[UInt8]], seed: UInt64) -> [[UInt8]] {
     return frames
 }
 
-@Suite(.enabled(if: geteuid() == 0, "loading BPF needs root")) struct FixturesTests {
-    @Test("The kernel and the native engine write the same bytes for every frame of every recording", arguments: recordings)
-    func recording(name: String) throws {
-        let frames = try frames(of: "\(name).pcap").filter { $0.count <= 3712 }
-        let policy = KernelPolicy(everything)
-        let here = native(frames, policy, enforcing: true)
-        #expect(!here.isEmpty)
-        #expect(try kernel(frames, policy, enforcing: true) == here)
+/// As `--all-ports` watches: either end of a connection may be the server's.
+private let everyPort: Policy = {
+    var policy = everything
+    policy.ports = Array(1...UInt16.max)
+    return policy
+}()
+
+/// A connection for each prefix of a client's stream, each ended by a reset.
+private func prefixes(of stream: [UInt8], upTo length: Int) -> [[UInt8]] {
+    (1..<max(length, 1)).flatMap { count -> [[UInt8]] in
+        let c = Conversation(clientPort: UInt16(10_000 + count))
+        return c.handshake + [c.data(Array(stream.prefix(count)), at: 0), c.data([], at: count, flags: Conversation.reset)]
+    }
+}
+
+@Suite struct FixturesTests {
+    @Test("What tshark says of each hello the probe says too: its frame, its source, its name, and whether it lacks one", arguments: Recording.all)
+    func verdicts(recording: Recording) throws {
+        var engine = NativeEngine(KernelPolicy(everything), enforcing: false)
+        var found: [Expected] = [], claims: [Bool] = []
+        for (index, frame) in recording.frames.enumerated() {
+            engine.run(frame.span.bytes, wireSize: frame.count, at: 1_000_000_000 + UInt64(index) * 1000) { record in
+                guard let verdict = Verdict(record), verdict.handshake.completeness != .incomplete, !verdict.handshake.anomalies.contains(.notTLS),
+                      let hello = ClientHello(verdict.raw), !hello.isPartial else { return }
+                found.append(Expected(frame: index + 1, source: "\(verdict.handshake.source)", name: hello.serverName ?? ""))
+                claims.append(verdict.handshake.anomalies.contains(.missingSNI))
+            }
+        }
+        let expected = Expected.byFile[recording.file] ?? []
+        #expect(found == expected)
+        // An empty list of names is another anomaly than none.
+        #expect(claims == expected.map { $0.name.isEmpty && recording.file != "empty-name.pcap" })
     }
 
-    @Test("They agree on 232 mutants as well", arguments: 0..<8 as Range<UInt64>)
+    @Test("No recorded client, cut anywhere, is said to lack a name", arguments: Recording.all)
+    func cut(recording: Recording) {
+        for stream in Set(recording.clientStreams) {
+            let end = Recording.endOfHello(in: stream), frames = prefixes(of: stream, upTo: end ?? stream.count + 1)
+            let verdicts = native(frames, KernelPolicy(everything))
+            #expect(verdicts.allSatisfy { !$0.handshake.anomalies.contains(.missingSNI) && !$0.handshake.anomalies.contains(.emptySNI) })
+            if end != nil {
+                #expect(verdicts.count == stream.count - 1, "one verdict for each length")
+                #expect(verdicts.allSatisfy { $0.handshake.completeness == .incomplete && $0.handshake.anomalies.isEmpty })
+            }
+        }
+    }
+
+    @Test("With every port watched the same hellos are found, and the servers' answers are not among them", arguments: Recording.all)
+    func everyPortNative(recording: Recording) {
+        func whole(_ policy: Policy) -> [[UInt8]] { native(recording.frames, KernelPolicy(policy)).filter { $0.handshake.completeness != .incomplete }.map(\.bytes) }
+        #expect(whole(everyPort) == whole(everything))
+    }
+}
+
+@Suite(.enabled(if: geteuid() == 0, "loading BPF needs root")) struct KernelFixturesTests {
+    @Test("The kernel and the native engine write the same bytes for every frame of every recording", arguments: Recording.all)
+    func recording(recording: Recording) throws {
+        let policy = KernelPolicy(everything), here = native(recording.framesForKernel, policy, enforcing: true)
+        #expect(!here.isEmpty)
+        #expect(try kernel(recording.framesForKernel, policy, enforcing: true) == here)
+    }
+
+    @Test("With every port watched too", arguments: Recording.all)
+    func everyPortKernel(recording: Recording) throws {
+        let policy = KernelPolicy(everyPort)
+        #expect(try kernel(recording.framesForKernel, policy, enforcing: true) == native(recording.framesForKernel, policy, enforcing: true))
+    }
+
+    @Test("And for every prefix of a recorded client", arguments: Recording.all)
+    func cut(recording: Recording) throws {
+        guard let stream = recording.clientStreams.first else { return }
+        let frames = prefixes(of: stream, upTo: stream.count + 1)
+        #expect(try kernel(frames, KernelPolicy(everything)) == native(frames, KernelPolicy(everything)))
+    }
+
+    @Test("They agree on 240 mutants as well", arguments: 0..<8 as Range<UInt64>)
     func mutants(round: UInt64) throws {
         let policy = KernelPolicy(everything)
-        for (number, name) in recordings.enumerated() {
-            let frames = mutant(try frames(of: "\(name).pcap").filter { $0.count <= 3712 }, seed: round << 32 | UInt64(number))
-            #expect(try kernel(frames, policy, enforcing: true) == native(frames, policy, enforcing: true), "\(name), round \(round)")
+        for (number, recording) in Recording.all.enumerated() {
+            let frames = mutant(recording.framesForKernel, seed: round << 32 | UInt64(number))
+            #expect(try kernel(frames, policy, enforcing: true) == native(frames, policy, enforcing: true), "\(recording.file), round \(round)")
         }
     }
 }
