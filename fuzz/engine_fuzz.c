@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The shared probe under libFuzzer. The first byte says what the rest is: frames, each behind its length, or client
- * bytes that are put into TCP segments behind a real handshake, in sizes that the input chooses.
+ * bytes that are put into TCP segments behind a real handshake, in sizes that the input chooses; and whether the TLS
+ * ports are watched or, as `weir replay --all-ports` does, all of them.
  */
 #include <weir/engine.h>
 
@@ -10,6 +11,7 @@
 #include <string.h>
 
 static struct weir_engine *engine;
+static struct weir_config usual, every_port;
 static __u64 now = 1;
 
 static void run(const __u8 *bytes, __u32 size)
@@ -60,6 +62,7 @@ static void check(void)
 		memcpy(&size, engine->records + at, 8);
 		memcpy(&r, engine->records + at + 8, sizeof(r));
 		assert(size == sizeof(r) + r.raw_length);
+		assert(r.raw_length < WEIR_STREAM_CAP);
 		assert(r.wire_version == WEIR_WIRE_VERSION);
 		assert(r.completeness != WEIR_INCOMPLETE || (!r.anomalies && !r.raw_length && r.action == WEIR_OBSERVED));
 		assert(r.proof || r.action == WEIR_PASSED || r.action == WEIR_OBSERVED);
@@ -90,6 +93,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	engine->config.proof = WEIR_TRACKED;
 	engine->config.capture = WEIR_CAPTURE_ALL;
 	engine->config.hello_timeout_ns = 10 * WEIR_SECOND;
+	usual = every_port = engine->config;
+	for (__u32 port = 1; port <= 65535; port++)
+		weir_config_watch(&every_port, (__u16)port);
 	return 0;
 }
 
@@ -100,6 +106,7 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 
 	if (!size)
 		return 0;
+	weir_engine_use(engine, data[0] & 32 ? &every_port : &usual);
 	if (data[0] & 1) {
 		for (size_t at = 1; at + 2 <= size; ) {
 			__u32 n = (__u32)data[at] << 8 | data[at + 1];

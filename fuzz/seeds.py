@@ -17,3 +17,4 @@ for path in sorted(source.glob("*.pcap")):
         if 40 < start < 100:
             (target / f"{path.stem}-{at}").write_bytes(b"\x00\xb5" + frame[start:])
     (target / path.stem).write_bytes(b"\x01" + frames)
+    (target / f"{path.stem}-every-port").write_bytes(b"\x21" + frames)

@@ -6,78 +6,10 @@ import Support
 import Testing
 import Wire
 
-private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
-private let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
-
-private var weir: String {
-    [products, "\(root)/.build/debug", "\(root)/.build/release"].map { "\($0)/weir" }.first { access($0, X_OK) == 0 } ?? "weir"
-}
-
-private func fixture(_ name: String) -> String { "\(root)/Tests/Fixtures/\(name)" }
-
-/// Runs `weir replay` to its end; standard error is among the lines.
-private func replay(_ words: String...) throws -> (code: Int, lines: [String]) {
-    var child = try Child("weir", [weir, "replay"] + words, output: true, errorsToo: true)
-    var bytes: [UInt8] = []
-    while let more = child.take() {
-        bytes += more
-        if more.isEmpty {
-            var target = pollfd(fd: child.outputDescriptor, events: Int16(POLLIN), revents: 0)
-            poll(&target, 1, 1000)
-        }
-    }
-    var code: Int?
-    while code == nil { code = child.poll() }
-    return (code!, String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
-}
-
-/// A pcap of Ethernet frames with their times in nanoseconds.
-private func capture(_ frames: [(time: UInt64, bytes: [UInt8])]) -> [UInt8] {
-    func word(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
-    var file: [UInt8] = word(0xa1b2_3c4d) + [2, 0, 4, 0] + word(0) + word(0) + word(65535) + word(1)
-    for frame in frames { file += word(Int(frame.time / 1_000_000_000)) + word(Int(frame.time % 1_000_000_000)) + word(frame.bytes.count) + word(frame.bytes.count) + frame.bytes }
-    return file
-}
-
-private final class TemporaryFile {
-    let path: String
-    init(_ bytes: [UInt8]) throws {
-        var template = Array("/tmp/weir-replay-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        close(descriptor)
-        guard File.write(path, bytes) else { throw Errno.current }
-    }
-    deinit { unlink(path) }
-}
-
 @Suite struct ReplayTests {
-    static let attack: [UInt8] = {
-        var frames: [(time: UInt64, bytes: [UInt8])] = []
-        // 50 nameless hellos a second for 20 seconds, and somebody with a name once a second.
-        for number in 0..<1000 as Range<UInt64> {
-            let start = 1_700_000_000_000_000_000 + number * 20_000_000
-            let c = Conversation(clientPort: 10_000 + UInt16(number))
-            for (index, frame) in (c.handshake + [c.data(Hello(serverName: nil).stream(), at: 0)]).enumerated() { frames.append((start + UInt64(index) * 100_000, frame)) }
-            if number % 50 == 0 {
-                let good = Conversation(client: Address("203.0.113.10")!, clientPort: 20_000 + UInt16(number))
-                for (index, frame) in (good.handshake + [good.data(Hello().stream(), at: 0)]).enumerated() { frames.append((start + 1_000_000 + UInt64(index) * 100_000, frame)) }
-            }
-        }
-        return capture(frames)
-    }()
-
-    static let policy = Array("""
-    apiVersion: weir.dev/v1alpha1
-    kind: ThrottlePolicy
-    metadata: {name: replay}
-    spec: {scaleOut: {targets: [{match: {ports: [443]}, workload: shop/web, min: 2, max: 6}]}}
-
-    """.utf8)
-
     @Test("An attack in a capture is limited, told once a second and answered by one decision, the same each time")
     func attack() throws {
-        let file = try TemporaryFile(Self.attack), policy = try TemporaryFile(Self.policy)
+        let file = try TemporaryFile(Attack.capture), policy = try TemporaryFile(Attack.policy)
         let (code, lines) = try replay("--format", "json", "--policy", policy.path, file.path)
         #expect(code == 0)
         #expect(try replay("--format", "json", "--policy", policy.path, file.path).lines == lines)
@@ -102,6 +34,9 @@ private final class TemporaryFile {
                     try object.object("reason") { reason throws(JSONError) in #expect(try reason.integer("events_in_window") == 13) }
                 default:
                     #expect(try object.integer("handshakes") == 1020)
+                    // At most three in each of twenty seconds, and a source that goes on is not shut out either.
+                    let refused = try object.integer("refused")
+                    #expect((1000 - 60...1000 - 40).contains(refused))
                     try object.object("anomalies") { anomalies throws(JSONError) in #expect(try anomalies.integer("missing_sni") == 1000) }
                 }
             }
@@ -128,12 +63,15 @@ private final class TemporaryFile {
 
     @Test("What is no capture, or stops in the middle, gets one line and exit code 2")
     func wrong() throws {
-        for (bytes, part) in [([], "empty"), (Array("not a capture at all, but long enough".utf8), ""), (Array(Self.attack.prefix(5000)), "ends inside frame")] as [([UInt8], String)] {
+        for (bytes, part) in [([], "empty"), (Array("not a capture at all, but long enough".utf8), "is no packet capture"), (Attack.corrupt, "frame 101 is corrupt"), (Array(Attack.capture.prefix(5000)), "ends inside frame")] as [([UInt8], String)] {
             let file = try TemporaryFile(bytes)
             let (code, lines) = try replay("--format", "json", file.path)
             #expect(code == 2)
             #expect(lines.last?.contains(part) == true, "\(lines.suffix(1))")
             #expect(lines.filter { !$0.hasPrefix("{") }.count == 1)
+            // What came before is shown first.
+            #expect(lines.contains { $0.hasPrefix(#"{"type":"summary""#) } == part.contains("frame"))
+            #expect(lines.contains { $0.hasPrefix(#"{"type":"handshake""#) } == part.contains("frame"))
         }
         #expect(try replay("/nowhere.pcap").code == 2)
     }

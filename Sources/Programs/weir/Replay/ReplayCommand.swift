@@ -32,7 +32,7 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
             complain("weir: \(error)")
             isBroken = true
         } catch is ReaderGone {
-            return 0
+            return isBroken ? 2 : 0
         }
     }
     try rehearsal?.finish()
