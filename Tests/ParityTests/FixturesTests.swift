@@ -34,13 +34,6 @@ private func mutant(_ frames: [[UInt8]], seed: UInt64) -> [[UInt8]] {
     return frames
 }
 
-/// As `--all-ports` watches: either end of a connection may be the server's.
-private let everyPort: Policy = {
-    var policy = everything
-    policy.ports = Array(1...UInt16.max)
-    return policy
-}()
-
 /// A connection for each prefix of a client's stream, each ended by a reset.
 private func prefixes(of stream: [UInt8], upTo length: Int) -> [[UInt8]] {
     (1..<max(length, 1)).flatMap { count -> [[UInt8]] in

@@ -1,6 +1,7 @@
 import Glibc
 import JSON
 import Linux
+import Support
 import Testing
 import Wire
 
@@ -94,6 +95,18 @@ private func names(in line: String) -> [String] {
         #expect(lines.contains { $0.contains("scale shop/web 2 → 3 at 12.") })
         #expect(lines.last == "hellos 1,020 · complete 1,020 · incomplete 0 · unproven 0")
         #expect(try replay("--all", file.path).lines.filter { $0.contains("203.0.113.66:") }.count == 1000)
+    }
+
+    @Test("A coalesced event stands where it happened, before what came while it waited")
+    func order() throws {
+        var frames: [(time: UInt64, bytes: [UInt8])] = []
+        for (number, (milliseconds, name)) in ([(0, nil), (300, nil), (600, "shop.example"), (3000, "shop.example")] as [(UInt64, String?)]).enumerated() {
+            let c = Conversation(clientPort: 10_000 + UInt16(number)), start = 1_700_000_000_000_000_000 + milliseconds * 1_000_000
+            for (index, frame) in (c.handshake + [c.data(Hello(serverName: name).stream(), at: 0)]).enumerated() { frames.append((start + UInt64(index), frame)) }
+        }
+        let file = try TemporaryFile(pcap(frames))
+        let types = try replay("--format", "json", file.path).lines.map { String($0.split(separator: "\"")[3]) }
+        #expect(types == ["handshake", "event", "handshake", "event", "handshake", "handshake", "summary"])
     }
 
     @Test("Standard input is a capture like any other")

@@ -27,6 +27,9 @@ import Wire
                     #expect(try object.string("proof") == "tracked")
                 case "event":
                     events += 1
+                    // The policy observes; replay says what enforcing would have done.
+                    let action = try object.string("action")
+                    #expect(action == (events == 1 ? "limited" : "already_limited"))
                     try object.object("counts") { counts throws(JSONError) in #expect(try counts.integer("seen") - counts.integer("reset") <= 4) }
                 case "decision":
                     decisions += 1
@@ -35,7 +38,8 @@ import Wire
                 default:
                     #expect(try object.integer("handshakes") == 1020)
                     // At most three in each of twenty seconds, and a source that goes on is not shut out either.
-                    let refused = try object.integer("refused")
+                    let refused = try object.integer("refused"), limits = try object.integer("limits")
+                    #expect(limits >= 1)
                     #expect((1000 - 60...1000 - 40).contains(refused))
                     try object.object("anomalies") { anomalies throws(JSONError) in #expect(try anomalies.integer("missing_sni") == 1000) }
                 }
