@@ -136,6 +136,20 @@ private func names(in line: String) -> [String] {
         #expect(all.filter { $0.contains(#""type":"handshake""#) && $0.contains(#""anomalies":["missing_sni"]"#) }.count == 1)
     }
 
+    @Test("A capture rehearsed twice is twice as many events, none of them a duplicate to a consumer")
+    func rehearsal() throws {
+        let broker = try Child("broker", [weir, "broker"], input: true, output: true)
+        let address = try #require(lines(1, of: broker).first)
+        for _ in 0..<2 { #expect(try replay("--kafka", address, fixture("flood.pcap")).code == 0) }
+        let tail = try Child("tail", [weir, "tail", "events", "--format", "json", "--kafka", address], output: true)
+        var parser = JSONParser(), ids: [String] = []
+        for line in lines(4, of: tail) {
+            let bytes = Array(line.utf8)
+            ids.append(try parser.object(bytes.span.bytes) { object throws(JSONError) in try object.string("id") })
+        }
+        #expect(ids.count == 4 && Set(ids).count == 4, "\(ids)")
+    }
+
     @Test("A broker that is not there is told in one line, with exit code 3")
     func noBroker() throws {
         let (code, lines) = try replay("--kafka", "127.0.0.1:1", fixture("flood.pcap"))

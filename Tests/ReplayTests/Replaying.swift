@@ -33,6 +33,19 @@ private func run(_ words: [String]) throws -> (code: Int, lines: [String]) {
     return (code!, String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
 }
 
+/// The child's first `count` lines; fewer when it ends before.
+func lines(_ count: Int, of child: borrowing Child) -> [String] {
+    var bytes: [UInt8] = []
+    while bytes.count(where: { $0 == 10 }) < count, let more = child.take() {
+        bytes += more
+        if more.isEmpty {
+            var target = pollfd(fd: child.outputDescriptor, events: Int16(POLLIN), revents: 0)
+            poll(&target, 1, 1000)
+        }
+    }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+}
+
 /// A pcap of Ethernet frames with their times in nanoseconds.
 func pcap(_ frames: [(time: UInt64, bytes: [UInt8])]) -> [UInt8] {
     func word(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
