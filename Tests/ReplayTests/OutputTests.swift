@@ -109,6 +109,19 @@ private func names(in line: String) -> [String] {
         #expect(types == ["handshake", "event", "handshake", "event", "handshake", "handshake", "summary"])
     }
 
+    @Test("A hello that stops half way has timed out after ten seconds, and at the end of a capture says that the capture ended", arguments: geteuid() == 0 ? ["native", "kernel"] : ["native"])
+    func unfinished(engine: String) throws {
+        var frames: [(time: UInt64, bytes: [UInt8])] = []
+        for (number, seconds) in ([0, 20] as [UInt64]).enumerated() {
+            let c = Conversation(clientPort: 10_000 + UInt16(number)), half = Array(Hello(serverName: nil).stream().prefix(80))
+            for (index, frame) in (c.handshake + [c.data(half, at: 0)]).enumerated() { frames.append((1_700_000_000_000_000_000 + seconds * 1_000_000_000 + UInt64(index), frame)) }
+        }
+        let file = try TemporaryFile(pcap(frames))
+        let lines = try replay("--format", "json", "--engine", engine, file.path).lines
+        let reasons = ["timeout", "capture"].map { reason in lines.filter { $0.contains(#""incomplete.reason":"\#(reason)""#) && $0.contains(#""anomalies":[]"#) }.count }
+        #expect(reasons == [1, 1] && lines.count == 3)
+    }
+
     @Test("Standard input is a capture like any other")
     func standardInput() throws {
         let named = try replay("--format", "json", fixture("flood.pcap")).lines.dropLast()
