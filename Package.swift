@@ -98,7 +98,7 @@ let package = Package(
         // Tests
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Linux", "Probe", "Support", "Wire"]),
+        tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Linux", "Probe", "Support", "Wire", "weir-agent"]),
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["stage.py"]),
         tests("ParityTests", ["Detection", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
@@ -114,7 +114,7 @@ let package = Package(
         tests("HTTPTests", ["HTTP"]),
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Wire"]),
-        tests("FingerprintsTests", ["Fingerprints", "Detection"]),
+        tests("FingerprintsTests", ["Fingerprints", "Detection", "Support"]),
         tests("PcapTests", ["Pcap", "Wire"]),
         tests("TerminalTests", ["Terminal"]),
         tests("FixtureTests", ["Pcap", "Detection", "Fingerprints"]),

@@ -146,12 +146,10 @@ WEIR_INLINE int weir_new_assembly(weir_frame *frame, const struct weir_flow_key 
 	return template ? (int)bpf_map_update_elem(&assemblies, key, template, BPF_ANY) : -1;
 }
 
-/* The stream's bytes become the scratch's message in one copy; what the copy puts elsewhere in it is written anew. */
-WEIR_INLINE void weir_become(weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
+/* The message behind the stream's first record header becomes the scratch's. (BPF has no other copy of unknown length.) */
+WEIR_INLINE void weir_become(const struct weir_assembly *a, struct weir_scratch *s, __u32 length)
 {
-	__u32 zero = 0;
-
-	bpf_map_update_elem(&scratches, &zero, a, BPF_ANY);
+	bpf_probe_read_kernel(s->bytes, length & (WEIR_STREAM_CAP - 1), a->bytes + 5);
 }
 
 WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Observes TLS handshakes in both directions and records each verdict. It never drops and never changes a frame. */
 
-/* `nothing` is what bench/ measures the others against. */
-SEC("tc")
-int nothing(struct __sk_buff *skb)
-{
-	return TC_ACT_UNSPEC;
-}
-
 SEC("tc")
 int tls_probe(struct __sk_buff *skb)
 {

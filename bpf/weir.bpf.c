@@ -36,3 +36,4 @@ WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, __u8 direction, int en
 #include "tls_probe.bpf.c"
 #include "limiter.bpf.c"
 #include "sweep.bpf.c"
+#include "bench.bpf.c"

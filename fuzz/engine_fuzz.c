@@ -27,16 +27,20 @@ static void run(const __u8 *bytes, __u32 size)
 	free(copy);
 }
 
+static __u16 port;
+
 static void segment(__u8 flags, __u32 sequence, __u32 acknowledged, const __u8 *payload, __u32 size, int from_client)
 {
-	__u8 f[54 + 2048] = { [12] = 8, [14] = 0x45, [22] = 64, [23] = 6, [26] = 203, 0, 113, 66, 198, 51, 100, 2 };
+	static __u8 f[54 + 8192];
+	const __u8 start[] = { [12] = 8, [14] = 0x45, [22] = 64, [23] = 6, [26] = 203, 0, 113, 66, 198, 51, 100, 2, [34] = (__u8)(port >> 8), (__u8)port, 1, 187 };
 	__u32 total = 40 + size;
 
+	memcpy(f, start, sizeof(start));
 	if (!from_client) {
-		memcpy(f + 26, (__u8[]){ 198, 51, 100, 2, 203, 0, 113, 66 }, 8);
-		memcpy(f + 34, (__u8[]){ 1, 187, 156, 64 }, 4);
-	} else {
-		memcpy(f + 34, (__u8[]){ 156, 64, 1, 187 }, 4);
+		memcpy(f + 26, start + 30, 4);
+		memcpy(f + 30, start + 26, 4);
+		memcpy(f + 34, start + 36, 2);
+		memcpy(f + 36, start + 34, 2);
 	}
 	f[16] = (__u8)(total >> 8);
 	f[17] = (__u8)total;
@@ -53,7 +57,7 @@ static void segment(__u8 flags, __u32 sequence, __u32 acknowledged, const __u8 *
 /* Each record keeps what it promises, and every verdict is accounted for. */
 static void check(void)
 {
-	__u64 outcomes = 0;
+	__u64 outcomes = 0, records = 0;
 
 	for (size_t at = 0; at < engine->records_size; ) {
 		struct weir_handshake r;
@@ -64,6 +68,9 @@ static void check(void)
 		assert(size == sizeof(r) + r.raw_length);
 		assert(r.raw_length < WEIR_STREAM_CAP);
 		assert(r.wire_version == WEIR_WIRE_VERSION);
+		assert(r.raw_length < WEIR_STREAM_CAP && r.server_name_length <= r.raw_length && r.alpn_length <= r.raw_length);
+		assert(!(r.anomalies >> WEIR_ANOMALY_COUNT) && r.segments && r.proof <= WEIR_TRACKED);
+		records++;
 		assert(r.completeness != WEIR_INCOMPLETE || (!r.anomalies && !r.raw_length && r.action == WEIR_OBSERVED));
 		assert(r.proof || r.action == WEIR_PASSED || r.action == WEIR_OBSERVED);
 		/* What could not be read to its end lacks nothing that one could know of. */
@@ -74,7 +81,45 @@ static void check(void)
 		outcomes += engine->counters[i];
 	assert(engine->counters[WEIR_COUNT_SEEN] == engine->counters[WEIR_COUNT_EMITTED] + engine->counters[WEIR_COUNT_LOST]);
 	assert(engine->counters[WEIR_COUNT_SEEN] == outcomes);
-	weir_engine_forget(engine);
+	assert(engine->counters[WEIR_COUNT_EMITTED] == records);
+}
+
+/* The first record of a client port; NULL if there is none. */
+static const __u8 *record_of(__u16 wanted)
+{
+	for (size_t at = 0; at < engine->records_size; ) {
+		const __u8 *found = engine->records + at + 8;
+		struct weir_handshake r;
+		__u64 size;
+
+		memcpy(&size, engine->records + at, 8);
+		memcpy(&r, found, sizeof(r));
+		if (r.source_port == wanted)
+			return found;
+		at += 8 + ((size + 7) & ~7ULL);
+	}
+	return 0;
+}
+
+/* How a hello was cut into segments does not matter: the same bytes in one piece and in many get the same verdict. */
+static void compare(__u16 whole, __u16 pieces)
+{
+	const __u8 *one = record_of(whole), *other = record_of(pieces);
+	struct weir_handshake a, b;
+
+	if (!one)
+		return;
+	memcpy(&a, one, sizeof(a));
+	/* What is no proper hello is judged by its first bytes, and how many those are depends on the cut. */
+	if (a.completeness == WEIR_INCOMPLETE || a.anomalies & (1 << WEIR_MALFORMED_HELLO | 1 << WEIR_NOT_TLS) || !a.hello_length)
+		return;
+	assert(other);
+	memcpy(&b, other, sizeof(b));
+	if (b.completeness == WEIR_INCOMPLETE)
+		return;			/* more holes than are tracked, or too long */
+	assert(a.anomalies == b.anomalies && a.fingerprint == b.fingerprint && a.version == b.version && a.hello_length == b.hello_length);
+	assert(a.server_name_length == b.server_name_length && a.extension_count == b.extension_count && a.cipher_count == b.cipher_count);
+	assert(a.raw_length == b.raw_length && !memcmp(one + sizeof(a), other + sizeof(b), a.raw_length));
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -101,9 +146,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 {
-	static __u32 number;
-	__u32 client = ++number * 7919, server = number * 104729;
+	__u32 client = 7919, server = 104729;
 
+	/* Nothing of the last input is left, so that what an input finds it finds again. */
+	weir_engine_reset(engine);
+	now = 1;
 	if (!size)
 		return 0;
 	weir_engine_use(engine, data[0] & 32 ? &every_port : &usual);
@@ -120,11 +167,16 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 	} else if (size > 2) {
 		__u32 most = 1 + data[1] * 8u, left = (__u32)size - 2;
 
+		port = 40000;
+		segment(2, client, 0, data, 0, 1);
+		segment(18, server, client + 1, data, 0, 0);
+		segment(24, client + 1, server + 1, data + 2, left > 8000 ? 8000 : left, 1);
+		port = 40001;
 		segment(2, client, 0, data, 0, 1);
 		segment(18, server, client + 1, data, 0, 0);
 		for (__u32 at = 0; at < left; at += most) {
 			/* Every other pair turned round, and now and then one twice. */
-			__u32 here = data[0] & 2 && at + most < left ? (at / most & 1 ? at - most : at + most) : at;
+			__u32 here = !(data[0] & 2) ? at : at / most & 1 ? at - most : at + most < left ? at + most : at;
 			__u32 n = left - here < most ? left - here : most;
 
 			segment(24, client + 1 + here, server + 1, data + 2 + here, n, 1);
@@ -133,6 +185,7 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 		}
 		if (data[0] & 8)
 			segment(17, client + 1 + left, server + 1, data, 0, 1);
+		compare(40000, 40001);
 	}
 	if (data[0] & 16)
 		weir_engine_sweep(engine, now, 1);

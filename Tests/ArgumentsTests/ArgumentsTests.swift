@@ -78,7 +78,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         ("replay -p a", "weir replay: `-p`: options are long here, such as --help"),
         ("reply a", "weir: `reply`: no such command; did you mean replay?"),
         ("frobnicate", "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, tail, limits, broker and completion"),
-        ("policy", "weir policy: a command is missing; there is check"),
+        ("policy", "weir policy: a command is missing; there are check and rehearse"),
         ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
         ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
         ("policy check a b", "weir policy check: `b`: one too many"),

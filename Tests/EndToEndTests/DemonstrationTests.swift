@@ -7,10 +7,12 @@ import Testing
 struct DemonstrationTests {
     @Test("The demonstration keeps its promises, and its summary has what scripts rely on")
     func promises() throws {
-        let path = "/tmp/weir-summary-\(getpid()).json"
+        let path = "/tmp/weir-summary-\(newMark()).json", mark = newMark()
         defer { unlink(path) }
-        let (code, text) = try output(of: [program("weir"), "run", "--for", "20s", "--summary", path])
+        let (code, text) = try output(of: ["env", "WEIR_TEST=\(mark)", program("weir"), "run", "--for", "20s", "--summary", path])
         #expect(code == 0, "\(text)")
+        #expect(marked(mark) == [])
+        #expect(leftOutside() == [])
         let bytes = Array((File.read(path, limit: 65_536) ?? "").utf8)
         var parser = JSONParser()
         try parser.object(bytes.span.bytes) { summary throws(JSONError) in
@@ -45,39 +47,70 @@ struct DemonstrationTests {
         }
     }
 
+    @Test("Ctrl-C ends it early, with a summary of what there was, and is no failure", arguments: ["hellos", "00:02 of"])
+    func interrupted(after line: String) throws {
+        let path = "/tmp/weir-summary-\(newMark()).json", mark = newMark()
+        defer { unlink(path) }
+        var run = try Child("weir", ["env", "WEIR_TEST=\(mark)", program("weir"), "run", "--for", "60s", "--summary", path], output: true, errorsToo: true)
+        try wait("it runs") { run.take().map { String(decoding: $0, as: UTF8.self).contains(line) } ?? false }
+        kill(run.pid, SIGINT)
+        let (code, text) = try end(of: &run)
+        #expect(code == 0, "\(text)")
+        #expect(marked(mark) == [])
+        let bytes = Array((File.read(path, limit: 65_536) ?? "").utf8)
+        var parser = JSONParser()
+        try parser.object(bytes.span.bytes) { summary throws(JSONError) in
+            #expect(try summary.integer("seconds") < 60)
+            #expect(try summary.boolean("counters_balance"))
+            #expect(try summary.strings("left_behind") == [])
+        }
+    }
+
     @Test("Whatever part is killed, nothing is left, and the next run works at once", arguments: ["weir-agent", "weir-controller", "broker", "weir"])
     func killed(part: String) throws {
-        let weir = program("weir")
-        var run = try Child("weir", [weir, "run", "--for", "30s"], output: true, errorsToo: true)
+        let weir = program("weir"), mark = newMark()
+        var run = try Child("weir", ["env", "WEIR_TEST=\(mark)", weir, "run", "--for", "60s"], output: true, errorsToo: true)
         try wait("it runs") { run.take().map { String(decoding: $0, as: UTF8.self).contains("hellos") } ?? false }
-        let family = descendants(of: run.pid)
-        let victim = part == "weir" ? run.pid : family.first { commandLine($0).contains(part) } ?? 0
-        #expect(victim > 0)
+        #expect(marked(mark).count >= 10, "weir, broker, agent, controller, server and five clients")
+        let victim = part == "weir" ? run.pid : children(of: run.pid).first { commandLine($0).contains(part) } ?? 0
+        try #require(victim > 0)
         kill(victim, SIGKILL)
-        var code: Int?
-        try wait("it ends") {
-            code = run.poll()
-            _ = run.take()
-            return code != nil
-        }
+        let (code, text) = try end(of: &run)
         #expect(code == (part == "weir" ? 137 : 1))
-        try wait("its processes are gone") { family.allSatisfy { kill($0, 0) != 0 } }
+        if part != "weir" { #expect(text.contains("ended (137)"), "it says what ended: \(text)") }
+        try wait("its processes are gone") { marked(mark).isEmpty }
+        #expect(leftOutside() == [])
 
-        let (again, text) = try output(of: [weir, "run", "--for", "4s"])
-        #expect(again == 0, "\(text)")
+        let again = newMark()
+        let (next, said) = try output(of: ["env", "WEIR_TEST=\(again)", weir, "run", "--for", "3s"])
+        #expect(next == 0, "\(said)")
+        #expect(marked(again) == [])
+    }
+
+    /// Waits for its end; the exit code and all that it said.
+    private func end(of run: inout Child) throws -> (code: Int?, text: String) {
+        var code: Int?, bytes: [UInt8] = []
+        let take = { (run: borrowing Child) in while let more = run.take(), !more.isEmpty { bytes += more } }
+        let end = Clock.monotonic + 30_000_000_000
+        while code == nil, Clock.monotonic < end {
+            take(run)
+            code = run.poll()
+            sched_yield()
+        }
+        take(run)
+        return (code, String(decoding: bytes, as: UTF8.self))
     }
 
     private func wait(_ what: String, _ condition: () -> Bool) throws {
         let end = Clock.monotonic + 30_000_000_000
         while !condition() {
             guard Clock.monotonic < end else { throw Failure(description: "not within 30 s: \(what)") }
-            sched_yield()
+            usleep(10_000)
         }
     }
 
-    private func descendants(of pid: CInt) -> [CInt] {
-        let children = (File.read("/proc/\(pid)/task/\(pid)/children", limit: 65_536) ?? "").split(separator: " ").compactMap { CInt($0.filter(\.isNumber)) }
-        return children + children.flatMap { descendants(of: $0) }
+    private func children(of pid: CInt) -> [CInt] {
+        (File.read("/proc/\(pid)/task/\(pid)/children", limit: 65_536) ?? "").split(separator: " ").compactMap { CInt($0.filter(\.isNumber)) }
     }
 
     private func commandLine(_ pid: CInt) -> String { File.read("/proc/\(pid)/cmdline", limit: 65_536) ?? "" }

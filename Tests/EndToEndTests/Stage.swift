@@ -1,6 +1,7 @@
 import Glibc
 import JSON
 import Linux
+import Testing
 import Wire
 
 /// What a scenario of stage.py observed.
@@ -37,11 +38,40 @@ private func waitForOutput(_ descriptor: CInt) {
     poll(&target, 1, 100)
 }
 
-/// Plays a scenario and reads its observations.
+/// Processes that carry a test's mark in their environment, which they hand down to all that they start. A network namespace
+/// without a name lasts as long as its processes, and with it its links and qdiscs: so none of them means none of those.
+func marked(_ mark: String) -> [String] {
+    guard let folder = opendir("/proc") else { return ["/proc cannot be read"] }
+    defer { closedir(folder) }
+    var found: [String] = []
+    while let entry = readdir(folder) {
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        guard CInt(name) != nil, let environment = File.read("/proc/\(name)/environ", limit: 1 << 20), environment.split(separator: "\0").contains("WEIR_TEST=\(mark)") else { continue }
+        found.append("\(name) \((File.read("/proc/\(name)/cmdline", limit: 200) ?? "").replacing("\0", with: " "))")
+    }
+    return found
+}
+
+/// A mark that no other process has.
+func newMark() -> String { "\(getpid())-\(Clock.monotonic)" }
+
+/// What of ours stands in the machine's own network: none of it ever should.
+func leftOutside() -> [String] {
+    let ours: Set<String> = ["inner", "innerc", "late0", "late0c", "br0"]
+    return Interfaces.all.map(\.name).filter { ours.contains($0) || $0.hasPrefix("edge") }
+}
+
+/// Plays a scenario and reads its observations; nothing may be left of it.
 func play<Result>(_ scenario: String, _ read: (borrowing JSONObject) throws(JSONError) -> Result) throws -> Result {
-    let (code, text) = try output(of: ["unshare", "-n", "python3", "\(root)/Tests/EndToEndTests/stage.py", program("weir-agent"), scenario])
+    let mark = newMark()
+    let (code, text) = try output(of: ["env", "WEIR_TEST=\(mark)", "unshare", "-n", "python3", "\(root)/Tests/EndToEndTests/stage.py", program("weir-agent"), scenario])
     guard code == 0, let line = text.split(separator: "\n").last else { throw Failure(description: "\(scenario): \(text.suffix(2000))") }
     var parser = JSONParser()
     let bytes = Array(line.utf8)
-    return try parser.object(bytes.span.bytes) { object throws(JSONError) in try read(object) }
+    #expect(marked(mark) == [])
+    #expect(leftOutside() == [])
+    return try parser.object(bytes.span.bytes) { object throws(JSONError) in
+        #expect(try object.strings("left") == [])
+        return try read(object)
+    }
 }

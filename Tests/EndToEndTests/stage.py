@@ -2,8 +2,11 @@
 
 usage: unshare -n python3 stage.py AGENT SCENARIO; prints one JSON object of what was observed.
 """
+import concurrent.futures
+import ctypes
 import json
 import os
+import platform
 import signal
 import socket
 import ssl
@@ -19,7 +22,10 @@ AGENT, SCENARIO = sys.argv[1:3]
 SERVER, SERVER6, CLIENT, CLIENT6, PORT = "198.51.100.2", "2001:db8:1::2", "203.0.113.66", "2001:db8::66", 443
 HOME = tempfile.TemporaryDirectory(prefix="weir-stage-")
 PORTS = iter(range(19750, 19800))
-processes = []
+PYTHON = os.environ.get("WEIR_PYTHON") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.deps/venv/bin/python3")
+WEIR = os.path.join(os.path.dirname(AGENT), "weir")
+processes, agents, links = [], [], {"lo"}
+hellos = {}    # client bytes that reached the server, by the client's address
 
 
 def sh(command, **options):
@@ -45,9 +51,44 @@ def policy(mode="enforce", extra=""):
 
 
 def link(name, number, client_namespace):
+    links.add(name)
     sh(f"ip link add {name} type veth peer name {name}c netns {client_namespace}")
     sh(f"ip link set {name} up && ip addr add {SERVER}/32 dev {name} && ip addr add {SERVER6}/128 dev {name} nodad")
     sh(f"ip route add 203.0.113.0/24 dev {name} metric {number}; ip -6 route add 2001:db8::/64 dev {name} metric {number}")
+
+
+def attached(name):
+    """The programs on an interface's two TCX hooks, asked of the kernel itself: no bpftool of Debian 12 knows them."""
+    names = {}
+    for hook, kind in (("ingress", 46), ("egress", 47)):
+        ids = (ctypes.c_uint32 * 16)()
+        # union bpf_attr, as BPF_PROG_QUERY has it (include/uapi/linux/bpf.h).
+        query = struct.pack("=IIIIQIIQQQQ", socket.if_nametoindex(name), kind, 0, 0, ctypes.addressof(ids), 16, 0, 0, 0, 0, 0)
+        buffer = ctypes.create_string_buffer(query, len(query))
+        number = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+        if ctypes.CDLL(None, use_errno=True).syscall(number, 16, buffer, len(query)) < 0:
+            raise OSError(ctypes.get_errno(), "BPF_PROG_QUERY")
+        count = struct.unpack_from("=I", buffer, 24)[0]
+        names[hook] = [json.loads(sh(f"bpftool -j prog show id {ids[i]}"))["name"] for i in range(count)]
+    return names
+
+
+def left_behind():
+    """What of the agent's is still there when it has ended: programs, filters, qdiscs, interfaces, itself."""
+    left = [f"process {a.process.pid}" for a in agents if a.process.poll() is None]
+    for _, name in socket.if_nameindex():
+        if name not in links:
+            left.append(f"interface {name}")
+        left += [f"{name}: program {program}" for programs in attached(name).values() for program in programs]
+        left += [f"{name}: {line}" for line in sh(f"tc qdisc show dev {name}").splitlines() if "clsact" in line ]
+        left += [f"{name}: filter {found}" for hook in ("ingress", "egress") for found in filters(name, hook)]
+    return left
+
+
+def filters(name, hook):
+    """The names of the BPF filters on a clsact hook; ours are named limiter and tls_probe."""
+    done = subprocess.run(["tc", "-j", "filter", "show", "dev", name, hook], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return [f["options"]["bpf_name"].split(":")[0] for f in json.loads(done.stdout or "[]") if "bpf_name" in f.get("options", {})]
 
 
 class Client:
@@ -69,26 +110,59 @@ class Client:
         except subprocess.TimeoutExpired:
             return None
 
-    def handshakes(self, sources, count, name=None, server=SERVER, timeout=3.0):
-        """Handshakes one after the other from each source; spans of those that succeeded."""
-        code = f"""
-import json, socket, ssl, time
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT); context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
-result = {{}}
-for turn in range({count}):
-    for source in {sources!r}:
-        entry = result.setdefault(source, {{"attempted": 0, "spans": []}})
-        before = time.monotonic(); entry["attempted"] += 1
-        try:
-            raw = socket.create_connection(({server!r}, {PORT}), timeout={timeout}, source_address=(source, 0))
-            context.wrap_socket(raw, server_hostname={name!r}).close()
-            entry["spans"].append((before, time.monotonic()))
-        except OSError:
-            pass
-print(json.dumps(result))
-"""
-        done = self.run(sys.executable, "-c", code, timeout=120)
+    def from_address(self, address):
+        """What does not choose its own address comes from this one."""
+        self.sh(f"ip route replace {SERVER}/32 dev innerc src {address}")
+
+    def at_once(self, count, *words):
+        """The same program several times at once; when each succeeded, and the exit codes of all."""
+        def one(_):
+            before = time.monotonic()
+            done = self.run(*words, timeout=20)
+            return before, time.monotonic(), None if done is None else done.returncode
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            ended = list(pool.map(one, range(count)))
+        spans = [(before, after) for before, after, code in ended if code == 0]
+        return {"attempted": count, "succeeded": len(spans), "most": most_in_a_second(spans), "hung": sum(1 for e in ended if e[2] is None)}
+
+    def handshakes(self, sources, count, name=None, server=SERVER, timeout=5.0):
+        """Handshakes one after the other from each source; spans of those that succeeded, and how the others failed."""
+        done = self.run(sys.executable, "-c", HANDSHAKES + f"once({sources!r}, {count}, {name!r}, {server!r}, {timeout})", timeout=180)
         return json.loads(done.stdout)
+
+    def attack(self, source):
+        """Nameless handshakes until it is told to stop, begun when the first was refused."""
+        process = subprocess.Popen([*self.enter, sys.executable, "-c", HANDSHAKES + f"until_told({source!r}, {SERVER!r})"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        process.stdout.readline()
+        return process
+
+
+HANDSHAKES = f"""
+import json, select, socket, ssl, sys, time
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT); context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
+def one(entry, source, name, server, timeout):
+    before = time.monotonic(); entry["attempted"] += 1
+    try:
+        raw = socket.create_connection((server, {PORT}), timeout=timeout, source_address=(source, 0))
+        context.wrap_socket(raw, server_hostname=name).close()
+        entry["spans"].append((before, time.monotonic()))
+    except OSError as error:
+        kind = type(error).__name__
+        entry["errors"][kind] = entry["errors"].get(kind, 0) + 1
+def fresh(): return {{"attempted": 0, "spans": [], "errors": {{}}}}
+def once(sources, count, name, server, timeout):
+    result = {{source: fresh() for source in sources}}
+    for turn in range(count):
+        for source in sources: one(result[source], source, name, server, timeout)
+    print(json.dumps(result))
+def until_told(source, server):
+    entry = fresh(); said = False
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        one(entry, source, None, server, 5)
+        if entry["errors"] and not said: said = True; print("refused", flush=True)
+    print(json.dumps(entry))
+"""
 
 
 def most_in_a_second(spans):
@@ -102,6 +176,7 @@ class Agent:
         self.log = open(f"{HOME.name}/agent-{self.port}.log", "w+b")
         self.process = subprocess.Popen([AGENT, "--listen", f"127.0.0.1:{self.port}", *options], stderr=self.log, stdout=self.log)
         processes.append(self.process)
+        agents.append(self)
         if ready:
             wait("the agent", lambda: self.get("/readyz") is not None or self.process.poll() is not None)
 
@@ -119,6 +194,9 @@ class Agent:
         wait(f"{seen} handshakes", lambda: sum(row["handshakes"] for row in self.status["sources"]) >= seen)
         return self.status
 
+    def metric(self, name):
+        return next((float(line.split()[-1]) for line in self.get("/metrics").splitlines() if line.startswith(name + " ")), 0)
+
     @property
     def said(self):
         return open(self.log.name).read()
@@ -127,9 +205,10 @@ class Agent:
         return next(line.split()[1] for line in open(f"/proc/{self.process.pid}/status") if line.startswith("CapEff"))
 
     def stop(self):
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        return {"code": self.process.wait(20), "milliseconds": int((time.monotonic() - began) * 1000)}
+        """SIGTERM; the exit code. It has a second, and here the time that a busy machine may take."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10)
 
 
 def serve():
@@ -137,9 +216,11 @@ def serve():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{HOME.name}/cert.pem", f"{HOME.name}/key.pem")
 
-    def answer(connection):
+    def answer(connection, address):
         try:
             connection.settimeout(5)
+            if connection.recv(1, socket.MSG_PEEK):
+                hellos[address] = hellos.get(address, 0) + 1
             tls = context.wrap_socket(connection, server_side=True)
             if tls.recv(1024):
                 tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -149,14 +230,16 @@ def serve():
 
     def listen(family, address):
         listener = socket.socket(family)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, PORT))
         listener.listen(256)
         while True:
-            connection, _ = listener.accept()
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+            connection, peer = listener.accept()
+            threading.Thread(target=answer, args=(connection, peer[0]), daemon=True).start()
 
-    for family, address in ((socket.AF_INET, SERVER), (socket.AF_INET6, SERVER6)):
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         threading.Thread(target=listen, args=(family, address), daemon=True).start()
 
 
@@ -176,55 +259,97 @@ def row(status, address):
     return next((r for r in status["sources"] if r["address"] == address), None)
 
 
+def balance_of(status, address, entry):
+    """What a source's client counted against what the agent says of it."""
+    found = row(status, address)
+    return {"seen": found["handshakes"], "refused": found["refused"], "attempted": entry["attempted"], "failed": entry["attempted"] - len(entry["spans"])}
+
+
 def stopped():
-    client = stage(others=20)
+    client = stage(others=21)
     agent = Agent("--interface", "inner", "--policy", policy())
     agent.process.send_signal(signal.SIGSTOP)
+    wait("the stop", lambda: open(f"/proc/{agent.process.pid}/stat").read().split()[2] == "T")
     one = client.handshakes([CLIENT], 60)
+    attack = client.attack(CLIENT)
+    named = client.handshakes([CLIENT, "203.0.113.120"], 5, name="shop.example")
+    rest = json.loads(attack.communicate("stop\n", timeout=20)[0].splitlines()[-1])
     many = client.handshakes([f"203.0.113.{100 + i}" for i in range(20)], 6)
-    named = client.handshakes([CLIENT], 5, name="shop.example")
+    still = open(f"/proc/{agent.process.pid}/stat").read().split()[2]
     agent.process.send_signal(signal.SIGCONT)
-    status = agent.settled(60 + 120 + 5)
-    return {"most": max(most_in_a_second(e["spans"]) for e in (one | many).values()), "admitted": len(one[CLIENT]["spans"]), "named": len(named[CLIENT]["spans"]),
-            "balance": status["balance"], "counters": status["counters"], "capabilities": agent.capabilities(), "stop": agent.stop()}
+    total = 60 + rest["attempted"] + 10 + 120
+    status = agent.settled(total)
+    entries = list(one.values()) + list(many.values()) + [rest]
+    return {"most": max(most_in_a_second(e["spans"]) for e in entries), "admitted": sum(len(e["spans"]) for e in entries), "failed": sum(e["attempted"] - len(e["spans"]) for e in entries),
+            "errors": sorted({kind for e in entries for kind in e["errors"]}), "named": sum(len(e["spans"]) for e in named.values()), "state": still, "total": total,
+            "balance": status["balance"], "counters": status["counters"], "capabilities": agent.capabilities(), "code": agent.stop()}
+
+
+NAMED = {
+    "openssl": ["openssl", "s_client", "-connect", f"{SERVER}:{PORT}", "-servername", "shop.example"],
+    "curl": ["curl", "-sk", "--resolve", f"shop.example:{PORT}:{SERVER}", f"https://shop.example:{PORT}/"],
+    "gnutls": ["gnutls-cli", "--insecure", "-p", str(PORT), "--sni-hostname", "shop.example", SERVER],
+}
+NAMELESS = {
+    "openssl": ["openssl", "s_client", "-connect", f"{SERVER}:{PORT}", "-noservername"],
+    "curl": ["curl", "-sk", f"https://{SERVER}:{PORT}/"],
+    "gnutls": ["gnutls-cli", "--insecure", "--disable-sni", "-p", str(PORT), SERVER],
+}
 
 
 def clients():
-    client = stage()
+    client = stage(others=6)
     agent = Agent("--interface", "inner", "--policy", policy())
-    tls = f"{SERVER}:{PORT}"
-    named = {
-        "openssl": client.run("openssl", "s_client", "-connect", tls, "-servername", "shop.example").returncode,
-        "curl": client.run("curl", "-sk", "--resolve", f"shop.example:{PORT}:{SERVER}", f"https://shop.example:{PORT}/").returncode,
-        "gnutls": client.run("gnutls-cli", "--insecure", "-p", str(PORT), "--sni-hostname", "shop.example", SERVER).returncode,
-    }
-    nameless = [client.run("openssl", "s_client", "-connect", tls, "-noservername").returncode for _ in range(6)]
-    again = client.run("curl", "-sk", "--resolve", f"shop.example:{PORT}:{SERVER}", f"https://shop.example:{PORT}/").returncode
-    six = client.handshakes([CLIENT6], 12, server=SERVER6)[CLIENT6]
-    client.sh("ethtool -K innerc tso off gso off")
-    browser = client.run(os.environ.get("WEIR_PYTHON", sys.executable), "-c", f"""
+    attack = client.attack(CLIENT)
+    # From the attacker's own address: it is the anomalous handshakes that are limited.
+    named = {who: client.at_once(4, *words)["succeeded"] for who, words in NAMED.items()}
+    named["python"] = len(client.handshakes([CLIENT], 4, name="shop.example")[CLIENT]["spans"])
+    rest = json.loads(attack.communicate("stop\n", timeout=20)[0].splitlines()[-1])
+    # A hello that spans two segments, then the same in one large frame, as offloads leave it.
+    browsers = []
+    for number, offloads in enumerate(("off", "on")):
+        client.sh(f"ethtool -K innerc tso {offloads} gso {offloads}")
+        client.from_address(f"203.0.113.{104 + number}")
+        before = agent.status["counters"]["hellos_assembled"]
+        said = client.run(PYTHON, "-c", f"""
 from curl_cffi import Curl, CurlOpt
 c = Curl(); c.impersonate("chrome131"); c.setopt(CurlOpt.URL, b"https://shop.example/"); c.setopt(CurlOpt.RESOLVE, ["shop.example:{PORT}:{SERVER}"])
 c.setopt(CurlOpt.SSL_VERIFYPEER, 0); c.setopt(CurlOpt.SSL_VERIFYHOST, 0); c.setopt(CurlOpt.CONNECT_ONLY, 1); c.perform(); print("ok")""")
-    status = agent.settled(3 + 6 + 1 + 12)
-    return {"named": named, "nameless": nameless, "again": again, "six": {"most": most_in_a_second(six["spans"]), "admitted": len(six["spans"])},
-            "browser": browser.stdout.decode()[-200:], "assembled": status["counters"]["hellos_assembled"], "status": status["balance"]}
+        wait("the browser", lambda: row(agent.status, f"203.0.113.{104 + number}"))
+        status = agent.status
+        found = row(status, f"203.0.113.{104 + number}")
+        browsers.append({"said": said.stdout.decode()[-200:].strip(), "assembled": status["counters"]["hellos_assembled"] - before, "handshakes": found["handshakes"],
+                         "anomalous": found["anomalous"], "incomplete": found["incomplete"]})
+    nameless = {}
+    for number, (who, words) in enumerate(NAMELESS.items()):
+        client.from_address(f"203.0.113.{101 + number}")
+        nameless[who] = client.at_once(8, *words)
+    six = client.handshakes([CLIENT6], 12, server=SERVER6)[CLIENT6]
+    six_named = client.handshakes([CLIENT6], 3, server=SERVER6, name="shop.example")[CLIENT6]
+    status = agent.settled(rest["attempted"] + 16 + 2 + 24 + 15)
+    for number, who in enumerate(NAMELESS):
+        nameless[who]["refused"] = row(status, f"203.0.113.{101 + number}")["refused"]
+    return {"named": named, "attack": {"most": most_in_a_second(rest["spans"]), "errors": sorted(rest["errors"])}, "nameless": nameless,
+            "six": {"most": most_in_a_second(six["spans"]), "named": len(six_named["spans"]), **balance_of(status, CLIENT6, {"attempted": 15, "spans": six["spans"] + six_named["spans"]})},
+            "browsers": browsers, "balance": status["balance"], "attack_hellos": hellos[CLIENT] - len(rest["spans"]) - 16, "six_hellos": hellos[CLIENT6] - len(six["spans"]) - 3}
 
 
 def observe():
     client = stage()
     agent = Agent("--interface", "inner", "--policy", policy("observe"))
+    programs = attached("inner")
     got = client.handshakes([CLIENT], 12)
     status = agent.settled(12)
-    return {"succeeded": len(got[CLIENT]["spans"]), "refused": row(status, CLIENT)["refused"], "anomalous": row(status, CLIENT)["anomalous"], "said": agent.said, "counters": status["counters"]}
+    return {"succeeded": len(got[CLIENT]["spans"]), "refused": row(status, CLIENT)["refused"], "anomalous": row(status, CLIENT)["anomalous"], "limited": row(status, CLIENT)["limit_class"],
+            "said": agent.said, "counters": status["counters"], "ingress": programs["ingress"], "egress": programs["egress"], "balance": status["balance"]}
 
 
 def drop():
     client = stage()
     agent = Agent("--interface", "inner", "--policy", policy(extra="  detections: {missing_sni: {severity: high, limit: {perSecond: 1, for: 10m, answer: drop}}}\n"))
-    got = client.handshakes([CLIENT], 4, timeout=0.7)
+    got = client.handshakes([CLIENT], 4, timeout=0.7)[CLIENT]
     status = agent.settled(4)
-    return {"most": most_in_a_second(got[CLIENT]["spans"]), "succeeded": len(got[CLIENT]["spans"]), "counters": status["counters"]}
+    return {"most": most_in_a_second(got["spans"]), "succeeded": len(got["spans"]), "errors": got["errors"], "hellos": hellos.get(CLIENT, 0), "counters": status["counters"], "balance": status["balance"]}
 
 
 def forged():
@@ -239,82 +364,173 @@ def forged():
     wait("the forged hello", lambda: agent.status["counters"]["handshakes_unproven"] > 0)
     before = agent.status
     # The innocent's own first three are admitted, as anybody's.
-    got = client.handshakes(["203.0.113.100"], 3)
-    return {"unproven": before["counters"]["handshakes_unproven"], "limits": before["counters"]["limits_by_reflex"], "events": before["events"], "succeeded": len(got["203.0.113.100"]["spans"])}
+    got = client.handshakes(["203.0.113.100"], 3)["203.0.113.100"]
+    after = agent.settled(before["counters"]["handshakes_seen"] + 3)
+    return {"unproven": before["counters"]["handshakes_unproven"], "limits": before["counters"]["limits_by_reflex"], "events": before["events"], "succeeded": len(got["spans"]),
+            "limited": row(before, "203.0.113.100")["limit_class"], "limits_after": after["counters"]["limits_by_reflex"], "balance": after["balance"]}
 
 
 def clsact():
     client = stage()
     options = ("--interface", "inner", "--policy", policy(), "--attach", "clsact")
     agent = Agent(*options)
+    capabilities = agent.capabilities()
     first = client.handshakes([CLIENT], 8)
     agent.process.kill()
     agent.process.wait()
-    left = sh("tc filter show dev inner ingress")
+    left = filters("inner", "ingress")
     agent = Agent(*options)
     second = client.handshakes([CLIENT], 8)
-    how = agent.status["attach"]
-    filters = sh("tc filter show dev inner ingress").count("weir") + sh("tc filter show dev inner ingress").count("limiter")
-    stop = agent.stop()
-    return {"attach": how, "most": max(most_in_a_second(g[CLIENT]["spans"]) for g in (first, second)), "left_by_kill": "limiter" in left, "filters": filters, "stop": stop,
-            "after": sh("tc filter show dev inner ingress; tc filter show dev inner egress")}
+    how, now = agent.status["attach"], filters("inner", "ingress") + filters("inner", "egress")
+    result = {"attach": how, "most": max(most_in_a_second(g[CLIENT]["spans"]) for g in (first, second)), "failed": min(len(g[CLIENT]["errors"]) for g in (first, second)),
+              "left_by_kill": left, "filters": now, "capabilities": capabilities, "code": agent.stop()}
+    # Left now is what left_behind() finds; then the same beside somebody else's filter, which must stay.
+    result["qdisc"] = "clsact" in sh("tc qdisc show dev inner")
+    agent = Agent(*options)
+    sh("tc filter add dev inner ingress prio 7 bpf bytecode '1,6 0 0 4294967295'")
+    agent.stop()
+    result["foreign"] = "bytecode" in sh("tc filter show dev inner ingress")
+    result["ours"] = filters("inner", "ingress")
+    if result["foreign"]:
+        sh("tc qdisc del dev inner clsact")
+    return result
 
 
 def late():
     client = stage()
     agent = Agent("--interface", "inner", "--interface", "late*", "--policy", policy())
-    sh(f"ip link add late0 type veth peer name late0c netns {client.holder.pid} && ip link set late0 up")
-    wait("late0", lambda: "late0" in agent.status["interfaces"])
     capabilities = agent.capabilities()
+    sh(f"ip link add late0 type veth peer name late0c netns {client.holder.pid} && ip link set late0 up && ip addr add 192.0.2.1/24 dev late0")
+    client.sh("ip link set late0c up; ip addr add 192.0.2.66/24 dev late0c")
+    wait("late0", lambda: "late0" in agent.status["interfaces"])
+    programs = attached("late0")
+    got = client.handshakes(["192.0.2.66"], 12, server="192.0.2.1")["192.0.2.66"]
+    status = agent.settled(12)
     sh("ip link del late0")
     wait("late0 to go", lambda: "late0" not in agent.status["interfaces"])
-    return {"capabilities": capabilities, "interfaces": agent.status["interfaces"], "said": agent.said, "stop": agent.stop()}
+    again = client.handshakes([CLIENT], 12)[CLIENT]
+    return {"capabilities": capabilities, "programs": programs["ingress"], "most": most_in_a_second(got["spans"]), **balance_of(status, "192.0.2.66", got),
+            "again": most_in_a_second(again["spans"]), "again_failed": len(again["errors"]), "interfaces": agent.status["interfaces"], "said": agent.said, "code": agent.stop()}
 
 
 def reload():
     client = stage()
     agent = Agent("--interface", "inner", "--policy", policy("observe"))
+    programs = [attached("inner")["ingress"]]
     before = client.handshakes([CLIENT], 6)
     policy("enforce")
     wait("enforce", lambda: agent.status["mode"] == "enforce")
+    programs.append(attached("inner")["ingress"])
     during = client.handshakes([CLIENT], 12)
     policy("enforce", "  portz: [443]\n")
     wait("the refusal", lambda: "portz" in agent.said)
+    # A neighbour's change in the same directory is no reason to say it again.
+    open(f"{HOME.name}/neighbour", "w").close()
     mode = agent.status["mode"]
+    still = client.handshakes([CLIENT], 12)
     policy("observe")
     wait("observe", lambda: agent.status["mode"] == "observe")
+    programs.append(attached("inner")["ingress"])
     after = client.handshakes([CLIENT], 6)
-    return {"before": len(before[CLIENT]["spans"]), "during": most_in_a_second(during[CLIENT]["spans"]), "after": len(after[CLIENT]["spans"]), "mode": mode,
-            "refusal": [line for line in agent.said.splitlines() if "portz" in line], "balance": agent.status["balance"], "stop": agent.stop()}
+    agent.settled(36)
+    return {"before": len(before[CLIENT]["spans"]), "during": most_in_a_second(during[CLIENT]["spans"]), "still": most_in_a_second(still[CLIENT]["spans"]), "after": len(after[CLIENT]["spans"]),
+            "mode": mode, "programs": [program for hook in programs for program in hook], "refused": int(agent.metric("weir_agent_policy_refused_total")),
+            "accepted": int(agent.metric("weir_agent_policy_reloads_total")), "refusal": [line for line in agent.said.splitlines() if "portz" in line], "balance": agent.status["balance"], "code": agent.stop()}
 
 
 def away():
     client = stage()
     agent = Agent("--interface", "inner", "--policy", policy(), "--kafka", "127.0.0.1:1")
-    got = client.handshakes([CLIENT], 12)
+    got = client.handshakes([CLIENT], 12)[CLIENT]
     wait("the complaint", lambda: "does not answer" in agent.said, 20)
-    return {"most": most_in_a_second(got[CLIENT]["spans"]), "said": agent.said.count("does not answer"), "stop": agent.stop()}
+    status = agent.settled(12)
+    return {"most": most_in_a_second(got["spans"]), **balance_of(status, CLIENT, got), "said": agent.said.count("does not answer"), "events": status["events"], "delivered": status["delivered"], "code": agent.stop()}
+
+
+def broker():
+    process = subprocess.Popen([WEIR, "broker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    processes.append(process)
+    return process.stdout.readline().strip()
+
+
+def weir(*words, code=0):
+    done = subprocess.run([WEIR, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+    if done.returncode != code:
+        raise SystemExit(f"weir {' '.join(words)}: {done.returncode}, not {code}: {done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
 
 
 def operator():
     """An operator's limit reaches the kernel by the topic and nothing else, and its release lifts it."""
-    client = stage()
-    weir = os.path.join(os.path.dirname(AGENT), "weir")
-    broker = subprocess.Popen([weir, "broker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    processes.append(broker)
-    bootstrap = broker.stdout.readline().strip()
-    agent = Agent("--interface", "inner", "--policy", policy(), "--kafka", bootstrap)
+    client = stage(others=1)
+    bootstrap = broker()
+    kafka = ("--kafka", bootstrap)
+    agent = Agent("--interface", "inner", "--policy", policy("observe"), *kafka)
+    nothing = weir("limits", *kafka)
     free = client.handshakes([CLIENT], 5, name="shop.example")
-    subprocess.run([weir, "limits", "add", CLIENT, "--class", "all", "--per-second", "1", "--kafka", bootstrap], check=True, stdout=subprocess.DEVNULL)
+    # A block, whose length no other limit has; said while the agent observes, so it must be in force when it enforces.
+    weir("limits", "add", "203.0.113.0/24", "--per-second", "1", *kafka)
+    wait("the limit", lambda: agent.metric("weir_agent_limits_generation") >= 1)
+    observed = client.handshakes([CLIENT], 5, name="shop.example")
+    policy("enforce")
+    wait("enforce", lambda: agent.status["mode"] == "enforce")
+    limited = client.handshakes([CLIENT, "203.0.113.100"], 6, name="shop.example")
+    both = [span for entry in limited.values() for span in entry["spans"]]
+    table, lines = weir("limits", "list", *kafka), weir("limits", "list", "--format", "json", *kafka).splitlines()
+    weir("limits", "add", CLIENT, "--class", "anomalous", "--for", "2h", *kafka)
+    more = weir("limits", "list", "--format", "json", *kafka).splitlines()
+    unknown = weir("limits", "release", "192.0.2.1", *kafka, code=1)
+    weir("limits", "release", "203.0.113.0/24", *kafka)
+    wait("the release", lambda: len(client.handshakes([CLIENT], 4, name="shop.example")[CLIENT]["spans"]) == 4)
+    last = [json.loads(line)["prefix"] for line in weir("limits", "list", "--format", "json", *kafka).splitlines()]
+    return {"nothing": nothing, "free": len(free[CLIENT]["spans"]), "observed": len(observed[CLIENT]["spans"]), "limited": most_in_a_second(both), "refused": sum(len(e["errors"]) for e in limited.values()),
+            "table": table, "listed": json.loads(lines[0]), "more": len(more), "unknown": unknown, "last": last}
 
-    def metric(name):
-        return next((float(line.split()[-1]) for line in agent.get("/metrics").splitlines() if line.startswith(name + " ")), 0)
 
-    wait("the limit", lambda: metric("weir_agent_limits_generation") >= 1)
-    limited = client.handshakes([CLIENT], 12, name="shop.example")
-    subprocess.run([weir, "limits", "release", CLIENT, "--kafka", bootstrap], check=True, stdout=subprocess.DEVNULL)
-    wait("the release", lambda: len(client.handshakes([CLIENT], 3, name="shop.example")[CLIENT]["spans"]) == 3)
-    return {"free": len(free[CLIENT]["spans"]), "limited": most_in_a_second(limited[CLIENT]["spans"]), "refused": row(agent.status, CLIENT)["refused"]}
+def tail():
+    """The topics, readable: whole from their beginning, or from now on."""
+    client = stage()
+    bootstrap = broker()
+    kafka = ("--kafka", bootstrap)
+    agent = Agent("--interface", "inner", "--policy", policy(), *kafka)
+    client.handshakes([CLIENT], 5)
+    wait("delivery", lambda: (agent.status["delivered"] or 0) >= 1)
+    weir("limits", "add", "192.0.2.0/24", *kafka)
+    weir("limits", "release", "192.0.2.0/24", *kafka)
+
+    class Tail:
+        def __init__(self, *words):
+            self.out = open(f"{HOME.name}/tail-{len(processes)}", "w+")
+            self.process = subprocess.Popen([WEIR, "tail", *words, *kafka], stdout=self.out, stderr=subprocess.STDOUT)
+            processes.append(self.process)
+
+        @property
+        def lines(self):
+            return open(self.out.name).read().splitlines()
+
+        def end(self):
+            self.process.send_signal(signal.SIGINT)
+            return self.process.wait(10)
+
+    events, raw, limits = Tail("events", "--from-beginning"), Tail("events", "--from-beginning", "--format", "json"), Tail("limits", "--from-beginning")
+    wait("three tails", lambda: events.lines and raw.lines and len(limits.lines) >= 2)
+    new = Tail("limits")
+    # It says nothing of when it began; so a record is written until one arrives.
+    count = 0
+    while not new.lines:
+        count += 1
+        weir("limits", "add", "198.18.0.0/24", "--per-second", str(min(count, 200)), *kafka)
+    codes = [t.end() for t in (events, raw, limits, new)]
+    return {"event": events.lines[0], "raw": json.loads(raw.lines[0]), "limits": limits.lines[:2], "new": new.lines, "codes": [str(code) for code in codes]}
+
+
+def doctor():
+    """As root, as nobody, and about a broker that is there and one that is not."""
+    sh("ip link set lo up")
+    bootstrap = broker()
+    nobody = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", WEIR, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    return {"root": weir("doctor"), "with_kafka": weir("doctor", "--kafka", bootstrap), "without_kafka": weir("doctor", "--kafka", "127.0.0.1:1", code=3),
+            "nobody": nobody.stdout, "nobody_code": nobody.returncode}
 
 
 def wrong():
@@ -332,8 +548,11 @@ def wrong():
 
 
 try:
-    print(json.dumps(globals()[SCENARIO]()))
+    observed = globals()[SCENARIO]()
+    codes = [agent.stop() for agent in agents]
+    print(json.dumps({**observed, "left": left_behind()}))
 finally:
     for process in processes:
         if process.poll() is None:
             process.kill()
+        process.wait()

@@ -4,92 +4,118 @@ import Testing
 
 private let folder = #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Fixtures/"
 
-/// A capture of Tests/Fixtures. Whatever lies in the folder takes part: nobody has to remember a list.
+/// A recorded capture's frames, and where their TCP is.
 struct Recording: Sendable, CustomTestStringConvertible {
-    let file: String
-    let frames: [[UInt8]]
-    var testDescription: String { file }
-    /// The kernel is given no longer frames outside a network.
-    var framesForKernel: [[UInt8]] { frames.filter { $0.count <= 3712 } }
+    let name: String
+    var frames: [[UInt8]]
+    var testDescription: String { name }
 
-    static let all: [Recording] = names.map { name in
+    init(_ name: String) {
+        self.name = name
         var frames: [[UInt8]] = []
         do {
             var capture = try Capture(path: folder + name)
             while try capture.next({ _, bytes in frames.append(bytes.withUnsafeBytes { Array($0) }) }) {}
-        } catch { fatalError("\(error)") }
-        return Recording(file: name, frames: frames)
+        } catch { Issue.record("\(name): \(error)") }
+        self.frames = frames
     }
 
-    private static let names: [String] = {
+    static let all: [Recording] = {
+        var names: [String] = []
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
-        var names: [String] = []
         while let entry = readdir(directory) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
             if name.hasSuffix(".pcap") || name.hasSuffix(".pcapng") { names.append(name) }
         }
-        return names.sorted()
+        return names.sorted().map { Recording($0) }
     }()
 
-    /// What each client sent first, as a stream of bytes, up to the end of its hello or of its first 2 KB. These files lose no segment and turn none round.
-    var clientStreams: [[UInt8]] {
-        var streams: [[UInt8]: [UInt8]] = [:], order: [[UInt8]] = []
-        for frame in frames {
-            guard let (key, payload) = Self.clientPayload(of: frame), !payload.isEmpty else { continue }
-            if streams[key] == nil { order.append(key) }
-            streams[key, default: []] += payload
-        }
-        return order.map { key in
-            let stream = streams[key]!
-            return Array(stream.prefix(Self.endOfHello(in: stream) ?? 2048))
-        }
+    /// BPF_PROG_TEST_RUN takes no more.
+    static let kernelLimit = 3712
+    var short: [[UInt8]] { frames.filter { $0.count <= Self.kernelLimit } }
+    var longFrames: Int { frames.count - short.count }
+
+    /// A frame's TCP: where it starts, and its payload if all of it was captured.
+    struct Segment {
+        let at: Int
+        let isFromClient: Bool
+        let payload: [UInt8]
     }
 
-    /// Where the first handshake message of a stream ends; `nil` when it does not.
-    static func endOfHello(in stream: [UInt8]) -> Int? {
-        var at = 0, have = 0, header: [UInt8] = []
-        while at + 5 <= stream.count, stream[at] == 22 {
-            let size = Int(stream[at + 3]) << 8 | Int(stream[at + 4])
-            header += stream[(at + 5)..<min(at + 5 + size, stream.count)].prefix(4 - header.count)
-            if header.count == 4 {
-                let wanted = 4 + Int(header[1]) << 16 + Int(header[2]) << 8 + Int(header[3])
-                if have + size >= wanted { return at + 5 + wanted - have <= stream.count ? at + 5 + wanted - have : nil }
-            }
-            have += size
-            at += 5 + size
-        }
-        return nil
-    }
-
-    private static func clientPayload(of frame: [UInt8]) -> (key: [UInt8], payload: ArraySlice<UInt8>)? {
-        func u16(_ at: Int) -> Int { Int(frame[at]) << 8 | Int(frame[at + 1]) }
+    static func segment(_ frame: [UInt8]) -> Segment? {
+        func word(_ at: Int) -> Int { at + 1 < frame.count ? Int(frame[at]) << 8 | Int(frame[at + 1]) : 0 }
         var at = 12
-        while u16(at) == 0x8100 { at += 4 }
-        let isIPv4 = u16(at) == 0x0800
+        while word(at) == 0x8100 { at += 4 }
+        let isIPv4 = word(at) == 0x0800
+        guard isIPv4 || word(at) == 0x86dd else { return nil }
         at += 2
-        let end = min(frame.count, isIPv4 ? at + u16(at + 2) : at + 40 + u16(at + 4)), tcp = at + (isIPv4 ? Int(frame[at] & 15) * 4 : 40)
-        guard [443, 8443].contains(u16(tcp + 2)), tcp + Int(frame[tcp + 12] >> 4) * 4 <= end else { return nil }
-        return (Array(frame[(isIPv4 ? at + 12 : at + 8)..<(tcp + 4)]), frame[(tcp + Int(frame[tcp + 12] >> 4) * 4)..<end])
+        guard at + 40 < frame.count, frame[isIPv4 ? at + 9 : at + 6] == 6 else { return nil }
+        let tcp = at + (isIPv4 ? Int(frame[at] & 15) * 4 : 40), end = isIPv4 ? at + word(at + 2) : at + 40 + word(at + 4)
+        let data = tcp + Int(tcp + 12 < frame.count ? frame[tcp + 12] >> 4 : 0) * 4
+        guard tcp + 20 <= frame.count, data <= end else { return nil }
+        return Segment(at: tcp, isFromClient: [443, 8443].contains(word(tcp + 2)), payload: end <= frame.count ? Array(frame[data..<end]) : [])
     }
-}
 
-/// A line of expected.tsv: what tshark says of one hello.
-struct Expected: Hashable {
-    let frame: Int
-    let source: String
-    let name: String
+    /// The same conversations from another client port, so that they are new to an engine that has seen them.
+    func from(port: UInt16) -> [[UInt8]] {
+        frames.map { frame in
+            guard let segment = Self.segment(frame) else { return frame }
+            var frame = frame
+            let at = segment.isFromClient ? segment.at : segment.at + 2
+            // Different ones of one capture stay different.
+            let old = UInt16(frame[at]) << 8 | UInt16(frame[at + 1]), new = port &+ old % 16
+            (frame[at], frame[at + 1]) = (UInt8(new >> 8), UInt8(new & 255))
+            return frame
+        }
+    }
 
-    static let byFile: [String: [Expected]] = {
-        guard let stream = fopen(folder + "expected.tsv", "r") else { return [:] }
+    /// The bytes of the first client that says anything.
+    var clientStream: [UInt8] {
+        var stream: [UInt8] = [], port: [UInt8]?
+        for frame in frames {
+            guard let segment = Self.segment(frame), segment.isFromClient, !segment.payload.isEmpty else { continue }
+            let here = Array(frame[segment.at..<(segment.at + 2)])
+            if port == nil { port = here }
+            if port == here { stream += segment.payload }
+        }
+        return stream
+    }
+
+    /// tshark's word on one hello: expected.tsv.
+    struct Truth: Sendable, CustomTestStringConvertible {
+        let file: String
+        let frame: Int
+        let source: String
+        let name: String
+        let legacyVersion: UInt16
+        let extensions: [UInt16]
+        var testDescription: String { "\(file) frame \(frame)" }
+        /// Each of these clients that sends supported_versions offers TLS 1.3.
+        var version: UInt16 { extensions.contains(43) ? 0x0304 : legacyVersion }
+    }
+
+    static let truths: [Truth] = {
+        guard let stream = fopen(folder + "expected.tsv", "r") else { return [] }
         defer { fclose(stream) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
-        let text = String(decoding: bytes[..<fread(&bytes, 1, bytes.count, stream)], as: UTF8.self)
-        var all: [String: [Expected]] = [:]
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            all[fields[0], default: []].append(Expected(frame: Int(fields[1])!, source: fields[2].isEmpty ? fields[3] : fields[2], name: fields[4]))
+        return String(decoding: bytes[..<fread(&bytes, 1, bytes.count, stream)], as: UTF8.self).split(separator: "\n").map { line in
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init), ja3 = fields[5].split(separator: ",", omittingEmptySubsequences: false)
+            return Truth(file: fields[0], frame: Int(fields[1])!, source: fields[2].isEmpty ? fields[3] : fields[2], name: fields[4], legacyVersion: UInt16(ja3[0])!,
+                         extensions: ja3[2].split(separator: "-").map { UInt16($0)! })
         }
-        return all
     }()
+}
+
+/// SplitMix64: small, and the same everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
 }

@@ -109,6 +109,12 @@ struct Shape: Sendable, CustomTestStringConvertible {
         #expect(try kernel(shape.frames, policy, enforcing: enforcing) == native(shape.frames, policy, enforcing: enforcing))
     }
 
+    @Test("The object for kernels without may_goto says the same", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Shape.all.filter { !$0.name.contains("too long") })
+    func plain(shape: Shape) throws {
+        let policy = KernelPolicy(everything)
+        #expect(try kernel(shape.frames, policy, enforcing: true, mayGoto: false) == native(shape.frames, policy, enforcing: true))
+    }
+
     @Test("With every port watched it is the same, though either end could then be the server", arguments: Shape.all)
     func turned(shape: Shape) { #expect(native(shape.frames, KernelPolicy(everyPort)) == native(shape.frames, KernelPolicy(everything))) }
 

@@ -31,9 +31,10 @@ package func native(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
 }
 
 /// The same through the kernel, by BPF_PROG_TEST_RUN.
-package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000) throws -> [Verdict] {
+package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000, mayGoto: Bool? = nil) throws -> [Verdict] {
     var settings = ProbeSettings()
     settings.replay = true
+    settings.mayGoto = mayGoto
     let probe = try KernelProbe(policy, settings: settings)
     var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
     var verdicts: [Verdict] = []
@@ -44,4 +45,45 @@ package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
         }
     }
     return verdicts
+}
+
+/// Both engines side by side, with the same past.
+package final class EnginePair {
+    private var native: NativeEngine
+    private let probe: KernelProbe
+    private var ring: Ring
+    private let program: KernelProbe.Program
+    private var now: UInt64 = 1_000_000_000
+
+    package init(_ policy: KernelPolicy, enforcing: Bool) throws {
+        var settings = ProbeSettings()
+        settings.replay = true
+        native = NativeEngine(policy, enforcing: enforcing)
+        probe = try KernelProbe(policy, settings: settings)
+        ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        program = enforcing ? .limiter : .observer
+    }
+
+    /// What each says of a frame, a millisecond after the last.
+    package func run(_ frame: [UInt8]) throws -> (native: [Verdict], kernel: [Verdict]) {
+        now += 1_000_000
+        var ours: [Verdict] = [], theirs: [Verdict] = []
+        native.run(frame.span.bytes, wireSize: frame.count, at: now) { record in Verdict(record).map { ours.append($0) } }
+        // The kernel runs no frame without a whole IP header; nothing shorter is a TCP segment.
+        if frame.count >= 54 { _ = try probe.run(program, over: frame.span.bytes, at: now) }
+        _ = ring.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
+        return (ours, theirs)
+    }
+
+    /// What each says of hellos that stopped half way, in no order: tables are not walked alike.
+    package func giveUp() -> (native: [[UInt8]], kernel: [[UInt8]]) {
+        now += 60_000_000_000
+        var ours: [[UInt8]] = [], theirs: [[UInt8]] = []
+        native.sweep(at: now) { record in Verdict(record).map { ours.append($0.bytes) } }
+        probe.sweep(now: now)
+        _ = ring.drain(budget: .max) { record in Verdict(record).map { theirs.append($0.bytes) } }
+        return (ours.sorted { $0.lexicographicallyPrecedes($1) }, theirs.sorted { $0.lexicographicallyPrecedes($1) })
+    }
+
+    package var counters: (native: Counters, kernel: Counters) { (native.counters, probe.counters) }
 }

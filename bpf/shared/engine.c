@@ -48,9 +48,9 @@ static inline int weir_new_assembly(struct weir_frame *frame, const struct weir_
 	return weir_table_store(frame->engine->assemblies, key, &blank, BPF_ANY);
 }
 
-static inline void weir_become(struct weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
+static inline void weir_become(const struct weir_assembly *a, struct weir_scratch *s, __u32 length)
 {
-	memcpy(s, a, sizeof(*s));
+	memcpy(s->bytes, a->bytes + 5, length & (WEIR_STREAM_CAP - 1));
 }
 
 static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)
@@ -149,6 +149,18 @@ void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 	struct sweep sweep = { .frame = { .engine = e }, .now = now, .end = end };
 
 	weir_table_each(e->assemblies, sweep_one, &sweep);
+}
+
+void weir_engine_reset(struct weir_engine *e)
+{
+	weir_table_clear(e->flows);
+	weir_table_clear(e->half_open);
+	weir_table_clear(e->assemblies);
+	weir_table_clear(e->fingerprints);
+	weir_table_clear(e->limits);
+	weir_table_clear(e->allow);
+	memset(e->counters, 0, sizeof(e->counters));
+	e->records_size = 0;
 }
 
 void weir_engine_forget(struct weir_engine *e)

@@ -203,6 +203,14 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	return 0;
 }
 
+void weir_table_clear(struct weir_table *t)
+{
+	for (__u32 i = t->oldest; i != NONE; i = node_at(t, i)->newer)
+		t->buckets[hash(t, key_at(t, i))] = NONE;
+	t->oldest = t->newest = t->free = NONE;
+	t->fresh = 0;
+}
+
 void weir_table_each(struct weir_table *t, void (*each)(void *context, const void *key, void *value), void *context)
 {
 	for (__u32 i = t->oldest, next; i != NONE; i = next) {

@@ -13,6 +13,9 @@ enum weir_table_kind {
 struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity);
 void weir_table_destroy(struct weir_table *table);
 
+/* Forgets every entry. */
+void weir_table_clear(struct weir_table *table);
+
 /* Calls `each` for every entry, which may remove the one it is given. */
 void weir_table_each(struct weir_table *table, void (*each)(void *context, const void *key, void *value), void *context);
 #endif

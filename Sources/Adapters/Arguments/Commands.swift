@@ -70,11 +70,16 @@ extension Command {
             ("tcpdump -w - | weir replay -", "without a file"),
             ("weir replay --format json --fail-on high ci.pcap", "for a pipeline"),
         ]),
-        Command("policy", "check policies", subcommands: [
+        Command("policy", "check and rehearse policies", subcommands: [
             Command("check", "what is wrong with a policy", positionals: [Positional("FILE", .file, "the policy")]),
+            Command("rehearse", "what a policy would have done to captures, source by source; exit code 1 when that is something else", options: [
+                Option("against", .file, "the policy to compare with; without it the built-in one"),
+            ], positionals: [
+                Positional("NEW", .file, "the policy"), Positional("FILE", .file, "captures", count: .oneOrMore),
+            ]),
         ]),
         Command("doctor", "what this machine can do, and what is missing", options: Array(Option.broker.dropLast())),
-        Command("tail", "a topic, readable, from its beginning and on; ends with Ctrl-C", options: Option.broker, positionals: [
+        Command("tail", "a topic, readable, as it is written; ends with Ctrl-C", options: [Option(flag: "from-beginning", "what is in it already, too")] + Option.broker, positionals: [
             Positional("TOPIC", .choice(["events", "limits", "decisions"]), "which"),
         ]),
         Command("limits", "the operator's hand on the limits topic", subcommands: [

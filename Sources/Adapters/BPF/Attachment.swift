@@ -47,14 +47,22 @@ internal import Linux
     private static func filter(_ interface: CInt, _ program: CInt, _ name: String) throws(ProbeError) -> Bool {
         let made = weir_tc_hook(interface)
         guard made == 0 || made == -EEXIST else { throw refusal(Errno(rawValue: -made), name) }
+        // One of us that was killed has left the qdisc that it made: ours to take away now.
+        let isOurs = made == 0 || weir_tc_was_ours(interface) != 0
         for hook in 0...1 as ClosedRange<CInt> {
-            let result = weir_tc_attach(interface, hook, program)
+            let result = weir_tc_attach(interface, hook, program, isOurs ? 1 : 0)
             guard result == 0 else {
-                weir_tc_detach(interface, made == 0 ? 1 : 0)
+                remove(from: interface, withHook: isOurs)
                 throw refusal(Errno(rawValue: -result), name)
             }
         }
-        return made == 0
+        return isOurs
+    }
+
+    /// The qdisc stays while anybody else has a filter on it.
+    private static func remove(from interface: CInt, withHook: Bool) {
+        weir_tc_detach(interface, withHook ? 1 : 0)
+        if withHook, Interfaces.clsactFilters(on: UInt32(interface)) == 0 { weir_tc_unhook(interface) }
     }
 
     deinit {
@@ -63,7 +71,7 @@ internal import Linux
             close(ingress)
             close(egress)
         case .clsact:
-            weir_tc_detach(CInt(interface), madeHook ? 1 : 0)
+            Self.remove(from: CInt(interface), withHook: madeHook)
         }
     }
 
@@ -71,7 +79,7 @@ internal import Linux
     package mutating func enforce(_ enforcing: Bool, with probe: borrowing KernelProbe, name: String) throws(ProbeError) {
         let program = probe.descriptor(of: enforcing ? .limiter : .observer)
         for hook in 0...1 as ClosedRange<CInt> {
-            let result = method == .tcx ? weir_tcx_replace(hook == 0 ? ingress : egress, program) : weir_tc_attach(CInt(interface), hook, program)
+            let result = method == .tcx ? weir_tcx_replace(hook == 0 ? ingress : egress, program) : weir_tc_attach(CInt(interface), hook, program, madeHook ? 1 : 0)
             guard result == 0 else { throw Self.refusal(Errno(rawValue: -result), name) }
         }
     }

@@ -19,17 +19,25 @@ package struct ProbeSettings: Sendable {
     /// What is loaded at once; the rest comes with `loadTheRest`, which a live node calls when it is attached. `nil`: all.
     package var first: KernelProbe.Program?
 
+    /// Which object: the one with may_goto or the one without. `nil` takes the first that the kernel accepts.
+    package var mayGoto: Bool?
+
     package init() {}
 
     func loads(_ program: KernelProbe.Program) -> Bool {
-        if program == .nothing { return baseline }
+        if program.isBaseline { return baseline }
         return first == nil || program == first
     }
 }
 
 /// The compiled probe in the kernel: programs and maps, gone when its owner lets go.
 @safe package struct KernelProbe: ~Copyable {
-    package enum Program: String, Sendable, CaseIterable { case nothing, observer = "tls_probe", limiter, setLimit = "set_limit", sweep }
+    package enum Program: String, Sendable, CaseIterable {
+        case nothing, rehearseHello = "rehearse_hello", rehearseFloor = "rehearse_floor"
+        case observer = "tls_probe", limiter, setLimit = "set_limit", sweep
+
+        var isBaseline: Bool { self == .nothing || self == .rehearseHello || self == .rehearseFloor }
+    }
 
     private let object: OpaquePointer
     /// The same object once more, over the same maps, for the programs that were not needed at once.
@@ -49,13 +57,13 @@ package struct ProbeSettings: Sendable {
 
     package init(_ policy: KernelPolicy, settings: ProbeSettings = ProbeSettings()) throws(ProbeError) {
         weir_bpf_quiet()
-        var modern = true
+        var modern = settings.mayGoto ?? true
         var opened: OpaquePointer?
         do {
-            unsafe opened = try Self.load(policy, settings, mayGoto: true)
+            unsafe opened = try Self.load(policy, settings, mayGoto: modern)
         } catch {
             // A verifier that does not know the instruction refuses it as invalid; everything else is final.
-            guard error.errno.rawValue == EINVAL else { throw error }
+            guard settings.mayGoto == nil, error.errno.rawValue == EINVAL else { throw error }
             modern = false
             unsafe opened = try Self.load(policy, settings, mayGoto: false)
         }
@@ -96,7 +104,7 @@ package struct ProbeSettings: Sendable {
         var size = 0
         let bytes = unsafe weir_probe_object(isModern ? 1 : 0, &size)
         guard let again = unsafe weir_bpf_open(bytes, size) else { throw Self.refusal("reading the BPF object") }
-        for program in Program.allCases where program == first || program == .nothing {
+        for program in Program.allCases where program == first || program.isBaseline {
             unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
         }
         guard unsafe weir_bpf_share_maps(object, again) == 0, unsafe bpf_object__load(again) == 0 else {
@@ -149,6 +157,9 @@ package struct ProbeSettings: Sendable {
         guard here < 0, let rest = unsafe rest else { return here }
         return unsafe bpf_program__fd(bpf_object__find_program_by_name(rest, program.rawValue))
     }
+
+    /// What the verifier went through to accept it (`bpf_prog_info`, since Linux 5.16).
+    package func verifiedInstructions(of program: Program) -> Int { Int(weir_bpf_verified(descriptor(of: program))) }
 
     // MARK: Policy, limits, allow-list
 

@@ -15,12 +15,13 @@ package struct KafkaFollower: ~Copyable {
     private let log: Log
 
     /// Partition 0 of each topic is read at once; the others, if there are any, when the broker has been seen to answer.
-    package init(_ configuration: KafkaConfiguration, topics: [String], name: String) throws(KafkaError) {
+    /// - Parameter fromBeginning: else only what is written from now on.
+    package init(_ configuration: KafkaConfiguration, topics: [String], name: String, fromBeginning: Bool = true) throws(KafkaError) {
         handle = try Handle(
             RD_KAFKA_CONSUMER, configuration, name: name, defaults: [("fetch.wait.max.ms", "20")] + Self.bounds,
             fixed: [("enable.auto.commit", "false"), ("auto.offset.reset", "earliest"), ("isolation.level", "read_committed"), ("enable.partition.eof", "true")],
             events: RD_KAFKA_EVENT_FETCH)
-        log = unsafe Log(handle.instance, into: handle.queue, topics)
+        log = unsafe Log(handle.instance, into: handle.queue, topics, from: fromBeginning ? KafkaPosition.beginning : KafkaPosition.end)
     }
 
     // Its topics go before the instance does.
@@ -73,11 +74,13 @@ package struct KafkaFollower: ~Copyable {
         /// Each topic's own object, and whether its partitions have been counted.
         private var topics: [(handle: OpaquePointer, name: String, isCounted: Bool)] = unsafe []
         private let instance: OpaquePointer
+        private let first: Int64
         private(set) var next: [KafkaPartition: Int64] = [:]
         private var ended: Set<KafkaPartition> = []
 
-        init(_ instance: OpaquePointer, into queue: OpaquePointer, _ names: [String]) {
+        init(_ instance: OpaquePointer, into queue: OpaquePointer, _ names: [String], from first: Int64) {
             unsafe self.instance = instance
+            self.first = first
             unsafe self.queue = queue
             for name in names {
                 guard let topic = unsafe rd_kafka_topic_new(instance, name, nil) else { continue }
@@ -116,7 +119,7 @@ package struct KafkaFollower: ~Copyable {
 
         private func start(_ topic: OpaquePointer, _ name: String, partition: Int) {
             next[KafkaPartition(topic: name, partition: partition)] = 0
-            unsafe _ = rd_kafka_consume_start_queue(topic, Int32(partition), KafkaPosition.beginning, queue)
+            unsafe _ = rd_kafka_consume_start_queue(topic, Int32(partition), first, queue)
         }
     }
 }

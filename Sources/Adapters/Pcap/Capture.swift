@@ -15,7 +15,7 @@ package import Wire
     }
 
     package enum LinkType: Sendable, Equatable {
-        case ethernet, rawIP, linuxCooked
+        case ethernet, rawIP, linuxCooked, linuxCooked2
         case other(CInt)
     }
 
@@ -118,7 +118,8 @@ extension Capture.LinkType {
         switch value {
         case DLT_EN10MB: self = .ethernet
         case DLT_RAW, 228, 229: self = .rawIP
-        case DLT_LINUX_SLL, DLT_LINUX_SLL2: self = .linuxCooked
+        case DLT_LINUX_SLL: self = .linuxCooked
+        case DLT_LINUX_SLL2: self = .linuxCooked2
         default: self = .other(value)
         }
     }
@@ -127,7 +128,7 @@ extension Capture.LinkType {
         switch self {
         case .ethernet: "Ethernet"
         case .rawIP: "raw IP"
-        case .linuxCooked: "Linux cooked (-i any)"
+        case .linuxCooked, .linuxCooked2: "Linux cooked (-i any)"
         case .other(let value): unsafe pcap_datalink_val_to_name(value).map { unsafe String(cString: $0) } ?? "unknown (\(value))"
         }
     }

@@ -37,6 +37,11 @@ package struct ClusterLimits: Sendable {
         return .success(.set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until))
     }
 
+    /// Everything that stands, for a node that begins to enforce.
+    package var standing: [Change] {
+        limits.map { key, limit in .set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until) }
+    }
+
     /// A tombstone.
     package mutating func release(_ key: Limit.Key) -> Change {
         let key = LimitKey(prefix: key.prefix, limitClass: key.limitClass)

@@ -97,8 +97,12 @@ extension Node {
     }
 
     /// The new policy whole, or the old one still.
-    func reload() {
+    /// - Parameter isAsked: by somebody; else something happened in its directory, which need not be about this file.
+    func reload(isAsked: Bool) {
         guard let path = settings.policyPath else { return }
+        let stamp = FileStamp(path)
+        guard isAsked || stamp != policyStamp else { return }
+        policyStamp = stamp
         do throws(PolicyError) {
             let next = try Settings.load(path, settings.mode)
             guard next != policy else { return }
@@ -110,6 +114,8 @@ extension Node {
             }
             agent.use(next)
             policy = next
+            // What the topic said meanwhile; the allow-list may be another one as well.
+            if next.mode == .enforce { for change in cluster.standing { apply(change) } }
             reloads.accepted += 1
             log.write(.info, "policy in force", [("policy", next.name), ("policy.version", next.version), ("mode", next.mode.rawValue)])
         } catch {

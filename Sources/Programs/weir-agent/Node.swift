@@ -35,6 +35,8 @@ final class Node {
     var enforcedLatency = Latency()
     var policy: Policy
     var generation: UInt32 = 1
+    /// The policy's file as it was read last.
+    var policyStamp: FileStamp?
     var reloads = (accepted: 0, refused: 0)
     var refusedLimits = 0
     var isAttached = false
@@ -48,6 +50,7 @@ final class Node {
         self.settings = settings
         self.log = log
         policy = settings.policy
+        policyStamp = settings.policyStamp
         var loading = ProbeSettings()
         loading.first = policy.mode == .enforce ? .limiter : .observer
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
@@ -89,11 +92,16 @@ final class Node {
         while true {
             if drain() { lastRecord = Clock.monotonic }
             // Records come in bursts: a woken epoll costs 30 us, a look at the shared page nothing.
-            while Clock.monotonic &- lastRecord < Self.spinNanoseconds { if drain() { lastRecord = Clock.monotonic } }
+            // But a flood never lets go by itself, and Kafka, timers and signals have their turn as well.
+            let turnEnds = Clock.monotonic + Self.turnNanoseconds
+            var now = Clock.monotonic
+            while now &- lastRecord < Self.spinNanoseconds, now < turnEnds {
+                if drain() { lastRecord = now }
+                now = Clock.monotonic
+            }
             let ready = try poller.wait(milliseconds: hasMore ? 0 : server.timeoutMilliseconds ?? -1)
             hasMore = false
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
-            if has(.ring) { continue }
             if has(.limits) || has(.tick) { hasMore = readLimits() }
             if has(.producer) || has(.tick), let publisher, publisher.drain() {
                 try poller.add(publisher.eventDescriptor, as: Source.producer.rawValue)
@@ -109,11 +117,11 @@ final class Node {
             }
             if has(.policy), let file {
                 file.watch.take()
-                reload()
+                reload(isAsked: false)
             }
             if has(.signals), let signal = signals.next() {
                 guard signal == Signals.hangUp else { break }
-                reload()
+                reload(isAsked: true)
             }
         }
         finish()
@@ -121,7 +129,9 @@ final class Node {
 
     /// How long the loop looks at the ring before it sleeps, once a record has come.
     private static let spinNanoseconds: UInt64 = 20_000
-    /// Records a turn, so that Kafka, timers and signals get theirs under any flood.
+    /// How long it stays there at most, however many come.
+    private static let turnNanoseconds: UInt64 = 1_000_000
+    /// Records a drain, so that the time is looked at between.
     private static let budget = 256
 
     /// True when there was something.

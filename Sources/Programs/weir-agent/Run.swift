@@ -44,6 +44,7 @@ struct Settings {
     /// Whatever the policy says; `nil` leaves it to the policy.
     let mode: Policy.Mode?
     let policy: Policy
+    let policyStamp: FileStamp?
     let kafka: KafkaConfiguration?
     let listen: Endpoint
     let attach: Attachment.Method?
@@ -55,6 +56,8 @@ struct Settings {
         patterns = arguments.texts("interface")
         policyPath = arguments.text("policy")
         mode = arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) }
+        // Before it is read: a change in between is then one to come.
+        policyStamp = policyPath.flatMap { FileStamp($0) }
         policy = try Self.load(policyPath, mode)
         listen = arguments.endpoint("listen")!
         attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }

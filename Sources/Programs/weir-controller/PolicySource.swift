@@ -1,12 +1,12 @@
 internal import Detection
-internal import Glibc
+internal import Linux
 internal import PolicyFile
 
 /// The policy in force, and the file that it came from, looked at again when it changes.
 struct PolicySource {
     private let path: String?
     private let mode: Policy.Mode?
-    private var seen: Stamp?
+    private var seen: FileStamp?
     private(set) var current: Policy
 
     /// Without a file the built-in policy, which observes.
@@ -14,7 +14,7 @@ struct PolicySource {
     init(path: String?, mode: Policy.Mode? = nil) throws(PolicyError) {
         self.path = path
         self.mode = mode
-        seen = path.flatMap { Stamp($0) }
+        seen = path.flatMap { FileStamp($0) }
         current = try path.map { path throws(PolicyError) in try PolicyFile.load(path: path) } ?? Policy()
         if let mode { current.mode = mode }
     }
@@ -22,7 +22,7 @@ struct PolicySource {
     /// Whether the file is another one than last time. A ConfigMap changes by a symbolic link, which `stat` follows, so looking once a
     /// second sees every kind of change that inotify sees and those that it does not.
     mutating func hasChanged() -> Bool {
-        guard let path, let stamp = Stamp(path), stamp != seen else { return false }
+        guard let path, let stamp = FileStamp(path), stamp != seen else { return false }
         seen = stamp
         return true
     }
@@ -33,18 +33,5 @@ struct PolicySource {
         var next = try PolicyFile.load(path: path)
         if let mode { next.mode = mode }
         current = next
-    }
-
-    private struct Stamp: Equatable {
-        let device, inode: UInt64
-        let size: Int
-        let seconds, nanoseconds: Int
-
-        init?(_ path: String) {
-            var status = stat()
-            guard unsafe stat(path, &status) == 0 else { return nil }
-            (device, inode, size) = (UInt64(status.st_dev), UInt64(status.st_ino), Int(status.st_size))
-            (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
-        }
     }
 }

@@ -42,6 +42,7 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["broker"]: try serveBroker()
     case ["completion"]: try printCompletion(arguments)
     case ["policy", "check"]: try checkPolicy(arguments)
+    case ["policy", "rehearse"]: try rehearsePolicy(arguments)
     default: throw Ending.wrong("\(arguments.path.joined(separator: " ")): no such command")
     }
 }

@@ -79,6 +79,15 @@ static inline int weir_bpf_run(int program, const void *frame, unsigned size, un
 	return error;
 }
 
+static inline unsigned weir_bpf_verified(int program)
+{
+	struct bpf_prog_info info;
+	__u32 size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return bpf_obj_get_info_by_fd(program, &info, &size) ? 0 : info.verified_insns;
+}
+
 /* A syscall program with its context. */
 static inline int weir_bpf_call(int program, void *context, unsigned size)
 {
@@ -100,7 +109,8 @@ static inline int weir_tcx_replace(int link, int program)
 	return bpf_link_update(link, program, 0);
 }
 
-#define WEIR_TC_HANDLE 0x77656972	/* "weir": by it the next start finds what a killed one left */
+/* "weir" on a qdisc that was there, "Weir" on one that we made: by it the next start finds what a killed one left. */
+#define WEIR_TC_HANDLE(made) ((made) ? 0x57656972 : 0x77656972)
 #define WEIR_TC_PRIORITY 1
 
 /* The clsact qdisc: 0, -EEXIST if it was there, or -errno. */
@@ -111,26 +121,38 @@ static inline int weir_tc_hook(int ifindex)
 	return bpf_tc_hook_create(&hook);
 }
 
-static inline int weir_tc_attach(int ifindex, int egress, int program)
+/* Whether a killed one of us made the qdisc. */
+static inline int weir_tc_was_ours(int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE(1), .priority = WEIR_TC_PRIORITY);
+
+	return !bpf_tc_query(&hook, &opts);
+}
+
+static inline int weir_tc_attach(int ifindex, int egress, int program, int made)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE, .priority = WEIR_TC_PRIORITY, .prog_fd = program, .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE(made), .priority = WEIR_TC_PRIORITY, .prog_fd = program, .flags = BPF_TC_F_REPLACE);
 
 	return bpf_tc_attach(&hook, &opts);
 }
 
-/* Takes our filters away, and the qdisc if it was ours. */
-static inline void weir_tc_detach(int ifindex, int all)
+/* Takes our filters away. */
+static inline void weir_tc_detach(int ifindex, int made)
 {
 	for (int egress = 0; egress < 2; egress++) {
 		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE, .priority = WEIR_TC_PRIORITY);
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE(made), .priority = WEIR_TC_PRIORITY);
 
 		bpf_tc_detach(&hook, &opts);
 	}
-	if (all) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+}
 
-		bpf_tc_hook_destroy(&hook);
-	}
+/* Takes the qdisc away, with whatever hangs on it. */
+static inline void weir_tc_unhook(int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	bpf_tc_hook_destroy(&hook);
 }

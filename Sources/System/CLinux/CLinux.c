@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -131,6 +132,48 @@ int weir_link_events(void)
 		return -1;
 	}
 	return s;
+}
+
+/* Filters on one hook of a clsact qdisc, or -errno. */
+static int filters(int s, int ifindex, unsigned parent)
+{
+	struct {
+		struct nlmsghdr header;
+		struct tcmsg message;
+	} ask = {
+		{ sizeof(ask), RTM_GETTFILTER, NLM_F_REQUEST | NLM_F_DUMP, 0, 0 },
+		{ .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_parent = parent },
+	};
+	char buffer[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
+	int count = 0;
+
+	if (send(s, &ask, sizeof(ask), 0) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t size = recv(s, buffer, sizeof(buffer), 0);
+
+		if (size <= 0)
+			return size ? -errno : -EIO;
+		for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; NLMSG_OK(h, size); h = NLMSG_NEXT(h, size)) {
+			if (h->nlmsg_type == NLMSG_DONE)
+				return count;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return ((struct nlmsgerr *)NLMSG_DATA(h))->error;
+			count += h->nlmsg_type == RTM_NEWTFILTER;
+		}
+	}
+}
+
+int weir_clsact_filters(int ifindex)
+{
+	int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), in, out;
+
+	if (s < 0)
+		return -errno;
+	in = filters(s, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS));
+	out = in < 0 ? in : filters(s, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS));
+	close(s);
+	return out < 0 ? out : in + out;
 }
 
 int weir_exit_code(int status)

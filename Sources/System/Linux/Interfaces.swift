@@ -46,6 +46,12 @@ package enum Interfaces {
         return all.filter { names.contains($0.name) }
     }
 
+    /// Filters of anybody on an interface's clsact qdisc; `nil` when the kernel does not say.
+    package static func clsactFilters(on index: UInt32) -> Int? {
+        let count = weir_clsact_filters(CInt(index))
+        return count < 0 ? nil : Int(count)
+    }
+
     /// Every address that this namespace has.
     package static var addresses: [Address] {
         var list: UnsafeMutablePointer<ifaddrs>?

@@ -133,11 +133,13 @@ final class Loop {
         return nil
     }
 
-    /// Processes and qdiscs of ours that are still there.
+    /// Processes of ours that are still there. Everything else of the demonstration lasts as long as they do.
     private func leftBehind() -> [String] {
-        var left: [String] = []
-        for (name, pid) in [("weir-agent", agent.pid), ("weir-controller", controller.pid)] where kill(pid, 0) == 0 { left.append("\(name) (\(pid))") }
-        return left
+        let children = File.read("/proc/self/task/\(getpid())/children", limit: 65_536) ?? ""
+        return children.split(separator: " ").compactMap { CInt($0.filter(\.isNumber)) }.map { pid in
+            let name = File.read("/proc/\(pid)/comm", limit: 64)?.split(separator: "\n").first.map(String.init) ?? "process"
+            return "\(name) (\(pid))"
+        }
     }
 
     private static func firstLine(of child: borrowing Child) throws -> String {

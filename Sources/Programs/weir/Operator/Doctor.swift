@@ -30,7 +30,7 @@ func examine(_ arguments: Arguments) throws -> CInt {
     say(missing.isEmpty, "privileges", missing.isEmpty ? needed.map(\.0).joined(separator: ", ") : "\(missing.joined(separator: ", ")) missing: run as root, or use `weir replay` which needs none")
     if arguments.has("kafka") || arguments.has("kafka-config") {
         let configuration = try brokers(arguments), servers = configuration.value(of: "bootstrap.servers") ?? ""
-        var answer = "does not answer within 5 s; is it running, and is `bootstrap.servers` right?", isThere = false
+        var answer = "does not answer within 5 s", isThere = false
         if let follower = try? KafkaFollower(configuration, topics: [Topic.limits.name], name: "weir-doctor") {
             let end = Clock.monotonic + 5_000_000_000
             while !isThere, Clock.monotonic < end {
@@ -45,7 +45,7 @@ func examine(_ arguments: Arguments) throws -> CInt {
                 usleep(5000)
             }
         }
-        say(isThere, "Kafka at \(servers)", isThere ? "answers" : answer)
+        say(isThere, "Kafka at \(servers)", isThere ? "answers" : "\(answer); is it running, and is `bootstrap.servers` right?")
     } else {
         say(nil, "Kafka", "not asked about (--kafka HOST:PORT)")
     }

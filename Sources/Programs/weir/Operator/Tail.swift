@@ -20,7 +20,7 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
     default: Topic.decisions
     }
     let follower: KafkaFollower
-    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail") } catch { throw Ending.cannot("Kafka: \(error)") }
+    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail", fromBeginning: arguments.has("from-beginning")) } catch { throw Ending.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
     while signals.wait(milliseconds: 20) == nil {
         _ = follower.drain { event in

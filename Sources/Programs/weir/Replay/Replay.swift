@@ -49,9 +49,9 @@ final class Replay {
     func run(_ capture: inout Capture, spent: () -> Duration, progress: (Int) -> Void) throws -> (ReplaySummary, CaptureError?) {
         summary.name = capture.name
         isLive = capture.bytesTotal == nil
-        var broken: CaptureError?
+        var broken: CaptureError?, room: [UInt8] = []
         do throws(CaptureError) {
-            while try capture.next({ take($0, $1) }), failure == nil {
+            while try capture.nextEthernet(&room, { take($0, $1) }), failure == nil {
                 if summary.frames & 1023 == 0 { progress(capture.bytesRead) }
             }
         } catch { broken = error }

@@ -42,17 +42,17 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
 }
 
 private func replay(_ path: String, _ policy: Policy, _ arguments: Arguments, _ output: any ReplayOutput, _ terminal: Terminal?) throws -> (ReplaySummary, CaptureError?) {
-    var capture = try Capture(path: path)
+    var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
     let replay = try Replay(policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), output: output)
     let began = Clock.monotonic
     func spent() -> Duration { .nanoseconds(Int64(Clock.monotonic &- began)) }
     var progress = Progress(capture.name, total: capture.bytesTotal, now: .zero)
     let result = try replay.run(&capture) {
         // The bar goes before the figures come.
-        if let terminal { Standard.show(terminal.lineStart) }
+        if let terminal { Standard.error.show(terminal.lineStart) }
         return spent()
     } progress: { done in
-        if let terminal, let line = progress.line(done: done, now: spent(), on: terminal) { Standard.show(line) }
+        if let terminal, let line = progress.line(done: done, now: spent(), on: terminal) { Standard.error.show(line) }
     }
     return result
 }

@@ -24,6 +24,7 @@ enum Standard: CInt {
         return true
     }
 
-    /// What is lost when it is not read.
-    static func show(_ text: String) { _ = try? Standard.error.write(Array(text.utf8)) }
+    /// What may be lost when nobody reads it.
+    @discardableResult
+    func show(_ text: String) -> Bool { (try? write(Array(text.utf8))) ?? false }
 }

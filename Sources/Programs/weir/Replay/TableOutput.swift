@@ -104,8 +104,8 @@ struct TableOutput: ReplayOutput {
 
     private mutating func layOut() -> [String] {
         guard !rows.isEmpty else { return [] }
-        var table = Table([.init("time", .right), .init("source", minimum: 12), .init("destination", minimum: 8, weight: 2), .init("name", minimum: 6), .init("version"),
-                           .init("ja4", minimum: 10), .init("anomalies", minimum: 8)])
+        var table = Table([.init("time", .right, minimum: 6), .init("source", minimum: 12, weight: 2), .init("destination", minimum: 6, weight: 0), .init("name", minimum: 5),
+                           .init("version", minimum: 7), .init("ja4", minimum: 6, weight: 0), .init("anomalies", minimum: 11)])
         for row in rows { table.append(row, style: row[6] == "-" ? nil : .warning) }
         rows.removeAll(keepingCapacity: true)
         defer { hasRows = true }

@@ -46,6 +46,9 @@ int weir_pipe(int ends[2]);
 /* A non-blocking rtnetlink socket that hears of links. A descriptor, or -1 with errno set. */
 int weir_link_events(void);
 
+/* Filters of anybody on both hooks of an interface's clsact qdisc, or -errno. */
+int weir_clsact_filters(int ifindex);
+
 /* waitpid's macros, which Swift does not see: the exit code, or 128 + the signal. */
 int weir_exit_code(int status);
 #endif

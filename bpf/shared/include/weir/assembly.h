@@ -15,7 +15,7 @@ WEIR_ONCE int weir_place_bytes(weir_frame *frame, struct weir_assembly *a, __u32
 	WEIR_USED(frame);
 	if (!a)
 		return -1;
-	for (__u32 i = 0; WEIR_TURNS(i, 2); i++) {
+	for (__u32 i = 0; WEIR_TURNS(i, WEIR_STREAM_CAP / WEIR_CHUNK); i++) {
 		__u32 n = size > WEIR_CHUNK ? WEIR_CHUNK : size;
 
 		WEIR_TURN();
@@ -90,12 +90,12 @@ WEIR_INLINE enum weir_incomplete_reason weir_place(weir_frame *frame, struct wei
 {
 	__u32 end = relative + size;
 
+	if (a->segments != 255)
+		a->segments++;
 	if (relative >= WEIR_STREAM_CAP)
 		return WEIR_REASON_TOO_LONG;
 	if (end > WEIR_STREAM_CAP)
 		end = WEIR_STREAM_CAP;
-	if (a->segments != 255)
-		a->segments++;
 	if (relative < a->filled) {		/* what is there stays: the first copy counts */
 		__u32 known = a->filled - relative;
 
@@ -169,12 +169,11 @@ static long weir_unwrap_byte(__u32 at, void *context)
  * Is the hello whole? If so its message is in the scratch, record headers left out (RFC 8446 section 5.1: a message
  * may be spread over records), with its length and the number of records.
  */
-WEIR_ONCE int weir_unwrap(weir_frame *frame, const struct weir_assembly *a, struct weir_scratch *s)
+WEIR_ONCE int weir_unwrap(const struct weir_assembly *a, struct weir_scratch *s)
 {
 	struct weir_unwrapping u = { .from = a, .to = s };
 	__u32 size, filled, length;
 
-	WEIR_USED(frame);
 	if (!a || !s)
 		return WEIR_STREAM_WRONG;
 	filled = a->filled;
@@ -188,7 +187,7 @@ WEIR_ONCE int weir_unwrap(weir_frame *frame, const struct weir_assembly *a, stru
 		if (size >= length) {
 			if (filled < 5 + length)
 				return WEIR_STREAM_MORE;
-			weir_become(frame, a, s);
+			weir_become(a, s, length);
 			s->message_length = length;
 			s->message_records = 1;
 			return WEIR_STREAM_WHOLE;

@@ -45,6 +45,9 @@ void weir_engine_frame(struct weir_frame *frame, int enforcing);
 /* Records hellos that stopped half way before `now`; all that are unfinished if `end`. */
 void weir_engine_sweep(struct weir_engine *engine, __u64 now, int end);
 
+/* As it was made, but for the policy. */
+void weir_engine_reset(struct weir_engine *engine);
+
 /* Drops the records gathered so far. */
 void weir_engine_forget(struct weir_engine *engine);
 

@@ -7,7 +7,7 @@
 
 #define WEIR_HEAD_CAP 128		/* headers up to and with TCP's must end within */
 #define WEIR_STREAM_CAP 4096		/* client bytes that are assembled, record headers included */
-#define WEIR_CHUNK 2048			/* copied at a time, so that the verifier knows where a copy ends */
+#define WEIR_CHUNK 1024			/* copied at a time, so that the verifier knows where a copy ends */
 
 /* The 5-tuple's four: addresses as IPv6 or IPv4-mapped, ports in host order. Words are copied whole, so it is aligned. */
 struct weir_flow_key {
@@ -64,10 +64,7 @@ struct weir_scratch {
 
 #define WEIR_RANGES 8
 
-/*
- * Client bytes of one flow, at their stream offsets, until the hello is whole. `bytes` lies so that the message
- * behind its first record header lies where a scratch has it: one copy of the whole makes it a scratch.
- */
+/* Client bytes of one flow, at their stream offsets, until the hello is whole. */
 struct weir_assembly {
 	__u64 first_ns;
 	__u64 last_ns;
@@ -82,8 +79,8 @@ struct weir_assembly {
 	__u8  vlan_tags;
 	__u8  reason;			/* why it was given up */
 	__u8  scan, idle, free;		/* weir_note_range's cursor; in map memory, see WEIR_TURN */
-	__u8  reserved[42];
-	__u8  bytes[WEIR_STREAM_CAP + WEIR_CHUNK + 5];
+	__u8  reserved[7];
+	__u8  bytes[WEIR_STREAM_CAP + WEIR_CHUNK];
 };
 
 enum weir_flow_state {

@@ -106,7 +106,7 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 	a->last_ns = l->now;
 	l->sequence = flow->base + a->filled;
 	a->reason = (__u8)weir_place(frame, a, l->segment.payload_at, relative, l->segment.payload_size);
-	stream = a->reason ? WEIR_STREAM_LONG : weir_unwrap(frame, a, s);
+	stream = a->reason ? WEIR_STREAM_LONG : weir_unwrap(a, s);
 	if (stream == WEIR_STREAM_MORE) {
 		if (a->filled < WEIR_STREAM_CAP)
 			return;
@@ -178,11 +178,12 @@ WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *
 {
 	const struct weir_segment *seg = &l->segment;
 	struct weir_flow *flow = WEIR_LOOKUP(frame, flows, &l->segment.flow);
-	struct weir_flow fresh = { .first_ns = l->now };
+	struct weir_flow fresh = {};
 	__u8 start[6] = {};
 
 	if (flow)
 		return flow;
+	l->now = fresh.first_ns = weir_now(frame);
 	flow = WEIR_LOOKUP(frame, half_open, &l->segment.flow);
 	if (flow && flow->state >= WEIR_FLOW_EXPECTING)
 		return flow;
@@ -216,7 +217,8 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 		return;				/* proves nothing; the answer to it does */
 	flow = weir_flow_of(frame, l);
 	if (!flow || flow->state == WEIR_FLOW_DONE)
-		return;
+		return;				/* nearly every frame ends here: the clock is read by those that go on */
+	l->now = weir_now(frame);
 	if (flow->state == WEIR_FLOW_HELD) {
 		if (enforcing && seg->payload_size) {
 			l->order = WEIR_DO_DROP;
@@ -248,6 +250,8 @@ WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct
 {
 	struct weir_flow *flow;
 
+	if (l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_FIN | WEIR_TCP_RST))
+		l->now = weir_now(frame);
 	if ((l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == (WEIR_TCP_SYN | WEIR_TCP_ACK)) {
 		weir_syn_ack(frame, l, s);
 	} else if (l->segment.flags & (WEIR_TCP_FIN | WEIR_TCP_RST)) {
@@ -295,7 +299,6 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 	}
 	weir_count(frame, WEIR_COUNT_FRAMES);
 	l->direction = direction;
-	l->now = weir_now(frame);
 	if (from_client)
 		weir_from_client(frame, l, s, enforcing);
 	else

@@ -1,0 +1,45 @@
+import BPF
+import Detection
+import Glibc
+import Linux
+import Probe
+import Testing
+import Wire
+
+/// What may get better and not worse; a number here is lowered when the code allows it, and raised only with a reason.
+@Suite struct RatchetTests {
+    @Test("The verifier's work stays bounded, for both kinds of kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [
+        (KernelProbe.Program.observer, true, 8_500), (.limiter, true, 13_000), (.sweep, true, 600), (.setLimit, true, 200), (.observer, false, 90_000), (.limiter, false, 120_000),
+    ])
+    func verifier(program: KernelProbe.Program, mayGoto: Bool, most: Int) throws {
+        var settings = ProbeSettings()
+        settings.mayGoto = mayGoto
+        let probe = try KernelProbe(KernelPolicy(Policy()), settings: settings)
+        let verified = probe.verifiedInstructions(of: program)
+        #expect((1...most).contains(verified), "\(program.rawValue): \(verified)")
+    }
+
+    @Test("A record, a limit and a key keep their size")
+    func sizes() {
+        #expect(Handshake.size == 112)
+        #expect(LimitEntry.size == 96)
+        #expect(LimitKey.size == 20)
+    }
+
+    @Test("The agent links neither Foundation nor gRPC nor an HTTP client")
+    func libraries() throws {
+        let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
+        let candidates: [String] = ["\(products)/weir-agent", ".build/debug/weir-agent"]
+        let agent = try #require(candidates.first { path in access(path, X_OK) == 0 })
+        var child = try Child("ldd", ["ldd", agent], output: true)
+        var text = ""
+        while let bytes = child.take() {
+            text += String(decoding: bytes, as: UTF8.self)
+            var target = pollfd(fd: child.outputDescriptor, events: Int16(POLLIN), revents: 0)
+            if bytes.isEmpty { poll(&target, 1, 1000) }
+        }
+        while child.poll() == nil { sched_yield() }
+        #expect(text.contains("libbpf") && text.contains("librdkafka"))
+        for unwanted in ["libFoundation", "libgrpc", "libcurl", "libpcap", "libsqlite3"] { #expect(!text.contains(unwanted), "\(unwanted)") }
+    }
+}
