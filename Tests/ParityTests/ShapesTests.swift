@@ -11,6 +11,13 @@ let everything: Policy = {
     return policy
 }()
 
+/// As `--all-ports` watches.
+let everyPort: Policy = {
+    var policy = everything
+    policy.ports = Array(1...UInt16.max)
+    return policy
+}()
+
 /// A conversation in one shape, with its name for the reader of a failure.
 struct Shape: Sendable, CustomTestStringConvertible {
     let name: String
@@ -39,6 +46,8 @@ struct Shape: Sendable, CustomTestStringConvertible {
             Shape("several records and segments", c.handshake + c.segments(of: Hello(padding: 600).stream(recordSize: 70), size: 333)),
             Shape("tiny records", c.handshake + c.segments(of: Hello().stream(recordSize: 1), size: 400)),
             Shape("half a hello, then FIN", c.handshake + [c.data(Array(nameless.prefix(60)), at: 0), c.data([], at: 60, flags: Conversation.finish | Conversation.acknowledge)]),
+            Shape("half a hello, then the server's RST", c.handshake + [c.data(Array(nameless.prefix(60)), at: 0), c.answer([], at: 0, flags: Conversation.reset)]),
+            Shape("a server that says a hello of its own", c.handshake + [c.data(Hello().stream(), at: 0), c.answer(nameless, at: 0)]),
             Shape("not TLS", c.handshake + [c.data(Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8), at: 0)]),
             Shape("a reused 5-tuple", c.handshake + [c.data(nameless, at: 0)] + { var d = c; d.clientISN = 77; d.serverISN = 99; return d.handshake + [d.data(nameless, at: 0)] }()),
             Shape("too long to assemble", c.handshake + c.segments(of: Hello(padding: 8000).stream(), size: 1400)),
@@ -76,7 +85,7 @@ struct Shape: Sendable, CustomTestStringConvertible {
     static let anomalies: [String: AnomalySet] = [
         "a plain hello": [], "no name": AnomalySet(.missingSNI), "two segments": [], "two segments, turned round": [], "two segments, one twice": [],
         "many small segments": AnomalySet(.missingSNI), "every other segment first": AnomalySet(.missingSNI), "several records": [],
-        "several records and segments": [], "tiny records": [], "half a hello, then FIN": [], "not TLS": AnomalySet(.notTLS), "too long to assemble": [],
+        "several records and segments": [], "tiny records": [], "half a hello, then FIN": [], "half a hello, then the server's RST": [], "a server that says a hello of its own": [], "not TLS": AnomalySet(.notTLS), "too long to assemble": [],
         "version 300": AnomalySet(.obsoleteVersion), "version 301": AnomalySet(.obsoleteVersion), "version 303": [],
         "no extensions at all": AnomalySet(.missingSNI), "an empty name": AnomalySet(.emptySNI), "lengths that disagree": AnomalySet(.malformedHello),
         "two VLAN tags": AnomalySet(.missingSNI), "IPv4 options": AnomalySet(.missingSNI), "IPv6": AnomalySet(.missingSNI),
@@ -90,7 +99,7 @@ struct Shape: Sendable, CustomTestStringConvertible {
         let handshake = try #require(verdicts.first).handshake
         if let expected = Self.anomalies[shape.name] { #expect(handshake.anomalies == expected) }
         #expect(handshake.proof == (shape.name.contains("unproven") ? .unproven : .tracked))
-        let incomplete = ["half a hello, then FIN", "too long to assemble"].contains(shape.name)
+        let incomplete = ["half a hello, then FIN", "half a hello, then the server's RST", "too long to assemble"].contains(shape.name)
         #expect((handshake.completeness == .incomplete) == incomplete)
     }
 
@@ -104,6 +113,15 @@ struct Shape: Sendable, CustomTestStringConvertible {
     func plain(shape: Shape) throws {
         let policy = KernelPolicy(everything)
         #expect(try kernel(shape.frames, policy, enforcing: true, mayGoto: false) == native(shape.frames, policy, enforcing: true))
+    }
+
+    @Test("With every port watched it is the same, though either end could then be the server", arguments: Shape.all)
+    func turned(shape: Shape) { #expect(native(shape.frames, KernelPolicy(everyPort)) == native(shape.frames, KernelPolicy(everything))) }
+
+    @Test("The kernel says so too", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Shape.all)
+    func turnedParity(shape: Shape) throws {
+        let policy = KernelPolicy(everyPort)
+        #expect(try kernel(shape.frames, policy, enforcing: true) == native(shape.frames, policy, enforcing: true))
     }
 
     @Test("A hello cut anywhere is incomplete or malformed, never nameless", arguments: [false, true])

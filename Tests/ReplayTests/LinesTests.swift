@@ -1,7 +1,11 @@
+import Glibc
 import JSON
 import Support
 import Testing
 import Wire
+
+/// Loading BPF needs root.
+private let engines = Glibc.geteuid() == 0 ? ["native", "kernel"] : ["native"]
 
 private let handshakeKeys = [
     "type", "frame", "time", "source.address", "source.port", "destination.address", "destination.port", "network.transport", "tls.client.server_name", "tls.client.version", "tls.client.alpn",
@@ -55,6 +59,19 @@ private func keys(_ line: String) -> [String] {
         #expect(summary.events == lines.filter { $0.hasPrefix("{\"type\":\"event\"") }.count)
         #expect((summary.cut > 0) == (name == "cut-frames"))
         #expect(keys(lines.last!).suffix(1) == ["seconds"])
+    }
+
+    @Test("A hello that stops half way has timed out after ten seconds, and at the end of a capture says that the capture ended", arguments: engines)
+    func unfinished(engine: String) throws {
+        var frames: [(time: UInt64, bytes: [UInt8])] = []
+        for (number, seconds) in ([0, 20] as [UInt64]).enumerated() {
+            let c = Conversation(clientPort: 10_000 + UInt16(number)), half = Array(Hello(serverName: nil).stream().prefix(80))
+            for (index, frame) in (c.handshake + [c.data(half, at: 0)]).enumerated() { frames.append((1_700_000_000_000_000_000 + seconds * 1_000_000_000 + UInt64(index), frame)) }
+        }
+        let file = try TemporaryFile(capture(frames))
+        let lines = try replay("--format", "json", "--engine", engine, file.path).lines
+        let reasons = ["timeout", "capture"].map { reason in lines.filter { $0.contains(#""incomplete.reason":"\#(reason)""#) && $0.contains(#""anomalies":[]"#) }.count }
+        #expect(reasons == [1, 1] && lines.count == 3)
     }
 
     @Test("Each line comes at its time, the coalesced event of a second included")

@@ -50,6 +50,9 @@ import Wire
                     #expect(try object.string("proof") == "tracked")
                 case "event":
                     events += 1
+                    // The policy observes; replay says what enforcing would have done.
+                    let action = try object.string("action")
+                    #expect(action == (events == 1 ? "limited" : "already_limited"))
                     try object.object("counts") { counts throws(JSONError) in #expect(try counts.integer("seen") - counts.integer("reset") <= 4) }
                 case "decision":
                     decisions += 1

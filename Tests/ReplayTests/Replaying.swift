@@ -5,7 +5,7 @@ import Testing
 let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 private let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
 
-private var program: String {
+var program: String {
     [products, "\(root)/.build/debug", "\(root)/.build/release"].map { "\($0)/weir" }.first { access($0, X_OK) == 0 } ?? "weir"
 }
 

@@ -33,6 +33,11 @@ package struct Conversation: Sendable {
         frame(fromClient: true, sequence: clientISN &+ 1 &+ UInt32(truncatingIfNeeded: offset), acknowledged: serverISN &+ 1, flags: flags, payload: payload)
     }
 
+    /// Server bytes at a stream offset.
+    package func answer(_ payload: [UInt8], at offset: Int, flags: UInt8 = acknowledge | push) -> [UInt8] {
+        frame(fromClient: false, sequence: serverISN &+ 1 &+ UInt32(truncatingIfNeeded: offset), acknowledged: clientISN &+ 1, flags: flags, payload: payload)
+    }
+
     /// `stream` in segments of at most `size` bytes, in order.
     package func segments(of stream: [UInt8], size: Int) -> [[UInt8]] {
         stride(from: 0, to: stream.count, by: size).map { data(Array(stream[$0..<min($0 + size, stream.count)]), at: $0) }

@@ -33,6 +33,9 @@ final class Rehearsal {
     private let producer: KafkaProducer
     private let brokers: String
     private let isPaced: Bool
+    /// Tells this rehearsal's events from the last one's.
+    private let bootID: String
+    private var sequence = 0
     private var anchor: (capture: Instant, here: UInt64)?
     private var delivered = 0
     private var failed: KafkaError?
@@ -42,6 +45,7 @@ final class Rehearsal {
     init(brokers: String, isPaced: Bool) throws {
         self.brokers = brokers
         self.isPaced = isPaced
+        bootID = String(UInt32(truncatingIfNeeded: Clock.wall ^ Int64(getpid()) << 16), radix: 16)
         let configuration: KafkaConfiguration
         do { configuration = try KafkaConfiguration(bootstrap: brokers) } catch { throw Ending.wrong("--kafka: \(error)") }
         do {
@@ -53,6 +57,11 @@ final class Rehearsal {
     }
 
     func send(_ event: ThrottleEvent) throws {
+        // A replay numbers its events from 1 each time, and a consumer drops what it has seen: rehearsed again, the
+        // same capture would say nothing, and of two captures with one source the second.
+        sequence += 1
+        var event = event
+        event.id = "\(event.node):\(bootID):\(sequence)"
         if isPaced { wait(until: event.time) }
         var since = Clock.monotonic, before = delivered
         // A full queue waits for the broker: a rehearsal leaves nothing out.

@@ -134,11 +134,13 @@ struct TableOutput: ReplayOutput {
         let incomplete = summary.incompletes
         lines.append("hellos \(Figures.count(summary.handshakes)) · complete \(Figures.count(summary.handshakes - incomplete)) · incomplete \(Figures.count(incomplete))\(incomplete > 0 ? " (\(reasons))" : "") · unproven \(Figures.count(summary.unproven))")
         if summary.cutByEngine > 0 {
-            lines.append("\(Figures.count(summary.cutByEngine)) frames are longer than the \(Figures.count(ReplayEngine.kernelLimit)) bytes that the kernel runs outside a network: of those it saw the start")
+            lines.append("\(Self.frames(summary.cutByEngine)) longer than the \(Figures.count(ReplayEngine.kernelLimit)) bytes that the kernel runs outside a network: of those it saw the start")
         }
-        if summary.cutByCapture > 0 { lines.append("\(Figures.count(summary.cutByCapture)) frames were cut when they were captured (tcpdump -s 0 takes them whole)") }
+        if summary.cutByCapture > 0 { lines.append("\(Self.frames(summary.cutByCapture)) cut at capture (tcpdump -s 0 takes them whole)") }
         return lines
     }
+
+    private static func frames(_ count: Int) -> String { "\(Figures.count(count)) \(count == 1 ? "frame" : "frames")" }
 
     private func write(_ lines: [String]) throws {
         guard !lines.isEmpty else { return }
