@@ -37,7 +37,7 @@ import Wire
             let before = weir_allocations()
             let drained = ring.drain(budget: .max) { record in
                 guard let handshake = Handshake(record) else { return }
-                let order = agent.consider(handshake, isLiteral: false, at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)))
+                let order = agent.consider(handshake, found: [], at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)))
                 if order.publish != nil { publications += 1 }
                 board.note(handshake, anomalies: handshake.anomalies)
             }

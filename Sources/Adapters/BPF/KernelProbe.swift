@@ -47,6 +47,7 @@ package struct ProbeSettings: Sendable {
     private let policiesSize: Int
     private let limitsMap: CInt
     private let allowMap: CInt
+    private let deniedMap: CInt
     private let countersMap: CInt
     private var setLimit: CInt
     private let processors: Int
@@ -83,6 +84,7 @@ package struct ProbeSettings: Sendable {
         policiesSize = mappedSize
         limitsMap = map("limits")
         allowMap = map("allow")
+        deniedMap = map("denied")
         countersMap = map("counters")
         ringMap = map("handshakes")
         setLimit = unsafe bpf_program__fd(bpf_object__find_program_by_name(object, Program.setLimit.rawValue))
@@ -219,6 +221,17 @@ package struct ProbeSettings: Sendable {
 
     package func disallow(_ prefix: Prefix) {
         prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(allowMap, $0.baseAddress) } }
+    }
+
+    /// Hellos of this fingerprint are `fingerprint_denied` from now on. False when there is no room.
+    package func deny(_ fingerprint: UInt64) -> Bool {
+        var key = fingerprint, one: UInt8 = 1
+        return unsafe bpf_map_update_elem(deniedMap, &key, &one, 0) == 0
+    }
+
+    package func allowFingerprint(_ fingerprint: UInt64) {
+        var key = fingerprint
+        _ = unsafe bpf_map_delete_elem(deniedMap, &key)
     }
 
     /// Every CPU's counters, added up.

@@ -26,6 +26,7 @@ struct JSONOutput: ReplayOutput {
 
     mutating func handshake(_ item: ReplayedHandshake) throws {
         let handshake = item.handshake, stack = members(of: item.stack)
+        guard handshake.kind == .hello else { return try flow(item) }
         try line("handshake", at: item.time) { json in
             json.member("frame", item.frame)
             json.member("time", item.time)
@@ -44,7 +45,30 @@ struct JSONOutput: ReplayOutput {
             json.member("proof", handshake.proof.id)
             json.array("anomalies") { json in for anomaly in Anomaly.allCases where item.anomalies.contains(anomaly) { json.element(anomaly.id) } }
             json.member("severity", item.severity?.id)
-            json.array("encapsulation") { json in for _ in 0..<handshake.vlanTags { json.element("vlan") } }
+            if let subtype = handshake.subtype.id { json.member("subtype", subtype) }
+            json.array("encapsulation") { json in
+                for _ in 0..<handshake.vlanTags { json.element("vlan") }
+                for tunnel in handshake.tunnels.ids { json.element(tunnel) }
+                if handshake.wasFragmented { json.element("ip_fragments") }
+                if let preamble = handshake.preamble.id { json.element(preamble) }
+            }
+        }
+    }
+
+    /// What a flow did besides its hello.
+    private mutating func flow(_ item: ReplayedHandshake) throws {
+        let handshake = item.handshake
+        try line("flow", at: item.time) { json in
+            json.member("frame", item.frame)
+            json.member("time", item.time)
+            json.member("source.address", handshake.source)
+            json.member("source.port", Int(handshake.sourcePort))
+            json.member("destination.address", handshake.destination)
+            json.member("destination.port", Int(handshake.destinationPort))
+            json.member("network.transport", "tcp")
+            json.member("proof", handshake.proof.id)
+            json.array("anomalies") { json in for anomaly in Anomaly.allCases where item.anomalies.contains(anomaly) { json.element(anomaly.id) } }
+            json.member("severity", item.severity?.id)
         }
     }
 
@@ -91,6 +115,7 @@ struct JSONOutput: ReplayOutput {
             json.member("frames", summary.frames)
             json.member("bytes", summary.bytes)
             json.member("handshakes", summary.handshakes)
+            json.member("flows", summary.flows)
             json.member("complete", summary.handshakes - summary.reassembled - summary.incompletes)
             json.member("reassembled", summary.reassembled)
             json.member("incomplete", summary.incompletes)

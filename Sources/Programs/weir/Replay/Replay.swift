@@ -19,6 +19,8 @@ final class Replay {
     private let counting: AnomalySet
     private var hellos = HelloReader()
     private var facts = LatestFacts()
+    private var denials: Denials
+    private var denied: [UInt64: Instant?] = [:]
     private var output: any ReplayOutput
     private var summary = ReplaySummary()
     private var clock = CaptureClock()
@@ -36,6 +38,7 @@ final class Replay {
         policy.capture = .all
         if allPorts { policy.ports = Array(1...UInt16.max) }
         self.policy = policy
+        denials = Denials(policy)
         counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
         self.output = output
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
@@ -87,6 +90,10 @@ final class Replay {
         guard number % 10 == 0 else { return }
         engine.sweep(at: time) { judge($0, at: time) }
         for change in cluster.expire(at: time) { apply(change) }
+        for (fingerprint, until) in denied where until.map({ $0 <= time }) ?? false {
+            engine.order(.admit(fingerprint))
+            denied[fingerprint] = nil
+        }
         if number % 100 == 0 { agent.forget(at: time) }
         facts.forget(before: time - .seconds(2))
         let passing = controller.tick(at: time, partitions: [0])
@@ -101,12 +108,12 @@ final class Replay {
         // The end of a capture is nobody's time-out.
         if atEnd, handshake.completeness == .incomplete { handshake.incompleteReason = .capture }
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
-        let isHello = handshake.completeness != .incomplete && !handshake.anomalies.contains(.notTLS)
-        let isLiteral = handshake.mayBeLiteral && ClientHello(raw)?.anomalies.contains(.ipLiteralSNI) == true
-        let order = agent.consider(handshake, isLiteral: isLiteral, at: time)
+        let isHello = handshake.kind == .hello && handshake.completeness != .incomplete && handshake.rawLength > 0 && !handshake.anomalies.contains(.notTLS)
+        let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: time), at: time)
         if let limit = order.limit { engine.order(.limit(limit.key, LimitEntry(limit.perSecond, limit.answer, .agent, limit.until))) }
 
-        let anomalies = isLiteral && policy.detections[.ipLiteralSNI] != nil ? handshake.anomalies.union(AnomalySet(.ipLiteralSNI)) : handshake.anomalies
+        let anomalies = order.anomalies.intersection(policy.recorded)
+        if handshake.kind == .flow, anomalies.isEmpty { return }
         let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
                                      hello: isHello ? hellos.read(raw) : nil)
         summary.note(item)
@@ -114,6 +121,24 @@ final class Replay {
         attempt { try output.handshake(item) }
         if handshake.proof >= policy.proof, !anomalies.intersection(counting).isEmpty, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
         if let slot = order.publish { publish(slot, enforced: order.limit == nil ? nil : time, until: order.limit?.until) }
+    }
+
+    /// What only the hello's bytes tell, as the agent looks for it.
+    private func look(into raw: RawSpan, of handshake: Handshake, at time: Instant) -> AnomalySet {
+        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return [] }
+        var found = AnomalySet()
+        if handshake.mayBeLiteral || policy.readsEveryHello, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
+        switch denials.find(handshake, raw, at: time) {
+        case .nothing: break
+        case .thisHello: found.formUnion(AnomalySet(.fingerprintDenied))
+        case .everyHello(let until):
+            found.formUnion(AnomalySet(.fingerprintDenied))
+            if denied[handshake.fingerprint] == nil {
+                denied[handshake.fingerprint] = .some(until)
+                engine.order(.deny(handshake.fingerprint))
+            }
+        }
+        return found
     }
 
     private func publish(_ slot: Int, enforced: Instant?, until: Instant?) {

@@ -14,6 +14,8 @@ final class ReplayEngine {
         case limit(LimitKey, LimitEntry)
         case release(LimitKey)
         case use(KernelPolicy)
+        case deny(UInt64)
+        case admit(UInt64)
     }
 
     /// BPF_PROG_TEST_RUN takes no longer frame (net/bpf/test_run.c: a page less its overhead).
@@ -49,6 +51,12 @@ final class ReplayEngine {
                 // A full map refuses, as it would on a node.
                 _ = native?.limit(key, entry)
                 try? probe?.limit(key, entry)
+            case .deny(let fingerprint):
+                _ = native?.deny(fingerprint)
+                _ = probe?.deny(fingerprint)
+            case .admit(let fingerprint):
+                native?.allowFingerprint(fingerprint)
+                probe?.allowFingerprint(fingerprint)
             case .release(let key):
                 native?.release(key)
                 probe?.release(key)
