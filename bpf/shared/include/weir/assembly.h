@@ -25,29 +25,56 @@ struct weir_walking {
 	int found;			/* enum weir_stream */
 };
 
-/* The next record header, with what it holds of the message's first four bytes. Returns 1 to stop. */
+/* One of the message's first four bytes: its type and its length. */
+WEIR_INLINE void weir_walk_head(struct weir_walking *w, struct weir_assembly *a)
+{
+	a->head = a->head << 8 | weir_stream8(w->frame, a, a->head_at++);
+	a->head_left--;
+	if (++a->head_have < 4)
+		return;
+	if (a->head >> 24 != 1)
+		w->found = WEIR_STREAM_WRONG;
+	else if (weir_announced(a->head) > WEIR_MESSAGE_CAP)
+		w->found = WEIR_STREAM_LONG;
+}
+
+/* The next record header, or the next of the message's first bytes. Returns 1 to stop. */
 WEIR_STEP long weir_walk_record(__u32 turn, void *context)
 {
 	struct weir_walking *w = context;
 	struct weir_assembly *a = w->a;
-	__u32 at = a->header_at, size, need = 0;
+	__u32 at = a->header_at, size;
 
 	(void)turn;
-	if (at + 5 > a->filled)
+	if (a->head_left) {
+		if (a->head_at >= a->filled)
+			return 1;
+		weir_walk_head(w, a);
+		if (w->found)
+			return 1;
+		if (a->head_left || a->head_have < 4)
+			return 0;
+	}
+	if (a->head_have == 4 && a->have >= weir_announced(a->head)) {
+		a->whole_at = at - (a->have - weir_announced(a->head));
+		if (a->whole_at > WEIR_STREAM_CAP)
+			w->found = WEIR_STREAM_LONG;
 		return 1;
+	}
+	if (at + 5 > a->filled) {
+		if (at + 5 > WEIR_STREAM_CAP)
+			w->found = WEIR_STREAM_LONG;
+		return 1;
+	}
 	size = (__u32)weir_stream8(w->frame, a, at + 3) << 8 | weir_stream8(w->frame, a, at + 4);
 	if (weir_stream8(w->frame, a, at) != 22 || weir_stream8(w->frame, a, at + 1) != 3 || !size || size > 16384 + 2048) {
 		w->found = WEIR_STREAM_WRONG;
 		return 1;
 	}
-	if (a->head_have < 4)
-		need = 4u - a->head_have < size ? 4u - a->head_have : size;
-	if (at + 5 + need > a->filled)
-		return 1;			/* looked at again when they have come */
-	for (__u32 i = 0; i < 4; i++)
-		if (i < need)
-			a->head = a->head << 8 | weir_stream8(w->frame, a, at + 5 + i);
-	a->head_have += need;
+	if (a->head_have < 4) {
+		a->head_at = at + 5;
+		a->head_left = 4u - a->head_have < size ? 4u - a->head_have : size;
+	}
 	if (a->records != 255)
 		a->records++;
 	if (a->last_small)
@@ -55,21 +82,7 @@ WEIR_STEP long weir_walk_record(__u32 turn, void *context)
 	a->last_small = size < 128;
 	a->have += size;
 	a->header_at = at + 5 + size;
-	if (a->head_have < 4)
-		return 0;
-	if (a->head >> 24 != 1) {
-		w->found = WEIR_STREAM_WRONG;
-		return 1;
-	}
-	if (weir_announced(a->head) > WEIR_MESSAGE_CAP) {
-		w->found = WEIR_STREAM_LONG;
-		return 1;
-	}
-	if (a->have >= weir_announced(a->head))
-		a->whole_at = a->header_at - (a->have - weir_announced(a->head));
-	if (a->header_at > WEIR_STREAM_CAP && (!a->whole_at || a->whole_at > WEIR_STREAM_CAP))
-		w->found = WEIR_STREAM_LONG;
-	return w->found || a->whole_at;
+	return 0;
 }
 
 /* Is the hello whole (RFC 8446 section 5.1: a message may be spread over records)? */
@@ -81,7 +94,7 @@ WEIR_ONCE int weir_walk(weir_frame *frame, struct weir_assembly *a)
 	if (!a)
 		return WEIR_STREAM_WRONG;
 	if (!a->whole_at)
-		WEIR_LOOP(WEIR_STREAM_CAP / 6 + 1, weir_walk_record, &w);
+		WEIR_LOOP(WEIR_STREAM_CAP / 6 + 5, weir_walk_record, &w);
 	if (w.found)
 		return w.found;
 	return a->whole_at && a->filled >= a->whole_at ? WEIR_STREAM_WHOLE : WEIR_STREAM_MORE;

@@ -56,19 +56,15 @@ WEIR_INLINE void weir_recall_source(weir_frame *frame, struct weir_scratch *s)
 }
 
 /* Adds what only the past tells. The hello is proven, and whole or no hello at all. */
-WEIR_ONCE int weir_recall(weir_frame *frame, struct weir_scratch *s)
+WEIR_INLINE void weir_recall(weir_frame *frame, struct weir_scratch *s)
 {
 	const struct weir_config *config = weir_policy(frame);
 
-	WEIR_USED(frame);
-	if (!s)
-		return -1;
 	if (s->record.fingerprint && config->recorded >> WEIR_REPLAYED_HELLO & 1)
 		weir_recall_random(frame, s);
 	if (config->flood_ns)
 		weir_recall_source(frame, s);
 	if (s->record.fingerprint && config->recorded >> WEIR_FINGERPRINT_DENIED & 1 && WEIR_LOOKUP(frame, denied, &s->record.fingerprint))
 		WEIR_FOUND(&s->record, WEIR_FINGERPRINT_DENIED);
-	return 0;
 }
 #endif

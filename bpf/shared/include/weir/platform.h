@@ -35,6 +35,14 @@
 #define WEIR_TURN() do { } while (0)
 #endif
 
+/*
+ * A loop over the scratch: `step(turn, context)` finds its scratch by WEIR_SCRATCH(context). The cursor is the
+ * scratch's own, so that a turn is verified once.
+ */
+#define WEIR_SCRATCH(context) (*(struct weir_scratch **)(context))
+#define WEIR_OVER(s, turns, step) \
+	do { struct weir_scratch *scratch = (s); WEIR_LOOP(turns, step, &scratch); } while (0)
+
 #ifdef __bpf__
 
 #include <linux/bpf.h>

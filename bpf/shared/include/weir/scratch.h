@@ -75,10 +75,22 @@ struct weir_look {
 	__u64 noted;			/* anomalies that the walk found */
 	__u32 turns, reserved2;
 	__u8  carry[8];			/* the start of a record */
+	__u8  first[16];		/* the client's first bytes */
 	__u8  notes;			/* enum weir_note */
 	__u8  order;
 	__u8  direction;
 	__u8  reserved[5];
+};
+
+/* A list of the hello being read: what a turn leaves to the next. In map memory, see WEIR_TURN. */
+struct weir_reading {
+	__u64 hash;			/* sum over what was read, whatever the order */
+	__u64 types, twice;		/* extension types below 64, and those that came again */
+	__u32 at, end;
+	__u32 count;
+	__u32 repeats;			/* suites that were there before */
+	__u32 suites;			/* enum weir_suites */
+	__u32 reserved;
 };
 
 /* The record, the handshake message behind it as it travels, and the parser's cursor. */
@@ -92,12 +104,11 @@ struct weir_scratch {
 	__u32 alpn_at, alpn_size;	/* body of extension 16 */
 	__u32 versions_at, versions_size; /* body of extension 43 */
 	__u32 signatures_at, signatures_size; /* body of extension 13 */
-	__u32 scan;			/* a second cursor */
+	__u32 scan, stop;		/* a second cursor, and where it ends */
 	__u32 length;			/* a length read where the verifier shall forget it */
-	__u32 ordinary;			/* what the suites had: enum weir_suites */
-	__u32 repeats;			/* suites that were there before */
-	__u32 seen_low;			/* extension 41 was there */
-	__u64 types[2];			/* extension types below 64, and a hash of the others */
+	__u32 psk_end;			/* where extension 41 ends */
+	struct weir_reading list;
+	__u64 far_types;		/* a hash of extension types from 64 */
 	__u64 suites[16];		/* a bit for each suite */
 	__u32 copy_at, copy_to, copy_left; /* from stream to message */
 	__u32 own;			/* the policy's own prefix length for this source, while deciding */
@@ -116,6 +127,7 @@ struct weir_assembly {
 	__u32 header_at;		/* stream offset of the next record header */
 	__u32 have;			/* message bytes before it */
 	__u32 head;			/* the message's first four bytes, once they are there */
+	__u32 head_at, head_left;	/* where more of these lie in the record at hand */
 	__u32 whole_at;			/* where the message ends; 0 until that is known */
 	__u32 place_at, place_end, place_from, place_stop; /* a segment's cursor; in map memory, see WEIR_TURN */
 	__u16 range_start[WEIR_RANGES];	/* beyond the first hole; start == end: free */

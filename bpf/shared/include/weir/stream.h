@@ -137,10 +137,13 @@ WEIR_ONCE int weir_compare_part(weir_frame *frame, struct weir_assembly *a, stru
 }
 
 /* Sets place_stop to where what is known at `place_at` ends, or what is not known. True when it is known. */
-WEIR_INLINE int weir_known_part(struct weir_assembly *a)
+WEIR_ONCE int weir_known_part(struct weir_assembly *a)
 {
-	int known = a->place_at < a->filled;
+	int known;
 
+	if (!a)
+		return 0;
+	known = a->place_at < a->filled;
 	a->place_stop = a->place_end;
 	if (known) {
 		if (a->filled < a->place_stop)

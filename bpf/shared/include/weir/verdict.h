@@ -87,14 +87,10 @@ WEIR_INLINE __u32 weir_counter_of(__u8 action)
 }
 
 /* Counts the verdict and tells it. `have` bytes of the message are in the scratch. */
-WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
+WEIR_INLINE void weir_tell_here(weir_frame *frame, struct weir_scratch *s, __u32 have)
 {
-	struct weir_handshake *r;
+	struct weir_handshake *r = &s->record;
 
-	WEIR_USED(frame);
-	if (!s)
-		return -1;
-	r = &s->record;
 	if (have && weir_wants_raw(frame, r))
 		r->raw_length = (__u16)(have > WEIR_MESSAGE_CAP ? WEIR_MESSAGE_CAP : have);
 	weir_count(frame, weir_counter_of(r->action));
@@ -102,11 +98,18 @@ WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
 	if (!r->proof)
 		weir_count(frame, WEIR_COUNT_UNPROVEN);
 	weir_count(frame, weir_put(frame, s, r->raw_length) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
+}
+
+/* The same for those who are in no hurry. A call costs what a dozen instructions do, where returns are guarded (AMD's SRSO). */
+WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
+{
+	WEIR_USED(frame);
+	if (s)
+		weir_tell_here(frame, s, have);
 	return 0;
 }
 
-/* The verdict stands: what its source and its fingerprint have done before, decide, count, tell. `enforcing` is a constant. */
-WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
+WEIR_INLINE void weir_conclude_as(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
 {
 	struct weir_handshake *r = &s->record;
 
@@ -118,7 +121,33 @@ WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct we
 	/* What came out of a tunnel is a copy, or another's to stop; it is not where a frame could be changed. */
 	if (enforcing && !r->tunnels)
 		weir_decide(frame, s, l->now);
-	weir_tell(frame, s, have);
+	weir_tell_here(frame, s, have);
+}
+
+/* Two, so that the verifier looks at what decides only where something is to be decided. */
+WEIR_ONCE int weir_conclude_observing(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have)
+{
+	WEIR_USED(frame);
+	if (l && s)
+		weir_conclude_as(frame, l, s, 0, have);
+	return 0;
+}
+
+WEIR_ONCE int weir_conclude_enforcing(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have)
+{
+	WEIR_USED(frame);
+	if (l && s)
+		weir_conclude_as(frame, l, s, 1, have);
+	return 0;
+}
+
+/* The verdict stands: what its source and its fingerprint have done before, decide, count, tell. `enforcing` is a constant. */
+WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
+{
+	if (enforcing)
+		weir_conclude_enforcing(frame, l, s, have);
+	else
+		weir_conclude_observing(frame, l, s, have);
 }
 
 /* A hello that will not be whole, for the assembly's reason. Nothing is said about what it lacks. */
@@ -148,11 +177,14 @@ WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, const stru
 }
 
 /* The first client bytes cannot be read: the capture has cut them off. */
-WEIR_INLINE void weir_unreadable(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, __u8 reason)
+WEIR_ONCE int weir_unreadable(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, __u32 reason)
 {
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return -1;
 	weir_begin_here(frame, l, s, flow);
 	s->record.completeness = WEIR_INCOMPLETE;
-	s->record.incomplete_reason = reason;
-	weir_tell(frame, s, 0);
+	s->record.incomplete_reason = (__u8)reason;
+	return weir_tell(frame, s, 0);
 }
 #endif

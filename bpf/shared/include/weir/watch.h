@@ -46,20 +46,27 @@ WEIR_INLINE void weir_misfit(struct weir_handshake *r, const __u8 *first)
 }
 
 /* Reads the segment's first bytes; what it lacks of sixteen is zero. -1 when the capture has cut them off. */
-WEIR_INLINE int weir_read_first(weir_frame *frame, const struct weir_segment *seg, __u8 *first)
+WEIR_INLINE int weir_read_first(weir_frame *frame, struct weir_look *l)
 {
-	__u32 n = seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST;
+	__u32 n = l->segment.payload_size < WEIR_FIRST ? l->segment.payload_size : WEIR_FIRST;
 
-	return weir_bytes(frame, seg->payload_at, first, n, WEIR_FIRST);
+	__builtin_memset(l->first, 0, sizeof(l->first));
+	return weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_FIRST);
 }
 
 /* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none. */
-WEIR_INLINE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, const __u8 *first)
+WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
-	struct weir_segment *seg = &l->segment;
+	struct weir_segment *seg;
 	enum weir_preamble kind;
+	const __u8 *first;
 	__u32 size;
 
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return -1;
+	seg = &l->segment;
+	first = l->first;
 	if (first[0] == 22 || !flow->proof || flow->skipped >= WEIR_SKIPS_MAX)
 		return -1;
 	kind = weir_preamble_of(first, seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST, seg->payload_size, flow->preamble);
@@ -77,14 +84,20 @@ WEIR_INLINE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struc
 	return 1;
 }
 
-/* The first client bytes are here and whole: a verdict in one go, or -1 when they have to be assembled. */
-WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, const __u8 *first, int enforcing)
+/*
+ * The first client bytes are here and whole: judged in one go. What the two judges return: 0, nothing is to be
+ * concluded; n > 0, a verdict stands in the record with n - 1 bytes of message; -1, the hello has to be assembled.
+ */
+WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
-	const struct weir_segment *seg = &l->segment;
-	struct weir_handshake *r = &s->record;
-	__u32 size, length, at = seg->payload_at;
+	const struct weir_segment *seg;
+	const __u8 *first;
+	__u32 size, length, at;
 	int is_tls, is_hello;
 
+	seg = &l->segment;
+	first = l->first;
+	at = seg->payload_at;
 	is_tls = first[0] == 22;
 	if (is_tls && seg->payload_size < 9)
 		return -1;
@@ -99,7 +112,7 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	}
 	weir_begin_here(frame, l, s, flow);
 	if (is_tls) {
-		r->hello_length = length;
+		s->record.hello_length = length;
 		at += 5;
 		if (length + 5 > seg->payload_size)
 			length = seg->payload_size - 5;	/* of something malformed, what is there */
@@ -117,10 +130,9 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 		weir_read_client_hello(s, length);
 		weir_expect_records(l, s, flow, seg->sequence + 5 + size);
 	} else {
-		weir_misfit(r, first);
+		weir_misfit(&s->record, first);
 	}
-	weir_conclude(frame, l, s, enforcing, length);
-	return 0;
+	return (int)length + 1;
 }
 
 /* The unfinished hello that this segment is part of, or a new one; 0 when there is no room. */
@@ -146,21 +158,26 @@ WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct wei
 }
 
 /* Places a segment of an unfinished hello, and judges the hello if that made it whole. */
-WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
+WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
 	struct weir_assembly *a;
-	struct weir_handshake *r = &s->record;
-	__u32 relative = l->segment.sequence - flow->base, length;
+	struct weir_handshake *r;
+	__u32 relative, length = 0;
 	int stream;
 
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return 0;
+	r = &s->record;
+	relative = l->segment.sequence - flow->base;
 	if (relative >= 1u << 30)		/* before the first byte: an old copy */
-		return;
+		return 0;
 	a = weir_assembly_of(frame, l, flow);
 	if (!a) {
 		weir_count(frame, WEIR_COUNT_NO_ROOM);
 		weir_unreadable(frame, l, s, flow, WEIR_REASON_NO_ROOM);
 		flow->state = WEIR_FLOW_DONE;
-		return;
+		return 0;
 	}
 	a->last_ns = l->now;
 	l->sequence = flow->base + a->filled;
@@ -177,7 +194,7 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 	}
 	if (stream == WEIR_STREAM_MORE) {
 		if (a->filled < WEIR_STREAM_CAP)
-			return;
+			return 0;
 		stream = WEIR_STREAM_LONG;
 	}
 	flow->state = WEIR_FLOW_DONE;
@@ -187,7 +204,7 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 		if (a->reason == WEIR_REASON_EVICTED)
 			weir_count(frame, WEIR_COUNT_EVICTED);
 		weir_give_up(frame, s, &l->segment.flow, a, l->now);
-		return;
+		return 0;
 	}
 	weir_begin(s, &l->segment.flow, l->now);
 	if (l->segment.payload_size < 64 && a->tiny)
@@ -196,7 +213,6 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 	if (l->now - a->first_ns > 5 * WEIR_SECOND)
 		WEIR_FOUND(r, WEIR_SLOW_HELLO);
 	r->completeness = WEIR_REASSEMBLED;
-	length = 0;
 	weir_count(frame, WEIR_COUNT_ASSEMBLED);
 	if (stream == WEIR_STREAM_WHOLE) {
 		length = weir_announced(a->head);
@@ -207,7 +223,7 @@ WEIR_INLINE void weir_assemble(weir_frame *frame, struct weir_look *l, struct we
 		WEIR_FOUND(r, a->records ? a->head_have == 4 && a->head >> 24 != 1 ? WEIR_MALFORMED_HELLO : WEIR_BAD_RECORD : WEIR_BAD_RECORD);
 	}
 	WEIR_REMOVE(frame, assemblies, &l->segment.flow);
-	weir_conclude(frame, l, s, enforcing, length);
+	return (int)length + 1;
 }
 
 /* FIN or RST before the hello is whole. The flow lives on: whoever forged the RST has won nothing. */
@@ -258,21 +274,23 @@ WEIR_INLINE void weir_after(weir_frame *frame, struct weir_look *l, struct weir_
 }
 
 /* SYN-ACK: half of the proof, and the end of whatever used the 5-tuple before. Only the server can send it. */
-WEIR_INLINE void weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
 {
-	struct weir_flow fresh = {
-		.first_ns = l->now,
-		.client_isn = l->segment.acknowledged - 1,
-		.server_isn = l->segment.sequence,
-		.state = WEIR_FLOW_SYN_ACK,
-	};
-	struct weir_flow *known = WEIR_LOOKUP(frame, flows, &l->segment.flow);
+	struct weir_flow fresh = { .state = WEIR_FLOW_SYN_ACK };
+	struct weir_flow *known;
 
+	WEIR_USED(frame);
+	if (!l || !s)
+		return -1;
+	fresh.first_ns = l->now;
+	fresh.client_isn = l->segment.acknowledged - 1;
+	fresh.server_isn = l->segment.sequence;
+	known = WEIR_LOOKUP(frame, flows, &l->segment.flow);
 	if (known) {
 		struct weir_assembly *a;
 
 		if (known->client_isn == fresh.client_isn && known->server_isn == fresh.server_isn)
-			return;			/* sent again */
+			return 0;		/* sent again */
 		a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
 		if (a) {
 			a->reason = WEIR_REASON_REUSED;
@@ -281,6 +299,7 @@ WEIR_INLINE void weir_syn_ack(weir_frame *frame, struct weir_look *l, struct wei
 		WEIR_REMOVE(frame, flows, &l->segment.flow);
 	}
 	WEIR_STORE(frame, half_open, &l->segment.flow, &fresh, BPF_ANY);
+	return 0;
 }
 
 /* The flow that a client's segment belongs to: proven, just being proven, or (with payload) without proof. */
@@ -320,32 +339,39 @@ WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *
 	return WEIR_LOOKUP(frame, half_open, &l->segment.flow);
 }
 
-/* Bytes of a flow that is not judged yet. */
-WEIR_INLINE void weir_before(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
+/* Bytes of a flow that is not judged yet. Returns as its judges do. */
+WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
-	__u8 first[WEIR_FIRST] = {};
-	int whole = 0;
+	int verdict = -1;
 
-	l->sequence = l->segment.sequence;
-	s->record.action = WEIR_OBSERVED;
 	if (flow->state == WEIR_FLOW_EXPECTING && l->segment.sequence == flow->base) {
-		if (weir_read_first(frame, &l->segment, first)) {
+		if (weir_read_first(frame, l)) {
 			weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
 			flow->state = WEIR_FLOW_DONE;
-			return;
+			return 0;
 		}
-		switch (weir_skip_preamble(frame, l, s, flow, first)) {
+		switch (l->first[0] == 22 ? -1 : weir_skip_preamble(frame, l, s, flow)) {
 		case 0:
-			return;
+			return 0;
 		case 1:
-			__builtin_memset(first, 0, sizeof(first));
-			if (weir_read_first(frame, &l->segment, first))
-				return;
+			if (weir_read_first(frame, l))
+				return 0;
 		}
-		whole = !l->segment.fragment && !weir_judge_segment(frame, l, s, flow, first, enforcing);
+		if (!l->segment.fragment)
+			verdict = weir_judge_segment(frame, l, s, flow);
 	}
-	if (!whole)
-		weir_assemble(frame, l, s, flow, enforcing);
+	return verdict < 0 ? weir_assemble(frame, l, s, flow) : verdict;
+}
+
+WEIR_INLINE void weir_before(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
+{
+	int verdict;
+
+	l->sequence = l->segment.sequence;
+	verdict = weir_judge(frame, l, s, flow);
+	if (verdict <= 0)
+		return;
+	weir_conclude(frame, l, s, enforcing, (__u32)verdict - 1);
 	weir_obey(l, s, flow, enforcing);
 }
 
