@@ -5,6 +5,7 @@ struct bpf_map;
 
 struct sweep {
 	__u64 now;			/* in the records' clock; 0 asks the kernel's */
+	__u64 end;			/* a capture's: hellos stop there, and nobody has fallen silent */
 };
 
 static long sweep_hello(struct bpf_map *map, const struct weir_flow_key *key, struct weir_assembly *a, struct sweep *sweep)
@@ -14,10 +15,10 @@ static long sweep_hello(struct bpf_map *map, const struct weir_flow_key *key, st
 	__u32 slot = 1;
 	struct weir_scratch *s = bpf_map_lookup_elem(&scratches, &slot);
 
-	if (!s || (__s64)(sweep->now - a->last_ns) < (__s64)config->hello_timeout_ns)
+	if (!s || (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)config->hello_timeout_ns))
 		return 0;
 	flow = *key;				/* what a map lends as its key, no function may take as memory */
-	a->reason = WEIR_REASON_TIMEOUT;
+	a->reason = sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT;
 	weir_give_up(0, s, &flow, a, sweep->now);
 	return 0;
 }
@@ -41,9 +42,10 @@ static long sweep_flow(struct bpf_map *map, const struct weir_flow_key *key, str
 SEC("syscall")
 int sweep(struct sweep *context)
 {
-	struct sweep here = { context->now ? context->now : bpf_ktime_get_ns() };
+	struct sweep here = { context->now ? context->now : bpf_ktime_get_ns(), context->end };
 
 	bpf_for_each_map_elem(&assemblies, sweep_hello, &here, 0);
-	bpf_for_each_map_elem(&flows, sweep_flow, &here, 0);
+	if (!here.end)
+		bpf_for_each_map_elem(&flows, sweep_flow, &here, 0);
 	return 0;
 }

@@ -216,7 +216,8 @@ void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 	struct sweep sweep = { .frame = { .engine = e }, .now = now, .end = end };
 
 	weir_table_each(e->assemblies, sweep_hello, &sweep);
-	weir_table_each(e->flows, sweep_flow, &sweep);
+	if (!end)
+		weir_table_each(e->flows, sweep_flow, &sweep);
 }
 
 void weir_engine_reset(struct weir_engine *e)

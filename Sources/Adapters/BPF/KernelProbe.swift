@@ -247,10 +247,11 @@ package struct ProbeSettings: Sendable {
         return Counters(sums)
     }
 
-    /// Gives up on hellos that stopped half way before `now`; 0 asks the kernel's clock.
-    package func sweep(now: UInt64 = 0) {
-        var context = now
-        _ = unsafe weir_bpf_call(descriptor(of: .sweep), &context, 8)
+    /// Gives up on hellos that stopped half way before `now`, and tells of flows that fell silent; 0 asks the kernel's clock.
+    /// At the `end` of a capture all hellos are given up and nothing is said of silence.
+    package func sweep(now: UInt64 = 0, end: Bool = false) {
+        var context: (now: UInt64, end: UInt64) = (now, end ? 1 : 0)
+        _ = unsafe weir_bpf_call(descriptor(of: .sweep), &context, 16)
     }
 
     /// Runs a program over one linear frame without a network. The kernel takes at most 3,712 bytes.

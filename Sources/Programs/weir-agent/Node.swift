@@ -25,7 +25,8 @@ final class Node {
     var probe: KernelProbe
     var ring: Ring
     var watch: Watch
-    var agent: Agent
+    /// Made when the probe is attached: its tables are megabytes to be touched, and no frame has to wait for them.
+    lazy var agent = makeAgent()
     var board = Board()
     var cluster = ClusterLimits()
     var publisher: Publisher?
@@ -62,17 +63,21 @@ final class Node {
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)
-        let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
-        agent = Agent(policy: policy, node: settings.node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed)
         setAllowed(policy, before: nil)
         try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
         isAttached = true
         sayAttached()
+        _ = agent
         try probe.loadTheRest()
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
         try Capabilities.drop(keeping: watch.attachMethod == Attachment.Method.clsact.rawValue ? [Capabilities.netAdmin] : [])
         readClocks()
+    }
+
+    private func makeAgent() -> Agent {
+        let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
+        return Agent(policy: policy, node: settings.node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed)
     }
 
     func run(until signals: borrowing Signals) throws {

@@ -60,7 +60,7 @@ final class Replay {
         } catch { broken = error }
         if let failure { throw failure }
         if let last = summary.last {
-            engine.sweep(at: last, end: true) { judge($0, at: last, atEnd: true) }
+            engine.sweep(at: last, end: true) { judge($0, at: last) }
             for time in CaptureClock.after(last) { tick(at: time, number: 1) }
         }
         if let failure { throw failure }
@@ -103,10 +103,8 @@ final class Replay {
     }
 
     /// One verdict, as the agent's loop takes it: the limit first, if it is not the kernel's to set; then the event, if one is due.
-    private func judge(_ record: RawSpan, at time: Instant, atEnd: Bool = false) {
-        guard var handshake = Handshake(record) else { return }
-        // The end of a capture is nobody's time-out.
-        if atEnd, handshake.completeness == .incomplete { handshake.incompleteReason = .capture }
+    private func judge(_ record: RawSpan, at time: Instant) {
+        guard let handshake = Handshake(record) else { return }
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
         let isHello = handshake.kind == .hello && handshake.completeness != .incomplete && handshake.rawLength > 0 && !handshake.anomalies.contains(.notTLS)
         let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: time), at: time)

@@ -87,8 +87,7 @@ final class ReplayEngine {
         obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.sweep(at: nanoseconds, end: end, body)
-        // The kernel's sweep knows a time-out only, and 0 as "ask the clock": the end is one that is far enough away.
-        probe?.sweep(now: max(end ? nanoseconds &+ 3_600_000_000_000 : nanoseconds, 1))
+        probe?.sweep(now: max(nanoseconds, 1), end: end)    // 0 would ask the kernel's clock
         _ = ring?.drain(budget: .max, body)
     }
 }
