@@ -32,6 +32,7 @@ extension Option {
         policy,
         Option("engine", .choice(["native", "kernel"]), "parse in this process, or in the kernel's own program (root)", standard: "native"),
         Option(flag: "all-ports", "look for hellos on every port, not only the policy's"),
+        Option(flag: "decap", "look into GRE, ERSPAN, VXLAN, Geneve and IP in IP, as a capture of a mirror needs"),
         format,
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
         Option("fail-on", .choice(["info", "low", "med", "high", "critical"]), "exit code 1 when an anomaly of at least this severity is found"),

@@ -32,10 +32,11 @@ final class Replay {
     private var failure: (any Error)?
 
     /// - Parameter policy: as it is in force; replay says what it would have done, so it enforces whatever the mode.
-    init(policy given: Policy, kernel: Bool, allPorts: Bool, output: any ReplayOutput) throws {
+    init(policy given: Policy, kernel: Bool, allPorts: Bool, decap: Bool = false, output: any ReplayOutput) throws {
         var policy = given
         policy.mode = .enforce
         policy.capture = .all
+        if decap { policy.decap = true }
         if allPorts { policy.ports = Array(1...UInt16.max) }
         self.policy = policy
         denials = Denials(policy)

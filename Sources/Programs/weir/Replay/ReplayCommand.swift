@@ -43,7 +43,7 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
 
 private func replay(_ path: String, _ policy: Policy, _ arguments: Arguments, _ output: any ReplayOutput, _ terminal: Terminal?) throws -> (ReplaySummary, CaptureError?) {
     var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
-    let replay = try Replay(policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), output: output)
+    let replay = try Replay(policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), decap: arguments.has("decap"), output: output)
     let began = Clock.monotonic
     func spent() -> Duration { .nanoseconds(Int64(Clock.monotonic &- began)) }
     var progress = Progress(capture.name, total: capture.bytesTotal, now: .zero)
