@@ -62,16 +62,18 @@ import Wire
     func churn() {
         var agent = agent()
         let found = (1...40).map { agent.consider(hello(fingerprint: UInt64($0)), found: [], at: time(Double($0))).anomalies.contains(.fingerprintChurn) }
-        #expect(found == (1...40).map { $0 > 20 })
+        // Two values may share a bit, so it may come one or two later.
+        let first = found.firstIndex(of: true)
+        #expect((20...22).contains(first ?? 0) && found[(first ?? 0)...].contains(true))
         var people = self.agent()
-        for number in 1...400 { #expect(people.consider(hello(fingerprint: number % 2 == 0 ? 1 : UInt64(2 + number % 49)), found: [], at: time(Double(number) / 10)).anomalies.isEmpty) }
+        for number in 1...2000 { #expect(people.consider(hello(fingerprint: number % 3 > 0 ? 1 : UInt64(2 + number % 49)), found: [], at: time(Double(number) / 100)).anomalies.isEmpty) }
     }
 
     @Test("Many destinations within a minute")
     func scan() {
         var agent = agent()
         let found = (1...25 as ClosedRange<UInt32>).map { agent.consider(hello(to: $0), found: [], at: time(Double($0))).anomalies.contains(.tlsScan) }
-        #expect(found == (1...25).map { $0 > 20 })
+        #expect((20...22).contains(found.firstIndex(of: true) ?? 0))
         var slow = self.agent()
         for number in 1...60 as ClosedRange<UInt32> { #expect(slow.consider(hello(to: number), found: [], at: time(Double(number) * 4)).anomalies.isEmpty) }
     }

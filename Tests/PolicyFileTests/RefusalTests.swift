@@ -8,7 +8,7 @@ import Testing
         ("  detections:\n    missing_sni: {serverNames: [a.example]}", "policy.yaml:5:19: spec.detections.missing_sni.serverNames: no such field; there are enabled, severity and limit"),
         ("  detections:\n    unknown_sni: {serverNames: [\"*\"]}",
          "policy.yaml:5:33: spec.detections.unknown_sni.serverNames[0]: `*`; a server name is shop.example, or *.shop.example for all below it (xn-- for other scripts)"),
-        ("  detections:\n    tls_scan: {moreThan: 31}", "policy.yaml:5:26: spec.detections.tls_scan.moreThan: `31`; a whole number from 1 to 30 is expected"),
+        ("  detections:\n    tls_scan: {moreThan: 201}", "policy.yaml:5:26: spec.detections.tls_scan.moreThan: `201`; a whole number from 1 to 200 is expected"),
         ("  detections:\n    fingerprint_denied: {ja4: [{value: t13d}]}",
          "policy.yaml:5:40: spec.detections.fingerprint_denied.ja4[0].value: `t13d`; a JA4 looks like t13d1516h2_8daaf6152771_e5627efa2ab1"),
         ("  detections:\n    fingerprint_denied: {ja3: [{value: abc}]}", "policy.yaml:5:40: spec.detections.fingerprint_denied.ja3[0].value: `abc`; a JA3 is 32 hex digits"),

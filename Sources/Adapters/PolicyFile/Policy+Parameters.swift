@@ -18,7 +18,7 @@ extension Policy {
     }
 
     mutating func read(parametersOf anomaly: Anomaly, _ members: Members) throws(PolicyError) {
-        let distinct = 1...(Thresholds.mostDistinct - 1)
+        let distinct = 1...Thresholds.mostDistinct
         if let field = members["serverNames"] {
             for element in try field.elements(0...4096) { lists.servedNames.append(try element.serverNamePattern()) }
         }

@@ -19,14 +19,16 @@ struct Behaviour: Sendable {
     }
 
     private var sources: [Source]
-    /// The latest distinct values of each source: fingerprints, then destinations.
+    /// A bit for each value of a source by its hash: fingerprints, then destinations. Two that meet count as one, so that what is
+    /// counted is never more than there was.
     private var sets: [UInt64]
     private let mask: Int
     /// Sources that gave way to others.
     private(set) var displaced = 0
 
     private static let ways = 8
-    private static let depth = Policy.Thresholds.mostDistinct + 1
+    /// Words of a set: 1,024 bits.
+    private static let depth = 16
 
     /// - Parameter capacity: sources, a power of two, at least eight.
     init(capacity: Int) {
@@ -59,11 +61,11 @@ struct Behaviour: Sendable {
         var found = AnomalySet()
         guard handshake.fingerprint != 0 else { return found }
         sources[slot].hellos += 1
-        if isNew(handshake.fingerprint, slot, 0, sources[slot].fingerprints) {
+        if isNew(handshake.fingerprint, slot, 0) {
             sources[slot].fingerprints += 1
             if sources[slot].fingerprints > thresholds.fingerprints, sources[slot].fingerprints * 2 > sources[slot].hellos { found.formUnion(AnomalySet(.fingerprintChurn)) }
         }
-        if isNew(Self.hash(handshake.destination), slot, 1, sources[slot].destinations) {
+        if isNew(Self.hash(handshake.destination), slot, 1) {
             sources[slot].destinations += 1
             if sources[slot].destinations > thresholds.destinations { found.formUnion(AnomalySet(.tlsScan)) }
         }
@@ -85,12 +87,11 @@ struct Behaviour: Sendable {
         return found
     }
 
-    /// Keeps the value among the source's latest. One that was pushed out by others counts again when it comes back.
-    private mutating func isNew(_ value: UInt64, _ slot: Int, _ set: Int, _ count: Int) -> Bool {
-        let start = (slot * 2 + set) * Self.depth
-        for index in start..<(start + Self.depth) where sets[index] == value { return false }
-        sets[start + count % Self.depth] = value
-        return true
+    private mutating func isNew(_ value: UInt64, _ slot: Int, _ set: Int) -> Bool {
+        let bit = Int(truncatingIfNeeded: (value &* 0x9e37_79b9_7f4a_7c15) >> 54), index = (slot * 2 + set) * Self.depth + bit >> 6
+        let mask: UInt64 = 1 << UInt64(bit & 63)
+        defer { sets[index] |= mask }
+        return sets[index] & mask == 0
     }
 
     private mutating func forget(_ slot: Int, _ set: Int) {

@@ -86,8 +86,8 @@ extension Policy {
         package var swarm = 50
         package init() {}
 
-        /// What one source's sets hold; a threshold is below it.
-        package static let mostDistinct = 31
+        /// Beyond it, counting by 1,024 bits would fall short by more than a tenth.
+        package static let mostDistinct = 200
     }
 
     /// What only user space judges, with names, lists or a memory of sources; never the kernel's to limit by reflex.
