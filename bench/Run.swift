@@ -14,6 +14,7 @@ func run() {
         try measureProbe(&report)
         try measureReflex(&report)
         try measureAgent(&report)
+        try measureReplay(&report)
         report.show()
     } catch {
         print("weir-bench: \(error)")

@@ -35,6 +35,8 @@ extension Option {
         Option(flag: "decap", "look into GRE, ERSPAN, VXLAN, Geneve and IP in IP, as a capture of a mirror needs"),
         format,
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
+        Option(flag: "summary-only", "the figures, and nothing of single hellos: several times as fast"),
+        Option(flag: "ja4-raw", "with --format json: JA4 before hashing as well, as tls.client.ja4_r"),
         Option("fail-on", .choice(["info", "low", "med", "high", "critical"]), "exit code 1 when an anomaly of at least this severity is found"),
         Option("kafka", .endpoints, "send the events to these brokers, to rehearse an autoscaler"),
         Option("speed", .choice(["1", "max"]), "with --kafka: in the capture's own time, or as fast as it goes", standard: "max"),

@@ -2,6 +2,7 @@ package import Wire
 
 extension ClientHello {
     /// What only user space judges, because the kernel does not read names: addresses as names, and what the policy's lists say.
+    /// What is switched off is said too: the agent's core knows what it heeds.
     /// - Parameter asked: the kernel left the name to us, because it may be an address.
     package func anomalies(under policy: Policy, nameIsAsked asked: Bool) -> AnomalySet {
         var found = AnomalySet()
@@ -14,7 +15,7 @@ extension ClientHello {
         if !policy.lists.protocols.isEmpty, !alpn.isEmpty, !alpnNames.contains(where: policy.lists.protocols.contains) {
             found.formUnion(AnomalySet(.alpnUnexpected))
         }
-        return found.intersection(policy.recorded)
+        return found
     }
 
     /// RFC 6066 section 3: literal addresses are not permitted. Brackets, a zone and a final dot do not make it a name.

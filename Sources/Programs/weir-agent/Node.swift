@@ -171,7 +171,7 @@ final class Node {
 
     /// What only the hello's bytes tell. Only a record that asks for it is read.
     private func look(into raw: RawSpan, of handshake: Handshake, at seen: Instant) -> AnomalySet {
-        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return [] }
+        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return AnomalySet() }
         var found = AnomalySet()
         if handshake.mayBeLiteral || policy.readsEveryHello, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
         switch denials.find(handshake, raw, at: seen) {

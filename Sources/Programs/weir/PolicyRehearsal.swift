@@ -59,6 +59,7 @@ private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -
 
 /// What a policy made of each source.
 private final class SourceOutcomes: ReplayOutput {
+    var readsHellos: Bool { false }
     struct Outcome: Equatable {
         var hellos = 0
         var refused = 0

@@ -15,6 +15,8 @@ struct KafkaOutput: ReplayOutput {
         self.rehearsal = rehearsal
     }
 
+    var readsHellos: Bool { next.readsHellos }
+
     mutating func event(_ event: ThrottleEvent) throws {
         try next.event(event)
         try rehearsal.send(event)

@@ -15,8 +15,9 @@ final class Replay {
     private var cluster = ClusterLimits()
     private var controller: Controller
     private let policy: Policy
-    /// What an event may be about.
+    /// What an event may be about, and what is said at all.
     private let counting: AnomalySet
+    private let recorded: AnomalySet
     private var hellos = HelloReader()
     private var facts = LatestFacts()
     private var denials: Denials
@@ -35,11 +36,13 @@ final class Replay {
     init(policy given: Policy, kernel: Bool, allPorts: Bool, decap: Bool = false, output: any ReplayOutput) throws {
         var policy = given
         policy.mode = .enforce
-        policy.capture = .all
+        // What nobody reads need not travel.
+        policy.capture = output.readsHellos ? .all : .anomalous
         if decap { policy.decap = true }
         if allPorts { policy.ports = Array(1...UInt16.max) }
         self.policy = policy
         denials = Denials(policy)
+        recorded = policy.recorded
         counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
         self.output = output
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
@@ -111,20 +114,23 @@ final class Replay {
         let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: time), at: time)
         if let limit = order.limit { engine.order(.limit(limit.key, LimitEntry(limit.perSecond, limit.answer, .agent, limit.until))) }
 
-        let anomalies = order.anomalies.intersection(policy.recorded)
+        let anomalies = order.anomalies.intersection(recorded)
         if handshake.kind == .flow, anomalies.isEmpty { return }
         let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
-                                     hello: isHello ? hellos.read(raw) : nil)
+                                     hello: isHello && (output.readsHellos || counts(handshake, anomalies)) ? hellos.read(raw) : nil)
         summary.note(item)
         if summary.firstLimit == nil, handshake.isReflex || order.limit != nil { summary.firstLimit = time }
         attempt { try output.handshake(item) }
-        if handshake.proof >= policy.proof, !anomalies.intersection(counting).isEmpty, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
+        if counts(handshake, anomalies), let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
         if let slot = order.publish { publish(slot, enforced: order.limit == nil ? nil : time, until: order.limit?.until) }
     }
 
+    /// Whether an event may be about it.
+    private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool { handshake.proof >= policy.proof && !anomalies.intersection(counting).isEmpty }
+
     /// What only the hello's bytes tell, as the agent looks for it.
     private func look(into raw: RawSpan, of handshake: Handshake, at time: Instant) -> AnomalySet {
-        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return [] }
+        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return AnomalySet() }
         var found = AnomalySet()
         if handshake.mayBeLiteral || policy.readsEveryHello, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
         switch denials.find(handshake, raw, at: time) {

@@ -72,6 +72,7 @@ struct TableOutput: ReplayOutput {
         return true
     }
 
+    var readsHellos: Bool { true }
     mutating func event(_ event: ThrottleEvent) {}
     mutating func passed(_ time: Instant, isLive: Bool) {}
 
@@ -96,7 +97,7 @@ struct TableOutput: ReplayOutput {
         var lines = ["\(summary.name): \(Figures.count(summary.frames)) frames, \(Figures.bytes(summary.bytes)), \(Figures.clock(summary.traffic)) of traffic in \(spent)", ""]
         let table = layOut()
         // Rows of `--all` went out as they came: then the figures follow them.
-        if !hasRows { lines.append("no handshakes on the policy's ports (--all-ports looks at every port)") }
+        if summary.handshakes + summary.flows == 0 { lines.append("no handshakes on the policy's ports (--all-ports looks at every port)") }
         lines = showsAll ? table + [""] + lines.dropLast() : lines + table + left()
         lines += [""] + judgement(summary)
         try write(lines + [""])
