@@ -194,6 +194,7 @@ package struct Controller: Sendable {
     package var trimmedEvents: Int { windows.trimmed }
     package var limitCount: Int { limits.count }
     package func activeLimits(at now: Instant) -> Int { limits.active(at: now) }
+    package func standingLimit(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? { limits.standing(key, at: now) }
     package func eventsInWindow(of source: Prefix, at now: Instant) -> Int { windows.count(of: source, at: now) }
 
     /// How many replicas are wanted now, by each workload with a decision in force.

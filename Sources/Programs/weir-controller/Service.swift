@@ -12,8 +12,8 @@ internal import PolicyFile
 internal import Wire
 
 /// The controller's loop: events in, answers out, on one thread, so that what the core says is a function of the order in the log and
-/// nothing has to be locked. All that it waits for has a descriptor. (Peers that are slow by nature come with tasks of their own, and will
-/// be handed snapshots; they never touch this state.)
+/// nothing has to be locked. All that it waits for has a descriptor. (Peers that are slow by nature have a thread of their own and are told what
+/// the topics say; they never touch this state.)
 ///
 /// A life goes: read the limits and decisions topics to their ends; join the group; for the partitions given, find the place to read from;
 /// answer. See `Controller` for why that order loses and doubles nothing.
@@ -39,14 +39,16 @@ final class Service {
     let consumer: KafkaConsumer
     let telemetry: Telemetry
     let broker: BrokerState
+    let peers: Peers
     private let server: Server
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
     var port: UInt16 { server.port }
 
-    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, log: Log) throws {
+    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, peers: Peers, log: Log) throws {
         self.log = log
         self.policy = policy
+        self.peers = peers
         controller = Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max))
         let telemetry = Telemetry()
         self.telemetry = telemetry
@@ -71,6 +73,7 @@ final class Service {
             }
             isBusy = outbox.drain(delivered: { ledger.delivered($0) }, notice: hear)
             isBusy = follow() || isBusy
+            peers.tell()
             isBusy = consume() || isBusy
             server.run()
             if Clock.monotonic >= nextTick {
@@ -94,6 +97,7 @@ final class Service {
         let passing = controller.tick(at: now, partitions: ledger.assigned)
         for workload in passing.ended { log.write(.info, "scale decision over", [("workload", workload)]) }
         for output in passing.outputs { _ = outbox.put(output, from: nil, at: now) }
+        tellWanted()
         advance()
         commit()
         telemetry.limitLog.flush(log)
@@ -109,6 +113,9 @@ final class Service {
             log.write(.error, "policy refused, the running one stays: \(error)", [("policy.version", policy.current.version)])
         }
     }
+
+    /// What KEDA is told; decisions end by themselves, and the policy may name other workloads.
+    func tellWanted() { peers.want(controller.wantedReplicas(at: now), controller.policy.scaleOut.targets) }
 
     /// What any Kafka handle may say.
     func hear(_ notice: KafkaNotice) {
