@@ -130,6 +130,8 @@ struct EnvoyTests {
             }
             #expect(try seen.boolean("alive"))
             #expect(try seen.integer("malformed") == 2)
+            #expect(try seen.integer("listed") == 4, "the three and the one; nothing of what cannot be")
+            #expect(try seen.integer("refused") == 0)
             #expect(try seen.integer("grown") < 40_000, "kilobytes, with two hundred peers of all kinds")
         }
     }

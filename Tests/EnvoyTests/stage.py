@@ -3,6 +3,7 @@
 usage: unshare -n python3 stage.py CONTROLLER SCENARIO; prints one JSON object of what was observed.
 """
 import concurrent.futures
+import datetime
 import http.client
 import json
 import os
@@ -235,8 +236,11 @@ def http_list():
     until = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         attacker, neighbour = pool.submit(hammer, get, "127.0.0.7", until), pool.submit(hammer, get, "127.0.0.8", until)
+        producer = Producer(kafka, "security-throttle-limits")
         for number in range(20):
-            limit(kafka, f"10.0.0.{number + 1}")
+            producer.send(f"10.0.0.{number + 1}/32|anomalous", limit_record(f"10.0.0.{number + 1}/32"))
+            time.sleep(0.2)    # five pushes a second are what is tried
+        wait("the twenty", lambda: controller.metric("listed_sources") == 21)
         until.set()
         spans, asked = attacker.result()
         others, others_asked = neighbour.result()
@@ -333,17 +337,17 @@ def keda():
     wait("the stream", lambda: controller.metric("keda_streams") == 1)
     before = (metrics(web).metricValue, unary("IsActive", pb.Active)(web).result)
     # Thirteen events of one source: what an attacked node would have said.
-    import datetime
-    now = datetime.datetime.now(datetime.timezone.utc)
     events = []
     for number in range(14):
-        stamp = (now + datetime.timedelta(milliseconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        stamp = now()
         events.append({"schema": "weir.dev/throttle-event/v1", "id": f"node:1:{number}", "time": stamp, "node": "node", "interface": "eth0", "direction": "ingress", "source.address": "203.0.113.7", "source.port": 4000 + number,
                        "source.prefix": "203.0.113.7/32", "destination.address": "198.51.100.2", "destination.port": 443, "network.transport": "tcp", "workload": "shop/web", "anomalies": ["missing_sni"], "severity": "high",
                        "completeness": "complete", "proof": "tracked", "tls.client.server_name": None, "tls.client.version": "1.3", "tls.client.alpn": [], "tls.client.ja3": None, "tls.client.ja4": None, "action": "none", "limit": None,
                        "counts": {"since": stamp, "seen": 1, "suppressed": 0, "reset": 0, "dropped": 0}, "enforced_by": "none", "latency_us": {"seen_to_decided": 1, "seen_to_enforced": None},
                        "policy": {"name": "stage", "version": "builtin"}, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
-    produce(kafka, "security-throttle-events", [("203.0.113.7/32", json.dumps(event)) for event in events])
+    producer = Producer(kafka, "security-throttle-events")
+    for event in events:
+        producer.send("203.0.113.7/32", json.dumps(event))
     wait("the decision", lambda: metrics(web).metricValue == 3)
     wait("the push", lambda: pushed == [True])
     missing = None
@@ -367,23 +371,36 @@ def keda():
             "pushed": pushed, "missing": missing, "garbage": garbage, "unreleased": unreleased, "replica": other.metricValue}
 
 
-def produce(kafka, topic, records):
+class Producer:
     """By the C library that Weir uses too; there is no other producer on the machine."""
-    import ctypes
-    k = ctypes.CDLL("librdkafka.so.1")
-    k.rd_kafka_conf_new.restype = k.rd_kafka_new.restype = k.rd_kafka_topic_new.restype = ctypes.c_void_p
-    error = ctypes.create_string_buffer(512)
-    conf = ctypes.c_void_p(k.rd_kafka_conf_new())
-    k.rd_kafka_conf_set(conf, b"bootstrap.servers", kafka.encode(), error, 512)
-    handle = ctypes.c_void_p(k.rd_kafka_new(0, conf, error, 512))
-    where = ctypes.c_void_p(k.rd_kafka_topic_new(handle, topic.encode(), None))
-    for key, value in records:
-        # The partition is the key's; which one does not matter here, as long as it is one.
-        size = ctypes.c_size_t
-        if k.rd_kafka_produce(where, 0, 2, value.encode(), size(len(value.encode())), key.encode(), size(len(key.encode())), None):
-            raise SystemExit("a record was not taken")
-    if k.rd_kafka_flush(handle, 10000):
-        raise SystemExit("records were not delivered")
+
+    def __init__(self, kafka, topic):
+        import ctypes
+        self.c, self.k = ctypes, ctypes.CDLL("librdkafka.so.1")
+        for function in (self.k.rd_kafka_conf_new, self.k.rd_kafka_new, self.k.rd_kafka_topic_new):
+            function.restype = ctypes.c_void_p
+        error = ctypes.create_string_buffer(512)
+        conf = ctypes.c_void_p(self.k.rd_kafka_conf_new())
+        for name, value in (("bootstrap.servers", kafka), ("linger.ms", "0"), ("log_level", "0")):
+            self.k.rd_kafka_conf_set(conf, name.encode(), value.encode(), error, 512)
+        self.handle = ctypes.c_void_p(self.k.rd_kafka_new(0, conf, error, 512))
+        self.topic = ctypes.c_void_p(self.k.rd_kafka_topic_new(self.handle, topic.encode(), None))
+
+    def send(self, key, value):
+        # The partition would be the key's; here it only has to be one.
+        value, key, size = value.encode(), key.encode(), self.c.c_size_t
+        if self.k.rd_kafka_produce(self.topic, 0, 2, value, size(len(value)), key, size(len(key)), None) or self.k.rd_kafka_flush(self.handle, 10000):
+            raise SystemExit("a record was not delivered")
+
+
+def now(ahead=0):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+
+
+def limit_record(prefix, generation=1, seconds=600, per_second=3):
+    """As another node's controller says it."""
+    return json.dumps({"schema": "weir.dev/limit/v1", "prefix": prefix, "class": "anomalous", "per_second": per_second, "answer": "reset", "until": now(seconds), "step": 0, "scope": "cluster", "origin": "controller",
+                       "generation": generation, "reason": {"anomalies": ["missing_sni"], "events_in_window": 7, "event_ids": []}, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
 
 
 def certificates():
@@ -430,8 +447,13 @@ def hostile():
     kafka = broker()
     controller = Controller(kafka).ready()
     envoy()
-    for number in range(200):
-        limit(kafka, f"10.9.{number // 250}.{number % 250 + 1}") if number < 3 else None
+    producer = Producer(kafka, "security-throttle-limits")
+    for number in range(3):
+        producer.send(f"10.9.0.{number + 1}/32|anomalous", limit_record(f"10.9.0.{number + 1}/32"))
+    # What must never reach the list: no address, another one's key, an end long ago, no JSON at all.
+    for key, value in (("10.9.1.1/33|anomalous", limit_record("10.9.1.1/33")), ("10.9.1.2/32|anomalous", limit_record("10.9.1.3/32")), ("10.9.1.4/32|anomalous", limit_record("10.9.1.4/32", seconds=-60)),
+                       ("10.9.1.5/32|anomalous", limit_record("10.9.1.5/32").replace("10.9.1.5", "10.9.1.555")), ("10.9.1.6/32|anomalous", "{" * 5000), ("nonsense", "")):
+        producer.send(key, value)
     wait("the list", lambda: controller.metric("listed_sources") == 3)
     before = controller.memory
     for number in range(100):
@@ -466,7 +488,7 @@ def hostile():
     for subscriber in stalled:
         subscriber.channel.close()
     wait("the stalled to go", lambda: controller.metric("xds_streams") <= 2)
-    return {"codes": codes, "grown": controller.memory - before, "alive": controller.process.poll() is None, "over": controller.metric("rls_over_limit_total"), "malformed": controller.metric("grpc_malformed_total")}
+    return {"codes": codes, "grown": controller.memory - before, "alive": controller.process.poll() is None, "over": controller.metric("rls_over_limit_total"), "malformed": controller.metric("grpc_malformed_total"), "listed": controller.metric("listed_sources"), "refused": controller.metric("xds_refused_total")}
 
 
 def wrong():
