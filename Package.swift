@@ -62,6 +62,7 @@ let package = Package(
         library("CPcap"),
         system("Crypto", ["CCrypto"]),
         library("CGRPC"),
+        library("CCurl"),
 
         // Core
         core("Detection", ["Wire"]),
@@ -84,6 +85,7 @@ let package = Package(
         adapter("GRPC", ["CGRPC"]),
         adapter("Envoy", ["GRPC", "Wire"]),
         adapter("KEDA", ["GRPC"]),
+        adapter("Kubernetes", ["CCurl", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
@@ -91,7 +93,7 @@ let package = Package(
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Wire"]),
-        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA"]),
+        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
 
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
@@ -112,6 +114,7 @@ let package = Package(
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
+        tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
         tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
         tests("SpellingTests", ["Spelling"]),

@@ -44,7 +44,9 @@ extension Option {
 
     fileprivate static let controller = [
         Option("grpc", .endpoint, "where Envoy (ADS, ECDS, RLS) and KEDA (external scaler) ask", standard: "127.0.0.1:9742"),
-        Option("tls-cert", .file, "serve gRPC over TLS with this certificate chain (PEM)"),
+        Option("external-metrics", .endpoint, "where an HPA's external metrics answer (external.metrics.k8s.io), over the TLS that is given"),
+        Option(flag: "kubernetes", "in a pod: patch the Deployments' scale, and never limit what the API server calls nodes and their pods"),
+        Option("tls-cert", .file, "serve gRPC and external metrics over TLS with this certificate chain (PEM)"),
         Option("tls-key", .file, "and this private key (PEM)"),
         Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),
     ]

@@ -38,8 +38,9 @@ struct LimitBook {
 
     var count: Int { entries.count }
 
-    mutating func consider(_ event: ThrottleEvent, _ wanted: ThrottleEvent.Limit, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy) -> Verdict {
-        guard !policy.allow.cidrs.contains(where: { $0.contains(event.sourcePrefix) || event.sourcePrefix.contains($0) }) else { return .allowed }
+    mutating func consider(_ event: ThrottleEvent, _ wanted: ThrottleEvent.Limit, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy, protecting nodes: Set<Prefix> = []) -> Verdict {
+        func covers(_ block: Prefix) -> Bool { block.contains(event.sourcePrefix) || event.sourcePrefix.contains(block) }
+        guard !policy.allow.cidrs.contains(where: covers), !nodes.contains(where: covers) else { return .allowed }
         let key = Limit.Key(prefix: event.sourcePrefix, limitClass: wanted.limitClass)
         let entry = entries[key]
         var step = 0, isActive = false

@@ -1,6 +1,8 @@
 internal import Arguments
 internal import Detection
 internal import GRPC
+internal import HTTP
+internal import Kubernetes
 internal import Glibc
 internal import Kafka
 internal import Linux
@@ -25,7 +27,7 @@ func run() {
         let kafka = try kafkaConfiguration(arguments)
         let grpc = arguments.endpoint("grpc")!
         let peers = try Peers("\(grpc.host):\(grpc.port)", credentials: credentials(arguments), log: log)
-        let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, peers: peers, log: log)
+        let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, peers: peers, autoscalers: try autoscalers(arguments, log), log: log)
         log.write(.info, "started", [
             ("version", version), ("kafka", kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.current.name), ("policy.version", policy.current.version),
             ("mode", policy.current.mode.rawValue), ("listen", "\(arguments.endpoint("listen")!.host):\(service.port)"),
@@ -48,6 +50,17 @@ private func kafkaConfiguration(_ arguments: Arguments) throws -> KafkaConfigura
         throw Refusal(description: "weir-controller: no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config", code: 2)
     }
     return kafka
+}
+
+private func autoscalers(_ arguments: Arguments, _ log: Log) throws -> Autoscalers {
+    var tls: TLS?
+    func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+    if case .tls(let chain, let key, let authority) = try credentials(arguments) {
+        tls = TLS(certificateChain: text(chain), privateKey: text(key), clientAuthority: authority.map(text))
+    }
+    do {
+        return try Autoscalers(metrics: arguments.endpoint("external-metrics"), tls: tls, patches: arguments.has("kubernetes"), log: log)
+    } catch let error as ClusterError { throw Refusal(description: "weir-controller: \(error)", code: 3) }
 }
 
 /// TLS when both files are given, plain text when neither is.

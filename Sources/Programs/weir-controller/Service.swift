@@ -5,6 +5,7 @@ internal import Glibc
 internal import HTTP
 internal import JSON
 internal import Kafka
+internal import Kubernetes
 internal import Linux
 internal import Log
 internal import Messages
@@ -40,15 +41,17 @@ final class Service {
     let telemetry: Telemetry
     let broker: BrokerState
     let peers: Peers
+    let autoscalers: Autoscalers
     private let server: Server
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
     var port: UInt16 { server.port }
 
-    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, peers: Peers, log: Log) throws {
+    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, peers: Peers, autoscalers: Autoscalers, log: Log) throws {
         self.log = log
         self.policy = policy
         self.peers = peers
+        self.autoscalers = autoscalers
         controller = Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max))
         let telemetry = Telemetry()
         self.telemetry = telemetry
@@ -76,6 +79,7 @@ final class Service {
             peers.tell()
             isBusy = consume() || isBusy
             server.run()
+            autoscalers.run()
             if Clock.monotonic >= nextTick {
                 nextTick = Clock.monotonic + 500_000_000
                 tick()
@@ -84,8 +88,8 @@ final class Service {
     }
 
     private func wait(_ signals: CInt, milliseconds: Int) {
-        let timeout = min(milliseconds, server.timeoutMilliseconds ?? milliseconds)
-        var polls = [signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let timeout = min(milliseconds, server.timeoutMilliseconds ?? milliseconds, autoscalers.timeoutMilliseconds ?? milliseconds)
+        var polls = [signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor, autoscalers.descriptor ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         // With enough waiting to be delivered the events wait too; their descriptor would only spin.
         if !outbox.isComfortable { polls[3].fd = -1 }
         unsafe poll(&polls, nfds_t(polls.count), CInt(clamping: timeout))
@@ -94,6 +98,7 @@ final class Service {
     private func tick() {
         if policy.hasChanged() { reload() }
         outbox.retry()
+        if let nodes = autoscalers.deployments?.nodes, nodes != controller.protected { controller.protected = nodes }
         let passing = controller.tick(at: now, partitions: ledger.assigned)
         for workload in passing.ended { log.write(.info, "scale decision over", [("workload", workload)]) }
         for output in passing.outputs { _ = outbox.put(output, from: nil, at: now) }
@@ -115,7 +120,12 @@ final class Service {
     }
 
     /// What KEDA is told; decisions end by themselves, and the policy may name other workloads.
-    func tellWanted() { peers.want(controller.wantedReplicas(at: now), controller.policy.scaleOut.targets) }
+    func tellWanted() {
+        // Who observes says what it would have decided, and nobody is scaled by it.
+        let targets = controller.policy.scaleOut.targets, replicas = controller.policy.mode == .enforce ? controller.wantedReplicas(at: now) : [:]
+        peers.want(replicas, targets)
+        autoscalers.want(replicas, targets, isActing: ledger.assigned.contains(0))
+    }
 
     /// What any Kafka handle may say.
     func hear(_ notice: KafkaNotice) {
