@@ -10,7 +10,7 @@
 struct node {
 	__u32 next;			/* of its bucket, or of the free list */
 	__u32 older, newer;
-	__u32 reserved;
+	__u32 hash;			/* of its key: most others are told apart by it, and nothing is hashed twice */
 };
 
 struct weir_table {
@@ -18,6 +18,7 @@ struct weir_table {
 	__u32 key_size, value_size, capacity, mask, oldest, newest;
 	__u32 fresh;			/* nodes from here on were never used: their memory is untouched */
 	__u32 free;
+	__u32 last;			/* found last: a frame asks for its flow several times */
 	size_t stride;
 	__u32 *buckets;
 	__u8 *nodes;
@@ -57,7 +58,7 @@ static __u32 hash(const struct weir_table *t, const void *key)
 		p += n;
 		left -= n;
 	}
-	return (__u32)h & t->mask;
+	return (__u32)h;
 }
 
 struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity)
@@ -75,7 +76,7 @@ struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, 
 	t->capacity = capacity;
 	t->mask = buckets - 1;
 	t->stride = sizeof(struct node) + ((key_size + 7) & ~7u) + ((value_size + 7) & ~7u);
-	t->oldest = t->newest = NONE;
+	t->oldest = t->newest = t->last = NONE;
 	t->buckets = malloc(buckets * sizeof(*t->buckets));
 	t->nodes = calloc(capacity, t->stride);
 	if (!t->buckets || !t->nodes) {
@@ -114,12 +115,14 @@ static void link_age(struct weir_table *t, __u32 i)
 	t->newest = i;
 }
 
-static __u32 find(const struct weir_table *t, const void *key)
+static __u32 find(struct weir_table *t, const void *key, __u32 hashed)
 {
-	__u32 i = t->buckets[hash(t, key)];
+	__u32 i = t->buckets[hashed & t->mask];
 
-	while (i != NONE && memcmp(key_at(t, i), key, t->key_size))
+	while (i != NONE && (node_at(t, i)->hash != hashed || memcmp(key_at(t, i), key, t->key_size)))
 		i = node_at(t, i)->next;
+	if (i != NONE)
+		t->last = i;
 	return i;
 }
 
@@ -141,7 +144,10 @@ void *weir_table_lookup(struct weir_table *t, const void *key)
 				return value_at(t, i);
 		return 0;
 	}
-	i = find(t, key);
+	if (t->last != NONE && !memcmp(key_at(t, t->last), key, t->key_size))
+		i = t->last;
+	else
+		i = find(t, key, hash(t, key));
 	if (i == NONE)
 		return 0;
 	if (t->kind == WEIR_TABLE_LRU && t->newest != i) {
@@ -153,7 +159,7 @@ void *weir_table_lookup(struct weir_table *t, const void *key)
 
 static void take_out(struct weir_table *t, __u32 i)
 {
-	__u32 *link = &t->buckets[hash(t, key_at(t, i))];
+	__u32 *link = &t->buckets[node_at(t, i)->hash & t->mask];
 
 	while (*link != i)
 		link = &node_at(t, *link)->next;
@@ -161,11 +167,13 @@ static void take_out(struct weir_table *t, __u32 i)
 	unlink_age(t, i);
 	node_at(t, i)->next = t->free;
 	t->free = i;
+	if (t->last == i)
+		t->last = NONE;
 }
 
 int weir_table_remove(struct weir_table *t, const void *key)
 {
-	__u32 i = find(t, key);
+	__u32 i = find(t, key, hash(t, key));
 
 	if (i == NONE)
 		return -1;
@@ -175,7 +183,7 @@ int weir_table_remove(struct weir_table *t, const void *key)
 
 int weir_table_store(struct weir_table *t, const void *key, const void *value, int flags)
 {
-	__u32 i = find(t, key), bucket;
+	__u32 hashed = hash(t, key), i = find(t, key, hashed);
 
 	if (i != NONE) {
 		if (flags == FLAG_NOEXIST)
@@ -196,18 +204,19 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	}
 	memcpy(key_at(t, i), key, t->key_size);
 	memcpy(value_at(t, i), value, t->value_size);
-	bucket = hash(t, key);
-	node_at(t, i)->next = t->buckets[bucket];
-	t->buckets[bucket] = i;
+	node_at(t, i)->hash = hashed;
+	node_at(t, i)->next = t->buckets[hashed & t->mask];
+	t->buckets[hashed & t->mask] = i;
 	link_age(t, i);
+	t->last = i;
 	return 0;
 }
 
 void weir_table_clear(struct weir_table *t)
 {
 	for (__u32 i = t->oldest; i != NONE; i = node_at(t, i)->newer)
-		t->buckets[hash(t, key_at(t, i))] = NONE;
-	t->oldest = t->newest = t->free = NONE;
+		t->buckets[node_at(t, i)->hash & t->mask] = NONE;
+	t->oldest = t->newest = t->free = t->last = NONE;
 	t->fresh = 0;
 }
 

@@ -65,6 +65,7 @@ private final class SourceOutcomes: ReplayOutput {
         var anomalies = AnomalySet()
     }
 
+    var readsHellos: Bool { false }
     static let most = 100_000
     private(set) var sources: [Address: Outcome] = [:]
     private(set) var unlisted = 0, refused = 0, limits = 0, events = 0, decisions = 0

@@ -20,6 +20,7 @@ struct KafkaOutput: ReplayOutput {
         try rehearsal.send(event)
     }
 
+    var readsHellos: Bool { next.readsHellos }
     mutating func handshake(_ handshake: ReplayedHandshake) throws { try next.handshake(handshake) }
     mutating func limit(_ limit: Limit) throws { try next.limit(limit) }
     mutating func decision(_ decision: ScaleDecision, at time: Instant) throws { try next.decision(decision, at: time) }

@@ -8,6 +8,7 @@ struct PatientOutput: ReplayOutput {
 
     init(_ next: any ReplayOutput) { self.next = next }
 
+    var readsHellos: Bool { next.readsHellos }
     mutating func handshake(_ handshake: ReplayedHandshake) throws { try pass { try $0.handshake(handshake) } }
     mutating func event(_ event: ThrottleEvent) throws { try pass { try $0.event(event) } }
     mutating func limit(_ limit: Limit) throws { try pass { try $0.limit(limit) } }

@@ -20,6 +20,7 @@ final class Replay {
     private var hellos = HelloReader()
     private var facts = LatestFacts()
     private var output: any ReplayOutput
+    private let readsHellos: Bool
     private var summary = ReplaySummary()
     private var clock = CaptureClock()
     private var frame = 0
@@ -38,6 +39,7 @@ final class Replay {
         self.policy = policy
         counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
         self.output = output
+        readsHellos = output.readsHellos
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
         for prefix in policy.allow.cidrs { engine.allow(prefix) }
         agent = Agent(policy: policy, node: "replay", bootID: "0", seed: 1)
@@ -107,12 +109,13 @@ final class Replay {
         if let limit = order.limit { engine.order(.limit(limit.key, LimitEntry(limit.perSecond, limit.answer, .agent, limit.until))) }
 
         let anomalies = isLiteral && policy.detections[.ipLiteralSNI] != nil ? handshake.anomalies.union(AnomalySet(.ipLiteralSNI)) : handshake.anomalies
+        let counts = handshake.proof >= policy.proof && !anomalies.intersection(counting).isEmpty
         let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
-                                     hello: isHello ? hellos.read(raw) : nil)
+                                     hello: isHello && (readsHellos || counts) ? hellos.read(raw) : nil)
         summary.note(item)
         if summary.firstLimit == nil, handshake.isReflex || order.limit != nil { summary.firstLimit = time }
         attempt { try output.handshake(item) }
-        if handshake.proof >= policy.proof, !anomalies.intersection(counting).isEmpty, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
+        if counts, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
         if let slot = order.publish { publish(slot, enforced: order.limit == nil ? nil : time, until: order.limit?.until) }
     }
 

@@ -20,7 +20,8 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     let terminal = Terminal(of: 2), showsProgress = isTable || isatty(1) == 0
     var worst: Severity?, isBroken = false
     for path in arguments.positionals {
-        var output: any ReplayOutput = isTable ? TableOutput(terminal: Terminal(of: 1), showsAll: arguments.has("all")) : JSONOutput()
+        let wantsSummary = arguments.has("summary-only")
+        var output: any ReplayOutput = isTable ? TableOutput(terminal: Terminal(of: 1), rows: wantsSummary ? .none : arguments.has("all") ? .all : .first) : JSONOutput(summaryOnly: wantsSummary, ja4Raw: arguments.has("ja4-raw"))
         if let rehearsal { output = KafkaOutput(output, rehearsal) }
         // An exit code or a broker waits for the end, whoever has stopped reading.
         if least != nil || rehearsal != nil { output = PatientOutput(output) }

@@ -6,7 +6,9 @@ enum Standard: CInt {
     case output = 1, error = 2
 
     /// False when nobody reads any more (`| head`). Throws when it cannot be written at all, as on a full disk.
-    func write(_ bytes: [UInt8]) throws -> Bool {
+    func write(_ bytes: [UInt8]) throws -> Bool { try write(bytes.span) }
+
+    func write(_ bytes: Span<UInt8>) throws -> Bool {
         var done = 0
         while done < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(rawValue, $0.baseAddress! + done, bytes.count - done) }

@@ -23,6 +23,8 @@ struct ReplayedHandshake {
 
 /// Where a replay's story goes, in the order in which Weir would have said it.
 protocol ReplayOutput {
+    /// Wants each hello's name and fingerprints. Without it they are worked out for those alone that an event may be about.
+    var readsHellos: Bool { get }
     mutating func handshake(_ handshake: ReplayedHandshake) throws
     mutating func event(_ event: ThrottleEvent) throws
     mutating func limit(_ limit: Limit) throws

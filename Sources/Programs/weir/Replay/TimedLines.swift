@@ -11,6 +11,9 @@ struct TimedLines {
 
     private var bytes: [UInt8] = []
     private var marks: [Mark] = []
+    /// Where lines are put in order, if they are not.
+    private var ordered: [UInt8] = []
+    private var isOrdered = true
     private var newest = Instant.distantPast
     private var threshold = TimedLines.atOnce
 
@@ -18,42 +21,53 @@ struct TimedLines {
     private static let patience = Duration.milliseconds(1200)
     private static let atOnce = 1 << 18, most = 1 << 23
 
+    /// Memory is taken once, so that it does not move while a large capture goes by.
+    init() { bytes.reserveCapacity(Self.most + 1 << 16) }
+
     /// Full enough that it is worth asking for what is due.
     var isDue: Bool { bytes.count >= threshold }
 
-    mutating func append(_ line: [UInt8], at time: Instant) {
-        marks.append(Mark(time: time, start: bytes.count, end: bytes.count + line.count + 1))
-        bytes += line
+    /// - Parameter write: appends the line, without its end.
+    mutating func append(at time: Instant, _ write: (inout [UInt8]) -> Void) {
+        let start = bytes.count
+        write(&bytes)
         bytes.append(10)
-        newest = max(newest, time)
+        marks.append(Mark(time: time, start: start, end: bytes.count))
+        if time < newest { isOrdered = false } else { newest = time }
     }
 
     /// Hands out what nothing can come before any more; everything, when `all`.
-    mutating func take(all: Bool = false) -> [UInt8] {
+    mutating func take(all: Bool = false, _ body: (Span<UInt8>) throws -> Void) throws {
+        if !isOrdered { order() }
         let horizon = newest - Self.patience
-        // Stable, and nearly sorted already.
-        marks.sort { $0.time < $1.time }
-        var count = all ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
-        if !all, bytes.count > Self.most { count = marks.count }
-        var due: [UInt8] = []
-        due.reserveCapacity(bytes.count)
-        for mark in marks[..<count] { due += bytes[mark.start..<mark.end] }
-        keep(from: count)
+        let count = all || bytes.count > Self.most ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
+        if all { newest = .distantPast }
+        let end = count > 0 ? marks[count - 1].end : 0
+        if end > 0 { try body(bytes.span.extracting(..<end)) }
+        keep(from: count, end)
         threshold = max(Self.atOnce, bytes.count * 2)
-        return due
     }
 
-    private mutating func keep(from count: Int) {
+    /// Stable, and nearly sorted already.
+    private mutating func order() {
+        marks.sort { $0.time < $1.time }
+        ordered.removeAll(keepingCapacity: true)
+        for index in marks.indices {
+            let start = ordered.count
+            ordered += bytes[marks[index].start..<marks[index].end]
+            marks[index] = Mark(time: marks[index].time, start: start, end: ordered.count)
+        }
+        swap(&bytes, &ordered)
+        isOrdered = true
+    }
+
+    private mutating func keep(from count: Int, _ end: Int) {
         guard count < marks.count else {
             bytes.removeAll(keepingCapacity: true)
             return marks.removeAll(keepingCapacity: true)
         }
-        var rest: [UInt8] = [], left: [Mark] = []
-        rest.reserveCapacity(bytes.count)
-        for mark in marks[count...] {
-            left.append(Mark(time: mark.time, start: rest.count, end: rest.count + mark.end - mark.start))
-            rest += bytes[mark.start..<mark.end]
-        }
-        (bytes, marks) = (rest, left)
+        bytes.removeFirst(end)
+        marks.removeFirst(count)
+        for index in marks.indices { marks[index] = Mark(time: marks[index].time, start: marks[index].start - end, end: marks[index].end - end) }
     }
 }
