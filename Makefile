@@ -11,7 +11,8 @@ VENV := .deps/venv
 # A floor may only use floors below it, and says so in Package.swift: the build checks it.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # The run-time library goes into each program: one file to copy, and a millisecond less at start.
-RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
+# Exclusive access is checked in every test; a fifth of replay's time is what the check costs.
+RELEASE_FLAGS := -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked $(SWIFT_FLAGS)
 export WEIR_PYTHON := $(abspath $(VENV)/bin/python3)
 # Tests use a real Apache Kafka where one lies beside the project, and any broker that KAFKA_BOOTSTRAP names.
 export WEIR_KAFKA_DISTRIBUTION ?= $(abspath $(wildcard ../shared/kafka))

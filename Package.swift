@@ -70,14 +70,14 @@ let package = Package(
         core("Spelling"),
 
         // Adapters
-        adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Spelling"]),
+        adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Messages", "Spelling"]),
         adapter("Arguments", ["Wire", "Spelling"]),
         adapter("HTTP", ["CMicrohttpd", "Linux"]),
         adapter("Metrics"),
         adapter("Terminal", ["Wire"]),
         adapter("Log", ["Linux", "Wire", "Messages"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
-        adapter("Fingerprints", ["Detection", "Crypto"]),
+        adapter("Fingerprints", ["Detection", "Crypto", "Wire"]),
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
         adapter("NetPoll", ["CLinux", "Linux"]),

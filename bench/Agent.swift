@@ -32,11 +32,13 @@ func measureAgent(_ report: inout Report) throws {
     while fetch(port: port, path: "/readyz") == nil { usleep(1000) }
 
     let towards = try PacketSocket(outer), back = try PacketSocket(inner)
+    var number = 0
     func attack(_ source: UInt32, name: String) throws {
+        number += 1
         let c = Conversation(client: Address(ipv4: source), clientPort: 40_000)
         try back.send(c.synAck)
         try towards.send(c.ack)
-        try towards.send(c.data(Hello(serverName: name).stream(), at: 0))
+        try towards.send(c.data(Hello(serverName: name, number: number).stream(), at: 0))
     }
     // The agent sleeps before each.
     for source in 0..<1000 as Range<UInt32> {

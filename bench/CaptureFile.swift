@@ -105,13 +105,19 @@ struct Dialogue {
             if said < hello.count { turn -= 1 }
         case 4..<(4 + Self.answers):
             // An acknowledgement for every two segments of data.
-            if (turn - 4) % 3 == 2 { try client(&file, flags: ack, []) } else { try server(&file, flags: ack, bulk[0..<Self.segment]) }
-        case 4 + Self.answers: try client(&file, flags: push, bulk[300..<400])
+            if (turn - 4) % 3 == 2 { try client(&file, flags: ack, []) } else { try server(&file, flags: ack, data(bulk, Self.segment)) }
+        case 4 + Self.answers: try client(&file, flags: push, data(bulk, 100))
         case 5 + Self.answers: try client(&file, flags: 0x11, [])
         default:
             try server(&file, flags: 0x11, [])
             isOver = true
         }
+    }
+
+    /// So many bytes: a record of application data, where TLS is spoken.
+    private func data(_ bulk: [UInt8], _ size: Int) -> ArraySlice<UInt8> {
+        guard hello != nil else { return bulk[0..<size] }
+        return ([23, 3, 3, UInt8((size - 5) >> 8), UInt8((size - 5) & 255)] + bulk[5..<size])[...]
     }
 
     private mutating func client(_ file: inout CaptureFile, flags: UInt8, _ payload: ArraySlice<UInt8>) throws(Errno) {

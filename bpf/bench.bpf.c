@@ -17,9 +17,9 @@ WEIR_INLINE int rehearse(struct __sk_buff *skb, __u8 state)
 	__u32 zero = 0, have = skb->len;
 	struct weir_look *l = bpf_map_lookup_elem(&looks, &zero);
 
-	if (have > WEIR_HEAD_CAP)
-		have = WEIR_HEAD_CAP;
-	if (!l || !have || weir_bytes(skb, 0, l->head, have, WEIR_HEAD_CAP) || weir_read_frame(l, have, skb->len))
+	if (have > WEIR_HEAD_PLAIN)
+		have = WEIR_HEAD_PLAIN;
+	if (!l || !have || weir_bytes(skb, 0, l->head, have, WEIR_HEAD_CAP) || weir_read_frame(l, have, skb->len, 0))
 		return TC_ACT_UNSPEC;
 	flow.base = l->segment.sequence;
 	bpf_map_update_elem(&flows, &l->segment.flow, &flow, BPF_ANY);

@@ -10,14 +10,15 @@
 struct weir_settings {
 	__u64 wakeup;			/* flags of each ring submission; replay does not wake */
 	__u32 capture_clock;		/* the frame's own time stamp instead of the kernel's clock */
-	__u32 reserved;
+	__u32 slots;			/* of stream bytes; a power of two, a multiple of WEIR_SLAB */
 };
-const volatile struct weir_settings settings SEC(".rodata.settings") = {};
+const volatile struct weir_settings settings SEC(".rodata.settings") = { .slots = 2 * 1024 };
 
 /* Two policies and which one is in force; written by user space through its mapping. */
 struct weir_policies {
 	__u64 active;
 	struct weir_config configs[2];
+	__u64 next_slot;		/* the kernel's own: stream slots are taken in turn */
 };
 struct weir_policies policies SEC(".data.policies") = {};
 
@@ -57,18 +58,61 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 2048);
 	__type(key, struct weir_flow_key);
 	__type(value, struct weir_assembly);
 } assemblies SEC(".maps");
 
-/* What an assembly begins as. */
+/* Stream bytes: slabs of slots. A slab ends with room for a slot and a word more, so that an offset and a size, each within a slot, stay inside. */
+#define WEIR_SLAB 1024
+struct weir_slab {
+	__u8 bytes[WEIR_SLAB * WEIR_SLOT + WEIR_SLOT + 8];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
-	__type(value, struct weir_assembly);
-} blank SEC(".maps");
+	__type(value, struct weir_slab);
+} slabs SEC(".maps");
+
+/* Which assembly a slot belongs to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * WEIR_SLAB);
+	__type(key, __u32);
+	__type(value, __u32);
+} owners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct weir_datagram_key);
+	__type(value, struct weir_datagram);
+} datagrams SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_RANDOMS);
+	__type(key, __u32);
+	__type(value, struct weir_random);
+} randoms SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct weir_bucket);
+} buckets SEC(".maps");
+
+/* Fingerprints that user space has named. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u8);
+} denied SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -140,21 +184,100 @@ WEIR_INLINE int weir_bytes(weir_frame *frame, __u32 from, void *to, __u32 size, 
 
 WEIR_INLINE int weir_new_assembly(weir_frame *frame, const struct weir_flow_key *key)
 {
-	__u32 zero = 0;
-	void *template = bpf_map_lookup_elem(&blank, &zero);
+	struct weir_assembly fresh = { .id = (__u32)__sync_fetch_and_add(&policies.next_slot, 1) + 1 };
 
-	return template ? (int)bpf_map_update_elem(&assemblies, key, template, BPF_ANY) : -1;
+	return (int)bpf_map_update_elem(&assemblies, key, &fresh, BPF_ANY);
 }
 
-/* The message behind the stream's first record header becomes the scratch's. (BPF has no other copy of unknown length.) */
-WEIR_INLINE void weir_become(const struct weir_assembly *a, struct weir_scratch *s, __u32 length)
+/* The next slot in turn, whoever has it now. */
+WEIR_INLINE __u32 weir_take_slot(weir_frame *frame, __u32 id)
 {
-	bpf_probe_read_kernel(s->bytes, length & (WEIR_STREAM_CAP - 1), a->bytes + 5);
+	__u32 slot = (__u32)__sync_fetch_and_add(&policies.next_slot, 1) & (settings.slots - 1);
+	__u32 *owner = bpf_map_lookup_elem(&owners, &slot);
+
+	if (!owner)
+		return ~0u;
+	*owner = id;
+	return slot;
+}
+
+WEIR_INLINE __u32 weir_owner(weir_frame *frame, __u32 slot)
+{
+	__u32 *owner = bpf_map_lookup_elem(&owners, &slot);
+
+	return owner ? *owner : 0;
+}
+
+/* At least a slot's size of memory that may be read and written. */
+WEIR_INLINE __u8 *weir_slot_at(weir_frame *frame, __u32 slot, __u32 at)
+{
+	__u32 slab = slot / WEIR_SLAB;
+	struct weir_slab *found = bpf_map_lookup_elem(&slabs, &slab);
+
+	return found ? found->bytes + ((slot & (WEIR_SLAB - 1)) * WEIR_SLOT + (at & (WEIR_SLOT - 1))) : 0;
+}
+
+/* `size` bytes of a slot into the message at `to`. (BPF has no other copy of unknown length.) 0 or -1. */
+WEIR_INLINE int weir_copy(weir_frame *frame, struct weir_scratch *s, __u32 to, __u32 slot, __u32 at, __u32 size)
+{
+	const __u8 *from = weir_slot_at(frame, slot, at);
+
+	__asm__ volatile("" : "+r"(size), "+r"(to));
+	if (!from || to >= WEIR_MESSAGE_CAP || size - 1 >= WEIR_SLOT)
+		return -1;
+	return (int)bpf_probe_read_kernel(s->bytes + to, size, from);
+}
+
+WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_RANDOMS - 1);
+
+	return bpf_map_lookup_elem(&randoms, &index);
+}
+
+WEIR_INLINE struct weir_bucket *weir_bucket_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_BUCKETS - 1);
+
+	return bpf_map_lookup_elem(&buckets, &index);
+}
+
+#define WEIR_TCP_ESTABLISHED 1		/* include/net/tcp_states.h */
+
+/* Proof by the kernel's own socket, where the handshake was not seen: asymmetric paths, a table that was pushed over, a connection older than we. */
+WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_handshake *r)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = sizeof(tuple.ipv4);
+	struct bpf_sock *socket;
+
+	if (l->direction != WEIR_INGRESS || l->segment.tunnels)
+		return;
+	if (l->segment.family == 4) {
+		WEIR_COPY32(&tuple.ipv4.saddr, r->source + 12);
+		WEIR_COPY32(&tuple.ipv4.daddr, r->destination + 12);
+		tuple.ipv4.sport = __builtin_bswap16(r->source_port);
+		tuple.ipv4.dport = __builtin_bswap16(r->destination_port);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, r->source, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, r->destination, 16);
+		tuple.ipv6.sport = __builtin_bswap16(r->source_port);
+		tuple.ipv6.dport = __builtin_bswap16(r->destination_port);
+		size = sizeof(tuple.ipv6);
+	}
+	socket = bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!socket)
+		return;
+	if (socket->state == WEIR_TCP_ESTABLISHED)
+		r->proof = WEIR_SOCKET;
+	bpf_sk_release(socket);
 }
 
 WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)
 {
-	raw &= WEIR_STREAM_CAP - 1;
+	__asm__ volatile("" : "+r"(raw));
+	if (raw > WEIR_MESSAGE_CAP)
+		raw = WEIR_MESSAGE_CAP;
 	return (int)bpf_ringbuf_output(&handshakes, s, sizeof(s->record) + raw, settings.wakeup);
 }
 #endif

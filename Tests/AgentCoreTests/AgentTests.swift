@@ -39,7 +39,7 @@ private let enforcing: Policy = {
         for number in 0..<500 as Range<Int64> {
             let now = number * 20
             for slot in agent.tick(at: time(now)) { events.append(publish(&agent, slot, at: now)) }
-            let order = agent.consider(verdict(at: now, number % 50 < 3 ? .admitted : .reset), isLiteral: false, at: time(now))
+            let order = agent.consider(verdict(at: now, number % 50 < 3 ? .admitted : .reset), found: [], at: time(now))
             if let slot = order.publish { events.append(publish(&agent, slot, at: now)) }
         }
         for slot in agent.tick(at: time(20_000)) { events.append(publish(&agent, slot, at: 20_000)) }
@@ -57,7 +57,7 @@ private let enforcing: Policy = {
     ])
     func ignored(handshake: Handshake) {
         var agent = agent()
-        let order = agent.consider(handshake, isLiteral: false, at: time(0))
+        let order = agent.consider(handshake, found: [], at: time(0))
         #expect(order.publish == nil && order.limit == nil)
         #expect(agent.trackedSources == 0)
     }
@@ -67,12 +67,12 @@ private let enforcing: Policy = {
         var policy = enforcing
         policy.detections[.ipLiteralSNI] = Policy.Rule(severity: .high, limit: Policy.LimitRule())
         var agent = agent(policy)
-        let limit = try #require(agent.consider(verdict(at: 0, .passed, []), isLiteral: true, at: time(0)).limit)
+        let limit = try #require(agent.consider(verdict(at: 0, .passed, []), found: AnomalySet(.ipLiteralSNI), at: time(0)).limit)
         #expect(limit.key.prefix.description == "203.0.113.66/32" && limit.perSecond == 3 && limit.until == time(600_000))
         var observing = Policy()
         observing.detections = policy.detections
         agent.use(observing)
-        let order = agent.consider(verdict("203.0.113.67", at: 5000, .observed, []), isLiteral: true, at: time(5000))
+        let order = agent.consider(verdict("203.0.113.67", at: 5000, .observed, []), found: AnomalySet(.ipLiteralSNI), at: time(5000))
         #expect(order.limit == nil)
         #expect(publish(&agent, try #require(order.publish), at: 5000).action == .observed)
     }
@@ -80,7 +80,7 @@ private let enforcing: Policy = {
     @Test("An IPv6 source is its /64, an IPv4 source its address")
     func prefixes() throws {
         var agent = agent()
-        let first = agent.consider(verdict("2001:db8::66", at: 0), isLiteral: false, at: time(0)), second = agent.consider(verdict("2001:db8::67", at: 1), isLiteral: false, at: time(1))
+        let first = agent.consider(verdict("2001:db8::66", at: 0), found: [], at: time(0)), second = agent.consider(verdict("2001:db8::67", at: 1), found: [], at: time(1))
         #expect(publish(&agent, try #require(first.publish), at: 1).sourcePrefix.description == "2001:db8::/64")
         #expect(second.publish != nil && agent.trackedSources == 1)
     }
@@ -88,12 +88,12 @@ private let enforcing: Policy = {
     @Test("A full table loses no limit, only events, and counts them; silence makes room again")
     func full() {
         var agent = agent(capacity: 4)
-        for number in 0..<10 as Range<UInt32> { _ = agent.consider(verdict(Address(ipv4: 0x0a00_0000 + number).description, at: 0), isLiteral: false, at: time(0)) }
+        for number in 0..<10 as Range<UInt32> { _ = agent.consider(verdict(Address(ipv4: 0x0a00_0000 + number).description, at: 0), found: [], at: time(0)) }
         #expect(agent.trackedSources == 4 && agent.statistics.untracked == 6)
         for slot in 0..<8 where agent.latest(of: slot).seenNanoseconds == 0 && agent.latest(of: slot).anomalies == AnomalySet(.missingSNI) { _ = publish(&agent, slot, at: 1) }
         agent.forget(at: time(700_000))
         #expect(agent.trackedSources == 0)
-        #expect(agent.consider(verdict("10.9.9.9", at: 700_001), isLiteral: false, at: time(700_001)).publish != nil)
+        #expect(agent.consider(verdict("10.9.9.9", at: 700_001), found: [], at: time(700_001)).publish != nil)
     }
 }
 

@@ -81,7 +81,9 @@ private let full = HelloBytes(extensions: [
     ])
     func literal(name: String, is literal: Bool) throws {
         let hello = try #require(ClientHello(HelloBytes(extensions: [HelloBytes.serverName(name)]).message))
-        #expect(hello.anomalies == (literal ? AnomalySet(.ipLiteralSNI) : []))
+        let other = name.contains(":") ? AnomalySet(.invalidSNI) : []
+        #expect(hello.anomalies(under: Policy(), nameIsAsked: true) == (literal ? AnomalySet(.ipLiteralSNI) : other))
+        #expect(hello.anomalies(under: Policy(), nameIsAsked: false) == [])
     }
 
     @Test("Damaged in any byte, it is read without a trap")

@@ -113,6 +113,19 @@ struct AgentTests {
         }
     }
 
+    @Test("A connection that is older than the agent is proven by its socket, in either family")
+    func older() throws {
+        try play("older") { seen throws(JSONError) in
+            #expect(try seen.integer("succeeded") == 4, "three of IPv4, and IPv6's first")
+            #expect(try seen.boolean("balance"))
+            try seen.object("counters") { counters throws(JSONError) in
+                #expect(try counters.integer("handshakes_unproven") == 0)
+                #expect(try counters.integer("limits_by_reflex") == 2)
+                #expect(try counters.integer("handshakes_reset") == 2)
+            }
+        }
+    }
+
     @Test("clsact does the same; a kill leaves its filter, the next start replaces it, and an orderly end leaves nothing of ours and all of others'")
     func clsact() throws {
         try play("clsact") { seen throws(JSONError) in

@@ -352,6 +352,26 @@ def drop():
     return {"most": most_in_a_second(got["spans"]), "succeeded": len(got["spans"]), "errors": got["errors"], "hellos": hellos.get(CLIENT, 0), "counters": status["counters"], "balance": status["balance"]}
 
 
+def older():
+    """Connections that stood before the agent came: their handshakes were not seen, their sockets are there."""
+    client = stage()
+    code = (f"import socket, ssl, sys, json, time\n"
+            f"context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT); context.check_hostname = False; context.verify_mode = ssl.CERT_NONE\n"
+            f"socks = [socket.create_connection((address, {PORT})) for address in [{SERVER!r}] * 5 + [{SERVER6!r}]]\n"
+            f"print('connected', flush=True); sys.stdin.readline(); good = 0\n"
+            f"for raw in socks[:5] + socks[5:]:\n"
+            f"    try: context.wrap_socket(raw).close(); good += 1\n"
+            f"    except OSError: pass\n"
+            f"print(good)\n")
+    process = subprocess.Popen([*client.enter, sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    processes.append(process)
+    process.stdout.readline()
+    agent = Agent("--interface", "inner", "--policy", policy(extra="  proof: socket\n"))
+    succeeded = int(process.communicate("go\n")[0])
+    status = agent.settled(6)
+    return {"succeeded": succeeded, "counters": status["counters"], "balance": status["balance"]}
+
+
 def forged():
     client = stage(others=1)
     agent = Agent("--interface", "inner", "--policy", policy())

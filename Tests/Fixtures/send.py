@@ -1,7 +1,8 @@
 """What no ordinary client does, and two that are libraries. Run by record.sh."""
-import socket, ssl, struct, sys, time
+import random, socket, ssl, struct, sys, time
 
 SERVER = "198.51.100.2"
+RANDOM = random.Random(7)  # a hello that says the same random twice is an anomaly of its own
 
 
 def connect(source="203.0.113.7", port=8443):
@@ -23,7 +24,7 @@ def message(*extensions):
         extension(10, b"\0\4\0\x1d\0\x17"), extension(11, b"\1\0"), extension(13, b"\0\6\4\3\x08\4\4\1"), extension(43, b"\4\3\4\3\3"),
         extension(51, b"\0\x26\0\x1d\0\x20" + bytes(range(32)))])
     block = b"".join(extensions) + fixed
-    body = b"\3\3" + bytes(32) + b"\x20" + bytes(32) + b"\0\6\x13\1\x13\2\xc0\x2b" + b"\1\0" + struct.pack("!H", len(block)) + block
+    body = b"\3\3" + RANDOM.randbytes(32) + b"\x20" + bytes(32) + b"\0\6\x13\1\x13\2\xc0\x2b" + b"\1\0" + struct.pack("!H", len(block)) + block
     return b"\1" + struct.pack("!I", len(body))[1:] + body
 
 

@@ -30,14 +30,14 @@ import Wire
         for round in 0..<3 as Range<UInt16> {
             for port in 0..<200 as Range<UInt16> {
                 let c = Conversation(client: Address(ipv4: 0xcb00_7100 + UInt32(port % 16)), clientPort: 1000 + round * 1000 + port)
-                for frame in c.handshake + [c.data(Hello(serverName: port % 2 == 0 ? nil : "shop.example").stream(), at: 0)] {
+                for frame in c.handshake + [c.data(Hello(serverName: port % 2 == 0 ? nil : "shop.example", number: Int(round) << 16 | Int(port)).stream(), at: 0)] {
                     _ = try probe.run(.limiter, over: frame.span.bytes, at: 1_000_000_000 + UInt64(round) * 1_000_000 + UInt64(port))
                 }
             }
             let before = weir_allocations()
             let drained = ring.drain(budget: .max) { record in
                 guard let handshake = Handshake(record) else { return }
-                let order = agent.consider(handshake, isLiteral: false, at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)))
+                let order = agent.consider(handshake, found: [], at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)))
                 if order.publish != nil { publications += 1 }
                 board.note(handshake, anomalies: handshake.anomalies)
             }

@@ -37,7 +37,9 @@ import Wire
         if !expected.extensions.contains(0) { anomalies.insert(AnomalySet(.missingSNI)) }
         if expected.extensions.contains(0), expected.name.isEmpty { anomalies.insert(AnomalySet(.emptySNI)) }
         if expected.version < 0x0303 { anomalies.insert(AnomalySet(.obsoleteVersion)) }
-        #expect(handshake.anomalies == anomalies)
+        // What the dissector's fields tell; the rest of the catalogue has tests of its own.
+        #expect(handshake.anomalies.intersection(AnomalySet([.missingSNI, .emptySNI, .obsoleteVersion])) == anomalies)
+        #expect(handshake.anomalies.intersection(AnomalySet([.malformedHello, .badRecord, .notTLS, .invalidSNI, .duplicateExtension, .absurdCiphers, .pskNotLast])) == [])
         #expect(handshake.proof == (expected.file == "lone-hello.pcap" ? .unproven : .tracked))
         #expect(handshake.segments == segments(recording.frames.prefix(expected.frame)))
         #expect(handshake.completeness == (handshake.segments > 1 || handshake.records > 1 ? .reassembled : .complete))

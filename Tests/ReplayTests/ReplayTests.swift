@@ -13,10 +13,10 @@ import Wire
         for number in 0..<1000 as Range<UInt64> {
             let start = 1_700_000_000_000_000_000 + number * 20_000_000
             let c = Conversation(clientPort: 10_000 + UInt16(number))
-            for (index, frame) in (c.handshake + [c.data(Hello(serverName: nil).stream(), at: 0)]).enumerated() { frames.append((start + UInt64(index) * 100_000, frame)) }
+            for (index, frame) in (c.handshake + [c.data(Hello(serverName: nil, number: Int(number)).stream(), at: 0)]).enumerated() { frames.append((start + UInt64(index) * 100_000, frame)) }
             if number % 50 == 0 {
                 let good = Conversation(client: Address("203.0.113.10")!, clientPort: 20_000 + UInt16(number))
-                for (index, frame) in (good.handshake + [good.data(Hello().stream(), at: 0)]).enumerated() { frames.append((start + 1_000_000 + UInt64(index) * 100_000, frame)) }
+                for (index, frame) in (good.handshake + [good.data(Hello(number: 1 << 32 | Int(number)).stream(), at: 0)]).enumerated() { frames.append((start + 1_000_000 + UInt64(index) * 100_000, frame)) }
             }
         }
         return capture(frames)

@@ -19,6 +19,12 @@ func weir(_ words: String...) throws -> (code: Int, lines: [String]) { try run([
 /// A shell's pipeline, in which `weir` is the program under test.
 func shell(_ line: String) throws -> (code: Int, lines: [String]) { try run(["/bin/bash", "-o", "pipefail", "-c", "weir() { \(program) \"$@\"; }; \(line)"]) }
 
+/// Another program's output, by its name or path.
+func output(of words: [String]) throws -> (code: Int, text: String) {
+    let (code, lines) = try run(["/usr/bin/env"] + words)
+    return (code, lines.joined(separator: "\n"))
+}
+
 private func run(_ words: [String]) throws -> (code: Int, lines: [String]) {
     var child = try Child("weir", words, output: true, errorsToo: true)
     var bytes: [UInt8] = []

@@ -55,9 +55,10 @@ package final class EnginePair {
     private let program: KernelProbe.Program
     private var now: UInt64 = 1_000_000_000
 
-    package init(_ policy: KernelPolicy, enforcing: Bool) throws {
+    package init(_ policy: KernelPolicy, enforcing: Bool, mayGoto: Bool? = nil) throws {
         var settings = ProbeSettings()
         settings.replay = true
+        settings.mayGoto = mayGoto
         native = NativeEngine(policy, enforcing: enforcing)
         probe = try KernelProbe(policy, settings: settings)
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)

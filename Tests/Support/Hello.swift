@@ -7,7 +7,11 @@ package struct Hello: Sendable {
     /// `nil` leaves the whole block out, as old clients did.
     package var extensions: [(type: UInt16, body: [UInt8])]?
 
-    package init(serverName: String? = "shop.example", versions: [UInt16] = [0x0304, 0x0303], alpn: [String] = ["h2"], padding: Int = 0) {
+    package var random = (0..<32).map { UInt8($0) }
+
+    /// - Parameter number: of the hello, for its random: one that two flows share is an anomaly of its own.
+    package init(serverName: String? = "shop.example", versions: [UInt16] = [0x0304, 0x0303], alpn: [String] = ["h2"], padding: Int = 0, number: Int = 0) {
+        for byte in 0..<8 { random[byte] = UInt8(truncatingIfNeeded: number >> (8 * byte)) }
         var list: [(type: UInt16, body: [UInt8])] = []
         if let serverName { list.append((0, Self.serverName(serverName))) }
         list.append((10, [0, 4, 0, 29, 0, 23]))
@@ -24,7 +28,7 @@ package struct Hello: Sendable {
 
     /// The handshake message, its four-byte header included.
     package var message: [UInt8] {
-        var body: [UInt8] = [UInt8(legacyVersion >> 8), UInt8(legacyVersion & 255)] + (0..<32).map { UInt8($0) }
+        var body: [UInt8] = [UInt8(legacyVersion >> 8), UInt8(legacyVersion & 255)] + random
         body += Self.vector8(sessionID)
         body += Self.vector16(ciphers.flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] })
         body += Self.vector8(compression)

@@ -43,14 +43,55 @@ static inline int weir_bytes(struct weir_frame *frame, __u32 from, void *to, __u
 
 static inline int weir_new_assembly(struct weir_frame *frame, const struct weir_flow_key *key)
 {
-	static const struct weir_assembly blank;
+	struct weir_assembly fresh = { .id = ++frame->engine->next_slot };
 
-	return weir_table_store(frame->engine->assemblies, key, &blank, BPF_ANY);
+	return weir_table_store(frame->engine->assemblies, key, &fresh, BPF_ANY);
 }
 
-static inline void weir_become(const struct weir_assembly *a, struct weir_scratch *s, __u32 length)
+static inline __u32 weir_take_slot(struct weir_frame *frame, __u32 id)
 {
-	memcpy(s->bytes, a->bytes + 5, length & (WEIR_STREAM_CAP - 1));
+	__u32 slot = frame->engine->next_slot++ & (WEIR_ENGINE_SLOTS - 1);
+
+	frame->engine->owners[slot] = id;
+	return slot;
+}
+
+static inline __u32 weir_owner(struct weir_frame *frame, __u32 slot)
+{
+	return frame->engine->owners[slot];
+}
+
+static inline __u8 *weir_slot_at(struct weir_frame *frame, __u32 slot, __u32 at)
+{
+	return slot < WEIR_ENGINE_SLOTS ? frame->engine->slots + (size_t)slot * WEIR_SLOT + at : 0;
+}
+
+static inline int weir_copy(struct weir_frame *frame, struct weir_scratch *s, __u32 to, __u32 slot, __u32 at, __u32 size)
+{
+	const __u8 *from = weir_slot_at(frame, slot, at);
+
+	if (!from || to >= WEIR_MESSAGE_CAP || size - 1 >= WEIR_SLOT)
+		return -1;
+	memcpy(s->bytes + to, from, size);
+	return 0;
+}
+
+static inline struct weir_random *weir_random_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->randoms[hash & (WEIR_RANDOMS - 1)];
+}
+
+static inline struct weir_bucket *weir_bucket_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->buckets[hash & (WEIR_BUCKETS - 1)];
+}
+
+/* There are no sockets in a capture. */
+static inline void weir_prove(struct weir_frame *frame, struct weir_look *l, struct weir_handshake *r)
+{
+	(void)frame;
+	(void)l;
+	(void)r;
 }
 
 static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)
@@ -84,11 +125,19 @@ struct weir_engine *weir_engine_create(void)
 		return 0;
 	e->flows = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
 	e->half_open = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
-	e->assemblies = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_assembly), 1024);
+	e->assemblies = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_assembly), 2048);
 	e->fingerprints = weir_table_create(WEIR_TABLE_LRU, sizeof(__u64), sizeof(__u8), 4096);
 	e->limits = weir_table_create(WEIR_TABLE_HASH, sizeof(struct weir_limit_key), sizeof(struct weir_limit), 16384);
 	e->allow = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
-	if (e->flows && e->half_open && e->assemblies && e->fingerprints && e->limits && e->allow)
+	e->datagrams = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_datagram_key), sizeof(struct weir_datagram), 1024);
+	e->denied = weir_table_create(WEIR_TABLE_HASH, sizeof(__u64), sizeof(__u8), 4096);
+	/* A slot's reader may read a word past a slot's end, never past the slab's. */
+	e->slots = calloc(WEIR_ENGINE_SLOTS + 2, WEIR_SLOT);
+	e->owners = calloc(WEIR_ENGINE_SLOTS, sizeof(*e->owners));
+	e->randoms = calloc(WEIR_RANDOMS, sizeof(*e->randoms));
+	e->buckets = calloc(WEIR_BUCKETS, sizeof(*e->buckets));
+	if (e->flows && e->half_open && e->assemblies && e->fingerprints && e->limits && e->allow && e->datagrams && e->denied &&
+	    e->slots && e->owners && e->randoms && e->buckets)
 		return e;
 	weir_engine_destroy(e);
 	return 0;
@@ -104,6 +153,12 @@ void weir_engine_destroy(struct weir_engine *e)
 	weir_table_destroy(e->fingerprints);
 	weir_table_destroy(e->limits);
 	weir_table_destroy(e->allow);
+	weir_table_destroy(e->datagrams);
+	weir_table_destroy(e->denied);
+	free(e->slots);
+	free(e->owners);
+	free(e->randoms);
+	free(e->buckets);
 	free(e->records);
 	free(e);
 }
@@ -116,7 +171,7 @@ void weir_engine_use(struct weir_engine *e, const struct weir_config *config)
 void weir_engine_frame(struct weir_frame *frame, int enforcing)
 {
 	struct weir_engine *e = frame->engine;
-	__u32 have = frame->size < WEIR_HEAD_CAP ? frame->size : WEIR_HEAD_CAP;
+	__u32 most = e->config.decap ? WEIR_HEAD_CAP : WEIR_HEAD_PLAIN, have = frame->size < most ? frame->size : most;
 
 	if (!have || weir_glance(&e->config, frame->bytes, frame->bytes + frame->size) == WEIR_FOREIGN)
 		return;
@@ -130,7 +185,7 @@ struct sweep {
 	int end;
 };
 
-static void sweep_one(void *context, const void *key, void *value)
+static void sweep_hello(void *context, const void *key, void *value)
 {
 	struct sweep *sweep = context;
 	struct weir_engine *e = sweep->frame.engine;
@@ -144,11 +199,25 @@ static void sweep_one(void *context, const void *key, void *value)
 	weir_give_up(&sweep->frame, &e->scratch, &flow, a, sweep->now);
 }
 
+static void sweep_flow(void *context, const void *key, void *value)
+{
+	struct sweep *sweep = context;
+	struct weir_engine *e = sweep->frame.engine;
+	struct weir_flow_key flow;
+
+	if (!weir_is_silent(value, sweep->now, e->config.hello_timeout_ns))
+		return;
+	memcpy(&flow, key, sizeof(flow));
+	weir_tell_silence(&sweep->frame, &e->scratch, &flow, value, sweep->now);
+}
+
 void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 {
 	struct sweep sweep = { .frame = { .engine = e }, .now = now, .end = end };
 
-	weir_table_each(e->assemblies, sweep_one, &sweep);
+	weir_table_each(e->assemblies, sweep_hello, &sweep);
+	if (!end)
+		weir_table_each(e->flows, sweep_flow, &sweep);
 }
 
 void weir_engine_reset(struct weir_engine *e)
@@ -159,6 +228,10 @@ void weir_engine_reset(struct weir_engine *e)
 	weir_table_clear(e->fingerprints);
 	weir_table_clear(e->limits);
 	weir_table_clear(e->allow);
+	weir_table_clear(e->datagrams);
+	weir_table_clear(e->denied);
+	memset(e->randoms, 0, WEIR_RANDOMS * sizeof(*e->randoms));
+	memset(e->buckets, 0, WEIR_BUCKETS * sizeof(*e->buckets));
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }
@@ -185,6 +258,18 @@ int weir_engine_limit(struct weir_engine *e, const struct weir_limit_key *key, c
 int weir_engine_release(struct weir_engine *e, const struct weir_limit_key *key)
 {
 	return weir_table_remove(e->limits, key);
+}
+
+int weir_engine_deny(struct weir_engine *e, __u64 fingerprint)
+{
+	const __u8 one = 1;
+
+	return weir_table_store(e->denied, &fingerprint, &one, BPF_ANY);
+}
+
+void weir_engine_undeny(struct weir_engine *e, __u64 fingerprint)
+{
+	weir_table_remove(e->denied, &fingerprint);
 }
 
 int weir_engine_allow(struct weir_engine *e, const struct weir_allow_key *key)

@@ -10,7 +10,13 @@
 struct node {
 	__u32 next;			/* of its bucket, or of the free list */
 	__u32 older, newer;
-	__u32 hash;			/* of its key: most others are told apart by it, and nothing is hashed twice */
+	__u32 hash;
+};
+
+/* A bucket tells most strangers by its first entry's hash, before that entry is touched. */
+struct bucket {
+	__u32 first;
+	__u32 hash;
 };
 
 struct weir_table {
@@ -18,9 +24,8 @@ struct weir_table {
 	__u32 key_size, value_size, capacity, mask, oldest, newest;
 	__u32 fresh;			/* nodes from here on were never used: their memory is untouched */
 	__u32 free;
-	__u32 last;			/* found last: a frame asks for its flow several times */
 	size_t stride;
-	__u32 *buckets;
+	struct bucket *buckets;
 	__u8 *nodes;
 };
 
@@ -58,7 +63,7 @@ static __u32 hash(const struct weir_table *t, const void *key)
 		p += n;
 		left -= n;
 	}
-	return (__u32)h;
+	return (__u32)(h ^ h >> 29);
 }
 
 struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity)
@@ -68,7 +73,7 @@ struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, 
 
 	if (!t)
 		return 0;
-	while (buckets < capacity)
+	while (buckets < 2 * capacity)
 		buckets *= 2;
 	t->kind = kind;
 	t->key_size = key_size;
@@ -76,7 +81,7 @@ struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, 
 	t->capacity = capacity;
 	t->mask = buckets - 1;
 	t->stride = sizeof(struct node) + ((key_size + 7) & ~7u) + ((value_size + 7) & ~7u);
-	t->oldest = t->newest = t->last = NONE;
+	t->oldest = t->newest = NONE;
 	t->buckets = malloc(buckets * sizeof(*t->buckets));
 	t->nodes = calloc(capacity, t->stride);
 	if (!t->buckets || !t->nodes) {
@@ -115,15 +120,39 @@ static void link_age(struct weir_table *t, __u32 i)
 	t->newest = i;
 }
 
-static __u32 find(struct weir_table *t, const void *key, __u32 hashed)
+/* The words of both, without a call: keys are short, and looked up several times a frame. */
+static int same(const struct weir_table *t, const void *left, const void *right)
 {
-	__u32 i = t->buckets[hashed & t->mask];
+	const __u8 *a = left, *b = right;
+	__u64 x, y, different = 0;
+	__u32 size = t->key_size;
 
-	while (i != NONE && (node_at(t, i)->hash != hashed || memcmp(key_at(t, i), key, t->key_size)))
-		i = node_at(t, i)->next;
-	if (i != NONE)
-		t->last = i;
+	for (; size >= 8; size -= 8, a += 8, b += 8) {
+		memcpy(&x, a, 8);
+		memcpy(&y, b, 8);
+		different |= x ^ y;
+	}
+	for (; size; size--)
+		different |= *a++ ^ *b++;
+	return !different;
+}
+
+static __u32 find_hashed(const struct weir_table *t, const void *key, __u32 h)
+{
+	const struct bucket *b = &t->buckets[h & t->mask];
+	__u32 i = b->first;
+
+	if (i == NONE || (b->hash == h && same(t, key_at(t, i), key)))
+		return i;
+	for (i = node_at(t, i)->next; i != NONE; i = node_at(t, i)->next)
+		if (node_at(t, i)->hash == h && same(t, key_at(t, i), key))
+			break;
 	return i;
+}
+
+static __u32 find(const struct weir_table *t, const void *key)
+{
+	return find_hashed(t, key, hash(t, key));
 }
 
 static int covers(const struct weir_allow_key *prefix, const struct weir_allow_key *key)
@@ -144,10 +173,7 @@ void *weir_table_lookup(struct weir_table *t, const void *key)
 				return value_at(t, i);
 		return 0;
 	}
-	if (t->last != NONE && !memcmp(key_at(t, t->last), key, t->key_size))
-		i = t->last;
-	else
-		i = find(t, key, hash(t, key));
+	i = find(t, key);
 	if (i == NONE)
 		return 0;
 	if (t->kind == WEIR_TABLE_LRU && t->newest != i) {
@@ -159,21 +185,28 @@ void *weir_table_lookup(struct weir_table *t, const void *key)
 
 static void take_out(struct weir_table *t, __u32 i)
 {
-	__u32 *link = &t->buckets[node_at(t, i)->hash & t->mask];
+	struct node *n = node_at(t, i);
+	struct bucket *b = &t->buckets[n->hash & t->mask];
 
-	while (*link != i)
-		link = &node_at(t, *link)->next;
-	*link = node_at(t, i)->next;
+	if (b->first == i) {
+		b->first = n->next;
+		if (n->next != NONE)
+			b->hash = node_at(t, n->next)->hash;
+	} else {
+		__u32 before = b->first;
+
+		while (node_at(t, before)->next != i)
+			before = node_at(t, before)->next;
+		node_at(t, before)->next = n->next;
+	}
 	unlink_age(t, i);
-	node_at(t, i)->next = t->free;
+	n->next = t->free;
 	t->free = i;
-	if (t->last == i)
-		t->last = NONE;
 }
 
 int weir_table_remove(struct weir_table *t, const void *key)
 {
-	__u32 i = find(t, key, hash(t, key));
+	__u32 i = find(t, key);
 
 	if (i == NONE)
 		return -1;
@@ -183,7 +216,8 @@ int weir_table_remove(struct weir_table *t, const void *key)
 
 int weir_table_store(struct weir_table *t, const void *key, const void *value, int flags)
 {
-	__u32 hashed = hash(t, key), i = find(t, key, hashed);
+	__u32 h = hash(t, key), i = find_hashed(t, key, h);
+	struct bucket *b = &t->buckets[h & t->mask];
 
 	if (i != NONE) {
 		if (flags == FLAG_NOEXIST)
@@ -204,19 +238,19 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	}
 	memcpy(key_at(t, i), key, t->key_size);
 	memcpy(value_at(t, i), value, t->value_size);
-	node_at(t, i)->hash = hashed;
-	node_at(t, i)->next = t->buckets[hashed & t->mask];
-	t->buckets[hashed & t->mask] = i;
+	node_at(t, i)->hash = h;
+	node_at(t, i)->next = b->first;
+	b->first = i;
+	b->hash = h;
 	link_age(t, i);
-	t->last = i;
 	return 0;
 }
 
 void weir_table_clear(struct weir_table *t)
 {
 	for (__u32 i = t->oldest; i != NONE; i = node_at(t, i)->newer)
-		t->buckets[node_at(t, i)->hash & t->mask] = NONE;
-	t->oldest = t->newest = t->free = t->last = NONE;
+		t->buckets[node_at(t, i)->hash & t->mask].first = NONE;
+	t->oldest = t->newest = t->free = NONE;
 	t->fresh = 0;
 }
 

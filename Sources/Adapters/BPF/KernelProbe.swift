@@ -47,6 +47,7 @@ package struct ProbeSettings: Sendable {
     private let policiesSize: Int
     private let limitsMap: CInt
     private let allowMap: CInt
+    private let deniedMap: CInt
     private let countersMap: CInt
     private var setLimit: CInt
     private let processors: Int
@@ -83,6 +84,7 @@ package struct ProbeSettings: Sendable {
         policiesSize = mappedSize
         limitsMap = map("limits")
         allowMap = map("allow")
+        deniedMap = map("denied")
         countersMap = map("counters")
         ringMap = map("handshakes")
         setLimit = unsafe bpf_program__fd(bpf_object__find_program_by_name(object, Program.setLimit.rawValue))
@@ -221,6 +223,17 @@ package struct ProbeSettings: Sendable {
         prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(allowMap, $0.baseAddress) } }
     }
 
+    /// Hellos of this fingerprint are `fingerprint_denied` from now on. False when there is no room.
+    package func deny(_ fingerprint: UInt64) -> Bool {
+        var key = fingerprint, one: UInt8 = 1
+        return unsafe bpf_map_update_elem(deniedMap, &key, &one, 0) == 0
+    }
+
+    package func allowFingerprint(_ fingerprint: UInt64) {
+        var key = fingerprint
+        _ = unsafe bpf_map_delete_elem(deniedMap, &key)
+    }
+
     /// Every CPU's counters, added up.
     package var counters: Counters {
         var sums: [UInt64] = []
@@ -234,10 +247,11 @@ package struct ProbeSettings: Sendable {
         return Counters(sums)
     }
 
-    /// Gives up on hellos that stopped half way before `now`; 0 asks the kernel's clock.
-    package func sweep(now: UInt64 = 0) {
-        var context = now
-        _ = unsafe weir_bpf_call(descriptor(of: .sweep), &context, 8)
+    /// Gives up on hellos that stopped half way before `now`, and tells of flows that fell silent; 0 asks the kernel's clock.
+    /// At the `end` of a capture all hellos are given up and nothing is said of silence.
+    package func sweep(now: UInt64 = 0, end: Bool = false) {
+        var context: (now: UInt64, end: UInt64) = (now, end ? 1 : 0)
+        _ = unsafe weir_bpf_call(descriptor(of: .sweep), &context, 16)
     }
 
     /// Runs a program over one linear frame without a network. The kernel takes at most 3,712 bytes.

@@ -35,8 +35,6 @@ package import Wire
     package init(path: String, accepting accepted: [LinkType] = [.ethernet]) throws(CaptureError) {
         let name = path == "-" ? "standard input" : path
         let stream = unsafe try Self.open(path, name)
-        // libpcap reads through the stream: a quarter of a megabyte at a time instead of 4 KB.
-        unsafe _ = setvbuf(stream, nil, Int32(_IOFBF), 1 << 18)
         let size = unsafe Self.size(of: stream)
         // PCAP_ERRBUF_SIZE
         var message = [CChar](repeating: 0, count: 256)

@@ -13,12 +13,13 @@ extension Policy {
         _ = try top.required("kind").choice([("ThrottlePolicy", ())])
         if let field = try top["metadata"]?.members(["name"])["name"] { name = try field.name() }
         let spec = try top.required("spec").members([
-            "mode", "ports", "proof", "capture", "detections", "prefixes", "escalation", "allow", "scaleOut",
+            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut",
         ])
         if let field = spec["mode"] { mode = try field.choice(Mode.allCases.map { ($0.rawValue, $0) }) }
         if let field = spec["ports"] { ports = try field.ports(1...1024) }
         if let field = spec["proof"] { proof = try field.choice([("tracked", .tracked), ("socket", .socket), ("none", .unproven)]) }
         if let field = spec["capture"] { capture = try field.choice(Capture.allCases.map { ($0.rawValue, $0) }) }
+        if let field = spec["decap"] { decap = try field.boolean() }
         if let field = spec["detections"] { try read(detectionsFrom: field) }
         if let field = spec["prefixes"] { prefixes = try PrefixLengths(field) }
         if let field = spec["escalation"] { escalation = try field.escalation() }
@@ -30,15 +31,17 @@ extension Policy {
         let members = try field.members(Anomaly.allCases.map(\.id), called: "detection")
         for anomaly in Anomaly.allCases {
             guard let member = members[anomaly.id] else { continue }
-            detections[anomaly] = try Rule(member, standard: detections[anomaly] ?? Rule(severity: .medium))
+            let fields = try member.members(["enabled", "severity", "limit"] + Self.parameters(of: anomaly))
+            try read(parametersOf: anomaly, fields)
+            let rule = try Rule(fields, standard: detections[anomaly] ?? Rule(severity: .medium))
+            detections[anomaly] = try fields["enabled"]?.boolean() ?? true ? rule : nil
         }
     }
 }
 
 extension Policy.Rule {
     /// Severities from high on limit by themselves; below, only a `limit` that is written out does.
-    init(_ field: Field, standard: Policy.Rule) throws(PolicyError) {
-        let members = try field.members(["severity", "limit"])
+    init(_ members: Members, standard: Policy.Rule) throws(PolicyError) {
         let severity = try members["severity"]?.choice(Severity.allCases.map { ($0.id, $0) }) ?? standard.severity
         self.init(severity: severity, limit: severity >= .high ? Policy.LimitRule() : nil)
         if let field = members["limit"] { limit = try Policy.LimitRule(field) }
@@ -150,7 +153,7 @@ extension Field {
     }
 
     /// `shop.example` or `*.shop.example`, in the letters that travel in a hello.
-    fileprivate func serverNamePattern() throws(PolicyError) -> String {
+    func serverNamePattern() throws(PolicyError) -> String {
         let text = try text()
         let labels = (text.hasPrefix("*.") ? text.dropFirst(2) : text[...]).split(separator: ".", omittingEmptySubsequences: false)
         guard text.utf8.count <= 253, labels.allSatisfy({ isLabel($0.lowercased(), upTo: 63, underscore: true) }) else {

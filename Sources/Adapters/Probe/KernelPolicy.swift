@@ -22,16 +22,23 @@ package struct KernelPolicy {
                 unsafe slot.pointee.limit_class = limit.limitClass.rawValue
                 unsafe slot.pointee.answer = limit.answer.rawValue
             }
-            unsafe config.pointee.recorded = AnomalySet(policy.detections.keys).rawValue
+            unsafe config.pointee.recorded = policy.recorded.rawValue
             unsafe config.pointee.anomalous = policy.anomalies(atLeast: .medium).union(policy.limiting).rawValue
             // What only user space can judge is not the kernel's to limit by reflex.
-            unsafe config.pointee.limiting = policy.limiting.subtracting(AnomalySet(.ipLiteralSNI)).rawValue
+            unsafe config.pointee.limiting = policy.limiting.subtracting(Policy.judgedInUserSpace).rawValue
             unsafe config.pointee.hello_timeout_ns = 10_000_000_000
             unsafe config.pointee.prefix4 = UInt8(96 + policy.prefixes.ipv4)
             unsafe config.pointee.prefix6 = UInt8(policy.prefixes.ipv6)
             unsafe config.pointee.proof = Self.number(policy.proof)
             unsafe config.pointee.capture = Self.number(policy.capture)
             unsafe config.pointee.generation = generation
+            unsafe config.pointee.decap = policy.decap ? 1 : 0
+            unsafe config.pointee.read_names = policy.readsEveryHello ? 1 : 0
+            if policy.detections[.clientHelloFlood] != nil {
+                let share = 1_000_000_000 / UInt64(max(1, policy.thresholds.helloRate))
+                unsafe config.pointee.flood_ns = share
+                unsafe config.pointee.flood_burst_ns = share * UInt64(max(1, policy.thresholds.helloBurst))
+            }
             var all: [UInt8] = unsafe [config.pointee.prefix4, config.pointee.prefix6]
             for length in lengths where !all.contains(length) && all.count < Int(WEIR_LENGTHS) { all.append(length) }
             guard let slots = unsafe weir_config_lengths(config) else { return }

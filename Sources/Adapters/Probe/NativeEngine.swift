@@ -27,6 +27,11 @@ package import Wire
         }
     }
 
+    /// Hellos of this fingerprint are `fingerprint_denied` from now on. False when there is no room.
+    package mutating func deny(_ fingerprint: UInt64) -> Bool { unsafe weir_engine_deny(engine, fingerprint) == 0 }
+
+    package mutating func allowFingerprint(_ fingerprint: UInt64) { unsafe weir_engine_undeny(engine, fingerprint) }
+
     /// Sets a limit; false when the table is full.
     package mutating func limit(_ key: LimitKey, _ entry: LimitEntry) -> Bool {
         key.withBytes { key in

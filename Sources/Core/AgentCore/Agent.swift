@@ -7,6 +7,8 @@ package import Wire
 package struct Agent: Sendable {
     /// What a verdict asks of the shell. Nothing here allocates.
     package struct Order: Sendable {
+        /// All that was found, by the kernel and here.
+        package var anomalies = AnomalySet()
         /// Publish the event of this source now: `takeEvent` makes it.
         package var publish: Int?
         /// Set this limit in the kernel, because only user space could judge.
@@ -29,6 +31,7 @@ package struct Agent: Sendable {
     private let bootID: String
     private var masks: Masks
     private var sources: SourceTable
+    private var behaviour: Behaviour
     /// Slots with counts that wait for their second to pass, in order of arrival.
     private var queue: [Int] = []
     private var sequence: UInt64 = 0
@@ -43,7 +46,7 @@ package struct Agent: Sendable {
         init(_ policy: Policy) {
             counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
             limiting = policy.limiting
-            user = AnomalySet(policy.detections.keys).intersection(AnomalySet(.ipLiteralSNI))
+            user = policy.recorded
         }
     }
 
@@ -57,6 +60,7 @@ package struct Agent: Sendable {
         self.bootID = bootID
         masks = Masks(policy)
         sources = SourceTable(capacity: capacity)
+        behaviour = Behaviour(capacity: 2048)
         queue.reserveCapacity(capacity)
         traces = TraceIDs(seed: seed)
     }
@@ -67,12 +71,18 @@ package struct Agent: Sendable {
     }
 
     package var trackedSources: Int { sources.count }
+    /// Sources whose behaviour was forgotten for others'.
+    package var displacedSources: Int { behaviour.displaced }
 
-    /// Judges one verdict. `isLiteral` is what the shell found when the record asked for a look at the name.
-    package mutating func consider(_ handshake: Handshake, isLiteral: Bool, at now: Instant) -> Order {
+    /// Judges one verdict. `found` is what the shell saw in the hello's bytes: names, protocols, fingerprints.
+    package mutating func consider(_ handshake: Handshake, found: AnomalySet, at now: Instant) -> Order {
         var order = Order()
-        var anomalies = handshake.anomalies
-        if isLiteral { anomalies.formUnion(masks.user.intersection(AnomalySet(.ipLiteralSNI))) }
+        let prefix = policy.sourcePrefix(of: handshake.source)
+        var anomalies = handshake.anomalies.union(found.intersection(masks.user))
+        if handshake.proof > .unproven {
+            anomalies.formUnion(behaviour.consider(handshake, of: prefix, policy.thresholds, at: now).intersection(masks.user))
+        }
+        order.anomalies = anomalies
         if handshake.completeness == .incomplete { statistics.incomplete += 1 }
         guard !anomalies.intersection(masks.counting).isEmpty else { return order }
         guard handshake.proof >= policy.proof else {
@@ -82,7 +92,6 @@ package struct Agent: Sendable {
         }
         guard handshake.outcome != .allowed else { return order }
         statistics.anomalous += 1
-        let prefix = policy.sourcePrefix(of: handshake.source)
         guard let slot = sources.slot(of: prefix) else {
             statistics.untracked += 1
             return order

@@ -36,6 +36,8 @@ package struct Controller: Sendable {
         package var refused = 0
         package var tooOld = 0
         package var sourcesFull = 0
+        /// Of a source that is one of a swarm.
+        package var swarming = 0
         package var limitsSet = 0
         package var limitsRenewed = 0
         package var limitsOverruled = 0
@@ -56,6 +58,7 @@ package struct Controller: Sendable {
     private var windows: SourceWindows
     private var limits: LimitBook
     private var scales = ScaleBook()
+    private var swarms = SwarmBook()
     private var nextForgetting = Instant.distantPast
 
     /// An event's own time is believed this far from the time at which the broker appended it.
@@ -98,6 +101,13 @@ package struct Controller: Sendable {
             case .full: counts.sourcesFull += 1
             }
         }
+        var event = event
+        if policy.recorded.contains(.fingerprintSwarm), let ja4 = event.ja4,
+           swarms.consider(ja4, of: event.sourcePrefix, at: time, window: policy.scaleOut.window.wholeNanoseconds, most: policy.thresholds.swarm) {
+            counts.swarming += 1
+            event.anomalies.formUnion(AnomalySet(.fingerprintSwarm))
+            event.limit = event.limit ?? swarmLimit(at: time)
+        }
         let target = !isRefused && count > policy.scaleOut.moreThan ? policy.scaleOut.targets.first { $0.workload == event.workload } : nil
         guard !isReplay else {
             if let target { scales.note(event.sourcePrefix, over: target.workload) }
@@ -105,7 +115,7 @@ package struct Controller: Sendable {
         }
 
         var outputs: [Output] = []
-        if policy.mode == .enforce, event.action != .none, let wanted = event.limit {
+        if policy.mode == .enforce, event.action != .none || event.anomalies.contains(.fingerprintSwarm), let wanted = event.limit {
             switch limits.consider(event, wanted, at: time, from: position, eventsInWindow: count, under: policy) {
             case .set(let limit): counts.limitsSet += 1; outputs.append(.limit(limit))
             case .renew(let limit): counts.limitsRenewed += 1; outputs.append(.limit(limit))
@@ -121,6 +131,13 @@ package struct Controller: Sendable {
             counts.unknownWorkload += 1
         }
         return outputs
+    }
+
+    /// What the policy asks for one of a swarm that its node had no reason to limit.
+    private func swarmLimit(at time: Instant) -> ThrottleEvent.Limit? {
+        policy.detections[.fingerprintSwarm]?.limit.map {
+            ThrottleEvent.Limit(limitClass: $0.limitClass, perSecond: $0.perSecond, answer: $0.answer, until: time + ($0.duration ?? policy.duration(ofStep: 0)), enforced: false)
+        }
     }
 
     /// When an event counts as having happened.
@@ -172,6 +189,8 @@ package struct Controller: Sendable {
     // MARK: Looking
 
     package var sourceCount: Int { windows.count }
+    package var swarmStacks: Int { swarms.count }
+    package var swarmsRefused: Int { swarms.refused }
     package var trimmedEvents: Int { windows.trimmed }
     package var limitCount: Int { limits.count }
     package func activeLimits(at now: Instant) -> Int { limits.active(at: now) }

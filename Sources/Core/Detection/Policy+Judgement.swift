@@ -33,7 +33,7 @@ extension Policy {
         }
     }
 
-    private static func covers(_ pattern: String, _ name: String) -> Bool {
+    package static func covers(_ pattern: String, _ name: String) -> Bool {
         let name = name.lowercased()
         guard pattern.hasPrefix("*.") else { return pattern.lowercased() == name }
         return name.hasSuffix(pattern.dropFirst().lowercased()) && name.utf8.count > pattern.utf8.count - 1

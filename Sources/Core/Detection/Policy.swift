@@ -13,7 +13,12 @@ package struct Policy: Sendable, Equatable {
     /// The least that a verdict needs before it may act on a source.
     package var proof = Proof.tracked
     package var capture = Capture.newFingerprint
+    /// Those that are switched on.
     package var detections: [Anomaly: Rule] = Policy.defaultRules
+    package var lists = Lists()
+    package var thresholds = Thresholds()
+    /// Look into GRE, ERSPAN, VXLAN, Geneve and IP in IP.
+    package var decap = false
     package var prefixes = PrefixLengths()
     /// How long the first limit of a source lasts, the second within a day, and so on.
     package var escalation: [Duration] = [.seconds(600), .seconds(3600), .seconds(86_400), .seconds(604_800)]
@@ -81,16 +86,6 @@ package struct Policy: Sendable, Equatable {
         package var budgetPerHour = 6
         package init(workload: String) { self.workload = workload }
     }
-
-    /// The catalogue's own severities (docs/detections.md); `high` and `critical` limit.
-    package static let defaultRules: [Anomaly: Rule] = [
-        .missingSNI: Rule(severity: .high, limit: LimitRule()),
-        .emptySNI: Rule(severity: .medium),
-        .ipLiteralSNI: Rule(severity: .low),
-        .obsoleteVersion: Rule(severity: .medium),
-        .notTLS: Rule(severity: .medium),
-        .malformedHello: Rule(severity: .high, limit: LimitRule()),
-    ]
 }
 
 /// info and low are recorded; medium counts as an anomaly; high limits; critical limits even uncorroborated.

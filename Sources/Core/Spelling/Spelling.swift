@@ -12,9 +12,10 @@ package enum Spelling {
         return best?.word
     }
 
-    /// `; did you mean missing_sni?`, or `; there are a, b and c`: the end of a sentence about an unknown word.
+    /// `; did you mean missing_sni?`, or `; there are a, b and c` while they are few: the end of a sentence about an unknown word.
     package static func hint(for word: String, among allowed: [String]) -> String {
         if let near = nearest(to: word, among: allowed) { return "; did you mean \(near)?" }
+        if allowed.count > 20 { return "; there are \(allowed.count), such as \(list(Array(allowed.prefix(3))))" }
         return allowed.isEmpty ? "" : "; there \(allowed.count == 1 ? "is" : "are") \(list(allowed))"
     }
 

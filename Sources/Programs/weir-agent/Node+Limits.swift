@@ -114,6 +114,7 @@ extension Node {
             }
             agent.use(next)
             policy = next
+            renewDenials()
             // What the topic said meanwhile; the allow-list may be another one as well.
             if next.mode == .enforce { for change in cluster.standing { apply(change) } }
             reloads.accepted += 1

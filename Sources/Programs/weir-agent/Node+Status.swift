@@ -47,6 +47,8 @@ extension Node {
         count("weir_agent_incomplete_total", "hellos that never were whole", statistics.incomplete)
         count("weir_agent_events_total", "throttle events made", statistics.events)
         count("weir_agent_coalesced_total", "verdicts that went into another's event", statistics.coalesced)
+        count("weir_agent_displaced_total", "sources whose behaviour was forgotten for others'", agent.displacedSources)
+        count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", refusedDenials)
         count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
         count("weir_agent_unlisted_total", "handshakes of sources that did not fit the board", self.board.unlisted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)

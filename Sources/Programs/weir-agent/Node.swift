@@ -25,12 +25,17 @@ final class Node {
     var probe: KernelProbe
     var ring: Ring
     var watch: Watch
-    var agent: Agent
+    /// Made when the probe is attached: its tables are megabytes to be touched, and no frame has to wait for them.
+    lazy var agent = makeAgent()
     var board = Board()
     var cluster = ClusterLimits()
     var publisher: Publisher?
     var limits: LimitsReader?
     var facts = HelloFactsCache()
+    private var denials: Denials
+    /// What the kernel was told, and until when it holds.
+    private var denied: [UInt64: Instant?] = [:]
+    private(set) var refusedDenials = 0
     var latency = Latency()
     var enforcedLatency = Latency()
     var policy: Policy
@@ -51,23 +56,28 @@ final class Node {
         self.log = log
         policy = settings.policy
         policyStamp = settings.policyStamp
+        denials = Denials(policy)
         var loading = ProbeSettings()
         loading.first = policy.mode == .enforce ? .limiter : .observer
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)
-        let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
-        agent = Agent(policy: policy, node: settings.node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed)
         setAllowed(policy, before: nil)
         try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
         isAttached = true
         sayAttached()
+        _ = agent
         try probe.loadTheRest()
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
         try Capabilities.drop(keeping: watch.attachMethod == Attachment.Method.clsact.rawValue ? [Capabilities.netAdmin] : [])
         readClocks()
+    }
+
+    private func makeAgent() -> Agent {
+        let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
+        return Agent(policy: policy, node: settings.node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed)
     }
 
     func run(until signals: borrowing Signals) throws {
@@ -145,9 +155,7 @@ final class Node {
         guard let handshake = Handshake(record) else { return }
         let raw = record.extracting(droppingFirst: Handshake.size)
         let seen = Instant(nanoseconds: Int64(bitPattern: handshake.seenNanoseconds) &+ offset)
-        // Only a record that asks for it is read as a whole hello.
-        let isLiteral = handshake.mayBeLiteral && ClientHello(raw)?.anomalies.contains(.ipLiteralSNI) == true
-        let order = agent.consider(handshake, isLiteral: isLiteral, at: seen)
+        let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: seen), at: seen)
         var enforced: UInt64?
         if let limit = order.limit {
             set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent)
@@ -156,9 +164,44 @@ final class Node {
         }
         let decided = Clock.monotonic
         latency.note(decided &- handshake.seenNanoseconds)
-        board.note(handshake, anomalies: isLiteral ? handshake.anomalies.union(AnomalySet(.ipLiteralSNI)) : handshake.anomalies)
+        board.note(handshake, anomalies: order.anomalies)
         facts.note(handshake, raw)
         if let slot = order.publish { publish(slot, decided: decided, enforced: enforced, until: order.limit?.until) }
+    }
+
+    /// What only the hello's bytes tell. Only a record that asks for it is read.
+    private func look(into raw: RawSpan, of handshake: Handshake, at seen: Instant) -> AnomalySet {
+        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return AnomalySet() }
+        var found = AnomalySet()
+        if handshake.mayBeLiteral || policy.readsEveryHello, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
+        switch denials.find(handshake, raw, at: seen) {
+        case .nothing: break
+        case .thisHello: found.formUnion(AnomalySet(.fingerprintDenied))
+        case .everyHello(let until):
+            found.formUnion(AnomalySet(.fingerprintDenied))
+            deny(handshake.fingerprint, until: until)
+        }
+        return found
+    }
+
+    /// From now on the kernel knows by itself.
+    private func deny(_ fingerprint: UInt64, until: Instant?) {
+        guard denied[fingerprint] == nil else { return }
+        if probe.deny(fingerprint) { denied[fingerprint] = .some(until) } else { refusedDenials += 1 }
+    }
+
+    /// A denial has an end, and a policy may drop one.
+    private func endDenials(at now: Instant, all: Bool = false) {
+        for (fingerprint, until) in denied where all || until.map({ $0 <= now }) ?? false {
+            probe.allowFingerprint(fingerprint)
+            denied[fingerprint] = nil
+        }
+    }
+
+    /// A new policy's own lists.
+    func renewDenials() {
+        endDenials(at: Instant(nanoseconds: Clock.wall), all: true)
+        denials = Denials(policy)
     }
 
     private func publish(_ slot: Int, decided: UInt64, enforced: UInt64?, until: Instant?) {
@@ -182,6 +225,7 @@ final class Node {
             readClocks()
             probe.sweep()
             for change in cluster.expire(at: now) { apply(change) }
+            endDenials(at: now)
         }
         if ticks % 100 == 0 {
             agent.forget(at: now)

@@ -60,7 +60,7 @@ final class Telemetry {
 
     private static let outcomes: [Number] = [
         ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }), ("unproven", { $0.unproven }),
-        ("minor", { $0.minor }), ("refused", { $0.refused }), ("too_old", { $0.tooOld }), ("sources_full", { $0.sourcesFull }),
+        ("minor", { $0.minor }), ("refused", { $0.refused }), ("too_old", { $0.tooOld }), ("sources_full", { $0.sourcesFull }), ("swarming", { $0.swarming }),
     ]
 
     private static let answers: [Number] = [
@@ -74,7 +74,7 @@ extension Service {
     func measure() {
         telemetry.set(controller.counts)
         telemetry.set(
-            failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents],
+            failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused],
             gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, ledger.assigned.count, broker.isUp ? 1 : 0],
             policyVersion: policy.current.version)
         telemetry.unready = switch phase {

@@ -59,13 +59,13 @@ private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -
 
 /// What a policy made of each source.
 private final class SourceOutcomes: ReplayOutput {
+    var readsHellos: Bool { false }
     struct Outcome: Equatable {
         var hellos = 0
         var refused = 0
         var anomalies = AnomalySet()
     }
 
-    var readsHellos: Bool { false }
     static let most = 100_000
     private(set) var sources: [Address: Outcome] = [:]
     private(set) var unlisted = 0, refused = 0, limits = 0, events = 0, decisions = 0

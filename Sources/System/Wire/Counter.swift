@@ -1,7 +1,7 @@
 /// The probe's counters (`enum weir_counter`), by the names they have as metrics.
 package enum Counter: Int, CaseIterable, Sendable {
     case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, noRoom, deepHeaders
-    case resetFailed, held
+    case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
 
     /// For people, as the metric's help.
     package var help: String {
@@ -24,6 +24,11 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .deepHeaders: "frames whose TCP header lies beyond what is read"
         case .resetFailed: "frames that could not be turned into a reset, and were dropped"
         case .held: "later segments of dropped flows, dropped with them"
+        case .evicted: "unfinished hellos whose memory newer ones took"
+        case .fragments: "IP fragments of watched segments"
+        case .fragmentsLost: "IP fragments that overlap a TCP header"
+        case .outOfStep: "flows whose records after the hello could not be followed from the start"
+        case .synData: "SYNs that bear data (TCP Fast Open), which is not looked at"
         }
     }
 
@@ -47,6 +52,11 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .deepHeaders: "headers_too_deep"
         case .resetFailed: "resets_failed"
         case .held: "segments_held"
+        case .evicted: "assemblies_evicted"
+        case .fragments: "fragments"
+        case .fragmentsLost: "fragments_lost"
+        case .outOfStep: "flows_out_of_step"
+        case .synData: "syns_with_data"
         }
     }
 }

@@ -48,6 +48,13 @@ package struct Handshake: BitwiseCopyable, Sendable {
     package var outcome: Outcome { get { Outcome(rawValue: record.action) ?? .observed } set { record.action = newValue.rawValue } }
     package var limitClass: LimitClass { get { LimitClass(rawValue: record.limit_class) ?? .anomalous } set { record.limit_class = newValue.rawValue } }
     package var limitPerSecond: Int { get { Int(record.per_second) } set { record.per_second = UInt8(clamping: newValue) } }
+    package var kind: Kind { get { Kind(rawValue: record.kind) ?? .hello } set { record.kind = newValue.rawValue } }
+    package var subtype: Subtype { Subtype(rawValue: record.subtype) ?? .other }
+    package var preamble: Preamble { Preamble(rawValue: record.preamble) ?? .none }
+    package var tunnels: Tunnels { Tunnels(rawValue: record.tunnels) }
+    package var notes: Notes { get { Notes(rawValue: record.notes) } set { record.notes = newValue.rawValue } }
+    /// IP fragments were put together for it.
+    package var wasFragmented: Bool { has(WEIR_FLAG_FRAGMENTS) }
     /// The kernel made or renewed the limit's entry on this very hello.
     package var isReflex: Bool { get { has(WEIR_FLAG_REFLEX) } set { set(WEIR_FLAG_REFLEX, newValue) } }
     /// It should have, but the limits map was full.

@@ -13,7 +13,7 @@ package enum Completeness: UInt8, CaseIterable, Sendable {
 }
 
 package enum IncompleteReason: UInt8, CaseIterable, Sendable {
-    case none, closed, timeout, tooLong, gaps, capture, reused, noRoom
+    case none, closed, timeout, tooLong, gaps, capture, reused, noRoom, evicted
 
     package var id: String? {
         switch self {
@@ -25,8 +25,71 @@ package enum IncompleteReason: UInt8, CaseIterable, Sendable {
         case .capture: "capture"
         case .reused: "reused"
         case .noRoom: "no_room"
+        case .evicted: "evicted"
         }
     }
+}
+
+/// What a record tells of.
+package enum Kind: UInt8, CaseIterable, Sendable {
+    /// A ClientHello, or first client bytes that are none.
+    case hello
+    /// Something that its flow did besides.
+    case flow
+}
+
+/// What first client bytes are that are no TLS.
+package enum Subtype: UInt8, CaseIterable, Sendable {
+    case none, http, ssh, rdp, other
+
+    package var id: String? {
+        switch self {
+        case .none: nil
+        case .http: "http"
+        case .ssh: "ssh"
+        case .rdp: "rdp"
+        case .other: "other"
+        }
+    }
+}
+
+/// What stood before the hello in the client's bytes.
+package enum Preamble: UInt8, CaseIterable, Sendable {
+    case none, proxy1, proxy2, connect, socks4, socks5
+
+    package var id: String? {
+        switch self {
+        case .none: nil
+        case .proxy1: "proxy_v1"
+        case .proxy2: "proxy_v2"
+        case .connect: "http_connect"
+        case .socks4: "socks4"
+        case .socks5: "socks5"
+        }
+    }
+}
+
+/// What was around the frame.
+package struct Tunnels: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let ip = Tunnels(rawValue: 1), gre = Tunnels(rawValue: 2), erspan = Tunnels(rawValue: 4), vxlan = Tunnels(rawValue: 8), geneve = Tunnels(rawValue: 16)
+
+    package var ids: [String] {
+        ([(.ip, "ipip"), (.gre, "gre"), (.erspan, "erspan"), (.vxlan, "vxlan"), (.geneve, "geneve")] as [(Tunnels, String)]).filter { contains($0.0) }.map(\.1)
+    }
+}
+
+/// What a flow did that is an anomaly only when its source does it often.
+package struct Notes: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// No client record for ten seconds after the hello.
+    package static let silent = Notes(rawValue: 1)
+    /// A fatal alert in plain text.
+    package static let fatalAlert = Notes(rawValue: 2)
 }
 
 /// How sure it is that the source address is who it says.

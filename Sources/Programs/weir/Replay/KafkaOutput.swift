@@ -15,12 +15,13 @@ struct KafkaOutput: ReplayOutput {
         self.rehearsal = rehearsal
     }
 
+    var readsHellos: Bool { next.readsHellos }
+
     mutating func event(_ event: ThrottleEvent) throws {
         try next.event(event)
         try rehearsal.send(event)
     }
 
-    var readsHellos: Bool { next.readsHellos }
     mutating func handshake(_ handshake: ReplayedHandshake) throws { try next.handshake(handshake) }
     mutating func limit(_ limit: Limit) throws { try next.limit(limit) }
     mutating func decision(_ decision: ScaleDecision, at time: Instant) throws { try next.decision(decision, at: time) }

@@ -15,12 +15,14 @@ final class Replay {
     private var cluster = ClusterLimits()
     private var controller: Controller
     private let policy: Policy
-    /// What an event may be about.
+    /// What an event may be about, and what is said at all.
     private let counting: AnomalySet
+    private let recorded: AnomalySet
     private var hellos = HelloReader()
     private var facts = LatestFacts()
+    private var denials: Denials
+    private var denied: [UInt64: Instant?] = [:]
     private var output: any ReplayOutput
-    private let readsHellos: Bool
     private var summary = ReplaySummary()
     private var clock = CaptureClock()
     private var frame = 0
@@ -31,15 +33,18 @@ final class Replay {
     private var failure: (any Error)?
 
     /// - Parameter policy: as it is in force; replay says what it would have done, so it enforces whatever the mode.
-    init(policy given: Policy, kernel: Bool, allPorts: Bool, output: any ReplayOutput) throws {
+    init(policy given: Policy, kernel: Bool, allPorts: Bool, decap: Bool = false, output: any ReplayOutput) throws {
         var policy = given
         policy.mode = .enforce
-        policy.capture = .all
+        // What nobody reads need not travel.
+        policy.capture = output.readsHellos ? .all : .anomalous
+        if decap { policy.decap = true }
         if allPorts { policy.ports = Array(1...UInt16.max) }
         self.policy = policy
+        denials = Denials(policy)
+        recorded = policy.recorded
         counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
         self.output = output
-        readsHellos = output.readsHellos
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
         for prefix in policy.allow.cidrs { engine.allow(prefix) }
         agent = Agent(policy: policy, node: "replay", bootID: "0", seed: 1)
@@ -59,7 +64,7 @@ final class Replay {
         } catch { broken = error }
         if let failure { throw failure }
         if let last = summary.last {
-            engine.sweep(at: last, end: true) { judge($0, at: last, atEnd: true) }
+            engine.sweep(at: last, end: true) { judge($0, at: last) }
             for time in CaptureClock.after(last) { tick(at: time, number: 1) }
         }
         if let failure { throw failure }
@@ -89,6 +94,10 @@ final class Replay {
         guard number % 10 == 0 else { return }
         engine.sweep(at: time) { judge($0, at: time) }
         for change in cluster.expire(at: time) { apply(change) }
+        for (fingerprint, until) in denied where until.map({ $0 <= time }) ?? false {
+            engine.order(.admit(fingerprint))
+            denied[fingerprint] = nil
+        }
         if number % 100 == 0 { agent.forget(at: time) }
         facts.forget(before: time - .seconds(2))
         let passing = controller.tick(at: time, partitions: [0])
@@ -98,25 +107,43 @@ final class Replay {
     }
 
     /// One verdict, as the agent's loop takes it: the limit first, if it is not the kernel's to set; then the event, if one is due.
-    private func judge(_ record: RawSpan, at time: Instant, atEnd: Bool = false) {
-        guard var handshake = Handshake(record) else { return }
-        // The end of a capture is nobody's time-out.
-        if atEnd, handshake.completeness == .incomplete { handshake.incompleteReason = .capture }
+    private func judge(_ record: RawSpan, at time: Instant) {
+        guard let handshake = Handshake(record) else { return }
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
-        let isHello = handshake.completeness != .incomplete && !handshake.anomalies.contains(.notTLS)
-        let isLiteral = handshake.mayBeLiteral && ClientHello(raw)?.anomalies.contains(.ipLiteralSNI) == true
-        let order = agent.consider(handshake, isLiteral: isLiteral, at: time)
+        let isHello = handshake.kind == .hello && handshake.completeness != .incomplete && handshake.rawLength > 0 && !handshake.anomalies.contains(.notTLS)
+        let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: time), at: time)
         if let limit = order.limit { engine.order(.limit(limit.key, LimitEntry(limit.perSecond, limit.answer, .agent, limit.until))) }
 
-        let anomalies = isLiteral && policy.detections[.ipLiteralSNI] != nil ? handshake.anomalies.union(AnomalySet(.ipLiteralSNI)) : handshake.anomalies
-        let counts = handshake.proof >= policy.proof && !anomalies.intersection(counting).isEmpty
+        let anomalies = order.anomalies.intersection(recorded)
+        if handshake.kind == .flow, anomalies.isEmpty { return }
         let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
-                                     hello: isHello && (readsHellos || counts) ? hellos.read(raw) : nil)
+                                     hello: isHello && (output.readsHellos || counts(handshake, anomalies)) ? hellos.read(raw) : nil)
         summary.note(item)
         if summary.firstLimit == nil, handshake.isReflex || order.limit != nil { summary.firstLimit = time }
         attempt { try output.handshake(item) }
-        if counts, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
+        if counts(handshake, anomalies), let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
         if let slot = order.publish { publish(slot, enforced: order.limit == nil ? nil : time, until: order.limit?.until) }
+    }
+
+    /// Whether an event may be about it.
+    private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool { handshake.proof >= policy.proof && !anomalies.intersection(counting).isEmpty }
+
+    /// What only the hello's bytes tell, as the agent looks for it.
+    private func look(into raw: RawSpan, of handshake: Handshake, at time: Instant) -> AnomalySet {
+        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return AnomalySet() }
+        var found = AnomalySet()
+        if handshake.mayBeLiteral || policy.readsEveryHello, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
+        switch denials.find(handshake, raw, at: time) {
+        case .nothing: break
+        case .thisHello: found.formUnion(AnomalySet(.fingerprintDenied))
+        case .everyHello(let until):
+            found.formUnion(AnomalySet(.fingerprintDenied))
+            if denied[handshake.fingerprint] == nil {
+                denied[handshake.fingerprint] = .some(until)
+                engine.order(.deny(handshake.fingerprint))
+            }
+        }
+        return found
     }
 
     private func publish(_ slot: Int, enforced: Instant?, until: Instant?) {

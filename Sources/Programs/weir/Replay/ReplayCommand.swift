@@ -20,8 +20,8 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     let terminal = Terminal(of: 2), showsProgress = isTable || isatty(1) == 0
     var worst: Severity?, isBroken = false
     for path in arguments.positionals {
-        let wantsSummary = arguments.has("summary-only")
-        var output: any ReplayOutput = isTable ? TableOutput(terminal: Terminal(of: 1), rows: wantsSummary ? .none : arguments.has("all") ? .all : .first) : JSONOutput(summaryOnly: wantsSummary, ja4Raw: arguments.has("ja4-raw"))
+        var output: any ReplayOutput = isTable ? TableOutput(terminal: Terminal(of: 1), showsAll: arguments.has("all")) : JSONOutput(showsRaw: arguments.has("ja4-raw"))
+        if arguments.has("summary-only") { output = SummaryOutput(output) }
         if let rehearsal { output = KafkaOutput(output, rehearsal) }
         // An exit code or a broker waits for the end, whoever has stopped reading.
         if least != nil || rehearsal != nil { output = PatientOutput(output) }
@@ -44,7 +44,7 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
 
 private func replay(_ path: String, _ policy: Policy, _ arguments: Arguments, _ output: any ReplayOutput, _ terminal: Terminal?) throws -> (ReplaySummary, CaptureError?) {
     var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
-    let replay = try Replay(policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), output: output)
+    let replay = try Replay(policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), decap: arguments.has("decap"), output: output)
     let began = Clock.monotonic
     func spent() -> Duration { .nanoseconds(Int64(Clock.monotonic &- began)) }
     var progress = Progress(capture.name, total: capture.bytesTotal, now: .zero)

@@ -14,6 +14,8 @@ final class ReplayEngine {
         case limit(LimitKey, LimitEntry)
         case release(LimitKey)
         case use(KernelPolicy)
+        case deny(UInt64)
+        case admit(UInt64)
     }
 
     /// BPF_PROG_TEST_RUN takes no longer frame (net/bpf/test_run.c: a page less its overhead).
@@ -49,6 +51,12 @@ final class ReplayEngine {
                 // A full map refuses, as it would on a node.
                 _ = native?.limit(key, entry)
                 try? probe?.limit(key, entry)
+            case .deny(let fingerprint):
+                _ = native?.deny(fingerprint)
+                _ = probe?.deny(fingerprint)
+            case .admit(let fingerprint):
+                native?.allowFingerprint(fingerprint)
+                probe?.allowFingerprint(fingerprint)
             case .release(let key):
                 native?.release(key)
                 probe?.release(key)
@@ -79,8 +87,7 @@ final class ReplayEngine {
         obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.sweep(at: nanoseconds, end: end, body)
-        // The kernel's sweep knows a time-out only, and 0 as "ask the clock": the end is one that is far enough away.
-        probe?.sweep(now: max(end ? nanoseconds &+ 3_600_000_000_000 : nanoseconds, 1))
+        probe?.sweep(now: max(nanoseconds, 1), end: end)    // 0 would ask the kernel's clock
         _ = ring?.drain(budget: .max, body)
     }
 }

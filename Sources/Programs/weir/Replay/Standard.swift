@@ -6,12 +6,12 @@ enum Standard: CInt {
     case output = 1, error = 2
 
     /// False when nobody reads any more (`| head`). Throws when it cannot be written at all, as on a full disk.
-    func write(_ bytes: [UInt8]) throws -> Bool { try write(bytes.span) }
+    func write(_ bytes: [UInt8]) throws -> Bool { unsafe try bytes.withUnsafeBytes { unsafe try write($0) } }
 
-    func write(_ bytes: Span<UInt8>) throws -> Bool {
+    func write(_ bytes: UnsafeRawBufferPointer) throws -> Bool {
         var done = 0
         while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(rawValue, $0.baseAddress! + done, bytes.count - done) }
+            let count = unsafe Glibc.write(rawValue, bytes.baseAddress! + done, bytes.count - done)
             if count >= 0 {
                 done += count
                 continue

@@ -23,7 +23,7 @@ struct ReplayedHandshake {
 
 /// Where a replay's story goes, in the order in which Weir would have said it.
 protocol ReplayOutput {
-    /// Wants each hello's name and fingerprints. Without it they are worked out for those alone that an event may be about.
+    /// Names and fingerprints of every hello are wanted, not only of those that an event may be about.
     var readsHellos: Bool { get }
     mutating func handshake(_ handshake: ReplayedHandshake) throws
     mutating func event(_ event: ThrottleEvent) throws
@@ -54,6 +54,8 @@ struct ReplaySummary {
     /// Spent, not captured.
     var spent = Duration.zero
     var handshakes = 0
+    /// Anomalies of flows besides their hellos.
+    var flows = 0
     var reassembled = 0
     var incomplete: [IncompleteReason: Int] = [:]
     var unproven = 0
@@ -70,7 +72,7 @@ struct ReplaySummary {
 
     mutating func note(_ item: ReplayedHandshake) {
         let handshake = item.handshake
-        handshakes += 1
+        if handshake.kind == .hello { handshakes += 1 } else { flows += 1 }
         if handshake.completeness == .reassembled { reassembled += 1 }
         if handshake.completeness == .incomplete { incomplete[handshake.incompleteReason, default: 0] += 1 }
         if handshake.proof == .unproven { unproven += 1 }
@@ -88,6 +90,7 @@ struct ReplaySummary {
     var losses: [(cause: String, count: Int)] {
         IncompleteReason.allCases.compactMap { reason in reason.id.map { ($0, incomplete[reason] ?? 0) } } + [
             ("frames_cut_by_capture", cutByCapture), ("frames_cut_by_engine", cutByEngine), (Counter.lost.id, Int(counters[.lost])),
+            (Counter.evicted.id, Int(counters[.evicted])), (Counter.fragmentsLost.id, Int(counters[.fragmentsLost])), (Counter.outOfStep.id, Int(counters[.outOfStep])),
             (Counter.noRoom.id, Int(counters[.noRoom])), (Counter.deepHeaders.id, Int(counters[.deepHeaders])),
         ]
     }

@@ -13,11 +13,8 @@ struct TableOutput: ReplayOutput {
         let name: String?
     }
 
-    /// Which handshakes get a row: none, the first of those that look alike, or each.
-    enum Rows { case none, first, all }
-
     private let terminal: Terminal
-    private let shows: Rows
+    private let showsAll: Bool
     private var rows: [[String]] = []
     private var start: Instant?
     private var groups: [Group: Int] = [:]
@@ -31,16 +28,13 @@ struct TableOutput: ReplayOutput {
     private static let shown = 2
     private static let batch = 500, mostGroups = 100, mostPlain = 20, mostActions = 12
 
-    init(terminal: Terminal, rows shows: Rows) {
+    init(terminal: Terminal, showsAll: Bool) {
         self.terminal = terminal
-        self.shows = shows
+        self.showsAll = showsAll
     }
-
-    var readsHellos: Bool { shows != .none }
 
     mutating func handshake(_ item: ReplayedHandshake) throws {
         start = start ?? item.time
-        guard shows != .none else { return }
         guard try isShown(item) else { return }
         let handshake = item.handshake
         let anomalies = item.anomalies.isEmpty ? "-" : item.anomalies.list.map(\.id).joined(separator: ",")
@@ -49,11 +43,11 @@ struct TableOutput: ReplayOutput {
             seconds(item.time), endpoint(handshake.source, handshake.sourcePort), endpoint(handshake.destination, handshake.destinationPort), item.serverName ?? "-",
             item.version.map { $0.first?.isNumber == true ? "TLS \($0)" : $0 } ?? "-", item.stack?.ja4 ?? "-", what + (handshake.proof == .unproven ? " (unproven)" : ""),
         ])
-        if shows == .all, rows.count >= Self.batch { try write(layOut()) }
+        if showsAll, rows.count >= Self.batch { try write(layOut()) }
     }
 
     private mutating func isShown(_ item: ReplayedHandshake) throws -> Bool {
-        if shows == .all { return true }
+        if showsAll { return true }
         let group = Group(source: item.handshake.source, anomalies: item.anomalies, name: item.serverName)
         if let count = groups[group] {
             groups[group] = count + 1
@@ -78,6 +72,7 @@ struct TableOutput: ReplayOutput {
         return true
     }
 
+    var readsHellos: Bool { true }
     mutating func event(_ event: ThrottleEvent) {}
     mutating func passed(_ time: Instant, isLive: Bool) {}
 
@@ -102,13 +97,9 @@ struct TableOutput: ReplayOutput {
         var lines = ["\(summary.name): \(Figures.count(summary.frames)) frames, \(Figures.bytes(summary.bytes)), \(Figures.clock(summary.traffic)) of traffic in \(spent)", ""]
         let table = layOut()
         // Rows of `--all` went out as they came: then the figures follow them.
-        if summary.handshakes == 0 { lines += ["no handshakes on the policy's ports (--all-ports looks at every port)", ""] }
-        switch shows {
-        case .none: break
-        case .first: if summary.handshakes > 0 { lines += table + left() + [""] }
-        case .all: lines = table + [""] + lines
-        }
-        lines += judgement(summary)
+        if summary.handshakes + summary.flows == 0 { lines.append("no handshakes on the policy's ports (--all-ports looks at every port)") }
+        lines = showsAll ? table + [""] + lines.dropLast() : lines + table + left()
+        lines += [""] + judgement(summary)
         try write(lines + [""])
     }
 

@@ -1,73 +1,191 @@
+internal import Messages
 internal import Wire
 
 /// Lines in the order of their times. A coalesced event is told a second after the hello that it is about, and still has its place before
 /// what came later. Bounded: what is more than a few megabytes goes out as it came.
-struct TimedLines {
+///
+/// A million lines come through here, so their bytes are written once, where they wait, into memory that this class owns.
+@safe final class TimedLines {
     private struct Mark {
         let time: Instant
         let start: Int
         let end: Int
     }
 
-    private var bytes: [UInt8] = []
+    private var base: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private var count = 0
+    /// Where the line at hand begins.
+    private var lineStart = 0
     private var marks: [Mark] = []
-    /// Where lines are put in order, if they are not.
-    private var ordered: [UInt8] = []
-    private var isOrdered = true
+    private var isSorted = true
     private var newest = Instant.distantPast
     private var threshold = TimedLines.atOnce
+    /// A second's text, which many lines share.
+    private var second: (number: Int64, text: [UInt8]) = (.min, [])
 
     /// A little more than an event waits.
     private static let patience = Duration.milliseconds(1200)
     private static let atOnce = 1 << 18, most = 1 << 23
 
-    /// Memory is taken once, so that it does not move while a large capture goes by.
-    init() { bytes.reserveCapacity(Self.most + 1 << 16) }
+    init() {
+        capacity = Self.atOnce * 2
+        unsafe base = .allocate(capacity: capacity)
+    }
+
+    deinit { unsafe base.deallocate() }
 
     /// Full enough that it is worth asking for what is due.
-    var isDue: Bool { bytes.count >= threshold }
+    var isDue: Bool { count >= threshold }
 
-    /// - Parameter write: appends the line, without its end.
-    mutating func append(at time: Instant, _ write: (inout [UInt8]) -> Void) {
-        let start = bytes.count
-        write(&bytes)
-        bytes.append(10)
-        marks.append(Mark(time: time, start: start, end: bytes.count))
-        if time < newest { isOrdered = false } else { newest = time }
+    // MARK: A line's pieces. Each makes its own room.
+
+    private func room(_ size: Int) -> UnsafeMutablePointer<UInt8> {
+        if count + size > capacity {
+            capacity = max(capacity * 2, count + size)
+            let more = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+            unsafe more.update(from: base, count: count)
+            unsafe base.deallocate()
+            unsafe base = more
+        }
+        return unsafe base + count
     }
+
+    func put(_ text: StaticString) {
+        let size = text.utf8CodeUnitCount
+        unsafe room(size).update(from: text.utf8Start, count: size)
+        count += size
+    }
+
+    func put(_ bytes: [UInt8]) {
+        let to = unsafe room(bytes.count)
+        unsafe bytes.withUnsafeBufferPointer { bytes in if let from = bytes.baseAddress { unsafe to.update(from: from, count: bytes.count) } }
+        count += bytes.count
+    }
+
+    /// Not negative.
+    func put(_ number: Int) {
+        let to = unsafe room(20)
+        var digits = 1, rest = number
+        while rest > 9 {
+            rest /= 10
+            digits += 1
+        }
+        rest = number
+        for index in stride(from: digits - 1, through: 0, by: -1) {
+            unsafe to[index] = 48 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        count += digits
+    }
+
+    /// In quotation marks, with what JSON wants escaped (RFC 8259 section 7).
+    func put(text: String) {
+        var text = text
+        let isPlain = text.withUTF8 { bytes in
+            let to = unsafe room(bytes.count + 2)
+            unsafe to[0] = UInt8(ascii: "\"")
+            for index in 0..<bytes.count {
+                let byte = unsafe bytes[index]
+                guard byte >= 0x20, byte != 0x22, byte != 0x5c else { return false }
+                unsafe to[index + 1] = byte
+            }
+            unsafe to[bytes.count + 1] = UInt8(ascii: "\"")
+            count += bytes.count + 2
+            return true
+        }
+        guard !isPlain else { return }
+        var writer = JSONWriter()
+        writer.element(text)
+        put(writer.bytes)
+    }
+
+    func put(_ address: Address) {
+        guard address.isIPv4 else {
+            var bytes: [UInt8] = []
+            address.append(to: &bytes)
+            return put(bytes)
+        }
+        let value = UInt32(truncatingIfNeeded: address.low)
+        for shift in [24, 16, 8, 0] as [UInt32] {
+            put(Int(value >> shift & 255))
+            if shift > 0 { put(".") }
+        }
+    }
+
+    /// RFC 3339, UTC, without quotation marks.
+    func put(_ time: Instant) {
+        let whole = time.nanoseconds >= 0 ? time.nanoseconds / 1_000_000_000 : -1
+        let fraction = time.nanoseconds - whole * 1_000_000_000
+        guard whole >= 0, fraction > 0 else {
+            var bytes: [UInt8] = []
+            time.appendRFC3339(to: &bytes)
+            return put(bytes)
+        }
+        if second.number != whole {
+            var bytes: [UInt8] = []
+            Instant(nanoseconds: whole * 1_000_000_000).appendRFC3339(to: &bytes)
+            second = (whole, bytes.dropLast() + [UInt8(ascii: ".")])
+        }
+        put(second.text)
+        let to = unsafe room(10)
+        var rest = fraction
+        for index in stride(from: 8, through: 0, by: -1) {
+            unsafe to[index] = 48 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        unsafe to[9] = UInt8(ascii: "Z")
+        count += 10
+    }
+
+    /// Ends the line at hand; its place is by this time.
+    func end(at time: Instant) {
+        put("\n")
+        marks.append(Mark(time: time, start: lineStart, end: count))
+        lineStart = count
+        if time < newest { isSorted = false } else { newest = time }
+    }
+
+    func append(_ line: [UInt8], at time: Instant) {
+        put(line)
+        end(at: time)
+    }
+
+    // MARK: What is due
 
     /// Hands out what nothing can come before any more; everything, when `all`.
-    mutating func take(all: Bool = false, _ body: (Span<UInt8>) throws -> Void) throws {
-        if !isOrdered { order() }
+    func take(all: Bool = false, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let horizon = newest - Self.patience
-        let count = all || bytes.count > Self.most ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
-        if all { newest = .distantPast }
-        let end = count > 0 ? marks[count - 1].end : 0
-        if end > 0 { try body(bytes.span.extracting(..<end)) }
-        keep(from: count, end)
-        threshold = max(Self.atOnce, bytes.count * 2)
+        if !isSorted { try sort() }
+        var due = all || count > Self.most ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
+        // Sorted as they lie: what is due is the start of the memory.
+        let size = due == 0 ? 0 : marks[due - 1].end
+        if size > 0 { unsafe try body(UnsafeRawBufferPointer(start: base, count: size)) }
+        unsafe base.update(from: base + size, count: count - size)
+        count -= size
+        lineStart -= size
+        if due == marks.count {
+            marks.removeAll(keepingCapacity: true)
+            due = 0
+        } else {
+            marks = marks[due...].map { Mark(time: $0.time, start: $0.start - size, end: $0.end - size) }
+        }
+        threshold = max(Self.atOnce, count * 2)
     }
 
-    /// Stable, and nearly sorted already.
-    private mutating func order() {
+    /// Lays the lines down in the order of their times; those of one time stay as they came.
+    private func sort() throws {
         marks.sort { $0.time < $1.time }
-        ordered.removeAll(keepingCapacity: true)
+        let ordered = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        var at = 0
         for index in marks.indices {
-            let start = ordered.count
-            ordered += bytes[marks[index].start..<marks[index].end]
-            marks[index] = Mark(time: marks[index].time, start: start, end: ordered.count)
+            let mark = marks[index], size = mark.end - mark.start
+            unsafe (ordered + at).update(from: base + mark.start, count: size)
+            marks[index] = Mark(time: mark.time, start: at, end: at + size)
+            at += size
         }
-        swap(&bytes, &ordered)
-        isOrdered = true
-    }
-
-    private mutating func keep(from count: Int, _ end: Int) {
-        guard count < marks.count else {
-            bytes.removeAll(keepingCapacity: true)
-            return marks.removeAll(keepingCapacity: true)
-        }
-        bytes.removeFirst(end)
-        marks.removeFirst(count)
-        for index in marks.indices { marks[index] = Mark(time: marks[index].time, start: marks[index].start - end, end: marks[index].end - end) }
+        unsafe base.deallocate()
+        unsafe base = ordered
+        isSorted = true
     }
 }

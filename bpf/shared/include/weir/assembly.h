@@ -1,208 +1,153 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * A hello over several segments and records. Segments are placed at their stream offsets, out of order and again if
- * need be; the hello is judged once, when it is whole. What never completes is `incomplete`, never `missing_sni`.
+ * need be; record headers are read once, as they arrive; the hello is judged once, when it is whole. What never
+ * completes is `incomplete`, never `missing_sni`.
  */
 #ifndef WEIR_ASSEMBLY_H
 #define WEIR_ASSEMBLY_H
 
 #include <weir/platform.h>
 #include <weir/scratch.h>
-
-/* Copies `size` bytes of the frame to the stream offset `to`, in chunks whose end the verifier can see. 0 or -1. */
-WEIR_ONCE int weir_place_bytes(weir_frame *frame, struct weir_assembly *a, __u32 from, __u32 to, __u32 size)
-{
-	WEIR_USED(frame);
-	if (!a)
-		return -1;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_STREAM_CAP / WEIR_CHUNK); i++) {
-		__u32 n = size > WEIR_CHUNK ? WEIR_CHUNK : size;
-
-		WEIR_TURN();
-		if (!n || to >= WEIR_STREAM_CAP)
-			break;
-		if (weir_bytes(frame, from, a->bytes + (to & (WEIR_STREAM_CAP - 1)), n, WEIR_CHUNK))
-			return -1;
-		from += n;
-		to += n;
-		size -= n;
-	}
-	return 0;
-}
-
-/* Takes into the contiguous front what a closed hole has made contiguous. True when a range was taken. */
-WEIR_INLINE int weir_take_range(struct weir_assembly *a, __u32 i)
-{
-	__u32 start = a->range_start[i & (WEIR_RANGES - 1)], end = a->range_end[i & (WEIR_RANGES - 1)];
-
-	if (start == end || start > a->filled)
-		return 0;
-	if (end > a->filled)
-		a->filled = end;
-	a->range_start[i & (WEIR_RANGES - 1)] = a->range_end[i & (WEIR_RANGES - 1)] = 0;
-	return 1;
-}
-
-/* Notes that [start, end) has arrived. Returns -1 when there are more holes than are tracked. */
-WEIR_ONCE int weir_note_range(struct weir_assembly *a, __u32 start, __u32 end)
-{
-	if (!a)
-		return -1;
-	a->free = WEIR_RANGES;
-	a->scan = 0;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_RANGES + 1); i++) {
-		__u32 s, e, at;
-
-		WEIR_TURN();
-		at = a->scan;
-		if (at >= WEIR_RANGES)
-			break;
-		a->scan++;
-		s = a->range_start[at & (WEIR_RANGES - 1)];
-		e = a->range_end[at & (WEIR_RANGES - 1)];
-		if (s == e)
-			a->free = (__u8)at;
-		else if (start < e && s < end)
-			a->flags |= WEIR_FLAG_OVERLAP;
-	}
-	if (start > a->filled) {
-		if (a->free >= WEIR_RANGES)
-			return -1;
-		a->range_start[a->free & (WEIR_RANGES - 1)] = (__u16)start;
-		a->range_end[a->free & (WEIR_RANGES - 1)] = (__u16)end;
-		return 0;
-	}
-	if (end > a->filled)
-		a->filled = end;
-	/* A range taken may reach one that was passed already: round again until a whole round took none. */
-	a->idle = 0;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_RANGES * (WEIR_RANGES + 1)); i++) {
-		WEIR_TURN();
-		if (a->idle >= WEIR_RANGES)
-			break;
-		a->idle = weir_take_range(a, a->scan++) ? 0 : a->idle + 1;
-	}
-	return 0;
-}
-
-/* Places one segment's payload. 0, or the reason why the hello can never be whole. */
-WEIR_INLINE enum weir_incomplete_reason weir_place(weir_frame *frame, struct weir_assembly *a, __u32 from, __u32 relative, __u32 size)
-{
-	__u32 end = relative + size;
-
-	if (a->segments != 255)
-		a->segments++;
-	if (relative >= WEIR_STREAM_CAP)
-		return WEIR_REASON_TOO_LONG;
-	if (end > WEIR_STREAM_CAP)
-		end = WEIR_STREAM_CAP;
-	if (relative < a->filled) {		/* what is there stays: the first copy counts */
-		__u32 known = a->filled - relative;
-
-		a->flags |= WEIR_FLAG_OVERLAP;
-		if (known >= size)
-			return WEIR_REASON_NONE;
-		from += known;
-		relative = a->filled;
-	}
-	if (weir_place_bytes(frame, a, from, relative, end - relative))
-		return WEIR_REASON_CAPTURE;
-	return weir_note_range(a, relative, end) ? WEIR_REASON_GAPS : WEIR_REASON_NONE;
-}
+#include <weir/stream.h>
 
 enum weir_stream { WEIR_STREAM_MORE, WEIR_STREAM_WHOLE, WEIR_STREAM_WRONG, WEIR_STREAM_LONG };
 
-WEIR_INLINE __u8 weir_stream8(const struct weir_assembly *a, __u32 at)
+/* The message's announced length with its header, from its first four bytes. */
+WEIR_INLINE __u32 weir_announced(__u32 head)
 {
-	return a->bytes[WEIR_INDEX(at, WEIR_STREAM_CAP)];
+	return 4 + (head & 0xffffff);
 }
 
-/* The message's announced length with its header, once four bytes of it are there. */
-WEIR_INLINE __u32 weir_announced(const __u8 *message)
-{
-	return 4 + ((__u32)message[1] << 16 | (__u32)message[2] << 8 | message[3]);
-}
-
-struct weir_unwrapping {
-	const struct weir_assembly *from;
-	struct weir_scratch *to;
-	__u32 have;			/* message bytes */
-	__u32 left;			/* of the current record */
-	__u32 header;			/* bytes seen of the current record's header */
-	__u32 records;
-	__u32 wrong;
+struct weir_walking {
+	weir_frame *frame;
+	struct weir_assembly *a;
+	int found;			/* enum weir_stream */
 };
 
-/* One stream byte: a record header's, or the message's. Returns 1 to stop. */
-static long weir_unwrap_byte(__u32 at, void *context)
+/* One of the message's first four bytes: its type and its length. */
+WEIR_INLINE void weir_walk_head(struct weir_walking *w, struct weir_assembly *a)
 {
-	struct weir_unwrapping *u = context;
-	__u8 byte = u->from->bytes[at & (WEIR_STREAM_CAP - 1)];
-
-	if (u->left) {
-		u->to->bytes[u->have & (WEIR_STREAM_CAP - 1)] = byte;
-		u->have++;
-		u->left--;
-		return 0;
-	}
-	switch (u->header++) {
-	case 0:
-		u->wrong = byte != 22;
-		return u->wrong;
-	case 1:
-		u->wrong = byte != 3;
-		return u->wrong;
-	case 2:
-		return 0;
-	case 3:
-		u->records += 1 + ((__u32)byte << 16);	/* the length's high byte, for a turn */
-		return 0;
-	}
-	u->left = (u->records >> 16) << 8 | byte;
-	u->records &= 0xffff;
-	u->header = 0;
-	u->wrong = !u->left || u->left > 16384 + 2048;
-	return u->wrong;
+	a->head = a->head << 8 | weir_stream8(w->frame, a, a->head_at++);
+	a->head_left--;
+	if (++a->head_have < 4)
+		return;
+	if (a->head >> 24 != 1)
+		w->found = WEIR_STREAM_WRONG;
+	else if (weir_announced(a->head) > WEIR_MESSAGE_CAP)
+		w->found = WEIR_STREAM_LONG;
 }
 
-/*
- * Is the hello whole? If so its message is in the scratch, record headers left out (RFC 8446 section 5.1: a message
- * may be spread over records), with its length and the number of records.
- */
-WEIR_ONCE int weir_unwrap(const struct weir_assembly *a, struct weir_scratch *s)
+/* The next record header, or the next of the message's first bytes. Returns 1 to stop. */
+WEIR_STEP long weir_walk_record(__u32 turn, void *context)
 {
-	struct weir_unwrapping u = { .from = a, .to = s };
-	__u32 size, filled, length;
+	struct weir_walking *w = context;
+	struct weir_assembly *a = w->a;
+	__u32 at = a->header_at, size;
 
-	if (!a || !s)
-		return WEIR_STREAM_WRONG;
-	filled = a->filled;
-	if (filled < 9)
-		return WEIR_STREAM_MORE;
-	size = (__u32)weir_stream8(a, 3) << 8 | weir_stream8(a, 4);
-	if (size >= 4) {
-		length = weir_announced(a->bytes + 5);
-		if (length > WEIR_STREAM_CAP - 5)
-			return WEIR_STREAM_LONG;
-		if (size >= length) {
-			if (filled < 5 + length)
-				return WEIR_STREAM_MORE;
-			weir_become(a, s, length);
-			s->message_length = length;
-			s->message_records = 1;
-			return WEIR_STREAM_WHOLE;
-		}
+	(void)turn;
+	if (a->head_left) {
+		if (a->head_at >= a->filled)
+			return 1;
+		weir_walk_head(w, a);
+		if (w->found)
+			return 1;
+		if (a->head_left || a->head_have < 4)
+			return 0;
 	}
-	WEIR_LOOP(filled > WEIR_STREAM_CAP ? WEIR_STREAM_CAP : filled, weir_unwrap_byte, &u);
-	if (u.wrong)
+	if (a->head_have == 4 && a->have >= weir_announced(a->head)) {
+		a->whole_at = at - (a->have - weir_announced(a->head));
+		if (a->whole_at > WEIR_STREAM_CAP)
+			w->found = WEIR_STREAM_LONG;
+		return 1;
+	}
+	if (at + 5 > a->filled) {
+		if (at + 5 > WEIR_STREAM_CAP)
+			w->found = WEIR_STREAM_LONG;
+		return 1;
+	}
+	size = (__u32)weir_stream8(w->frame, a, at + 3) << 8 | weir_stream8(w->frame, a, at + 4);
+	if (weir_stream8(w->frame, a, at) != 22 || weir_stream8(w->frame, a, at + 1) != 3 || !size || size > 16384 + 2048) {
+		w->found = WEIR_STREAM_WRONG;
+		return 1;
+	}
+	if (a->head_have < 4) {
+		a->head_at = at + 5;
+		a->head_left = 4u - a->head_have < size ? 4u - a->head_have : size;
+	}
+	if (a->records != 255)
+		a->records++;
+	if (a->last_small)
+		a->small = 1;
+	a->last_small = size < 128;
+	a->have += size;
+	a->header_at = at + 5 + size;
+	return 0;
+}
+
+/* Is the hello whole (RFC 8446 section 5.1: a message may be spread over records)? */
+WEIR_ONCE int weir_walk(weir_frame *frame, struct weir_assembly *a)
+{
+	struct weir_walking w = { .frame = frame, .a = a };
+
+	WEIR_USED(frame);
+	if (!a)
 		return WEIR_STREAM_WRONG;
-	if (u.have < 4)
-		return WEIR_STREAM_MORE;
-	length = weir_announced(s->bytes);
-	s->message_length = length;
-	s->message_records = u.records & 0xff;
-	if (length > u.have)
-		return length + 5 > WEIR_STREAM_CAP || filled >= WEIR_STREAM_CAP ? WEIR_STREAM_LONG : WEIR_STREAM_MORE;
-	return WEIR_STREAM_WHOLE;
+	if (!a->whole_at)
+		WEIR_LOOP(WEIR_STREAM_CAP / 6 + 5, weir_walk_record, &w);
+	if (w.found)
+		return w.found;
+	return a->whole_at && a->filled >= a->whole_at ? WEIR_STREAM_WHOLE : WEIR_STREAM_MORE;
+}
+
+struct weir_gathering {
+	weir_frame *frame;
+	struct weir_assembly *a;
+	struct weir_scratch *s;
+	int failed;
+};
+
+/* One record header passed, or one piece copied. Returns 1 to stop. */
+WEIR_STEP long weir_gather_part(__u32 turn, void *context)
+{
+	struct weir_gathering *g = context;
+	struct weir_assembly *a = g->a;
+	struct weir_scratch *s = g->s;
+	__u32 n, to = s->copy_to, at = s->copy_at;
+
+	(void)turn;
+	if (to >= weir_announced(a->head) || to >= WEIR_MESSAGE_CAP)
+		return 1;
+	if (!s->copy_left) {
+		s->copy_left = (__u32)weir_stream8(g->frame, a, at + 3) << 8 | weir_stream8(g->frame, a, at + 4);
+		s->copy_at = at + 5;
+		return 0;
+	}
+	n = WEIR_SLOT - (at & (WEIR_SLOT - 1));
+	if (n > s->copy_left)
+		n = s->copy_left;
+	if (n > weir_announced(a->head) - to)
+		n = weir_announced(a->head) - to;
+	if (weir_copy(g->frame, s, to, a->slot[at / WEIR_SLOT & 15] - 1u, at & (WEIR_SLOT - 1), n)) {
+		g->failed = 1;
+		return 1;
+	}
+	s->copy_at = at + n;
+	s->copy_to = to + n;
+	s->copy_left -= n;
+	return 0;
+}
+
+/* The whole message becomes the scratch's, record headers left out. 0 or -1. */
+WEIR_ONCE int weir_gather(weir_frame *frame, struct weir_assembly *a, struct weir_scratch *s)
+{
+	struct weir_gathering g = { .frame = frame, .a = a, .s = s };
+
+	WEIR_USED(frame);
+	if (!a || !s)
+		return -1;
+	s->copy_at = s->copy_to = s->copy_left = 0;
+	WEIR_LOOP(WEIR_STREAM_CAP / 5 + 1, weir_gather_part, &g);
+	return g.failed || s->copy_to != weir_announced(a->head) ? -1 : 0;
 }
 #endif

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The ClientHello parser (RFC 8446 section 4.1.2): pure, bounded, compiled three times (kernel, agent, fuzzer).
- * It reads a whole handshake message from the scratch, calls no helper, and touches no byte at or past `end`.
+ * It reads a whole handshake message from the scratch, calls no helper, and heeds no byte at or past `end`.
+ * Positions count from the message's body, behind its four-byte header.
  */
 #ifndef WEIR_CLIENT_HELLO_H
 #define WEIR_CLIENT_HELLO_H
 
+#include <weir/ciphers.h>
 #include <weir/platform.h>
 #include <weir/scratch.h>
 
-/* What a kernel without may_goto looks at: more ciphers are not hashed, more extensions are malformed. */
+/* What a kernel without may_goto looks at: more suites are not hashed, more extensions are malformed. */
 #define WEIR_CIPHERS_MAX 160
 #define WEIR_EXTENSIONS_MAX 64
 #define WEIR_VERSIONS_MAX 32
 #define WEIR_SIGNATURES_MAX 64
+#define WEIR_PROTOCOLS_MAX 32
+#define WEIR_NAME_MAX 256
+
+#define WEIR_FOUND(r, anomaly) ((r)->anomalies |= 1ULL << (anomaly))
 
 WEIR_INLINE int weir_left(const struct weir_scratch *s, __u32 n)
 {
@@ -22,12 +28,12 @@ WEIR_INLINE int weir_left(const struct weir_scratch *s, __u32 n)
 
 WEIR_INLINE __u8 weir_byte(const struct weir_scratch *s, __u32 at)
 {
-	return s->bytes[WEIR_INDEX(at, WEIR_STREAM_CAP)];
+	return s->bytes[4 + WEIR_INDEX(at, WEIR_BODY_CAP)];
 }
 
 WEIR_INLINE __u16 weir_word(const struct weir_scratch *s, __u32 at)
 {
-	return WEIR_BE16(s->bytes + WEIR_INDEX(at, WEIR_STREAM_CAP));
+	return WEIR_BE16(s->bytes + 4 + WEIR_INDEX(at, WEIR_BODY_CAP));
 }
 
 WEIR_INLINE __u8 weir_u8(struct weir_scratch *s)
@@ -77,78 +83,239 @@ WEIR_INLINE __u16 weir_highest_version(struct weir_scratch *s)
 	return highest;
 }
 
-/* Order matters to JA4 here, so it matters to the hash. */
+/* One algorithm. Order matters to JA4 here, so it matters to the hash. Returns 1 at the list's end. */
+WEIR_STEP long weir_read_signature(__u32 turn, void *context)
+{
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+	struct weir_reading *l = &s->list;
+	__u32 at = l->at;
+	__u16 algorithm;
+
+	(void)turn;
+	if (at + 2 > l->end)
+		return 1;
+	algorithm = weir_word(s, at);
+	l->at = at + 2;
+	if (!weir_grease(algorithm))
+		l->hash = (l->hash ^ algorithm) * 0x100000001b3ULL;
+	return 0;
+}
+
 WEIR_INLINE __u64 weir_signatures(struct weir_scratch *s)
 {
-	__u64 hash = 0;
-	__u32 stop = s->signatures_at + s->signatures_size;
-
-	s->offset = s->signatures_at + 2;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_SIGNATURES_MAX); i++) {
-		__u16 algorithm;
-
-		WEIR_TURN();
-		if (s->offset + 2 > stop)
-			break;
-		algorithm = weir_u16(s);
-		if (!weir_grease(algorithm))
-			hash = (hash ^ algorithm) * 0x100000001b3ULL;
-	}
-	return hash;
+	s->list.hash = 0;
+	s->list.at = s->signatures_at + 2;
+	s->list.end = s->signatures_at + s->signatures_size;
+	WEIR_OVER(s, WEIR_SIGNATURES_MAX, weir_read_signature);
+	return s->list.hash;
 }
 
-/* RFC 6066 section 3. A name that could be an address is left to user space, which reads names for a living. */
-WEIR_INLINE void weir_read_name(struct weir_scratch *s)
+/* Eight bytes at once: the high bit of each that lies between `low` and `high`, both excluded, and is below 128. */
+#define WEIR_EACH(byte) (0x0101010101010101ULL * (byte))
+#define WEIR_BETWEEN(x, low, high) \
+	((WEIR_EACH(127 + (high)) - ((x) & WEIR_EACH(127))) & ~(x) & (((x) & WEIR_EACH(127)) + WEIR_EACH(127 - (low))) & WEIR_EACH(128))
+
+enum weir_spelling { WEIR_SPELT_WELL = 0, WEIR_SPELT_ILL = 1, WEIR_SPELT_COLON = 2 };
+
+/* Eight bytes of the name. Returns 1 at its end. */
+WEIR_STEP long weir_spell(__u32 turn, void *context)
 {
-	struct weir_handshake *r = &s->record;
-	__u32 at = s->name_at, size;
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+	__u32 left = s->stop - s->scan;
+	__u64 x, lower, well;
+
+	(void)turn;
+	if (!left || left > WEIR_NAME_MAX)
+		return 1;
+	x = WEIR_LE64(s->bytes + 4 + WEIR_INDEX(s->scan, WEIR_BODY_CAP));
+	if (left < 8)				/* what lies beyond is not the name's */
+		x = (x & ((1ULL << left * 8) - 1)) | WEIR_EACH('a') << left * 8;
+	lower = x | WEIR_EACH(0x20);
+	well = (WEIR_BETWEEN(x, 0x2c, 0x3a) & ~WEIR_BETWEEN(x, 0x2e, 0x30)) | WEIR_BETWEEN(lower, 0x60, 0x7b) | WEIR_BETWEEN(x, 0x5e, 0x60);
+	if (well != WEIR_EACH(128)) {
+		s->length |= WEIR_SPELT_ILL;
+		if (WEIR_BETWEEN(x, 0x39, 0x3b))
+			s->length |= WEIR_SPELT_COLON;
+	}
+	s->scan += left < 8 ? left : 8;
+	return 0;
+}
+
+/* Is every byte of the name a letter, a digit, `-`, `_` or `.` (RFC 1035 section 2.3.1, and what resolvers take besides)? */
+WEIR_INLINE int weir_spelling(struct weir_scratch *s, __u32 at, __u32 size)
+{
+	s->scan = at;
+	s->stop = at + size;
+	s->length = WEIR_SPELT_WELL;
+	WEIR_OVER(s, WEIR_NAME_MAX / 8, weir_spell);
+	return (int)s->length;
+}
+
+WEIR_STEP long weir_measure_label(__u32 turn, void *context)
+{
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+
+	(void)turn;
+	if (s->scan >= s->stop)
+		return 1;
+	if (weir_byte(s, s->scan++) == '.')
+		s->length = 0;
+	else
+		s->length++;
+	return s->length > 63;
+}
+
+/* A label of more than 63 bytes (RFC 1035 section 2.3.4); asked of long names only. */
+WEIR_INLINE int weir_long_label(struct weir_scratch *s, __u32 at, __u32 size)
+{
+	s->scan = at;
+	s->stop = at + size;
+	s->length = 0;				/* of the label so far */
+	WEIR_OVER(s, WEIR_NAME_MAX, weir_measure_label);
+	return s->length > 63;
+}
+
+/*
+ * RFC 6066 section 3: a list with one name of type 0. A name with a colon, or with a digit at its end, may be an address:
+ * that is left to user space, which reads names for a living and says `ip_literal_sni` or `invalid_sni`.
+ */
+WEIR_INLINE int weir_read_name(struct weir_scratch *s)
+{
+	struct weir_handshake *r;
+	__u32 at, size;
+	int spelling;
 	__u8 last;
 
+	r = &s->record;
+	at = s->name_at;
 	r->flags |= WEIR_FLAG_NAMED;
-	if (s->name_size < 5 || !weir_word(s, at) || !weir_word(s, at + 3)) {
-		r->anomalies |= 1ULL << WEIR_EMPTY_SNI;
-		return;
+	if (s->name_size < 2 || !weir_word(s, at)) {
+		WEIR_FOUND(r, s->name_size > 2 || s->name_size == 1 ? WEIR_INVALID_SNI : WEIR_EMPTY_SNI);
+		return 0;
+	}
+	if (weir_word(s, at) != s->name_size - 2 || s->name_size < 5 || weir_byte(s, at + 2)) {
+		WEIR_FOUND(r, WEIR_INVALID_SNI);
+		return 0;
 	}
 	size = weir_word(s, at + 3);
+	if (!size && s->name_size == 5) {
+		WEIR_FOUND(r, WEIR_EMPTY_SNI);
+		return 0;
+	}
 	if (size > s->name_size - 5) {
-		r->anomalies |= 1ULL << WEIR_MALFORMED_HELLO;
-		return;
+		WEIR_FOUND(r, WEIR_INVALID_SNI);
+		return 0;
 	}
 	r->server_name_length = (__u16)size;
+	if (size != s->name_size - 5 || size > 253) {	/* more names, or none that DNS could hold */
+		WEIR_FOUND(r, WEIR_INVALID_SNI);
+		return 0;
+	}
 	last = weir_byte(s, at + 5 + size - 1);
-	if (last >= '0' && last <= '9')
+	spelling = weir_spelling(s, at + 5, size);
+	if ((last >= '0' && last <= '9') || spelling & WEIR_SPELT_COLON)
 		r->flags |= WEIR_FLAG_LITERAL;
-	for (__u32 i = 0; i < 5; i++)
-		if (i < size && weir_byte(s, at + 5 + i) == ':')
-			r->flags |= WEIR_FLAG_LITERAL;
+	if (spelling == WEIR_SPELT_ILL || last == '.' || (size > 63 && weir_long_label(s, at + 5, size)))
+		WEIR_FOUND(r, WEIR_INVALID_SNI);
+	return 0;
 }
 
-WEIR_INLINE void weir_read_extension(struct weir_scratch *s, __u16 type, __u32 size)
+/* One protocol name. Returns 1 at the list's end. */
+WEIR_STEP long weir_read_protocol(__u32 turn, void *context)
 {
-	if (type == 0 && !s->name_at) {
-		s->name_at = s->offset;
-		s->name_size = size;
-	} else if (type == 16 && !s->alpn_at) {
-		s->alpn_at = s->offset;
-		s->alpn_size = size;
-	} else if (type == 43 && !s->versions_at) {
-		s->versions_at = s->offset;
-		s->versions_size = size;
-	} else if (type == 13 && !s->signatures_at) {
-		s->signatures_at = s->offset;
-		s->signatures_size = size;
-	} else if (type == 0xffce) {		/* the name, encrypted, of an older draft */
-		s->record.flags |= WEIR_FLAG_NAMED;
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+	struct weir_handshake *r = &s->record;
+	__u32 at = s->scan, size;
+
+	(void)turn;
+	if (at == s->stop)
+		return 1;
+	size = weir_byte(s, at);
+	if (!size || at + 1 + size > s->stop) {
+		WEIR_FOUND(r, WEIR_ALPN_MALFORMED);
+		return 1;
 	}
+	if (!(r->flags & WEIR_FLAG_NAMED) &&
+	    ((size == 2 && weir_word(s, at + 1) == 0x6832) ||	/* h2 */
+	     (size > 4 && weir_word(s, at + 1) == 0x6874 && weir_word(s, at + 3) == 0x7470 && weir_byte(s, at + 5) == '/')))
+		WEIR_FOUND(r, WEIR_ALPN_WITHOUT_SNI);
+	s->scan = at + 1 + size;
+	return 0;
+}
+
+/* RFC 7301 section 3.1. Notes the first value's ends for the fingerprint, as JA4 does. */
+WEIR_INLINE int weir_read_protocols(struct weir_scratch *s)
+{
+	struct weir_handshake *r;
+
+	r = &s->record;
+	if (s->alpn_size < 4 || weir_word(s, s->alpn_at) != s->alpn_size - 2) {
+		WEIR_FOUND(r, WEIR_ALPN_MALFORMED);
+		return 0;
+	}
+	r->alpn_length = (__u16)(s->alpn_size - 2);
+	s->scan = s->alpn_at + 2;
+	s->stop = s->alpn_at + s->alpn_size;
+	s->length = weir_byte(s, s->scan);
+	if (s->length && s->scan + 1 + s->length <= s->stop)
+		r->fingerprint += weir_mix(0x20000u | weir_byte(s, s->scan + 1) << 8 | weir_byte(s, s->scan + s->length));
+	WEIR_OVER(s, WEIR_PROTOCOLS_MAX, weir_read_protocol);
+	return 0;
+}
+
+enum weir_suites {
+	WEIR_SUITES_SOUND = 1 << 0,	/* one that is not weak */
+	WEIR_SUITES_OTHER = 1 << 1,	/* one that is not finite-field DHE */
+	WEIR_SUITES_ANY = 1 << 2,
+	WEIR_SUITES_FALLBACK = 1 << 3,	/* RFC 7507's signal */
+};
+
+/* The suites seen so far, a bit each. IANA's blocks do not meet here; of invented numbers some may, which makes them no less absurd. */
+WEIR_INLINE void weir_note_suite(struct weir_scratch *s, struct weir_reading *l, __u16 suite)
+{
+	__u32 block = (suite >> 15 | (suite >> 11 & 2)) ^ (suite >> 11 & 1) ^ (suite >> 10 & 2);
+	__u64 *seen = &s->suites[WEIR_INDEX(block << 2 | (suite >> 6 & 3), 16)], bit = 1ULL << (suite & 63);
+
+	l->repeats += *seen >> (suite & 63) & 1;
+	*seen |= bit;
+	if (weir_signalling(suite)) {
+		l->suites |= suite == 0x5600 ? WEIR_SUITES_FALLBACK : 0;
+		return;
+	}
+	if ((l->suites & 7) == 7)
+		return;
+	l->suites |= WEIR_SUITES_ANY | (weir_cipher_in(weir_weak_ciphers, suite) ? 0 : WEIR_SUITES_SOUND) | (weir_dhe(suite) ? 0 : WEIR_SUITES_OTHER);
+}
+
+/* One suite. Returns 1 at the list's end. */
+WEIR_STEP long weir_read_suite(__u32 turn, void *context)
+{
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+	struct weir_reading *l = &s->list;
+	__u32 at = l->at;
+	__u16 suite;
+
+	(void)turn;
+	if (at >= l->end)
+		return 1;
+	suite = weir_word(s, at);
+	l->at = at + 2;
+	if (weir_grease(suite))
+		return 0;
+	l->hash += weir_mix(suite);
+	weir_note_suite(s, l, suite);
+	return 0;
 }
 
 /* The lists up to the extensions. Returns 0, or -1 when a length disagrees. */
 WEIR_INLINE int weir_read_lists(struct weir_scratch *s)
 {
-	struct weir_handshake *r = &s->record;
-	__u32 n, stop;
+	struct weir_handshake *r;
+	struct weir_reading *l = &s->list;
+	__u32 n;
 
-	s->offset = 4;
+	r = &s->record;
+	s->offset = 0;
 	if (!weir_left(s, 35))
 		return -1;
 	r->legacy_version = weir_u16(s);
@@ -159,76 +326,177 @@ WEIR_INLINE int weir_read_lists(struct weir_scratch *s)
 		return -1;
 
 	n = weir_u16(s);
-	if (n & 1 || !weir_left(s, n))
+	if (!weir_left(s, n))
 		return -1;
 	r->cipher_count = (__u16)(n / 2);
-	stop = s->offset + n;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_CIPHERS_MAX); i++) {
-		__u16 cipher;
-
-		WEIR_TURN();
-		if (s->offset >= stop)
-			break;
-		cipher = weir_u16(s);
-		if (!weir_grease(cipher))
-			r->fingerprint += weir_mix(cipher);
-	}
-	s->offset = stop;
+	l->at = s->offset;
+	l->end = s->offset + (n & ~1u);
+	s->offset += n;
+	WEIR_OVER(s, WEIR_CIPHERS_MAX, weir_read_suite);
+	if (!n || n & 1 || n / 2 > 99 || l->repeats > 4)
+		WEIR_FOUND(r, WEIR_ABSURD_CIPHERS);
+	if (l->suites & WEIR_SUITES_FALLBACK)
+		WEIR_FOUND(r, WEIR_FALLBACK_SCSV);
 
 	if (!weir_left(s, 1))
 		return -1;
 	n = weir_u8(s);				/* compression methods */
+	if (n != 1 || (weir_left(s, 1) && weir_byte(s, s->offset)))
+		WEIR_FOUND(r, WEIR_COMPRESSION_OFFERED);
 	s->offset += n;
 	return n && s->offset <= s->end ? 0 : -1;
+}
+
+/* Was this type among the extensions before the one at `before`? Asked only where its hash was. */
+WEIR_ONCE int weir_repeated(struct weir_scratch *s, __u32 type, __u32 before)
+{
+	if (!s)
+		return 0;
+	s->scan = s->extensions_at;
+	for (__u32 i = 0; WEIR_TURNS(i, WEIR_EXTENSIONS_MAX); i++) {
+		WEIR_TURN();
+		if (s->scan >= before)
+			break;
+		if (weir_word(s, s->scan) == (__u16)type)
+			return 1;
+		s->scan += 4 + weir_word(s, s->scan + 2);
+	}
+	return 0;
+}
+
+/* The types below 64 whose bodies say something: server_name, signature_algorithms, ALPN, pre_shared_key, supported_versions. */
+#define WEIR_TELLING (1ULL << 0 | 1ULL << 13 | 1ULL << 16 | 1ULL << 41 | 1ULL << 43)
+
+/* Where the body of an extension that says something lies; the first of its type counts. */
+WEIR_INLINE void weir_note_body(struct weir_scratch *s, __u16 type, __u32 at, __u32 size)
+{
+	if (type == 41) {
+		s->psk_end = at + size;
+	} else if (type == 0 && !s->name_at) {
+		s->name_at = at;
+		s->name_size = size;
+	} else if (type == 16 && !s->alpn_at) {
+		s->alpn_at = at;
+		s->alpn_size = size;
+	} else if (type == 43 && !s->versions_at) {
+		s->versions_at = at;
+		s->versions_size = size;
+	} else if (type == 13 && !s->signatures_at) {
+		s->signatures_at = at;
+		s->signatures_size = size;
+	}
+}
+
+/* A type of 64 or more: few, and only a hash of them is kept, so that which meets one is looked for. */
+WEIR_INLINE void weir_note_far_type(struct weir_scratch *s, struct weir_reading *l, __u16 type, __u32 at)
+{
+	__u64 bit = 1ULL << (type * 0x9e37u >> 10 & 63);
+
+	if (type == 0xffce)			/* the name, encrypted, of an older draft */
+		s->record.flags |= WEIR_FLAG_NAMED;
+	if (s->far_types & bit && weir_repeated(s, type, at))
+		l->twice = 1;
+	s->far_types |= bit;
+}
+
+/* One extension. Returns 1 at the end of them, or when a length disagrees: then it does not stand at the end. */
+WEIR_STEP long weir_read_one(__u32 turn, void *context)
+{
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+	struct weir_reading *l = &s->list;
+	__u32 at = l->at, size;
+	__u64 bit;
+	__u16 type;
+
+	(void)turn;
+	if (at + 4 > l->end)
+		return 1;
+	type = weir_word(s, at);
+	size = weir_word(s, at + 2);
+	l->at = at + 4 + size;
+	l->count++;
+	if (weir_grease(type))
+		return 0;
+	l->hash += weir_mix(0x10000u | type);
+	if (type > 63) {
+		weir_note_far_type(s, l, type, at);
+		return 0;
+	}
+	bit = 1ULL << type;
+	l->twice |= l->types & bit;
+	l->types |= bit;
+	if (WEIR_TELLING & bit)
+		weir_note_body(s, type, at + 4, size);
+	return 0;
 }
 
 /* Returns 0, or -1 when a length disagrees, bytes are left over, or there are absurdly many. */
 WEIR_INLINE int weir_read_extensions(struct weir_scratch *s)
 {
-	struct weir_handshake *r = &s->record;
+	struct weir_reading *l = &s->list;
+	struct weir_handshake *r;
 
+	r = &s->record;
 	if (s->offset == s->end)
 		return 0;			/* optional before TLS 1.3 */
 	if (!weir_left(s, 2) || weir_u16(s) != s->end - s->offset)
 		return -1;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_EXTENSIONS_MAX); i++) {
-		__u16 type, size;
+	s->extensions_at = l->at = s->offset;
+	l->end = s->end;
+	WEIR_OVER(s, WEIR_EXTENSIONS_MAX, weir_read_one);
+	r->extension_count = (__u16)l->count;
+	if (l->twice)
+		WEIR_FOUND(r, WEIR_DUPLICATE_EXTENSION);
+	if (s->psk_end && s->psk_end != s->end)
+		WEIR_FOUND(r, WEIR_PSK_NOT_LAST);
+	return l->at == l->end ? 0 : -1;
+}
 
-		WEIR_TURN();
-		if (s->offset == s->end)
-			return 0;
-		if (!weir_left(s, 4))
-			return -1;
-		type = weir_u16(s);
-		size = weir_u16(s);
-		if (!weir_left(s, size))
-			return -1;
-		r->extension_count++;
-		if (!weir_grease(type))
-			r->fingerprint += weir_mix(0x10000u | type);
-		weir_read_extension(s, type, size);
-		s->offset += size;
+/* What the whole of it says. */
+WEIR_INLINE int weir_judge_lists(struct weir_scratch *s)
+{
+	struct weir_handshake *r;
+
+	r = &s->record;
+	if (s->list.suites & WEIR_SUITES_ANY) {
+		if (!(s->list.suites & WEIR_SUITES_SOUND))
+			WEIR_FOUND(r, WEIR_WEAK_CIPHERS_ONLY);
+		if (!(s->list.suites & WEIR_SUITES_OTHER) && r->version <= 0x0303)
+			WEIR_FOUND(r, WEIR_DHE_FORCING);
 	}
-	return s->offset == s->end ? 0 : -1;
+	if (!(r->flags & WEIR_FLAG_NAMED) && r->version >= 0x0301)
+		WEIR_FOUND(r, WEIR_MISSING_SNI);
+	if (r->version < 0x0303)
+		WEIR_FOUND(r, WEIR_OBSOLETE_VERSION);
+	if (r->version < 0x0301)
+		WEIR_FOUND(r, WEIR_OBSOLETE_SSL);
+	if (s->end > 8192)
+		WEIR_FOUND(r, WEIR_OVERSIZED_HELLO);
+	return 0;
 }
 
 /*
- * Judges the handshake message of `length` bytes at the start of the scratch's bytes, into the scratch's record.
- * What cannot be read to its end is `malformed_hello`, and nothing is said about what it might lack.
+ * Judges the handshake message of `length` bytes, its header included, at the start of the scratch's bytes, into the
+ * scratch's record. What cannot be read to its end is `malformed_hello`, and nothing is said about what it might lack.
  */
 WEIR_ONCE int weir_read_client_hello(struct weir_scratch *s, __u32 length)
 {
 	struct weir_handshake *r;
+	__u64 before;
 
-	if (!s)
+	if (!s || length < 4)
 		return -1;
 	r = &s->record;
-	s->end = length;
+	before = r->anomalies;
+	s->end = length - 4;
 	s->name_at = s->alpn_at = s->versions_at = s->signatures_at = 0;
-	s->versions_size = s->signatures_size = s->name_size = s->alpn_size = 0;
+	s->versions_size = s->signatures_size = s->name_size = s->alpn_size = s->psk_end = 0;
+	s->far_types = 0;
+	__builtin_memset(&s->list, 0, sizeof(s->list));
+	__builtin_memset(s->suites, 0, sizeof(s->suites));
 
 	if (weir_read_lists(s) || weir_read_extensions(s)) {
-		r->anomalies |= 1ULL << WEIR_MALFORMED_HELLO;
+		r->anomalies = before | 1ULL << WEIR_MALFORMED_HELLO;
 		r->version = r->legacy_version;
 		r->fingerprint = 0;
 		return 0;
@@ -236,19 +504,16 @@ WEIR_ONCE int weir_read_client_hello(struct weir_scratch *s, __u32 length)
 	r->version = s->versions_at ? weir_highest_version(s) : 0;
 	if (!r->version)
 		r->version = r->legacy_version;
-	if (s->alpn_size >= 4)
-		r->alpn_length = (__u16)(s->alpn_size - 2);
-	if (s->signatures_at)
-		r->fingerprint += weir_mix(weir_signatures(s));
-	r->fingerprint += weir_mix((__u64)r->version << 32 | r->alpn_length);
-	r->fingerprint |= !r->fingerprint;	/* 0 means that there is none */
-
+	r->fingerprint = s->list.hash;
 	if (s->name_at)
 		weir_read_name(s);
-	if (!(r->flags & WEIR_FLAG_NAMED) && r->version >= 0x0301)
-		r->anomalies |= 1ULL << WEIR_MISSING_SNI;
-	if (r->version < 0x0303)
-		r->anomalies |= 1ULL << WEIR_OBSOLETE_VERSION;
+	if (s->alpn_at)
+		weir_read_protocols(s);
+	if (s->signatures_at)
+		r->fingerprint += weir_mix(weir_signatures(s));
+	r->fingerprint += weir_mix((__u64)r->version << 32);
+	r->fingerprint |= !r->fingerprint;	/* 0 means that there is none */
+	weir_judge_lists(s);
 	return 0;
 }
 #endif

@@ -10,13 +10,20 @@
 #include <weir/wire.h>
 #include <weir/scratch.h>
 
+#define WEIR_ENGINE_SLOTS 2048		/* as many as the kernel has by default */
+
 struct weir_table;
 
 struct weir_engine {
 	struct weir_config config;
 	struct weir_look look;
 	struct weir_scratch scratch;
-	struct weir_table *flows, *half_open, *assemblies, *fingerprints, *limits, *allow;
+	struct weir_table *flows, *half_open, *assemblies, *fingerprints, *limits, *allow, *datagrams, *denied;
+	__u8 *slots;			/* stream bytes, WEIR_ENGINE_SLOTS of them, each a slot's size */
+	__u32 *owners;
+	__u32 next_slot;
+	struct weir_random *randoms;
+	struct weir_bucket *buckets;
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;
@@ -54,6 +61,8 @@ void weir_engine_forget(struct weir_engine *engine);
 /* 0, or -1 when the table is full. */
 int weir_engine_limit(struct weir_engine *engine, const struct weir_limit_key *key, const struct weir_limit *limit);
 int weir_engine_release(struct weir_engine *engine, const struct weir_limit_key *key);
+int weir_engine_deny(struct weir_engine *engine, __u64 fingerprint);
+void weir_engine_undeny(struct weir_engine *engine, __u64 fingerprint);
 int weir_engine_allow(struct weir_engine *engine, const struct weir_allow_key *key);
 
 /* The parts of a policy that are arrays, for a language that would see them as tuples. */

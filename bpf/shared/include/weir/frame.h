@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* From the wire to a TCP segment: Ethernet with VLAN tags, IPv4, IPv6 with extension headers. Pure. */
+/*
+ * From the wire to a TCP segment: Ethernet with VLAN tags, IPv4, IPv6 with extension headers, fragments of both, and on
+ * request what is inside of tunnels. Pure.
+ */
 #ifndef WEIR_FRAME_H
 #define WEIR_FRAME_H
 
@@ -11,6 +14,8 @@
 #define WEIR_TCP_RST 0x04
 #define WEIR_TCP_ACK 0x10
 
+#define WEIR_LAYERS 4			/* IP headers in one frame, at most */
+
 WEIR_INLINE int weir_watched(const struct weir_config *config, __u16 port)
 {
 	return config->ports[port >> 6] >> (port & 63) & 1;
@@ -19,8 +24,8 @@ WEIR_INLINE int weir_watched(const struct weir_config *config, __u16 port)
 enum weir_glance { WEIR_FOREIGN, WEIR_MAYBE };
 
 /*
- * The cheap look at a frame's linear part: is it worth more? Plain frames are settled here; tags, options and
- * extension headers are `WEIR_MAYBE`.
+ * The cheap look at a frame's linear part: is it worth more? Plain frames are settled here; tags, options, fragments,
+ * tunnels and extension headers are `WEIR_MAYBE`.
  */
 WEIR_INLINE enum weir_glance weir_glance(const struct weir_config *config, const __u8 *p, const __u8 *end)
 {
@@ -29,13 +34,13 @@ WEIR_INLINE enum weir_glance weir_glance(const struct weir_config *config, const
 	switch (WEIR_BE16(p + 12)) {
 	case 0x0800:
 		if (p[23] != 6)
-			return WEIR_FOREIGN;
-		if (p[14] != 0x45)
+			return config->decap ? WEIR_MAYBE : WEIR_FOREIGN;
+		if (p[14] != 0x45 || WEIR_BE16(p + 20) & 0x1fff)
 			return WEIR_MAYBE;
 		return weir_watched(config, WEIR_BE16(p + 36)) || weir_watched(config, WEIR_BE16(p + 34)) ? WEIR_MAYBE : WEIR_FOREIGN;
 	case 0x86dd:
 		if (p[20] == 17 || p[20] == 58)	/* UDP, ICMPv6 */
-			return WEIR_FOREIGN;
+			return config->decap ? WEIR_MAYBE : WEIR_FOREIGN;
 		if (p[20] != 6 || p + 58 > end)
 			return WEIR_MAYBE;
 		return weir_watched(config, WEIR_BE16(p + 56)) || weir_watched(config, WEIR_BE16(p + 54)) ? WEIR_MAYBE : WEIR_FOREIGN;
@@ -61,121 +66,260 @@ WEIR_INLINE __u32 weir_head32(const struct weir_look *l, __u32 at)
 	return WEIR_BE32(l->head + (at & (WEIR_HEAD_CAP - 1)));
 }
 
-enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2 };
+enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2, WEIR_FRAGMENT = -3 };
 
-/* Moves the look's offset past hop-by-hop, routing and destination options (RFC 8200 section 4) and authentication (RFC 4302). */
-WEIR_INLINE int weir_skip_extensions(struct weir_look *l, __u8 next)
+/* Moves the look's offset past Ethernet and up to two VLAN tags; the type of what follows is the look's. */
+WEIR_INLINE void weir_skip_tags(struct weir_look *l)
 {
-	l->type = next;				/* in map memory, as the offset: see WEIR_TURN */
+	__u8 tags = 0;
+
+	l->offset += 12;
+	for (__u32 i = 0; WEIR_TURNS(i, 3); i++) {
+		WEIR_TURN();
+		l->type = weir_head16(l, l->offset);
+		if ((l->type != 0x8100 && l->type != 0x88a8) || tags == 2)
+			break;
+		l->offset += 4;
+		tags++;
+	}
+	l->offset += 2;
+	l->segment.vlan_tags += tags;
+}
+
+/* The datagram of which this is a fragment, and where in it the fragment lies. */
+WEIR_INLINE void weir_note_fragment(struct weir_look *l, __u32 id, __u16 at, int more)
+{
+	l->segment.fragment_id = id;
+	l->segment.fragment_at = at;
+	l->segment.fragment = at ? WEIR_LATER_FRAGMENT : more ? WEIR_FIRST_FRAGMENT : WEIR_WHOLE_DATAGRAM;
+}
+
+/* Moves the look's offset past hop-by-hop, routing, destination options, fragment (RFC 8200 section 4) and authentication (RFC 4302) headers. */
+WEIR_INLINE int weir_skip_extensions(struct weir_look *l)
+{
 	for (__u32 i = 0; WEIR_TURNS(i, 8); i++) {
 		__u32 at, type;
 
 		WEIR_TURN();
 		at = l->offset;
 		type = l->type;
-		if (type == 6)
+		if (type != 0 && type != 43 && type != 60 && type != 51 && type != 44)
 			return 0;
+		if (l->segment.fragment == WEIR_LATER_FRAGMENT)
+			return WEIR_NOT_OURS;	/* headers behind a later fragment's are payload */
 		if (at + 20 > WEIR_HEAD_CAP)
 			return WEIR_TOO_DEEP;
 		l->type = weir_head8(l, at);
-		if (type == 0 || type == 43 || type == 60)
-			l->offset += (weir_head8(l, at + 1) + 1u) * 8;
-		else if (type == 51)
+		if (type == 44) {
+			weir_note_fragment(l, weir_head32(l, at + 4), weir_head16(l, at + 2) & 0xfff8, weir_head16(l, at + 2) & 1);
+			l->offset += 8;
+			if (l->segment.fragment == WEIR_LATER_FRAGMENT)
+				return 0;
+		} else if (type == 51) {
 			l->offset += (weir_head8(l, at + 1) + 2u) * 4;
-		else
-			return WEIR_NOT_OURS;	/* fragments included */
+		} else {
+			l->offset += (weir_head8(l, at + 1) + 1u) * 8;
+		}
 	}
 	return WEIR_TOO_DEEP;
 }
 
-/* Moves the look's offset past Ethernet and up to two VLAN tags; returns the type of what follows. */
-WEIR_INLINE __u16 weir_skip_tags(struct weir_look *l)
+/* Reads an IP header: the look's offset moves behind it, its type becomes the protocol, its end the datagram's. */
+WEIR_INLINE int weir_read_network(struct weir_look *l, __u32 frame_size)
 {
-	l->offset = 12;
-	l->segment.vlan_tags = 0;
-	for (__u32 i = 0; WEIR_TURNS(i, 3); i++) {
-		__u16 type;
+	__u32 ip = l->offset, size, header, fragment;
+	struct weir_segment *out = &l->segment;
 
-		WEIR_TURN();
-		type = weir_head16(l, l->offset);
-		if ((type != 0x8100 && type != 0x88a8) || l->segment.vlan_tags == 2) {
-			l->offset += 2;
-			return type;
-		}
-		l->offset += 4;
-		l->segment.vlan_tags++;
-	}
-	return 0;
-}
-
-/*
- * Reads the headers in `head`, of which `have` bytes are valid, into the look's segment; `frame_size` is the
- * frame's own length. `WEIR_SEGMENT` if it is TCP; whether its ports are watched is the caller's to see.
- */
-WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size)
-{
-	__u32 at, ip, size, header;
-	struct weir_segment *out;
-	__u16 type;
-	int skipped;
-
-	if (!l)
-		return WEIR_NOT_OURS;
-	out = &l->segment;
-	type = weir_skip_tags(l);
-	ip = l->offset;
 	out->network_at = ip;
-	if (type == 0x0800) {
+	out->fragment = WEIR_WHOLE_DATAGRAM;
+	if (l->type == 0x0800) {
 		out->family = 4;
 		header = (weir_head8(l, ip) & 15u) * 4;
-		if (weir_head8(l, ip) >> 4 != 4 || header < 20 || weir_head8(l, ip + 9) != 6 || weir_head16(l, ip + 6) & 0x1fff)
-			return WEIR_NOT_OURS;	/* of fragments, the first alone has the ports */
-		at = ip + header;
+		if (weir_head8(l, ip) >> 4 != 4 || header < 20)
+			return WEIR_NOT_OURS;
 		size = weir_head16(l, ip + 2);
-	} else if (type == 0x86dd) {
+		fragment = weir_head16(l, ip + 6);
+		if (fragment & 0x3fff)
+			weir_note_fragment(l, weir_head16(l, ip + 4), (fragment & 0x1fff) << 3, fragment & 0x2000);
+		l->offset = ip + header;
+		l->type = weir_head8(l, ip + 9);
+	} else if (l->type == 0x86dd) {
+		int skipped;
+
 		out->family = 6;
 		if (weir_head8(l, ip) >> 4 != 6)
 			return WEIR_NOT_OURS;
 		size = weir_head16(l, ip + 4);
 		size = size ? size + 40 : 0;
 		l->offset = ip + 40;
-		skipped = weir_skip_extensions(l, weir_head8(l, ip + 6));
+		l->type = weir_head8(l, ip + 6);
+		skipped = weir_skip_extensions(l);
 		if (skipped)
 			return skipped;
-		at = l->offset;
 	} else {
 		return WEIR_NOT_OURS;
 	}
-	if (at + 20 > have)
-		return have < WEIR_HEAD_CAP ? WEIR_NOT_OURS : WEIR_TOO_DEEP;
 	if (!size)				/* segmentation offload beyond 64 KiB leaves it out */
 		size = frame_size - ip;
+	l->end = ip + size;
+	return 0;
+}
 
-	if (out->family == 4) {
-		__builtin_memset(&out->flow, 0, 32);
-		out->flow.client[10] = out->flow.client[11] = out->flow.server[10] = out->flow.server[11] = 0xff;
-		WEIR_COPY32(out->flow.client + 12, l->head + ((ip + 12) & (WEIR_HEAD_CAP - 1)));
-		WEIR_COPY32(out->flow.server + 12, l->head + ((ip + 16) & (WEIR_HEAD_CAP - 1)));
+/* GRE with what Cisco's mirrors put behind it. Moves the offset to what is inside, whose type becomes the look's; 0: Ethernet. */
+WEIR_INLINE int weir_open_gre(struct weir_look *l)
+{
+	__u32 at = l->offset, flags = weir_head16(l, at), type = weir_head16(l, at + 2), header = 4;
+
+	if (flags & 7)
+		return WEIR_NOT_OURS;		/* PPTP's */
+	header += (flags & 0x8000 ? 4 : 0) + (flags & 0x2000 ? 4 : 0) + (flags & 0x1000 ? 4 : 0);
+	l->type = 0;
+	if (type == 0x88be) {
+		l->segment.tunnels |= WEIR_TUNNEL_ERSPAN;
+		header += flags & 0x1000 ? 8 : 0;	/* type I has neither number nor header */
+	} else if (type == 0x22eb) {
+		l->segment.tunnels |= WEIR_TUNNEL_ERSPAN;
+		header += 12 + (weir_head8(l, at + header + 11) & 1 ? 8 : 0);
+	} else if (type == 0x6558) {
+		l->segment.tunnels |= WEIR_TUNNEL_GRE;
 	} else {
-		const __u8 *addresses = l->head + ((ip + 8) & (WEIR_HEAD_CAP - 1));
-
-		for (__u32 i = 0; i < 4; i++)
-			WEIR_COPY32(out->flow.client + 4 * i, addresses + 4 * i);
-		addresses = l->head + ((ip + 24) & (WEIR_HEAD_CAP - 1));
-		for (__u32 i = 0; i < 4; i++)
-			WEIR_COPY32(out->flow.server + 4 * i, addresses + 4 * i);
+		l->segment.tunnels |= WEIR_TUNNEL_GRE;
+		l->type = type;
 	}
+	l->offset = at + header;
+	return 0;
+}
+
+WEIR_INLINE int weir_open_udp(struct weir_look *l)
+{
+	__u32 at = l->offset, port = weir_head16(l, at + 2);
+
+	if (port == 4789 || port == 8472) {	/* IANA's, and Linux's before there was one */
+		if (!(weir_head8(l, at + 8) & 8))
+			return WEIR_NOT_OURS;
+		l->segment.tunnels |= WEIR_TUNNEL_VXLAN;
+		l->type = 0;
+		l->offset = at + 16;
+		return 0;
+	}
+	if (port == 6081 && !(weir_head8(l, at + 8) >> 6)) {
+		l->segment.tunnels |= WEIR_TUNNEL_GENEVE;
+		l->type = weir_head16(l, at + 10);
+		if (l->type == 0x6558)
+			l->type = 0;
+		l->offset = at + 16 + (weir_head8(l, at + 8) & 63u) * 4;
+		return 0;
+	}
+	return WEIR_NOT_OURS;
+}
+
+/* Moves the look's offset into a tunnel; its type becomes what is inside, 0 for Ethernet. */
+WEIR_INLINE int weir_open_tunnel(struct weir_look *l)
+{
+	switch (l->type) {
+	case 4:
+	case 41:
+		l->segment.tunnels |= WEIR_TUNNEL_IP;
+		l->type = l->type == 4 ? 0x0800 : 0x86dd;
+		return 0;
+	case 47:
+		return weir_open_gre(l);
+	case 17:
+		return weir_open_udp(l);
+	}
+	return WEIR_NOT_OURS;
+}
+
+/* The innermost IP header and, on request, the way to it. 0 when the look stands at TCP, or at a fragment of it. */
+WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int decap)
+{
+	l->offset = l->type = 0;
+	l->layers = 0;
+	l->segment.vlan_tags = l->segment.tunnels = 0;
+	for (__u32 i = 0; WEIR_TURNS(i, WEIR_LAYERS); i++) {
+		int result;
+
+		WEIR_TURN();
+		if (l->layers++ >= WEIR_LAYERS)
+			return WEIR_TOO_DEEP;
+		if (!l->type)
+			weir_skip_tags(l);
+		result = weir_read_network(l, frame_size);
+		if (result || l->type == 6)
+			return result;
+		if (!decap || l->segment.fragment)
+			return WEIR_NOT_OURS;
+		result = weir_open_tunnel(l);
+		if (result)
+			return result;
+		if (l->offset + 40 > WEIR_HEAD_CAP)
+			return WEIR_TOO_DEEP;
+	}
+	return WEIR_TOO_DEEP;
+}
+
+WEIR_INLINE void weir_copy_address(__u8 *to, const __u8 *from)
+{
+	for (__u32 i = 0; i < 4; i++)
+		WEIR_COPY32(to + 4 * i, from + 4 * i);
+}
+
+WEIR_INLINE void weir_read_addresses(struct weir_look *l)
+{
+	__u32 ip = l->segment.network_at;
+	struct weir_flow_key *flow = &l->segment.flow;
+
+	if (l->segment.family == 4) {
+		__builtin_memset(flow, 0, 32);
+		flow->client[10] = flow->client[11] = flow->server[10] = flow->server[11] = 0xff;
+		WEIR_COPY32(flow->client + 12, l->head + ((ip + 12) & (WEIR_HEAD_CAP - 1)));
+		WEIR_COPY32(flow->server + 12, l->head + ((ip + 16) & (WEIR_HEAD_CAP - 1)));
+	} else {
+		weir_copy_address(flow->client, l->head + ((ip + 8) & (WEIR_HEAD_CAP - 1)));
+		weir_copy_address(flow->server, l->head + ((ip + 24) & (WEIR_HEAD_CAP - 1)));
+	}
+}
+
+/*
+ * Reads the headers in `head`, of which `have` bytes are valid, into the look's segment; `frame_size` is the
+ * frame's own length. `WEIR_SEGMENT` if it is TCP; whether its ports are watched is the caller's to see.
+ * `WEIR_FRAGMENT` if it is a later fragment of some TCP segment, which has addresses and payload, but no ports.
+ */
+WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size, int decap)
+{
+	struct weir_segment *out;
+	__u32 at, header;
+	int result;
+
+	if (!l)
+		return WEIR_NOT_OURS;
+	out = &l->segment;
+	result = weir_find_network(l, frame_size, decap);
+	if (result)
+		return result;
+	at = l->offset;
+	if (out->fragment == WEIR_LATER_FRAGMENT) {
+		if (at > have || at > l->end)
+			return WEIR_NOT_OURS;
+		weir_read_addresses(l);
+		out->payload_at = at;
+		out->payload_size = l->end - at;
+		return WEIR_FRAGMENT;
+	}
+	if (at + 20 > have)
+		return have < WEIR_HEAD_PLAIN ? WEIR_NOT_OURS : WEIR_TOO_DEEP;
+	weir_read_addresses(l);
 	out->flow.client_port = weir_head16(l, at);
 	out->flow.server_port = weir_head16(l, at + 2);
 	out->sequence = weir_head32(l, at + 4);
 	out->acknowledged = weir_head32(l, at + 8);
 	out->flags = weir_head8(l, at + 13);
 	header = (weir_head8(l, at + 12) >> 4) * 4u;
-	if (header < 20 || at + header > ip + size)
+	if (header < 20 || at + header > l->end)
 		return WEIR_NOT_OURS;
 	out->transport_at = at;
 	out->payload_at = at + header;
-	out->payload_size = ip + size - (at + header);
+	out->payload_size = l->end - (at + header);
 	return WEIR_SEGMENT;
 }
 #endif

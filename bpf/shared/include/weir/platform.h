@@ -35,6 +35,14 @@
 #define WEIR_TURN() do { } while (0)
 #endif
 
+/*
+ * A loop over the scratch: `step(turn, context)` finds its scratch by WEIR_SCRATCH(context). The cursor is the
+ * scratch's own, so that a turn is verified once.
+ */
+#define WEIR_SCRATCH(context) (*(struct weir_scratch **)(context))
+#define WEIR_OVER(s, turns, step) \
+	do { struct weir_scratch *scratch = (s); WEIR_LOOP(turns, step, &scratch); } while (0)
+
 #ifdef __bpf__
 
 #include <linux/bpf.h>
@@ -51,13 +59,21 @@ typedef struct __sk_buff weir_frame;
 /* Unaligned, in network order. Maps allow it; clang would take memcpy apart into bytes. */
 #define WEIR_BE16(p) __builtin_bswap16(*(const __u16 *)(p))
 #define WEIR_BE32(p) __builtin_bswap32(*(const __u32 *)(p))
+#define WEIR_LE64(p) (*(const __u64 *)(p))	/* of little-endian machines, as are all that we build for */
 #define WEIR_COPY32(to, p) (*(__u32 *)(to) = *(const __u32 *)(p))
 
 /* The verifier wants every index masked. */
 #define WEIR_INDEX(i, size) ((i) & ((size) - 1))
 
-/* Since Linux 5.17; `body` is verified once. */
+/* For many turns. Without may_goto by bpf_loop, since Linux 5.17: `body` is verified once. It returns 1 to stop. */
+#ifdef WEIR_MAY_GOTO
+#define WEIR_STEP WEIR_INLINE
+#define WEIR_LOOP(turns, body, context) \
+	do { for (__u32 turn = 0; WEIR_TURNS(turn, turns); turn++) { WEIR_TURN(); if (body(turn, context)) break; } } while (0)
+#else
+#define WEIR_STEP static
 #define WEIR_LOOP(turns, body, context) bpf_loop(turns, body, context, 0)
+#endif
 
 #define WEIR_LOOKUP(frame, table, key) bpf_map_lookup_elem(&table, key)
 #define WEIR_STORE(frame, table, key, value, flags) bpf_map_update_elem(&table, key, value, flags)
@@ -85,9 +101,20 @@ static inline __u16 weir_be16_at(const __u8 *p)
 #define WEIR_BE32(p) ((__u32)weir_be16_at(p) << 16 | weir_be16_at((p) + 2))
 #define WEIR_COPY32(to, p) memcpy(to, p, 4)
 
+static inline __u64 weir_le64_at(const __u8 *p)
+{
+	__u64 value;
+
+	memcpy(&value, p, 8);
+	return value;
+}
+
+#define WEIR_LE64(p) weir_le64_at(p)
+
 /* Here an index that needs its mask is a bug that the sanitizers and the fuzzer must see. */
 #define WEIR_INDEX(i, size) (assert((i) < (size)), (i))
 
+#define WEIR_STEP static inline
 #define WEIR_LOOP(turns, body, context) \
 	do { for (__u32 turn = 0; turn < (turns); turn++) if (body(turn, context)) break; } while (0)
 

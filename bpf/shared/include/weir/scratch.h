@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Working memory of one frame: per CPU in the kernel, per engine elsewhere. */
+/* Working memory of one frame, and what is remembered of a flow: per CPU and in maps in the kernel, per engine elsewhere. */
 #ifndef WEIR_SCRATCH_H
 #define WEIR_SCRATCH_H
 
 #include <weir/wire.h>
 
-#define WEIR_HEAD_CAP 128		/* headers up to and with TCP's must end within */
-#define WEIR_STREAM_CAP 4096		/* client bytes that are assembled, record headers included */
-#define WEIR_CHUNK 1024			/* copied at a time, so that the verifier knows where a copy ends */
+#define WEIR_HEAD_CAP 256		/* headers up to and with TCP's must end within; tunnels need the second half */
+#define WEIR_HEAD_PLAIN 128		/* what is read of a frame where tunnels are not looked into */
+#define WEIR_BODY_CAP 16384		/* a hello's body; the largest that RFC 8446 lets one record hold */
+#define WEIR_MESSAGE_CAP (4 + WEIR_BODY_CAP)
+#define WEIR_SLOT 2048			/* stream bytes are kept in pieces of this size */
+#define WEIR_SLOTS 9			/* at most, of one hello */
+#define WEIR_STREAM_CAP (WEIR_SLOT * WEIR_SLOTS)	/* client bytes that are assembled, record headers included */
 
 /* The 5-tuple's four: addresses as IPv6 or IPv4-mapped, ports in host order. Words are copied whole, so it is aligned. */
 struct weir_flow_key {
@@ -26,10 +30,31 @@ struct weir_segment {
 	__u32 transport_at;		/* offset of the TCP header */
 	__u32 payload_at;
 	__u32 payload_size;		/* as the IP header says */
+	__u32 fragment_id;
+	__u16 fragment_at;		/* bytes of the datagram before this fragment */
 	__u8  flags;
 	__u8  vlan_tags;
 	__u8  family;			/* 4 or 6 */
-	__u8  reserved;
+	__u8  tunnels;			/* enum weir_tunnel */
+	__u8  fragment;			/* enum weir_fragment_kind */
+	__u8  preamble;
+};
+
+enum weir_fragment_kind { WEIR_WHOLE_DATAGRAM, WEIR_FIRST_FRAGMENT, WEIR_LATER_FRAGMENT };
+
+/* Whose the later fragments of a datagram are. Addresses as the frame runs. */
+struct weir_datagram_key {
+	__u8  source[16];
+	__u8  destination[16];
+	__u32 id;
+	__u32 family;
+};
+
+struct weir_datagram {
+	struct weir_flow_key flow;
+	__u32 sequence;			/* of the first payload byte */
+	__u32 header;			/* bytes of the TCP header */
+	__u32 acknowledged;
 };
 
 /* What a program has to do with its frame. */
@@ -40,50 +65,106 @@ struct weir_look {
 	__u8  head[WEIR_HEAD_CAP + 16];	/* a masked index may be the start of a word or an address */
 	__u32 offset;			/* the headers' cursor, and what type stands there; in map memory, see WEIR_TURN */
 	__u32 type;
+	__u32 layers;
+	__u32 end;			/* where the innermost IP datagram ends, as it says */
 	struct weir_segment segment;
+	struct weir_datagram_key datagram;
 	__u64 now;
 	__u32 sequence;			/* what the server expects next: a RST with another is ignored (RFC 5961) */
+	__u32 walk_at, walk_end;	/* the record walk's cursor, in the frame */
+	__u64 noted;			/* anomalies that the walk found */
+	__u32 turns, reserved2;
+	__u8  carry[8];			/* the start of a record */
+	__u8  first[16];		/* the client's first bytes */
+	__u8  notes;			/* enum weir_note */
 	__u8  order;
 	__u8  direction;
-	__u8  reserved[2];
+	__u8  reserved[5];
+};
+
+/* A list of the hello being read: what a turn leaves to the next. In map memory, see WEIR_TURN. */
+struct weir_reading {
+	__u64 hash;			/* sum over what was read, whatever the order */
+	__u64 types, twice;		/* extension types below 64, and those that came again */
+	__u32 at, end;
+	__u32 count;
+	__u32 repeats;			/* suites that were there before */
+	__u32 suites;			/* enum weir_suites */
+	__u32 reserved;
 };
 
 /* The record, the handshake message behind it as it travels, and the parser's cursor. */
 struct weir_scratch {
 	struct weir_handshake record;
-	__u8  bytes[WEIR_STREAM_CAP + 16];
-	__u32 offset;			/* read position in `bytes` */
+	__u8  bytes[WEIR_MESSAGE_CAP + WEIR_SLOT + 12];	/* what is copied a slot at a time may end beyond */
+	__u32 offset;			/* read position in the message's body */
 	__u32 end;			/* first position that is not ours */
+	__u32 extensions_at;		/* the first extension's header */
 	__u32 name_at, name_size;	/* body of extension 0 */
 	__u32 alpn_at, alpn_size;	/* body of extension 16 */
 	__u32 versions_at, versions_size; /* body of extension 43 */
 	__u32 signatures_at, signatures_size; /* body of extension 13 */
-	__u32 message_length;		/* as announced, header included; of an assembled hello */
-	__u32 message_records;
+	__u32 scan, stop;		/* a second cursor, and where it ends */
+	__u32 length;			/* a length read where the verifier shall forget it */
+	__u32 psk_end;			/* where extension 41 ends */
+	struct weir_reading list;
+	__u64 far_types;		/* a hash of extension types from 64 */
+	__u64 suites[16];		/* a bit for each suite */
+	__u32 copy_at, copy_to, copy_left; /* from stream to message */
 	__u32 own;			/* the policy's own prefix length for this source, while deciding */
 	__u32 counted;			/* a bit for each class whose limit of that length has counted it; in map memory, see WEIR_TURN */
 };
 
 #define WEIR_RANGES 8
 
-/* Client bytes of one flow, at their stream offsets, until the hello is whole. */
+/* Client bytes of one flow, at their stream offsets, until the hello is whole. The bytes are in slots. */
 struct weir_assembly {
 	__u64 first_ns;
 	__u64 last_ns;
 	__u32 ifindex;
+	__u32 id;			/* slots that are still ours bear it */
 	__u32 filled;			/* bytes without a hole, from the first */
+	__u32 header_at;		/* stream offset of the next record header */
+	__u32 have;			/* message bytes before it */
+	__u32 head;			/* the message's first four bytes, once they are there */
+	__u32 head_at, head_left;	/* where more of these lie in the record at hand */
+	__u32 whole_at;			/* where the message ends; 0 until that is known */
+	__u32 place_at, place_end, place_from, place_stop; /* a segment's cursor; in map memory, see WEIR_TURN */
 	__u16 range_start[WEIR_RANGES];	/* beyond the first hole; start == end: free */
 	__u16 range_end[WEIR_RANGES];
-	__u8  segments;
+	__u16 slot[16];			/* each plus one; 0: not taken */
+	__u8  head_have;
+	__u8  segments;			/* that brought something new */
+	__u8  records;
 	__u8  proof;
 	__u8  direction;
 	__u8  flags;
 	__u8  vlan_tags;
+	__u8  tunnels;
+	__u8  preamble;
 	__u8  reason;			/* why it was given up */
+	__u8  tiny;			/* a segment before the last was under 64 bytes */
+	__u8  small;			/* a record before the last was under 128 bytes */
+	__u8  last_small, conflict;
 	__u8  scan, idle, free;		/* weir_note_range's cursor; in map memory, see WEIR_TURN */
 	__u8  reserved[7];
-	__u8  bytes[WEIR_STREAM_CAP + WEIR_CHUNK];
 };
+
+/* A hello's random, and whose it was. */
+struct weir_random {
+	__u64 hash;
+	__u64 client;
+	__u64 seen_ns;
+};
+
+/* How many hellos a source prefix has said, as the time at which its bucket will be empty. */
+struct weir_bucket {
+	__u64 hash;
+	__u64 empty_ns;
+};
+
+#define WEIR_RANDOMS 32768
+#define WEIR_BUCKETS 16384
 
 enum weir_flow_state {
 	WEIR_FLOW_SYN = 0,		/* not proven yet; in the half-open table */
@@ -92,15 +173,35 @@ enum weir_flow_state {
 	WEIR_FLOW_ASSEMBLING = 3,
 	WEIR_FLOW_DONE = 4,		/* judged: what follows is not looked at */
 	WEIR_FLOW_HELD = 5,		/* refused by dropping: what follows is dropped too */
+	WEIR_FLOW_AFTER = 6,		/* judged: its records are followed until they are encrypted for good */
+};
+
+enum weir_flow_bit {
+	WEIR_BIT_CIPHERS_CHANGED = 1 << 0,	/* ChangeCipherSpec seen */
+	WEIR_BIT_OLD = 1 << 1,		/* offers TLS 1.2 at most */
+	WEIR_BIT_WENT_ON = 1 << 2,	/* a client record after the hello */
+	WEIR_BIT_SILENCE = 1 << 3,	/* that it said nothing was told */
+	WEIR_BIT_OUT_OF_STEP = 1 << 4,	/* a segment was missed: what looks like a record may be none */
 };
 
 struct weir_flow {
-	__u64 first_ns;
+	__u64 first_ns;			/* SYN-ACK, then the verdict */
+	__u64 noted;			/* anomalies that were told of this flow besides its hello's */
+	__u8  carry[8];			/* the start of a record header at the last segment's end */
 	__u32 client_isn;
 	__u32 server_isn;
 	__u32 base;			/* sequence number of the first client byte */
+	__u32 next;			/* of the next record after the hello */
+	__u32 ifindex;
 	__u8  state;
 	__u8  proof;
-	__u16 reserved;
+	__u8  bits;			/* enum weir_flow_bit */
+	__u8  preamble;
+	__u8  skipped;			/* client messages before the hello that were preambles */
+	__u8  handshakes;		/* client handshake records since ChangeCipherSpec */
+	__u8  carried;			/* bytes in `carry` */
+	__u8  direction;
+	__u8  notes;			/* enum weir_note, told */
+	__u8  reserved[3];
 };
 #endif

@@ -6,6 +6,7 @@
 #include <weir/platform.h>
 #include <weir/scratch.h>
 #include <weir/limit.h>
+#include <weir/past.h>
 
 /* A record that says who and when, and nothing else yet. */
 WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *key, __u64 now)
@@ -24,6 +25,20 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	r->wire_version = WEIR_WIRE_VERSION;
 }
 
+/* What the frame at hand adds: where it was seen and how it was wrapped. */
+WEIR_INLINE void weir_begin_here(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow)
+{
+	struct weir_handshake *r = &s->record;
+
+	weir_begin(s, &l->segment.flow, l->now);
+	r->ifindex = weir_ifindex(frame);
+	r->direction = l->direction;
+	r->vlan_tags = l->segment.vlan_tags;
+	r->tunnels = l->segment.tunnels;
+	r->proof = flow->proof;
+	r->preamble = flow->preamble;
+}
+
 WEIR_INLINE void weir_copy_history(struct weir_handshake *r, const struct weir_assembly *a)
 {
 	r->first_ns = a->first_ns;
@@ -31,16 +46,26 @@ WEIR_INLINE void weir_copy_history(struct weir_handshake *r, const struct weir_a
 	r->proof = a->proof;
 	r->flags = a->flags;
 	r->vlan_tags = a->vlan_tags;
+	r->tunnels = a->tunnels;
+	r->preamble = a->preamble;
 	r->ifindex = a->ifindex;
 	r->direction = a->direction;
+	r->records = a->records ? a->records : 1;
+	if (a->conflict)
+		r->anomalies |= 1ULL << WEIR_OVERLAP_CONFLICT;
+	if (a->segments > 3 + a->filled / 512 || (a->tiny && a->segments > 1))
+		r->anomalies |= 1ULL << WEIR_TINY_FRAGMENTS;
+	if (a->records > 2 || a->small)
+		r->anomalies |= 1ULL << WEIR_RECORD_FRAGMENTATION;
 }
 
 /* The raw hello travels when the policy's capture setting asks for it, or when user space has to read its name. */
 WEIR_INLINE int weir_wants_raw(weir_frame *frame, struct weir_handshake *r)
 {
-	__u8 capture = weir_policy(frame)->capture, one = 1;
+	const struct weir_config *config = weir_policy(frame);
+	__u8 capture = config->capture, one = 1;
 
-	if (capture == WEIR_CAPTURE_ALL || r->flags & WEIR_FLAG_LITERAL)
+	if (capture == WEIR_CAPTURE_ALL || r->flags & WEIR_FLAG_LITERAL || config->read_names)
 		return 1;
 	if (capture == WEIR_CAPTURE_NEW_FINGERPRINT && r->fingerprint && !WEIR_LOOKUP(frame, fingerprints, &r->fingerprint)) {
 		WEIR_STORE(frame, fingerprints, &r->fingerprint, &one, BPF_ANY);
@@ -62,58 +87,104 @@ WEIR_INLINE __u32 weir_counter_of(__u8 action)
 }
 
 /* Counts the verdict and tells it. `have` bytes of the message are in the scratch. */
-WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
+WEIR_INLINE void weir_tell_here(weir_frame *frame, struct weir_scratch *s, __u32 have)
 {
-	struct weir_handshake *r;
+	struct weir_handshake *r = &s->record;
 
-	WEIR_USED(frame);
-	if (!s)
-		return -1;
-	r = &s->record;
 	if (have && weir_wants_raw(frame, r))
-		r->raw_length = (__u16)(have > WEIR_STREAM_CAP - 1 ? WEIR_STREAM_CAP - 1 : have);
+		r->raw_length = (__u16)(have > WEIR_MESSAGE_CAP ? WEIR_MESSAGE_CAP : have);
 	weir_count(frame, weir_counter_of(r->action));
 	weir_count(frame, WEIR_COUNT_SEEN);
 	if (!r->proof)
 		weir_count(frame, WEIR_COUNT_UNPROVEN);
 	weir_count(frame, weir_put(frame, s, r->raw_length) ? WEIR_COUNT_LOST : WEIR_COUNT_EMITTED);
+}
+
+/* The same for those who are in no hurry. A call costs what a dozen instructions do, where returns are guarded (AMD's SRSO). */
+WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
+{
+	WEIR_USED(frame);
+	if (s)
+		weir_tell_here(frame, s, have);
 	return 0;
 }
 
-/* The verdict stands: decide, count, tell. `enforcing` is a constant. */
-WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
+WEIR_INLINE void weir_conclude_as(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
 {
-	s->record.anomalies &= weir_policy(frame)->recorded;
-	if (enforcing)
+	struct weir_handshake *r = &s->record;
+
+	if (r->proof < weir_policy(frame)->proof || !r->proof)
+		weir_prove(frame, l, r);
+	if (r->kind == WEIR_KIND_HELLO && r->proof)
+		weir_recall(frame, s);
+	r->anomalies &= weir_policy(frame)->recorded;
+	/* What came out of a tunnel is a copy, or another's to stop; it is not where a frame could be changed. */
+	if (enforcing && !r->tunnels)
 		weir_decide(frame, s, l->now);
-	weir_tell(frame, s, have);
+	weir_tell_here(frame, s, have);
 }
 
-/* A hello that will not be whole, for the assembly's reason. Nothing is said about what it lacks, and nothing is done about it. */
+/* Two, so that the verifier looks at what decides only where something is to be decided. */
+WEIR_ONCE int weir_conclude_observing(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have)
+{
+	WEIR_USED(frame);
+	if (l && s)
+		weir_conclude_as(frame, l, s, 0, have);
+	return 0;
+}
+
+WEIR_ONCE int weir_conclude_enforcing(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have)
+{
+	WEIR_USED(frame);
+	if (l && s)
+		weir_conclude_as(frame, l, s, 1, have);
+	return 0;
+}
+
+/* The verdict stands: what its source and its fingerprint have done before, decide, count, tell. `enforcing` is a constant. */
+WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing, __u32 have)
+{
+	if (enforcing)
+		weir_conclude_enforcing(frame, l, s, have);
+	else
+		weir_conclude_observing(frame, l, s, have);
+}
+
+/* A hello that will not be whole, for the assembly's reason. Nothing is said about what it lacks. */
 WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, const struct weir_flow_key *key, struct weir_assembly *a, __u64 now)
 {
+	struct weir_handshake *r;
+
 	WEIR_USED(frame);
 	if (!s || !key || !a)
 		return -1;
+	r = &s->record;
 	weir_begin(s, key, now);
-	weir_copy_history(&s->record, a);
-	s->record.completeness = WEIR_INCOMPLETE;
-	s->record.incomplete_reason = a->reason;
+	weir_copy_history(r, a);
+	r->completeness = WEIR_INCOMPLETE;
+	r->incomplete_reason = a->reason;
+	if (a->head_have == 4) {
+		r->hello_length = 4 + (a->head & 0xffffff);
+		if (r->hello_length > 8192 + 4)
+			r->anomalies |= 1ULL << WEIR_OVERSIZED_HELLO;
+	}
+	if (a->reason == WEIR_REASON_CLOSED || a->reason == WEIR_REASON_TIMEOUT)
+		r->anomalies |= 1ULL << WEIR_TRUNCATED_HELLO;
+	r->anomalies &= weir_policy(frame)->recorded;
 	weir_tell(frame, s, 0);
 	WEIR_REMOVE(frame, assemblies, key);
 	return 0;
 }
 
 /* The first client bytes cannot be read: the capture has cut them off. */
-WEIR_INLINE void weir_unreadable(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, __u8 reason)
+WEIR_ONCE int weir_unreadable(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow, __u32 reason)
 {
-	weir_begin(s, &l->segment.flow, l->now);
-	s->record.ifindex = weir_ifindex(frame);
-	s->record.direction = l->direction;
-	s->record.vlan_tags = l->segment.vlan_tags;
-	s->record.proof = flow->proof;
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return -1;
+	weir_begin_here(frame, l, s, flow);
 	s->record.completeness = WEIR_INCOMPLETE;
-	s->record.incomplete_reason = reason;
-	weir_tell(frame, s, 0);
+	s->record.incomplete_reason = (__u8)reason;
+	return weir_tell(frame, s, 0);
 }
 #endif

@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-#define WEIR_WIRE_VERSION 1
+#define WEIR_WIRE_VERSION 2
 
 #define WEIR_SECOND 1000000000ULL
 
@@ -17,10 +17,77 @@ enum weir_anomaly {
 	WEIR_MISSING_SNI = 0,
 	WEIR_EMPTY_SNI = 1,
 	WEIR_IP_LITERAL_SNI = 2,
-	WEIR_OBSOLETE_VERSION = 3,
-	WEIR_NOT_TLS = 4,
-	WEIR_MALFORMED_HELLO = 5,
-	WEIR_ANOMALY_COUNT = 6,
+	WEIR_INVALID_SNI = 3,
+	WEIR_UNKNOWN_SNI = 4,
+	WEIR_ALPN_WITHOUT_SNI = 5,
+	WEIR_ALPN_UNEXPECTED = 6,
+	WEIR_ALPN_MALFORMED = 7,
+	WEIR_SSLV2_HELLO = 8,
+	WEIR_OBSOLETE_VERSION = 9,
+	WEIR_OBSOLETE_SSL = 10,
+	WEIR_WEAK_CIPHERS_ONLY = 11,
+	WEIR_ABSURD_CIPHERS = 12,
+	WEIR_DHE_FORCING = 13,
+	WEIR_COMPRESSION_OFFERED = 14,
+	WEIR_FALLBACK_SCSV = 15,
+	WEIR_NOT_TLS = 16,
+	WEIR_BAD_RECORD = 17,
+	WEIR_MALFORMED_HELLO = 18,
+	WEIR_OVERSIZED_HELLO = 19,
+	WEIR_TRUNCATED_HELLO = 20,
+	WEIR_TINY_FRAGMENTS = 21,
+	WEIR_RECORD_FRAGMENTATION = 22,
+	WEIR_OVERLAP_CONFLICT = 23,
+	WEIR_DUPLICATE_EXTENSION = 24,
+	WEIR_PSK_NOT_LAST = 25,
+	WEIR_REPLAYED_HELLO = 26,
+	WEIR_CLIENT_HELLO_FLOOD = 27,
+	WEIR_CONNECT_NO_HELLO = 28,
+	WEIR_SLOW_HELLO = 29,
+	WEIR_HANDSHAKE_INCOMPLETE = 30,
+	WEIR_FATAL_ALERT_RATE = 31,
+	WEIR_RENEGOTIATION_FLOOD = 32,
+	WEIR_HEARTBLEED_PROBE = 33,
+	WEIR_EARLY_CCS = 34,
+	WEIR_FINGERPRINT_DENIED = 35,
+	WEIR_FINGERPRINT_CHURN = 36,
+	WEIR_FINGERPRINT_SWARM = 37,
+	WEIR_TLS_SCAN = 38,
+	WEIR_ANOMALY_COUNT = 39,
+};
+
+/* What a record tells of. */
+enum weir_kind {
+	WEIR_KIND_HELLO = 0,		/* a ClientHello, or the first client bytes where that is none */
+	WEIR_KIND_FLOW = 1,		/* something that its flow did besides */
+};
+
+/* What first client bytes are that are no TLS. */
+enum weir_subtype {
+	WEIR_SUBTYPE_NONE = 0,
+	WEIR_SUBTYPE_HTTP = 1,
+	WEIR_SUBTYPE_SSH = 2,
+	WEIR_SUBTYPE_RDP = 3,
+	WEIR_SUBTYPE_OTHER = 4,
+};
+
+/* What stood before the hello in the client's bytes. */
+enum weir_preamble {
+	WEIR_PREAMBLE_NONE = 0,
+	WEIR_PREAMBLE_PROXY1 = 1,	/* the PROXY protocol, as text */
+	WEIR_PREAMBLE_PROXY2 = 2,
+	WEIR_PREAMBLE_CONNECT = 3,	/* HTTP's CONNECT (RFC 9110 section 9.3.6) */
+	WEIR_PREAMBLE_SOCKS4 = 4,
+	WEIR_PREAMBLE_SOCKS5 = 5,	/* RFC 1928 */
+};
+
+/* What was around the frame, as bits. */
+enum weir_tunnel {
+	WEIR_TUNNEL_IP = 1 << 0,	/* IP in IP (RFC 2003, RFC 4213) */
+	WEIR_TUNNEL_GRE = 1 << 1,	/* RFC 2784 */
+	WEIR_TUNNEL_ERSPAN = 1 << 2,
+	WEIR_TUNNEL_VXLAN = 1 << 3,	/* RFC 7348 */
+	WEIR_TUNNEL_GENEVE = 1 << 4,	/* RFC 8926 */
 };
 
 enum weir_completeness {
@@ -38,6 +105,7 @@ enum weir_incomplete_reason {
 	WEIR_REASON_CAPTURE = 5,	/* the capture ends, or cut the frame */
 	WEIR_REASON_REUSED = 6,		/* a new SYN on the same 5-tuple */
 	WEIR_REASON_NO_ROOM = 7,	/* the assembly table refused the entry */
+	WEIR_REASON_EVICTED = 8,	/* other hellos took its memory */
 };
 
 enum weir_proof {
@@ -84,6 +152,13 @@ enum weir_flag {
 	WEIR_FLAG_OVERLAP = 1 << 3,	/* segments overlapped */
 	WEIR_FLAG_LITERAL = 1 << 4,	/* the name may be an address: user space looks */
 	WEIR_FLAG_CUT = 1 << 5,		/* more bytes than travelled */
+	WEIR_FLAG_FRAGMENTS = 1 << 6,	/* IP fragments were put together */
+};
+
+/* What a flow did that is an anomaly only when its source does it often: user space counts. */
+enum weir_note {
+	WEIR_NOTE_SILENT = 1 << 0,	/* no client record for ten seconds after the hello */
+	WEIR_NOTE_FATAL_ALERT = 1 << 1,	/* a fatal alert in plain text */
 };
 
 /*
@@ -121,7 +196,12 @@ struct weir_handshake {
 	__u8  flags;
 	__u8  vlan_tags;
 	__u8  per_second;		/* of the limit that was applied */
-	__u16 reserved;
+	__u8  kind;			/* enum weir_kind */
+	__u8  subtype;
+	__u8  preamble;
+	__u8  tunnels;			/* enum weir_tunnel */
+	__u8  notes;			/* enum weir_note */
+	__u8  reserved[5];
 };
 
 /* A limit's key: the prefix, its length counted over 128 bits, and what it applies to. */
@@ -181,11 +261,16 @@ struct weir_config {
 	__u64 limiting;			/* those that make a limit: the reflex's mask */
 	struct weir_rule rules[64];	/* by enum weir_anomaly */
 	__u64 hello_timeout_ns;
+	__u64 flood_ns;			/* client_hello_flood: a hello's share of a second, and how far ahead a prefix may be; 0: off */
+	__u64 flood_burst_ns;
 	__u8  lengths[WEIR_LENGTHS];	/* prefix lengths that limits may have, over 128 bits; 0 ends */
 	__u8  prefix4;			/* length of a source's prefix over 128 bits (96 + IPv4's) */
 	__u8  prefix6;
 	__u8  proof;			/* least enum weir_proof that may be acted on */
 	__u8  capture;			/* enum weir_capture */
+	__u8  decap;			/* look into tunnels */
+	__u8  read_names;		/* each hello travels: user space has a list of names or protocols */
+	__u8  reserved[6];
 	__u32 generation;
 };
 
@@ -219,6 +304,11 @@ enum weir_counter {
 	WEIR_COUNT_DEEP_HEADERS = 15,	/* TCP header beyond what is read */
 	WEIR_COUNT_RESET_FAILED = 16,	/* could not be turned into a RST: dropped instead */
 	WEIR_COUNT_HELD = 17,		/* later segments of a dropped flow, dropped with it */
-	WEIR_COUNT_COUNT = 18,
+	WEIR_COUNT_EVICTED = 18,	/* hellos whose memory others took */
+	WEIR_COUNT_FRAGMENTS = 19,	/* IP fragments looked at */
+	WEIR_COUNT_FRAGMENTS_LOST = 20,	/* IP fragments whose first was not seen */
+	WEIR_COUNT_OUT_OF_STEP = 21,	/* flows whose records after the hello could not be followed */
+	WEIR_COUNT_SYN_DATA = 22,	/* bytes in a SYN (RFC 7413), not looked at */
+	WEIR_COUNT_COUNT = 23,
 };
 #endif

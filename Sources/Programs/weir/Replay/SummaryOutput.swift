@@ -1,0 +1,21 @@
+internal import Messages
+internal import Wire
+
+/// `--summary-only`: what Weir would have done and what it came to, nothing of single hellos; so their names and fingerprints are not worked out.
+struct SummaryOutput: ReplayOutput {
+    private var next: any ReplayOutput
+
+    init(_ next: any ReplayOutput) { self.next = next }
+
+    var readsHellos: Bool { false }
+    mutating func handshake(_ handshake: ReplayedHandshake) {}
+    mutating func event(_ event: ThrottleEvent) {}
+    mutating func limit(_ limit: Limit) throws { try next.limit(limit) }
+    mutating func decision(_ decision: ScaleDecision, at time: Instant) throws { if !isJSON { try next.decision(decision, at: time) } }
+    mutating func ended(_ workload: String, at time: Instant) throws { try next.ended(workload, at: time) }
+    mutating func passed(_ time: Instant, isLive: Bool) {}
+    mutating func end(_ summary: ReplaySummary) throws { try next.end(summary) }
+
+    /// One line is what a program wants then.
+    private var isJSON: Bool { next is JSONOutput }
+}
