@@ -21,18 +21,18 @@ struct CaptureMaker: ~Copyable {
     private let sources: [UInt32]
     private var file: CaptureFile
     private var ports: [UInt16] = []
-    private static let maximumSegment = 1448
+    private static let maximumSegment = 1448, stacks = 2000
 
     /// - Parameter fixtures: the folder of recordings.
     init(writing path: String, seed: UInt64 = 20_261_125, fixtures: String) throws {
-        let recorded = try HelloShape.recorded(in: fixtures).sorted { $0.size < $1.size }
+        let recorded = try HelloShape.recorded(in: fixtures).sorted { ($0.isRare ? 1 : 0, $0.size) < ($1.isRare ? 1 : 0, $1.size) }
         file = try CaptureFile(path)
         random = SplitMix64(state: seed)
         precondition(!recorded.isEmpty, "no recordings in \(fixtures)")
-        shapes = (0..<2000).map { [random] index in
+        shapes = (0..<Self.stacks).map { [random] index in
             var own = random
             own.state &+= UInt64(index) &* 7919
-            return recorded[index % recorded.count].varied(index / recorded.count, &own)
+            return recorded[index * recorded.count / Self.stacks].varied(index % (Self.stacks / recorded.count + 1), &own)
         }
         let words = ["shop", "api", "cdn", "mail", "static", "img", "login", "video", "news", "edge"]
         names = (0..<50_000).map { [random] index in
@@ -53,7 +53,7 @@ struct CaptureMaker: ~Copyable {
         return (file.frames, file.bytes)
     }
 
-    /// Few stacks make most of the traffic, small hellos more of it than large ones.
+    /// Few stacks make most of the traffic; old versions, and hellos of more than a segment, a tenth.
     private mutating func hello() -> [UInt8] {
         let shape = shapes[skewed(shapes.count)]
         return shape.stream(name: random.below(50) == 0 ? nil : names[skewed(names.count)], &random)

@@ -14,6 +14,12 @@ struct HelloShape {
 
     var size: Int { ciphers.count + extensions.reduce(0) { $0 + 4 + $1.body.count } }
 
+    /// Of a version that hardly anybody speaks any more, or longer than a segment.
+    var isRare: Bool { legacyVersion[1] < 3 || size > 1300 }
+
+    /// Some recordings offer every suite that OpenSSL has, as no program does of its own accord.
+    private static let mostSuites = 60
+
     /// The hellos of a folder's captures, one of each stack, in the order of the files' names.
     static func recorded(in folder: String) throws -> [HelloShape] {
         var shapes: [HelloShape] = [], seen = Set<UInt64>()
@@ -24,7 +30,7 @@ struct HelloShape {
             var capture = try Capture(path: "\(folder)/\(name)")
             while try capture.next({ frame, bytes in
                 engine.run(bytes, wireSize: frame.originalLength, at: UInt64(frame.number)) { record in
-                    guard let handshake = Handshake(record), handshake.rawLength == handshake.helloLength, handshake.fingerprint != 0, seen.insert(handshake.fingerprint).inserted else { return }
+                    guard let handshake = Handshake(record), handshake.rawLength == handshake.helloLength, handshake.fingerprint != 0, handshake.cipherCount <= mostSuites, seen.insert(handshake.fingerprint).inserted else { return }
                     let raw = record.extracting(droppingFirst: Handshake.size)
                     if let shape = HelloShape(unsafe raw.withUnsafeBytes { unsafe Array($0.prefix(handshake.rawLength)) }) { shapes.append(shape) }
                 }
