@@ -1,23 +1,45 @@
 internal import Glibc
 internal import Linux
 
+private let usage = """
+weir-bench                              each claim of speed beside its baseline (root: it makes a network namespace and loads BPF)
+weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
+weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are measured on
+
+"""
+
 /// `make bench`: each claim of speed beside its baseline, in one run, in a network namespace of its own.
 func run() {
     do {
-        try Network.makePrivate()
-    } catch {
-        print("weir-bench: needs root: it makes a network namespace and loads BPF (\(error))")
-        exit(3)
-    }
-    do {
+        let words = Array(CommandLine.arguments.dropFirst())
         var report = Report()
-        try measureProbe(&report)
-        try measureReflex(&report)
-        try measureAgent(&report)
-        try measureReplay(&report)
+        switch words.first {
+        case nil:
+            try measureReplay(&report)
+            try makeNetwork()
+            try measureProbe(&report)
+            try measureReflex(&report)
+            try measureAgent(&report)
+        case "replay":
+            try measureReplay(&report)
+        case "capture" where words.count == 4:
+            guard let kind = CaptureMaker.Kind(rawValue: words[1]), let count = Int(words[3]), count > 0 else { fallthrough }
+            let made = try makeCapture(kind, hellos: count, at: words[2])
+            return print("\(made.frames) frames, \(made.bytes) bytes")
+        default:
+            print(usage, terminator: "")
+            exit(2)
+        }
         report.show()
     } catch {
         print("weir-bench: \(error)")
         exit(1)
+    }
+}
+
+private func makeNetwork() throws {
+    do { try Network.makePrivate() } catch {
+        print("weir-bench: needs root: it makes a network namespace and loads BPF (\(error))")
+        exit(3)
     }
 }

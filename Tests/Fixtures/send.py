@@ -50,11 +50,11 @@ def tls(name=None):
     context.wrap_socket(connect(port=443), server_hostname=name).close()
 
 
-def browser():
+def browser(kind="chrome"):
     """A current browser's hello: about 1.8 KB with X25519MLKEM768 and GREASE, more than one segment."""
     from curl_cffi import CurlOpt, requests
     try:
-        requests.get("https://shop.example/", impersonate="chrome", verify=False, timeout=1,
+        requests.get("https://shop.example/", impersonate=kind, verify=False, timeout=1,
                      curl_options={CurlOpt.RESOLVE: [b"shop.example:443:" + SERVER.encode()]})
     except Exception as error:  # the server never answers the request; the hello is what counts
         print(error, file=sys.stderr)
@@ -93,7 +93,7 @@ def main(what, *rest):
         case "sink": sink(int(rest[0]))
         case "tag": tag(*rest)
         case "tls": tls(*rest)
-        case "browser": browser()
+        case "browser": browser(*rest)
         case "ssh": send(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
         case "truncated": send(hello[:100])
         case "empty-name": send(record(message(extension(0, b"\0\0"))))

@@ -91,8 +91,9 @@ struct Recording: Sendable, CustomTestStringConvertible {
         let legacyVersion: UInt16
         let extensions: [UInt16]
         var testDescription: String { "\(file) frame \(frame)" }
-        /// Each of these clients that sends supported_versions offers TLS 1.3.
-        var version: UInt16 { extensions.contains(43) ? 0x0304 : legacyVersion }
+        /// Of supported_versions, GREASE included.
+        let offered: [UInt16]
+        var version: UInt16 { offered.filter { $0 >> 8 == 3 }.max() ?? legacyVersion }
     }
 
     static let truths: [Truth] = {
@@ -102,7 +103,7 @@ struct Recording: Sendable, CustomTestStringConvertible {
         return String(decoding: bytes[..<fread(&bytes, 1, bytes.count, stream)], as: UTF8.self).split(separator: "\n").map { line in
             let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init), ja3 = fields[5].split(separator: ",", omittingEmptySubsequences: false)
             return Truth(file: fields[0], frame: Int(fields[1])!, source: fields[2].isEmpty ? fields[3] : fields[2], name: fields[4], legacyVersion: UInt16(ja3[0])!,
-                         extensions: ja3[2].split(separator: "-").map { UInt16($0)! })
+                         extensions: ja3[2].split(separator: "-").map { UInt16($0)! }, offered: fields[7].split(separator: ",").compactMap { UInt16($0.dropFirst(2), radix: 16) })
         }
     }()
 }

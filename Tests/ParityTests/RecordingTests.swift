@@ -16,7 +16,7 @@ import Wire
 
     @Test("Few recorded frames are longer than the kernel runs outside a network")
     func long() {
-        #expect(Recording.all.count == 30 && Recording.all.reduce(0) { $0 + $1.longFrames } == 0)
+        #expect(Recording.all.count == 56 && Recording.all.reduce(0) { $0 + $1.longFrames } == 0)
     }
 
     @Test("Verdicts agree with an independent dissector", arguments: Recording.truths)

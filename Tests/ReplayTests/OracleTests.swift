@@ -108,11 +108,11 @@ import Testing
                 return words.count == 3 ? Int(words[0]).map { ($0, words[1], words[2]) } : nil
             }
             for their in theirs {
-                guard let our = said.first(where: { $0.port == their.port }) else { continue }
+                let our = try #require(said.first { $0.port == their.port }, "\(name) has a hello from port \(their.port)")
                 #expect(our.ja3 == their.ja3, "\(name)")
                 #expect((names[their.port] ?? nil) ?? "" == their.name, "\(name)")
             }
-            #expect(theirs.count >= said.count, "\(name)")
+            #expect(theirs.count == said.count, "\(name)")
         }
     }
 }

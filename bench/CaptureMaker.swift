@@ -1,0 +1,115 @@
+internal import Detection
+internal import Glibc
+internal import Linux
+internal import Pcap
+internal import Probe
+internal import Wire
+
+/// Captures of any size for measuring replay: the recorded clients' hellos (Tests/Fixtures), varied into many fingerprints and given
+/// many names. The same seed gives the same bytes.
+struct CaptureMaker: ~Copyable {
+    enum Kind: String, CaseIterable {
+        /// One conversation a hello, and nothing but the hello: what a capture filter for hellos leaves.
+        case hellos
+        /// Whole conversations: TCP handshake, hello, answer, data, FIN; and as much data again on a port that is not TLS's.
+        case mixed
+    }
+
+    private var random: SplitMix64
+    private let shapes: [HelloShape]
+    private let names: [[UInt8]]
+    private let sources: [UInt32]
+    private var file: CaptureFile
+    private var ports: [UInt16] = []
+    private static let maximumSegment = 1448, stacks = 2000
+
+    /// - Parameter fixtures: the folder of recordings.
+    init(writing path: String, seed: UInt64 = 20_261_125, fixtures: String) throws {
+        let recorded = try HelloShape.recorded(in: fixtures).sorted { ($0.isRare ? 1 : 0, $0.size) < ($1.isRare ? 1 : 0, $1.size) }
+        file = try CaptureFile(path)
+        random = SplitMix64(state: seed)
+        precondition(!recorded.isEmpty, "no recordings in \(fixtures)")
+        shapes = (0..<Self.stacks).map { [random] index in
+            var own = random
+            own.state &+= UInt64(index) &* 7919
+            return recorded[index * recorded.count / Self.stacks].varied(index % (Self.stacks / recorded.count + 1), &own)
+        }
+        let words = ["shop", "api", "cdn", "mail", "static", "img", "login", "video", "news", "edge"]
+        names = (0..<50_000).map { [random] index in
+            var own = random
+            own.state &+= UInt64(index) &* 104_729
+            return Array("\(words[Int(own.below(10))])\(own.below(1000)).\(String(own.next() >> 34, radix: 36)).example".utf8)
+        }
+        sources = (0..<200_000).map { 0x0b00_0000 + $0 * 61 }
+    }
+
+    /// - Returns: frames and bytes written.
+    mutating func make(_ kind: Kind, hellos: Int) throws -> (frames: Int, bytes: Int) {
+        switch kind {
+        case .hellos: for number in 0..<hellos { try lone(number) }
+        case .mixed: try mixed(hellos)
+        }
+        try file.flush()
+        return (file.frames, file.bytes)
+    }
+
+    /// Few stacks make most of the traffic; old versions, and hellos of more than a segment, a tenth.
+    private mutating func hello() -> [UInt8] {
+        let shape = shapes[skewed(shapes.count)]
+        return shape.stream(name: random.below(50) == 0 ? nil : names[skewed(names.count)], &random)
+    }
+
+    private mutating func skewed(_ count: Int) -> Int {
+        let x = Double(random.next() >> 11) / Double(1 << 53)
+        return min(Int(Double(count) * x * x * x), count - 1)
+    }
+
+    private mutating func conversation(_ number: Int) -> Endpoints {
+        Endpoints(client: sources[Int(random.below(UInt64(sources.count)))], server: 0xc633_6402 + UInt32(number & 63), clientPort: UInt16(1024 + (number &* 31) % 64_000), serverPort: 443)
+    }
+
+    private mutating func lone(_ number: Int) throws {
+        let ends = conversation(number), stream = hello()
+        var at = 0
+        let sequence = UInt32(truncatingIfNeeded: random.next())
+        while at < stream.count {
+            let size = min(Self.maximumSegment, stream.count - at)
+            try file.append(ends, fromClient: true, sequence: sequence &+ UInt32(at), acknowledged: 1, flags: 0x18, stream[at..<(at + size)])
+            at += size
+        }
+    }
+
+    /// 64 conversations at a time, a frame of each in turn.
+    private mutating func mixed(_ count: Int) throws {
+        let bulk = (0..<4096).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        var active: [Dialogue] = [], begun = 0
+        while begun < count || !active.isEmpty {
+            while active.count < 64, begun < count {
+                var ends = conversation(begun)
+                active.append(Dialogue(ends: ends, hello: hello(), sequence: UInt32(truncatingIfNeeded: random.next())))
+                ends.serverPort = 5432
+                active.append(Dialogue(ends: ends, hello: nil, sequence: UInt32(truncatingIfNeeded: random.next())))
+                begun += 1
+            }
+            for index in active.indices { try active[index].step(&file, bulk) }
+            active.removeAll { $0.isOver }
+        }
+    }
+}
+
+struct Trouble: Error, CustomStringConvertible { let description: String }
+
+/// SplitMix64: small, and the same everywhere.
+struct SplitMix64 {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+
+    mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
+}

@@ -1,0 +1,56 @@
+internal import Glibc
+internal import Linux
+
+/// `weir replay` beside tcpdump, ndpiReader and tshark over the same captures, made here and removed again.
+func measureReplay(_ report: inout Report) throws {
+    var folder = Array("\(temporaryFolder)/weir-bench-XXXXXX".utf8CString)
+    guard unsafe mkdtemp(&folder) != nil else { throw Errno.current }
+    let path = String(decoding: folder.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer { unsafe _ = rmdir(path) }
+    for (kind, hellos) in [(CaptureMaker.Kind.hellos, 1_000_000), (.mixed, 200_000)] {
+        let file = "\(path)/\(kind).pcap"
+        defer { unsafe _ = unlink(file) }
+        let made = try makeCapture(kind, hellos: hellos, at: file)
+        try measure(&report, file, kind, frames: made.frames, megabytes: made.bytes / 1_000_000, hellos: hellos)
+    }
+}
+
+func makeCapture(_ kind: CaptureMaker.Kind, hellos: Int, at file: String) throws -> (frames: Int, bytes: Int) {
+    var maker = try CaptureMaker(writing: file, fixtures: fixtures)
+    return try maker.make(kind, hellos: hellos)
+}
+
+private var temporaryFolder: String { unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp" }
+private var fixtures: String { #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 } + "/Tests/Fixtures" }
+private var weir: String { ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir" }
+
+private func measure(_ report: inout Report, _ file: String, _ kind: CaptureMaker.Kind, frames: Int, megabytes: Int, hellos: Int) throws {
+    func run(_ turns: Int, _ words: String...) throws -> Timed {
+        guard let run = Timed.best(of: turns, words), run.code == 0 else { throw Trouble(description: "\(words[0]) failed; `make bench` needs tcpdump, tshark and libndpi-bin") }
+        return run
+    }
+    let title = "replay of \(thousands(hellos)) \(kind) (\(thousands(frames)) frames, \(megabytes) MB)"
+    // Of each the quickest of three, in turns with the others' beside it; the slow two once.
+    let floor = try run(3, "tcpdump", "-r", file, "-w", "/dev/null")
+    let summary = try run(3, weir, "replay", "--summary-only", file)
+    let json = try run(3, weir, "replay", "--format", "json", file)
+    let deep = try run(1, "ndpiReader", "-q", "-i", file)
+    let shark = try run(1, "tshark", "-r", file, "-Y", "tls.handshake.type==1", "-T", "fields", "-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.ja3")
+    func perSecond(_ count: Int, _ run: Timed) -> Double { Double(count) * 1e9 / Double(run.wallNanoseconds) }
+    func times(_ left: Timed, _ right: Timed) -> Double { Double(right.wallNanoseconds) / Double(left.wallNanoseconds) }
+    func memory(_ run: Timed) -> String { "\(run.maximumResidentKilobytes / 1024) MB" }
+    report.add("\(title): summary only", "\(millions(perSecond(frames, summary))) frames/s", baseline: "tcpdump -w /dev/null \(millions(perSecond(frames, floor)))",
+               goal: "a third of it: \(rounded(times(summary, floor)))", isMet: times(summary, floor) * 3 >= 1)
+    report.add("the same in hellos", "\(thousands(Int(perSecond(hellos, summary))))/s, \(memory(summary))", baseline: "ndpiReader -q \(thousands(Int(perSecond(hellos, deep)))), \(memory(deep))",
+               goal: "40 times: \(rounded(times(summary, deep)))", isMet: times(summary, deep) >= 40)
+    report.add("a JSON line for each, JA3 and JA4 in it", "\(thousands(Int(perSecond(hellos, json))))/s, \(memory(json))", baseline: "tshark \(thousands(Int(perSecond(hellos, shark)))), \(memory(shark))",
+               goal: "15 times ndpiReader: \(rounded(times(json, deep)))", isMet: times(json, deep) >= 15)
+    let most = max(summary.maximumResidentKilobytes, json.maximumResidentKilobytes) / 1024
+    report.add("resident memory of it", "\(most) MB", baseline: "file \(megabytes) MB", goal: "under 64 MB", isMet: most < 64)
+}
+
+private func millions(_ value: Double) -> String { "\(Double(Int(value / 10_000)) / 100) M" }
+private func rounded(_ value: Double) -> String { value < 10 ? "\(Double(Int(value * 100)) / 100)" : "\(Int(value))" }
+private func thousands(_ value: Int) -> String {
+    value < 1000 ? "\(value)" : "\(thousands(value / 1000)),\(String(value % 1000 + 1000).dropFirst())"
+}
