@@ -72,10 +72,16 @@ struct ReplaySummary {
 
     mutating func note(_ item: ReplayedHandshake) {
         let handshake = item.handshake
-        if handshake.kind == .hello { handshakes += 1 } else { flows += 1 }
-        if handshake.completeness == .reassembled { reassembled += 1 }
-        if handshake.completeness == .incomplete { incomplete[handshake.incompleteReason, default: 0] += 1 }
-        if handshake.proof == .unproven { unproven += 1 }
+        switch handshake.kind {
+        case .hello: handshakes += 1
+        case .flow: flows += 1
+        }
+        switch handshake.completeness {
+        case .complete: break
+        case .reassembled: reassembled += 1
+        case .incomplete: incomplete[handshake.incompleteReason, default: 0] += 1
+        }
+        if case .unproven = handshake.proof { unproven += 1 }
         guard !item.anomalies.isEmpty else { return }
         anomalous += 1
         for anomaly in item.anomalies.list { anomalies[anomaly, default: 0] += 1 }
