@@ -28,6 +28,8 @@ struct weir_table {
 	size_t stride;
 	struct bucket *buckets;
 	__u8 *nodes;
+	int (*is_loss)(const void *value);
+	__u64 losses;
 };
 
 /* The kernel's maps take BPF_ANY and BPF_NOEXIST by these numbers. */
@@ -256,6 +258,8 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	if (t->free == NONE && t->fresh == t->capacity) {
 		if (t->kind != WEIR_TABLE_LRU)
 			return -1;
+		if (t->is_loss && t->is_loss(value_at(t, t->oldest)))
+			t->losses++;
 		take_out(t, t->oldest);
 	}
 	if (t->free != NONE) {
@@ -277,12 +281,23 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	return 0;
 }
 
+void weir_table_mourn(struct weir_table *t, int (*is_loss)(const void *value))
+{
+	t->is_loss = is_loss;
+}
+
+__u64 weir_table_losses(const struct weir_table *t)
+{
+	return t->losses;
+}
+
 void weir_table_clear(struct weir_table *t)
 {
 	for (__u32 i = t->oldest; i != NONE; i = node_at(t, i)->newer)
 		t->buckets[node_at(t, i)->hash & t->mask].first = NONE;
 	t->oldest = t->newest = t->free = NONE;
 	t->fresh = 0;
+	t->losses = 0;
 }
 
 void weir_table_each(struct weir_table *t, void (*each)(void *context, const void *key, void *value), void *context)

@@ -74,6 +74,7 @@ final class Replay {
         }
         if let failure { throw failure }
         summary.counters = engine.counters
+        summary.pushedOut = engine.pushedOut
         summary.withoutWorkload = controller.counts.unknownWorkload
         summary.spent = spent()
         try output.end(summary)
