@@ -61,6 +61,8 @@ let package = Package(
         library("CMicrohttpd"),
         library("CPcap"),
         system("Crypto", ["CCrypto"]),
+        library("CGRPC"),
+        library("CCurl"),
 
         // Core
         core("Detection", ["Wire"]),
@@ -80,6 +82,10 @@ let package = Package(
         adapter("Fingerprints", ["Detection", "Crypto", "Wire"]),
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
+        adapter("GRPC", ["CGRPC"]),
+        adapter("Envoy", ["GRPC", "Wire"]),
+        adapter("KEDA", ["GRPC"]),
+        adapter("Kubernetes", ["CCurl", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
@@ -87,7 +93,7 @@ let package = Package(
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Wire"]),
-        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log"]),
+        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
 
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
@@ -107,6 +113,10 @@ let package = Package(
         tests("KafkaTests", ["Kafka", "Messages"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir-controller"]),
+        tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
+        tests("ManifestTests", ["Linux", "weir", "weir-agent", "weir-controller"], exclude: ["check.py"]),
+        tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
+        tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
         tests("SpellingTests", ["Spelling"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),

@@ -95,6 +95,27 @@ import Wire
         #expect(agent.displacedSources >= 20_000 - 2048 && agent.displacedSources < 20_000)
     }
 
+    @Test("A kubelet that probes without a name every second for five minutes is never limited, and no event of it could scale anything")
+    func kubelet() {
+        var agent = agent()
+        agent.allowed = AllowList([Prefix("10.244.0.0/24")!, Prefix("2001:db8:5::/64")!])
+        for second in 0..<300 {
+            for (address, outcome) in [("10.244.0.1", Outcome.observed), ("2001:db8:5::1", .passed)] {
+                var probe = hello(Address(address)!)
+                probe.anomalies = AnomalySet(.missingSNI)
+                probe.outcome = outcome
+                let order = agent.consider(probe, found: [], at: time(Double(second)))
+                #expect(order.publish == nil && order.limit == nil)
+            }
+            #expect(agent.tick(at: time(Double(second))).isEmpty)
+        }
+        #expect(agent.statistics.events == 0 && agent.statistics.anomalous == 0)
+        // Its neighbour in the next block is nobody special.
+        var other = hello(Address("10.244.1.1")!)
+        other.anomalies = AnomalySet(.missingSNI)
+        #expect(agent.consider(other, found: [], at: time(301)).publish != nil)
+    }
+
     @Test("A denied fingerprint that only user space knows yet is limited here, and told")
     func denied() throws {
         var policy = enforcing

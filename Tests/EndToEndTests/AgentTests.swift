@@ -113,6 +113,19 @@ struct AgentTests {
         }
     }
 
+    @Test("Who probes the node's pods from the node, as kubelets do, is never limited and never counted; neither are pods, when the policy says so")
+    func kubelet() throws {
+        try play("kubelet") { seen throws(JSONError) in
+            #expect(try seen.integer("probes") == 40)
+            #expect(try seen.integer("events") == 0)
+            #expect(try seen.integer("limits") == 0)
+            #expect(try seen.integer("pods") == 12)
+            #expect(try seen.integer("allowed") == 12)
+            #expect(try seen.integer("events_after") == 0)
+            #expect(try seen.boolean("balance"))
+        }
+    }
+
     @Test("A connection that is older than the agent is proven by its socket, in either family")
     func older() throws {
         try play("older") { seen throws(JSONError) in

@@ -352,6 +352,32 @@ def drop():
     return {"most": most_in_a_second(got["spans"]), "succeeded": len(got["spans"]), "errors": got["errors"], "hellos": hellos.get(CLIENT, 0), "counters": status["counters"], "balance": status["balance"]}
 
 
+def kubelet():
+    """The node itself probes a pod without a name, over a watched interface; and somebody of the pods' network, once that is allowed."""
+    client = stage()
+    ready = f"{HOME.name}/pod-ready"
+    code = (f"import socket, ssl, threading\n"
+            f"context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain('{HOME.name}/cert.pem', '{HOME.name}/key.pem')\n"
+            f"server = socket.create_server(({CLIENT!r}, {PORT}), backlog=64); open({ready!r}, 'w').close()\n"
+            f"def answer(s):\n"
+            f"    try: context.wrap_socket(s, server_side=True).close()\n"
+            f"    except OSError: pass\n"
+            f"while True: threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()\n")
+    processes.append(subprocess.Popen([*client.enter, sys.executable, "-c", code]))
+    wait("the pod", lambda: os.path.exists(ready))
+    agent = Agent("--interface", "inner", "--policy", policy())
+    probe = subprocess.run([sys.executable, "-c", HANDSHAKES + f"once([{SERVER!r}], 40, None, {CLIENT!r}, 5.0)"], stdout=subprocess.PIPE, timeout=60)
+    probes = json.loads(probe.stdout)[SERVER]
+    status = agent.settled(40)
+    before = {"events": status["events"], "limits": status["counters"]["limits_by_reflex"]}
+    # The client stands for a pod: its network is reached by this interface and no gateway.
+    policy(extra="  allow: {pods: true}\n")
+    wait("the policy", lambda: agent.metric("weir_agent_policy_reloads_total") >= 1)
+    got = client.handshakes([CLIENT], 12)[CLIENT]
+    after = agent.settled(52)
+    return {"probes": len(probes["spans"]), "errors": probes["errors"], **before, "pods": len(got["spans"]), "allowed": after["counters"]["handshakes_allowed"], "events_after": after["events"], "balance": after["balance"]}
+
+
 def older():
     """Connections that stood before the agent came: their handshakes were not seen, their sockets are there."""
     client = stage()

@@ -14,7 +14,7 @@ final class ControllerProcess {
         write(configuration, broker.properties)
         port = Place.freePort()
         process = try Process(
-            ["\(Place.programs)/weir-controller", "--kafka", broker.bootstrap, "--kafka-config", configuration, "--policy", policy, "--listen", "127.0.0.1:\(port)"] + arguments, log: log)
+            ["\(Place.programs)/weir-controller", "--kafka", broker.bootstrap, "--kafka-config", configuration, "--policy", policy, "--listen", "127.0.0.1:\(port)", "--grpc", "127.0.0.1:0"] + arguments, log: log)
     }
 
     /// The body of a page, by way of a client that is not ours; `nil` when it does not answer 200.

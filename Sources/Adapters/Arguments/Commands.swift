@@ -42,6 +42,15 @@ extension Option {
         Option("speed", .choice(["1", "max"]), "with --kafka: in the capture's own time, or as fast as it goes", standard: "max"),
     ]
 
+    fileprivate static let controller = [
+        Option("grpc", .endpoint, "where Envoy (ADS, ECDS, RLS) and KEDA (external scaler) ask", standard: "127.0.0.1:9742"),
+        Option("external-metrics", .endpoint, "where an HPA's external metrics answer (external.metrics.k8s.io), over the TLS that is given"),
+        Option(flag: "kubernetes", "in a pod: patch the Deployments' scale, and never limit what the API server calls nodes and their pods"),
+        Option("tls-cert", .file, "serve gRPC and external metrics over TLS with this certificate chain (PEM)"),
+        Option("tls-key", .file, "and this private key (PEM)"),
+        Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),
+    ]
+
     fileprivate static let limitsAdd = [
         Option("per-second", .number(1...255), "what is admitted in any second", standard: "3"),
         Option("for", .duration(long), "when it ends by itself", standard: "10m"),
@@ -105,7 +114,8 @@ extension Command {
     ])
 
     package static let controller = Command("weir-controller", "spread limits to every node, and ask for instances",
-                                            options: Option.common(listen: "127.0.0.1:9741"), examples: [
+                                            options: Option.controller + Option.common(listen: "127.0.0.1:9741"), examples: [
         ("weir-controller --policy policy.yaml --kafka broker:9092", "decide, and tell Kafka"),
+        ("weir-controller ... --grpc 0.0.0.0:9742 --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt", "and Envoys, and KEDA, with certificates"),
     ])
 }

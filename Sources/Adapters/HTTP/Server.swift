@@ -2,7 +2,7 @@ internal import CMicrohttpd
 
 /// An HTTP server without a thread: its descriptor nests in the caller's epoll, and nothing happens outside `run()`.
 ///
-/// GET and HEAD only, no request body, no TLS: it shows metrics and health to those who may reach its port.
+/// GET and HEAD only, no request body: it shows metrics and health to those who may reach its port, and over TLS what the API server's aggregator asks.
 @safe package struct Server: ~Copyable {
     /// Readable when there is something to do. Level-triggered, of the caller to watch, not to close.
     package let descriptor: CInt
@@ -17,13 +17,22 @@ internal import CMicrohttpd
     /// `host` is an address without brackets, or a name. `option` is what the person wrote it in, for errors.
     package init(host: String, port: UInt16, option: String = "--listen", bounds: Bounds = Bounds(),
                  handler: @escaping (_ path: String) -> Response) throws(HTTPError) {
+        try self.init(host: host, port: port, option: option, bounds: bounds, tls: nil) { handler($0.path) }
+    }
+
+    /// - Parameter tls: `nil` for plain text.
+    package init(host: String, port: UInt16, option: String, bounds: Bounds = Bounds(), tls: TLS?, requests handler: @escaping (Request) -> Response) throws(HTTPError) {
         let listener = try Listener(host: host, port: port, option: option)
         let context = unsafe Unmanaged.passRetained(Context(handler))
-        guard let daemon = unsafe weir_http_start(
-            listener.descriptor, answer, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection
-        ) else {
+        let started = if let tls {
+            unsafe weir_http_start_tls(listener.descriptor, answer, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection,
+                                       tls.certificateChain, tls.privateKey, tls.clientAuthority)
+        } else {
+            unsafe weir_http_start(listener.descriptor, answer, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection)
+        }
+        guard let daemon = unsafe started else {
             unsafe context.release()
-            throw HTTPError(description: "\(option): the server does not start")
+            throw HTTPError(description: tls == nil ? "\(option): the server does not start" : "\(option): the server does not start; can the certificate and the key be used?")
         }
         connectionLimit = UInt32(bounds.connections)
         self.port = listener.port
@@ -62,6 +71,33 @@ internal import CMicrohttpd
     }
 }
 
+/// PEM texts. With an authority a client may show who it is.
+package struct TLS: Sendable {
+    package var certificateChain: String
+    package var privateKey: String
+    package var clientAuthority: String?
+
+    package init(certificateChain: String, privateKey: String, clientAuthority: String?) {
+        self.certificateChain = certificateChain
+        self.privateKey = privateKey
+        self.clientAuthority = clientAuthority
+    }
+}
+
+/// What is asked for; held only while it is answered.
+@safe package struct Request {
+    package let path: String
+    fileprivate let connection: OpaquePointer?
+
+    /// A parameter of the query, decoded.
+    package func query(_ name: String) -> String? {
+        unsafe weir_http_query(connection, name).map { unsafe String(cString: $0) }
+    }
+
+    /// The client has shown a certificate of the authority.
+    package var isVerified: Bool { unsafe weir_http_verified(connection) == 1 }
+}
+
 package struct Response: Sendable {
     package var status: Int
     package var contentType: String
@@ -84,8 +120,8 @@ package struct HTTPError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 final class Context {
-    let handler: (String) -> Response
-    init(_ handler: @escaping (String) -> Response) { self.handler = handler }
+    let handler: (Request) -> Response
+    init(_ handler: @escaping (Request) -> Response) { self.handler = handler }
 }
 
 // At file scope, so that no actor's isolation travels into C with it.
@@ -106,7 +142,7 @@ private func answer(
     }
     // The context lives until the daemon is stopped, and only a running daemon calls back.
     let handler = unsafe Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().handler
-    return unsafe queue(handler(String(cString: url)), on: connection, allow: false)
+    return unsafe queue(handler(Request(path: String(cString: url), connection: connection)), on: connection, allow: false)
 }
 
 private func queue(_ response: Response, on connection: OpaquePointer?, allow: Bool) -> MHD_Result {

@@ -27,6 +27,8 @@ package struct Agent: Sendable {
 
     package private(set) var policy: Policy
     package private(set) var statistics = Statistics()
+    /// Whom nothing is held against, in either direction: the kernel's list, which it heeds on the way in alone.
+    package var allowed = AllowList()
     private let node: String
     private let bootID: String
     private var masks: Masks
@@ -90,7 +92,7 @@ package struct Agent: Sendable {
             statistics.unproven += 1
             return order
         }
-        guard handshake.outcome != .allowed else { return order }
+        guard handshake.outcome != .allowed, !allowed.contains(handshake.source) else { return order }
         statistics.anomalous += 1
         guard let slot = sources.slot(of: prefix) else {
             statistics.untracked += 1

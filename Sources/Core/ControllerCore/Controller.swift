@@ -55,6 +55,8 @@ package struct Controller: Sendable {
 
     package var policy: Policy { didSet { windows.window = policy.scaleOut.window.wholeNanoseconds } }
     package private(set) var counts = Counts()
+    /// Blocks that are never limited, besides the policy's: a cluster's nodes and their pods.
+    package var protected: Set<Prefix> = []
     private var windows: SourceWindows
     private var limits: LimitBook
     private var scales = ScaleBook()
@@ -116,7 +118,7 @@ package struct Controller: Sendable {
 
         var outputs: [Output] = []
         if policy.mode == .enforce, event.action != .none || event.anomalies.contains(.fingerprintSwarm), let wanted = event.limit {
-            switch limits.consider(event, wanted, at: time, from: position, eventsInWindow: count, under: policy) {
+            switch limits.consider(event, wanted, at: time, from: position, eventsInWindow: count, under: policy, protecting: protected) {
             case .set(let limit): counts.limitsSet += 1; outputs.append(.limit(limit))
             case .renew(let limit): counts.limitsRenewed += 1; outputs.append(.limit(limit))
             case .stands: break
@@ -194,6 +196,7 @@ package struct Controller: Sendable {
     package var trimmedEvents: Int { windows.trimmed }
     package var limitCount: Int { limits.count }
     package func activeLimits(at now: Instant) -> Int { limits.active(at: now) }
+    package func standingLimit(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? { limits.standing(key, at: now) }
     package func eventsInWindow(of source: Prefix, at now: Instant) -> Int { windows.count(of: source, at: now) }
 
     /// How many replicas are wanted now, by each workload with a decision in force.

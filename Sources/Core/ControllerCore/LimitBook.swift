@@ -28,6 +28,7 @@ struct LimitBook {
         var step: Int
         var generation: Int
         var isOperators: Bool
+        var perSecond: Int
         var isReleased = false
         /// The event that caused it, which no replay of the log may answer a second time.
         var trigger: LogPosition?
@@ -37,8 +38,9 @@ struct LimitBook {
 
     var count: Int { entries.count }
 
-    mutating func consider(_ event: ThrottleEvent, _ wanted: ThrottleEvent.Limit, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy) -> Verdict {
-        guard !policy.allow.cidrs.contains(where: { $0.contains(event.sourcePrefix) || event.sourcePrefix.contains($0) }) else { return .allowed }
+    mutating func consider(_ event: ThrottleEvent, _ wanted: ThrottleEvent.Limit, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy, protecting nodes: Set<Prefix> = []) -> Verdict {
+        func covers(_ block: Prefix) -> Bool { block.contains(event.sourcePrefix) || event.sourcePrefix.contains(block) }
+        guard !policy.allow.cidrs.contains(where: covers), !nodes.contains(where: covers) else { return .allowed }
         let key = Limit.Key(prefix: event.sourcePrefix, limitClass: wanted.limitClass)
         let entry = entries[key]
         var step = 0, isActive = false
@@ -63,7 +65,7 @@ struct LimitBook {
         limit.step = step
         limit.eventsInWindow = eventsInWindow
         limit.eventIDs = [event.id]
-        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, trigger: position)
+        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: wanted.perSecond, trigger: position)
         return isActive ? .renew(limit) : .set(limit)
     }
 
@@ -75,7 +77,7 @@ struct LimitBook {
             if entry.generation > limit.generation { return }
         }
         guard entries[limit.key] != nil || entries.count < capacity else { return }
-        entries[limit.key] = Entry(until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, trigger: position)
+        entries[limit.key] = Entry(until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond, trigger: position)
     }
 
     /// Takes over a tombstone. One of a limit in force is an operator's, and holds until that limit would have ended.
@@ -102,6 +104,12 @@ struct LimitBook {
             forgotten[key, default: 0] += 1
         }
         return keys
+    }
+
+    /// What holds for a key now; `nil` when nothing does.
+    func standing(_ key: Limit.Key, at time: Instant) -> (perSecond: Int, until: Instant)? {
+        guard let entry = entries[key], !entry.isReleased, time < entry.until else { return nil }
+        return (entry.perSecond, entry.until)
     }
 
     func active(at time: Instant) -> Int { entries.values.reduce(0) { $0 + (time < $1.until && !$1.isReleased ? 1 : 0) } }

@@ -43,7 +43,7 @@ extension Node {
         }
         do throws(JSONError) {
             let limit = try record.withValue { bytes in Result { () throws(JSONError) in try limits.reader.limit(bytes) } }.get()
-            switch cluster.apply(limit, allowed: allowed(policy), at: now) {
+            switch cluster.apply(limit, allowed: Array(knownAllowed.prefixes), at: now) {
             case .success(let change): apply(change)
             case .failure: refusedLimits += 1
             }
@@ -83,17 +83,25 @@ extension Node {
         probe.eachLimit { key, entry in if entry.untilNanoseconds &+ 1_000_000_000 < now { probe.release(key) } }
     }
 
-    /// What is never limited here: the policy's blocks, and the node's own addresses.
-    func allowed(_ policy: Policy) -> [Prefix] {
-        policy.allow.cidrs + (policy.allow.nodes ? Interfaces.addresses.map { Prefix($0, length: 128) } : [])
+    /// What is never limited here: the policy's blocks; the node's own addresses, from which kubelets probe their pods; its pods' networks.
+    private func allowed(_ policy: Policy) -> AllowList {
+        var prefixes = policy.allow.cidrs
+        if policy.allow.nodes || policy.allow.kubelet { prefixes += Interfaces.addresses.map { Prefix($0, length: 128) } }
+        if policy.allow.pods { prefixes += Interfaces.attachedNetworks }
+        return AllowList(prefixes)
     }
 
-    func setAllowed(_ policy: Policy, before: Policy?) {
-        let wanted = Set(allowed(policy))
-        if let before { for prefix in Set(allowed(before)).subtracting(wanted) { probe.disallow(prefix) } }
-        for prefix in wanted where !probe.allow(prefix) {
+    /// Brings the kernel's list up to date: a policy may have changed, and a node gets addresses and pods as it lives.
+    func setAllowed(_ policy: Policy) {
+        let next = allowed(policy)
+        guard next != knownAllowed else { return }
+        let before = knownAllowed.prefixes, wanted = next.prefixes
+        for prefix in before.subtracting(wanted) { probe.disallow(prefix) }
+        for prefix in wanted.subtracting(before) where !probe.allow(prefix) {
             log.write(.warning, "the allow-list is full", [("prefix", prefix.description)])
         }
+        knownAllowed = next
+        if isAttached { agent.allowed = next }
     }
 
     /// The new policy whole, or the old one still.
@@ -107,7 +115,7 @@ extension Node {
             let next = try Settings.load(path, settings.mode)
             guard next != policy else { return }
             generation += 1
-            setAllowed(next, before: policy)
+            setAllowed(next)
             probe.use(KernelPolicy(next, generation: generation, lengths: cluster.lengths.sorted()))
             if next.mode != policy.mode {
                 do throws(ProbeError) { try watch.enforce(next.mode == .enforce, probe) } catch { log.write(.error, "\(error)") }

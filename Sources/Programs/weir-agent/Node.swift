@@ -47,6 +47,8 @@ final class Node {
     var isAttached = false
     /// Prefix lengths that the kernel looks for because the limits topic has them.
     var knownLengths: Set<UInt8> = []
+    /// What the kernel's allow-list holds.
+    var knownAllowed = AllowList()
     private var poller: Poller
     /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
     private(set) var offset: Int64 = 0
@@ -63,11 +65,11 @@ final class Node {
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)
-        setAllowed(policy, before: nil)
+        setAllowed(policy)
         try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
         isAttached = true
         sayAttached()
-        _ = agent
+        agent.allowed = knownAllowed
         try probe.loadTheRest()
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
@@ -229,6 +231,7 @@ final class Node {
         }
         if ticks % 100 == 0 {
             agent.forget(at: now)
+            setAllowed(policy)
             removeEndedLimits()
         }
     }

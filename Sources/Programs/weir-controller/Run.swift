@@ -1,5 +1,8 @@
 internal import Arguments
 internal import Detection
+internal import GRPC
+internal import HTTP
+internal import Kubernetes
 internal import Glibc
 internal import Kafka
 internal import Linux
@@ -22,10 +25,13 @@ func run() {
         let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
         let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
         let kafka = try kafkaConfiguration(arguments)
-        let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, log: log)
+        let grpc = arguments.endpoint("grpc")!
+        let peers = try Peers("\(grpc.host):\(grpc.port)", credentials: credentials(arguments), log: log)
+        let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, peers: peers, autoscalers: try autoscalers(arguments, log), log: log)
         log.write(.info, "started", [
             ("version", version), ("kafka", kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.current.name), ("policy.version", policy.current.version),
             ("mode", policy.current.mode.rawValue), ("listen", "\(arguments.endpoint("listen")!.host):\(service.port)"),
+            ("grpc", "\(grpc.host):\(peers.port)"),
         ])
         service.run(until: signals)
     } catch let error as Refusal { refuse(error.description, code: error.code) } catch { refuse("weir-controller: \(error)", code: 2) }
@@ -44,6 +50,34 @@ private func kafkaConfiguration(_ arguments: Arguments) throws -> KafkaConfigura
         throw Refusal(description: "weir-controller: no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config", code: 2)
     }
     return kafka
+}
+
+private func autoscalers(_ arguments: Arguments, _ log: Log) throws -> Autoscalers {
+    var tls: TLS?
+    func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+    if case .tls(let chain, let key, let authority) = try credentials(arguments) {
+        tls = TLS(certificateChain: text(chain), privateKey: text(key), clientAuthority: authority.map(text))
+    }
+    do {
+        return try Autoscalers(metrics: arguments.endpoint("external-metrics"), tls: tls, patches: arguments.has("kubernetes"), log: log)
+    } catch let error as ClusterError { throw Refusal(description: "weir-controller: \(error)", code: 3) }
+}
+
+/// TLS when both files are given, plain text when neither is.
+private func credentials(_ arguments: Arguments) throws -> Credentials {
+    func read(_ option: String) throws -> [UInt8]? {
+        guard let path = arguments.text(option) else { return nil }
+        guard let text = File.read(path, limit: 1 << 20), text.contains("-----BEGIN") else {
+            throw Refusal(description: "weir-controller: --\(option) \(path): cannot be read, or is no PEM file", code: 2)
+        }
+        return Array(text.utf8)
+    }
+    let chain = try read("tls-cert"), key = try read("tls-key"), authority = try read("tls-client-ca")
+    switch (chain, key) {
+    case (let chain?, let key?): return .tls(certificateChain: chain, privateKey: key, clientAuthority: authority)
+    case (nil, nil) where authority == nil: return .insecure
+    default: throw Refusal(description: "weir-controller: --tls-cert and --tls-key go together, and --tls-client-ca with them", code: 2)
+    }
 }
 
 private func refuse(_ message: String, code: CInt) -> Never {

@@ -20,6 +20,8 @@ extension Service {
                 guard follower.isCaughtUp else { return }
                 try consumer.subscribe([Topic.events.name])
                 phase = .joined
+                peers.load()
+                tellWanted()
                 log.write(.info, "limits and decisions read", [("limits", "\(controller.limitCount)"), ("workloads", "\(controller.wantedReplicas(at: now).count)")])
             case .assigned(let partitions):
                 try begin(partitions)

@@ -82,14 +82,17 @@ extension Service {
                 guard !record.isTombstone else { return }
                 let decision = try record.withValue { value throws(JSONError) in try reader.scaleDecision(value) }
                 controller.apply(decision, id: id, at: record.header("ce_time").flatMap { Instant(rfc3339: $0) })
+                tellWanted()
             } else if record.isTombstone {
                 guard let key = Limit.Key(record.key) else { throw JSONError("key", .wrongValue(wanted: "prefix|class")) }
                 controller.release(key, at: time)
+                peers.limit(key, controller.standingLimit(key, at: now))
             } else {
                 let limit = try record.withValue { value throws(JSONError) in try reader.limit(value) }
                 // Compaction goes by the key, so a limit under another one's key would undo that.
                 guard record.key == limit.key.description else { throw JSONError("key", .wrongValue(wanted: "'\(limit.key)'")) }
                 controller.apply(limit, id: id, at: time)
+                peers.limit(limit.key, controller.standingLimit(limit.key, at: now))
             }
         } catch { malformed(record, "\(error)") }
     }

@@ -5,6 +5,7 @@ internal import Glibc
 internal import HTTP
 internal import JSON
 internal import Kafka
+internal import Kubernetes
 internal import Linux
 internal import Log
 internal import Messages
@@ -12,8 +13,8 @@ internal import PolicyFile
 internal import Wire
 
 /// The controller's loop: events in, answers out, on one thread, so that what the core says is a function of the order in the log and
-/// nothing has to be locked. All that it waits for has a descriptor. (Peers that are slow by nature come with tasks of their own, and will
-/// be handed snapshots; they never touch this state.)
+/// nothing has to be locked. All that it waits for has a descriptor. (Peers that are slow by nature have a thread of their own and are told what
+/// the topics say; they never touch this state.)
 ///
 /// A life goes: read the limits and decisions topics to their ends; join the group; for the partitions given, find the place to read from;
 /// answer. See `Controller` for why that order loses and doubles nothing.
@@ -39,14 +40,18 @@ final class Service {
     let consumer: KafkaConsumer
     let telemetry: Telemetry
     let broker: BrokerState
+    let peers: Peers
+    let autoscalers: Autoscalers
     private let server: Server
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
     var port: UInt16 { server.port }
 
-    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, log: Log) throws {
+    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, peers: Peers, autoscalers: Autoscalers, log: Log) throws {
         self.log = log
         self.policy = policy
+        self.peers = peers
+        self.autoscalers = autoscalers
         controller = Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max))
         let telemetry = Telemetry()
         self.telemetry = telemetry
@@ -71,8 +76,10 @@ final class Service {
             }
             isBusy = outbox.drain(delivered: { ledger.delivered($0) }, notice: hear)
             isBusy = follow() || isBusy
+            peers.tell()
             isBusy = consume() || isBusy
             server.run()
+            autoscalers.run()
             if Clock.monotonic >= nextTick {
                 nextTick = Clock.monotonic + 500_000_000
                 tick()
@@ -81,8 +88,8 @@ final class Service {
     }
 
     private func wait(_ signals: CInt, milliseconds: Int) {
-        let timeout = min(milliseconds, server.timeoutMilliseconds ?? milliseconds)
-        var polls = [signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let timeout = min(milliseconds, server.timeoutMilliseconds ?? milliseconds, autoscalers.timeoutMilliseconds ?? milliseconds)
+        var polls = [signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor, autoscalers.descriptor ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         // With enough waiting to be delivered the events wait too; their descriptor would only spin.
         if !outbox.isComfortable { polls[3].fd = -1 }
         unsafe poll(&polls, nfds_t(polls.count), CInt(clamping: timeout))
@@ -91,9 +98,11 @@ final class Service {
     private func tick() {
         if policy.hasChanged() { reload() }
         outbox.retry()
+        if let nodes = autoscalers.deployments?.nodes, nodes != controller.protected { controller.protected = nodes }
         let passing = controller.tick(at: now, partitions: ledger.assigned)
         for workload in passing.ended { log.write(.info, "scale decision over", [("workload", workload)]) }
         for output in passing.outputs { _ = outbox.put(output, from: nil, at: now) }
+        tellWanted()
         advance()
         commit()
         telemetry.limitLog.flush(log)
@@ -108,6 +117,14 @@ final class Service {
             telemetry.policyRefused += 1
             log.write(.error, "policy refused, the running one stays: \(error)", [("policy.version", policy.current.version)])
         }
+    }
+
+    /// What KEDA is told; decisions end by themselves, and the policy may name other workloads.
+    func tellWanted() {
+        // Who observes says what it would have decided, and nobody is scaled by it.
+        let targets = controller.policy.scaleOut.targets, replicas = controller.policy.mode == .enforce ? controller.wantedReplicas(at: now) : [:]
+        peers.want(replicas, targets)
+        autoscalers.want(replicas, targets, isActing: ledger.assigned.contains(0))
     }
 
     /// What any Kafka handle may say.

@@ -45,6 +45,10 @@ final class Telemetry {
     }
     private lazy var policy = metrics.gauge("weir_controller_policy_info", "The policy in force, as labels.", labels: [("version", "")])
 
+    private lazy var peers = PeerMetrics(metrics)
+
+    func set(_ counts: Peers.Counts) { peers.set(counts) }
+
     func set(_ counts: Controller.Counts) {
         for (counter, count) in events + answers { metrics.set(counter, to: UInt64(count(counts))) }
     }
@@ -73,6 +77,7 @@ final class Telemetry {
 extension Service {
     func measure() {
         telemetry.set(controller.counts)
+        telemetry.set(peers.counts)
         telemetry.set(
             failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused],
             gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, ledger.assigned.count, broker.isUp ? 1 : 0],

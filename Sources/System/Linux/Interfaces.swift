@@ -73,6 +73,29 @@ package enum Interfaces {
         return found
     }
 
+    /// Networks that this namespace reaches directly by an interface that no default route leaves by: a node's pods, behind their bridge or one by one.
+    package static var attachedNetworks: [Prefix] {
+        let outer = Set(ofDefaultRoutes.map(\.name)), up: UInt32 = 1, gateway: UInt32 = 2
+        var found: [Prefix] = []
+        for line in lines("/proc/net/route").dropFirst() {
+            let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
+            guard fields.count > 7, !outer.contains(String(fields[0])), let flags = UInt32(fields[3], radix: 16), flags & up != 0, flags & gateway == 0,
+                  let network = UInt32(fields[1], radix: 16), let mask = UInt32(fields[7], radix: 16), mask != 0 else { continue }
+            // As they lie in memory: the kernel prints network order as a number of this machine.
+            found.append(Prefix(Address(ipv4: network.byteSwapped), length: 96 + mask.nonzeroBitCount))
+        }
+        for line in lines("/proc/net/ipv6_route") {
+            let fields = line.split(separator: " ")
+            guard fields.count == 10, fields[9] != "lo", !outer.contains(String(fields[9])), let length = UInt8(fields[1], radix: 16), length > 0, length <= 128,
+                  let flags = UInt32(fields[8], radix: 16), flags & up != 0, flags & gateway == 0,
+                  let high = UInt64(fields[0].prefix(16), radix: 16), let low = UInt64(fields[0].suffix(16), radix: 16) else { continue }
+            // Link-local and multicast are no pods.
+            guard high >> 48 != 0xff00, high >> 54 != 0x3fa else { continue }
+            found.append(Prefix(Address(high: high, low: low), length: Int(length)))
+        }
+        return found
+    }
+
     private static func lines(_ path: String) -> [Substring] {
         (File.read(path, limit: 1 << 20) ?? "").split(separator: "\n")
     }

@@ -68,7 +68,7 @@ final class Loop {
         let patterns = isDemonstration ? [Stage.interface] : arguments.texts("interface")
         let folder = ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
         agent = try started("weir-agent", ["\(folder)/weir-agent", "--listen", "127.0.0.1:\(agentPort)"] + common + patterns.flatMap { ["--interface", $0] }, output: true, errorsToo: true)
-        controller = try started("weir-controller", ["\(folder)/weir-controller", "--listen", "127.0.0.1:\(controllerPort)"] + common, output: true, errorsToo: true)
+        controller = try started("weir-controller", ["\(folder)/weir-controller", "--listen", "127.0.0.1:\(controllerPort)", "--grpc", "127.0.0.1:0"] + common, output: true, errorsToo: true)
         do { news = try News(KafkaConfiguration(bootstrap: bootstrap)) } catch { throw Ending.cannot("Kafka: \(error)") }
         try Self.waitUntilReady(&agent, port: agentPort)
         try Self.waitUntilReady(&controller, port: controllerPort)

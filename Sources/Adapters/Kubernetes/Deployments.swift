@@ -1,0 +1,214 @@
+internal import Glibc
+internal import JSON
+internal import Synchronization
+package import Wire
+
+/// Brings Deployments to the number of replicas that is wanted, by their scale subresource, on a thread of its own: an API server may be slow.
+///
+/// Out only: a number that is already higher stays, since under attack nobody is to be scaled in. When the decision is over, back to what it was before,
+/// unless somebody else has changed the number meanwhile. An HPA would revert it; so this is for Deployments that have none.
+package final class Deployments: Sendable {
+    package enum News: Sendable {
+        case scaled(workload: String, from: Int, to: Int)
+        case failed(workload: String, String)
+    }
+
+    package struct Counts: Sendable, Equatable {
+        package var patches = 0
+        package var conflicts = 0
+        package var failures = 0
+    }
+
+    private struct State {
+        /// By workload; `nil`: its decision is over.
+        var wanted: [String: Int?] = [:]
+        var changed: Set<String> = []
+        var counts = Counts()
+        /// Addresses of nodes and their pods' networks.
+        var nodes: Set<Prefix> = []
+    }
+
+    private let state = Mutex(State())
+    private let bell: Bell
+    private let cluster: Cluster
+    private let hear: @Sendable (News) -> Void
+    private static let attempts = 5
+
+    package init(_ cluster: Cluster, hear: @escaping @Sendable (News) -> Void) throws(ClusterError) {
+        self.cluster = cluster
+        self.hear = hear
+        bell = Bell()
+        let client = try Client(cluster)
+        let work = unsafe Unmanaged.passRetained(Work { [self] in run(client) })
+        var thread = pthread_t()
+        unsafe pthread_create(&thread, nil, workThread, work.toOpaque())
+        pthread_detach(thread)
+    }
+
+    package var counts: Counts { state.withLock { $0.counts } }
+
+    /// Never to be limited: what the API server calls nodes and their pods. Empty until it has answered.
+    package var nodes: Set<Prefix> { state.withLock { $0.nodes } }
+
+    /// What each workload wants now; one that is not named any more has nothing in force.
+    package func want(_ replicas: [String: Int]) {
+        let hasNews = state.withLock { state in
+            let before = state.changed.count
+            for (workload, count) in replicas where state.wanted[workload] != .some(.some(count)) {
+                state.wanted[workload] = .some(count)
+                state.changed.insert(workload)
+            }
+            for (workload, count) in state.wanted where count != nil && replicas[workload] == nil {
+                state.wanted[workload] = .some(nil)
+                state.changed.insert(workload)
+            }
+            return state.changed.count > before
+        }
+        if hasNews { bell.ring() }
+    }
+
+    /// Somebody else acts from now on: what was before is theirs to know.
+    package func forget() { state.withLock { state in (state.wanted, state.changed) = ([:], []) } }
+
+    // MARK: The thread
+
+    private func run(_ client: Client) {
+        var before: [String: Int] = [:], set: [String: Int] = [:], nextLook: UInt64 = 0
+        while true {
+            bell.wait(seconds: 10)
+            if Bell.now >= nextLook {
+                nextLook = Bell.now + 60
+                look(client)
+            }
+            let due = state.withLock { state in
+                defer { state.changed = [] }
+                return state.changed.map { ($0, state.wanted[$0] ?? nil) }
+            }
+            for (workload, count) in due {
+                do throws(ClusterError) {
+                    if let count {
+                        let (from, to) = try change(client, workload) { max($0, count) }
+                        if before[workload] == nil { before[workload] = from }
+                        set[workload] = to
+                        if to != from { hear(.scaled(workload: workload, from: from, to: to)) }
+                    } else if let back = before.removeValue(forKey: workload), let ours = set.removeValue(forKey: workload) {
+                        let (from, to) = try change(client, workload) { $0 == ours ? back : $0 }
+                        if to != from { hear(.scaled(workload: workload, from: from, to: to)) }
+                    }
+                } catch {
+                    hear(.failed(workload: workload, error.description))
+                    // Tried again with the next look, unless something newer is wanted by then.
+                    state.withLock { state in
+                        state.counts.failures += 1
+                        if state.wanted[workload] != nil { state.changed.insert(workload) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the scale, and patches it if it is to be another one; again when somebody was faster.
+    private func change(_ client: Client, _ workload: String, _ next: (Int) -> Int) throws(ClusterError) -> (from: Int, to: Int) {
+        let parts = workload.split(separator: "/").map(String.init)
+        guard parts.count == 2 else { throw ClusterError(description: "\(workload) is no namespace/name") }
+        let path = "/apis/apps/v1/namespaces/\(parts[0])/deployments/\(parts[1])/scale"
+        for _ in 0..<Self.attempts {
+            let answer = try client.request("GET", path)
+            guard answer.status == 200 else { throw ClusterError(description: Self.refusal("GET", path, answer)) }
+            let (current, version) = try Self.scale(answer.body), wanted = next(current)
+            guard wanted != current else { return (current, current) }
+            let patch = try client.request("PATCH", path, "{\"metadata\":{\"resourceVersion\":\"\(version)\"},\"spec\":{\"replicas\":\(wanted)}}")
+            switch patch.status {
+            case 200..<300:
+                state.withLock { $0.counts.patches += 1 }
+                return (current, wanted)
+            case 409: state.withLock { $0.counts.conflicts += 1 }
+            default: throw ClusterError(description: Self.refusal("PATCH", path, patch))
+            }
+        }
+        throw ClusterError(description: "\(path): others changed it \(Self.attempts) times in a row")
+    }
+
+    private static func refusal(_ method: String, _ path: String, _ answer: Client.Answer) -> String {
+        let hint = switch answer.status {
+        case 401: "; is the service account's token valid?"
+        case 403: "; its role needs get and patch on deployments/scale"
+        case 404: "; there is no such Deployment"
+        default: ""
+        }
+        return "\(method) \(path): \(answer.status)\(hint)"
+    }
+
+    /// autoscaling/v1 Scale: metadata.resourceVersion and spec.replicas (left out when it is 0).
+    private static func scale(_ body: [UInt8]) throws(ClusterError) -> (replicas: Int, version: String) {
+        var parser = JSONParser()
+        do throws(JSONError) {
+            return unsafe try parser.object(body.span.bytes) { object throws(JSONError) in
+                let version = try object.object("metadata") { metadata throws(JSONError) in try metadata.string("resourceVersion") }
+                guard version.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 34 && $0 != 92 }) else { throw JSONError("metadata.resourceVersion", .wrongValue(wanted: "a version")) }
+                let replicas = try object.object("spec") { spec throws(JSONError) in try spec.optionalInteger("replicas") ?? 0 }
+                return (replicas, version)
+            }
+        } catch { throw ClusterError(description: "a Scale that cannot be read: \(error)") }
+    }
+
+    /// Nodes' addresses and pod networks, for the allow-list.
+    private func look(_ client: Client) {
+        guard let answer = try? client.request("GET", "/api/v1/nodes"), answer.status == 200 else { return }
+        var parser = JSONParser(maximumSize: 4 << 20, maximumItems: 400_000), found: Set<Prefix> = []
+        unsafe try? parser.object(answer.body.span.bytes) { list throws(JSONError) in
+            try list.objects("items") { node throws(JSONError) in
+                if node.has("spec") {
+                    try node.object("spec") { spec throws(JSONError) in
+                        if spec.has("podCIDRs") { for text in try spec.strings("podCIDRs") { Prefix(text).map { _ = found.insert($0) } } }
+                    }
+                }
+                try node.object("status") { status throws(JSONError) in
+                    guard status.has("addresses") else { return }
+                    try status.objects("addresses") { entry throws(JSONError) in
+                        if let address = Address(try entry.string("address")) { found.insert(Prefix(address, length: 128)) }
+                    }
+                }
+            }
+        }
+        if !found.isEmpty { state.withLock { $0.nodes = found } }
+    }
+}
+
+/// Wakes the thread, which waits a bounded time.
+@safe private final class Bell: @unchecked Sendable {
+    private let semaphore: UnsafeMutablePointer<sem_t>
+
+    init() {
+        unsafe semaphore = .allocate(capacity: 1)
+        unsafe sem_init(semaphore, 0, 0)
+    }
+
+    deinit { unsafe semaphore.deallocate() }
+
+    func ring() { _ = unsafe sem_post(semaphore) }
+
+    func wait(seconds: Int) {
+        var end = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &end)
+        end.tv_sec += seconds
+        _ = unsafe sem_timedwait(semaphore, &end)
+    }
+
+    /// In seconds.
+    static var now: UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec)
+    }
+}
+
+private final class Work {
+    let body: () -> Void
+    init(_ body: @escaping () -> Void) { self.body = body }
+}
+
+private func workThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    if let argument = unsafe argument { unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
+    return nil
+}

@@ -1,0 +1,123 @@
+@testable import Envoy
+import GRPC
+import Testing
+import Wire
+
+@Suite struct LimitedSourcesTests {
+    private func time(_ seconds: Int64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }
+    private func prefix(_ text: String) -> Prefix { Prefix(text)! }
+
+    @Test("The list changes when a source comes or goes, not when its limit is renewed")
+    func list() {
+        var sources = LimitedSources()
+        func set(_ text: String, _ slot: UInt8, _ entry: LimitedSources.Entry?) -> Bool { sources.set(prefix(text), slot: slot, entry) }
+        func expire(_ seconds: Int64) -> Bool { sources.expire(at: time(seconds)) }
+        let change1 = set("203.0.113.7/32", 0, .init(perSecond: 3, until: time(10)))
+        #expect(change1)
+        let change2 = set("203.0.113.7/32", 0, .init(perSecond: 3, until: time(20)))
+        #expect(!change2)
+        let change3 = set("203.0.113.7/32", 1, .init(perSecond: 1, until: time(30)))
+        #expect(!change3)
+        #expect(sources.limit(of: Address("203.0.113.7")!, at: time(1))?.perSecond == 1)
+        let change4 = expire(25)
+        #expect(!change4)
+        #expect(sources.count == 1 && sources.nextEnd == time(30))
+        let change5 = set("203.0.113.8/32", 1, nil)
+        #expect(!change5)
+        let change6 = set("203.0.113.7/32", 1, nil)
+        #expect(change6)
+        #expect(sources.count == 0)
+        #expect(sources.limit(of: Address("203.0.113.7")!, at: time(1)) == nil)
+    }
+
+    @Test("The narrowest block counts, in either family; the order is the same whatever came first")
+    func narrowest() {
+        var sources = LimitedSources(), other = LimitedSources()
+        let all = ["203.0.113.0/24", "203.0.113.7/32", "2001:db8::/32", "2001:db8:1::/64", "10.0.0.0/8"].map(prefix)
+        for prefix in all { _ = sources.set(prefix, slot: 0, .init(perSecond: 3, until: time(10))) }
+        for prefix in all.reversed() { _ = other.set(prefix, slot: 0, .init(perSecond: 3, until: time(10))) }
+        #expect(sources.prefixes == other.prefixes && Resources.make(sources.prefixes) == Resources.make(other.prefixes))
+        #expect(sources.limit(of: Address("203.0.113.7")!, at: time(1))?.source == prefix("203.0.113.7/32"))
+        #expect(sources.limit(of: Address("203.0.113.8")!, at: time(1))?.source == prefix("203.0.113.0/24"))
+        #expect(sources.limit(of: Address("2001:db8:1::9")!, at: time(1))?.source == prefix("2001:db8:1::/64"))
+        #expect(sources.limit(of: Address("2001:db9::9")!, at: time(1)) == nil && sources.limit(of: Address("203.0.113.8")!, at: time(10)) == nil)
+    }
+
+    @Test("What does not fit is counted")
+    func full() {
+        var sources = LimitedSources(capacity: 2)
+        for last in 1...3 { _ = sources.set(prefix("203.0.113.\(last)/32"), slot: 0, .init(perSecond: 3, until: time(10))) }
+        #expect(sources.count == 2 && sources.refused == 1)
+    }
+}
+
+@Suite struct RateLimitTests {
+    private func question(_ addresses: [String], key: String = "remote_address") -> [UInt8] {
+        var writer = ProtobufWriter()
+        writer.string(1, "weir")
+        for address in addresses { writer.message(2) { $0.message(1) { $0.string(1, key); $0.string(2, address) } } }
+        return writer.bytes
+    }
+
+    @Test("Three in any second, to the nanosecond, however the asking is spread; of a block together")
+    func sliding() throws {
+        var sources = LimitedSources(), limits = RateLimits(), admitted: [UInt64] = []
+        _ = sources.set(Prefix("203.0.113.0/24")!, slot: 0, .init(perSecond: 3, until: Instant(nanoseconds: .max)))
+        var state: UInt64 = 7, now: UInt64 = 5_000_000_000
+        for number in 0..<3000 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            now += state >> 36
+            let (_, isOver) = try limits.answer(question(["203.0.113.\(number % 250)"]), sources, at: Instant(nanoseconds: 1), monotonic: now)
+            if !isOver { admitted.append(now) }
+        }
+        #expect(admitted.count > 50)
+        for index in admitted.indices.dropFirst(3) { #expect(admitted[index] - admitted[index - 3] >= 1_000_000_000) }
+    }
+
+    @Test("Others, other keys, no addresses and what is no address pass; what is no message is an error")
+    func others() throws {
+        var sources = LimitedSources(), limits = RateLimits()
+        _ = sources.set(Prefix("203.0.113.7/32")!, slot: 0, .init(perSecond: 1, until: Instant(nanoseconds: .max)))
+        func isOver(_ bytes: [UInt8]) throws -> Bool { try limits.answer(bytes, sources, at: Instant(nanoseconds: 1), monotonic: 1).isOver }
+        for _ in 0..<3 {
+            #expect(try !isOver(question(["203.0.113.8"])) && !isOver(question(["203.0.113.7"], key: "path")) && !isOver(question([])) && !isOver(question(["x"])))
+        }
+        #expect(try !isOver(question(["203.0.113.7"])) && isOver(question(["203.0.113.7"])))
+        #expect(throws: Malformed.self) { _ = try isOver([0x12, 0x7f]) }
+        #expect(throws: Malformed.self) { _ = try isOver([0x07]) }
+    }
+}
+
+@Suite struct ProtobufTests {
+    @Test("Whatever bytes come, they are fields or malformed, and never a trap", arguments: 0..<2000 as Range<UInt64>)
+    func garbage(seed: UInt64) {
+        var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
+        let bytes = (0..<Int(seed % 64)).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: state >> 40)
+        }
+        var reader = ProtobufReader(bytes[...]), fields = 0
+        do { while try reader.next() != nil { fields += 1 } } catch {}
+        #expect(fields <= bytes.count)
+    }
+
+    @Test("Numbers, texts and messages come back as they went")
+    func round() throws {
+        var writer = ProtobufWriter()
+        writer.varint(1, .max)
+        writer.string(2, "näme")
+        writer.message(3) { $0.varint(4, 300) }
+        writer.double(5, 1.5)
+        writer.varint(6, 0)
+        var reader = ProtobufReader(writer.bytes[...]), seen: [Int] = []
+        while let (field, value) = try reader.next() {
+            seen.append(field)
+            switch value {
+            case .varint(let number): #expect(number == .max)
+            case .fixed64(let bits): #expect(Double(bitPattern: bits) == 1.5)
+            default: #expect(field == 2 ? value.text == "näme" : value.bytes.map(Array.init) == [0x20, 0xac, 0x02])
+            }
+        }
+        #expect(seen == [1, 2, 3, 5])
+    }
+}
