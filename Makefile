@@ -12,7 +12,8 @@ VENV := .deps/venv
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # The run-time library goes into each program: one file to copy, and a millisecond less at start.
 # Exclusive access is checked in every test; a fifth of replay's time is what the check costs.
-RELEASE_FLAGS := -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked $(SWIFT_FLAGS)
+# A tenth is what calls between modules cost that could be a few instructions.
+RELEASE_FLAGS := -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization $(SWIFT_FLAGS)
 export WEIR_PYTHON := $(abspath $(VENV)/bin/python3)
 # Tests use a real Apache Kafka where one lies beside the project, and any broker that KAFKA_BOOTSTRAP names.
 export WEIR_KAFKA_DISTRIBUTION ?= $(abspath $(wildcard ../shared/kafka))

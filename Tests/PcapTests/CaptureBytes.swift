@@ -25,32 +25,47 @@ struct CaptureBytes {
     /// pcapng: section header, one interface with nanoseconds, enhanced packet blocks.
     static func pcapng(bigEndian: Bool = false, frames: [(nanoseconds: UInt64, content: [UInt8])]) -> [UInt8] {
         var file = CaptureBytes(bigEndian: bigEndian)
-        file.block(0x0a0d_0d0a) { body in
+        file.section()
+        file.interface(linkType: 1, resolution: 9)
+        for frame in frames { file.packet(interface: 0, stamp: frame.nanoseconds, content: frame.content) }
+        return file.bytes
+    }
+
+    mutating func append(_ content: [UInt8]) { bytes += content }
+
+    mutating func section() {
+        block(0x0a0d_0d0a) { body in
             body.u32(0x1a2b_3c4d)
             body.u16(1)
             body.u16(0)
             body.bytes += [UInt8](repeating: 0xff, count: 8)
         }
-        file.block(1) { body in
-            body.u16(1)
-            body.u16(0)
-            body.u32(0)
-            body.u16(9)
-            body.u16(1)
-            body.bytes += [9, 0, 0, 0]
-            body.u32(0)
-        }
-        for frame in frames {
-            file.block(6) { body in
-                let size = UInt32(frame.content.count)
-                for value in [0, UInt32(frame.nanoseconds >> 32), UInt32(truncatingIfNeeded: frame.nanoseconds), size, size] { body.u32(value) }
-                body.bytes += frame.content
-            }
-        }
-        return file.bytes
     }
 
-    private mutating func block(_ type: UInt32, _ fill: (inout CaptureBytes) -> Void) {
+    /// - Parameter resolution: if_tsresol; without it the clock counts microseconds.
+    mutating func interface(linkType: UInt16, resolution: UInt8? = nil) {
+        block(1) { body in
+            body.u16(linkType)
+            body.u16(0)
+            body.u32(0)
+            guard let resolution else { return }
+            body.u16(9)
+            body.u16(1)
+            body.bytes += [resolution, 0, 0, 0]
+            body.u32(0)
+        }
+    }
+
+    /// - Parameter claiming: the captured length, if it is to be another than the content's.
+    mutating func packet(interface: UInt32, stamp: UInt64, content: [UInt8], claiming: UInt32? = nil) {
+        block(6) { body in
+            let size = claiming ?? UInt32(content.count)
+            for value in [interface, UInt32(stamp >> 32), UInt32(truncatingIfNeeded: stamp), size, size] { body.u32(value) }
+            body.bytes += content
+        }
+    }
+
+    mutating func block(_ type: UInt32, _ fill: (inout CaptureBytes) -> Void) {
         var body = CaptureBytes(bigEndian: bigEndian)
         fill(&body)
         while body.bytes.count % 4 != 0 { body.bytes.append(0) }

@@ -49,20 +49,6 @@ import Wire
         #expect(code == 3 && lines == ["weir: standard output: No space left on device"])
     }
 
-    @Test("What tcpdump writes with -i any, and raw IP, say the same", arguments: [(101, 0), (113, 16), (276, 20)])
-    func linkTypes(type: Int, header: Int) throws {
-        var frames: [(time: UInt64, bytes: [UInt8])] = []
-        for (index, frame) in (Conversation().handshake + [Conversation().data(Hello(serverName: nil).stream(), at: 0)]).enumerated() {
-            let kind = Array(frame[12..<14]), start = header == 0 ? [] : header == 16 ? [UInt8](repeating: 0, count: 14) + kind : kind + [UInt8](repeating: 0, count: 18)
-            frames.append((1_700_000_000_000_000_000 + UInt64(index), start + frame[14...]))
-        }
-        var bytes = capture(frames)
-        (bytes[20], bytes[21]) = (UInt8(type & 255), UInt8(type >> 8))
-        let file = try TemporaryFile(bytes), (code, lines) = try replay("--format", "json", file.path)
-        #expect(code == 0 && lines.count == 3 && lines[0].contains("\"frame\":4,") && lines[0].contains("missing_sni") && lines[0].contains("tracked"))
-        #expect(lines[2].contains("\"frames_cut_by_capture\":0,"))
-    }
-
     @Test("A broker that is not there is told before the capture is read", arguments: ["127.0.0.1:1"])
     func broker(address: String) throws {
         let (code, lines) = try replay("--kafka", address, fixture("flood.pcap"))

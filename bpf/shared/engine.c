@@ -117,6 +117,20 @@ static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u
 
 #include <weir/watch.h>
 
+/* A flow is wanted until its hello is judged. */
+static int still_waits(const void *value)
+{
+	const struct weir_flow *flow = value;
+
+	return flow->state <= WEIR_FLOW_ASSEMBLING;
+}
+
+static int always(const void *value)
+{
+	(void)value;
+	return 1;
+}
+
 struct weir_engine *weir_engine_create(void)
 {
 	struct weir_engine *e = calloc(1, sizeof(*e));
@@ -137,8 +151,12 @@ struct weir_engine *weir_engine_create(void)
 	e->randoms = calloc(WEIR_RANDOMS, sizeof(*e->randoms));
 	e->buckets = calloc(WEIR_BUCKETS, sizeof(*e->buckets));
 	if (e->flows && e->half_open && e->assemblies && e->fingerprints && e->limits && e->allow && e->datagrams && e->denied &&
-	    e->slots && e->owners && e->randoms && e->buckets)
+	    e->slots && e->owners && e->randoms && e->buckets) {
+		weir_table_mourn(e->flows, still_waits);
+		weir_table_mourn(e->half_open, still_waits);
+		weir_table_mourn(e->assemblies, always);
 		return e;
+	}
 	weir_engine_destroy(e);
 	return 0;
 }
@@ -218,6 +236,13 @@ void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 	weir_table_each(e->assemblies, sweep_hello, &sweep);
 	if (!end)
 		weir_table_each(e->flows, sweep_flow, &sweep);
+}
+
+void weir_engine_pushed_out(const struct weir_engine *e, struct weir_pushed_out *out)
+{
+	out->flows = weir_table_losses(e->flows);
+	out->half_open = weir_table_losses(e->half_open);
+	out->assemblies = weir_table_losses(e->assemblies);
 }
 
 void weir_engine_reset(struct weir_engine *e)

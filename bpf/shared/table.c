@@ -13,10 +13,11 @@ struct node {
 	__u32 hash;
 };
 
-/* A bucket tells most strangers by its first entry's hash, before that entry is touched. */
+/* A bucket tells nearly all strangers by itself: its first entry's hash, and whether another stands behind that one. */
 struct bucket {
 	__u32 first;
-	__u32 hash;
+	__u32 hash : 31;
+	__u32 more : 1;
 };
 
 struct weir_table {
@@ -27,6 +28,8 @@ struct weir_table {
 	size_t stride;
 	struct bucket *buckets;
 	__u8 *nodes;
+	int (*is_loss)(const void *value);
+	__u64 losses;
 };
 
 /* The kernel's maps take BPF_ANY and BPF_NOEXIST by these numbers. */
@@ -72,7 +75,7 @@ static __u32 hash(const struct weir_table *t, const void *key)
 	if (left > 8)
 		memcpy(&b, p + 8, left - 8);
 	h = fold(h ^ a ^ 0xe7037ed1a0b428dbULL, b ^ odd);
-	return (__u32)(h ^ h >> 32);
+	return (__u32)(h ^ h >> 32) & 0x7fffffff;	/* as many bits as a bucket has */
 }
 
 struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity)
@@ -82,7 +85,7 @@ struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, 
 
 	if (!t)
 		return 0;
-	while (buckets < 2 * capacity)
+	while (buckets < capacity)
 		buckets *= 2;
 	t->kind = kind;
 	t->key_size = key_size;
@@ -153,6 +156,8 @@ static __u32 find_hashed(const struct weir_table *t, const void *key, __u32 h)
 
 	if (i == NONE || (b->hash == h && same(t, key_at(t, i), key)))
 		return i;
+	if (!b->more)
+		return NONE;
 	for (i = node_at(t, i)->next; i != NONE; i = node_at(t, i)->next)
 		if (node_at(t, i)->hash == h && same(t, key_at(t, i), key))
 			break;
@@ -199,14 +204,18 @@ static void take_out(struct weir_table *t, __u32 i)
 
 	if (b->first == i) {
 		b->first = n->next;
-		if (n->next != NONE)
+		if (n->next != NONE) {
 			b->hash = node_at(t, n->next)->hash;
+			b->more = node_at(t, n->next)->next != NONE;
+		}
 	} else {
 		__u32 before = b->first;
 
 		while (node_at(t, before)->next != i)
 			before = node_at(t, before)->next;
 		node_at(t, before)->next = n->next;
+		if (before == b->first)
+			b->more = n->next != NONE;
 	}
 	unlink_age(t, i);
 	n->next = t->free;
@@ -223,6 +232,18 @@ int weir_table_remove(struct weir_table *t, const void *key)
 	return 0;
 }
 
+/* What the next entry will push out lies in no cache any more: it comes while this frame is looked at. */
+static void foresee(const struct weir_table *t)
+{
+	const struct node *oldest = node_at(t, t->oldest);
+
+	__builtin_prefetch(&t->buckets[oldest->hash & t->mask], 1);
+	if (oldest->newer != NONE) {
+		__builtin_prefetch(node_at(t, oldest->newer), 1);
+		__builtin_prefetch((const __u8 *)node_at(t, oldest->newer) + 64, 1);
+	}
+}
+
 int weir_table_store(struct weir_table *t, const void *key, const void *value, int flags)
 {
 	__u32 h = hash(t, key), i = find_hashed(t, key, h);
@@ -237,6 +258,8 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	if (t->free == NONE && t->fresh == t->capacity) {
 		if (t->kind != WEIR_TABLE_LRU)
 			return -1;
+		if (t->is_loss && t->is_loss(value_at(t, t->oldest)))
+			t->losses++;
 		take_out(t, t->oldest);
 	}
 	if (t->free != NONE) {
@@ -249,10 +272,23 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	memcpy(value_at(t, i), value, t->value_size);
 	node_at(t, i)->hash = h;
 	node_at(t, i)->next = b->first;
+	b->more = b->first != NONE;
 	b->first = i;
 	b->hash = h;
 	link_age(t, i);
+	if (t->kind == WEIR_TABLE_LRU && t->fresh == t->capacity && t->free == NONE)
+		foresee(t);
 	return 0;
+}
+
+void weir_table_mourn(struct weir_table *t, int (*is_loss)(const void *value))
+{
+	t->is_loss = is_loss;
+}
+
+__u64 weir_table_losses(const struct weir_table *t)
+{
+	return t->losses;
 }
 
 void weir_table_clear(struct weir_table *t)
@@ -261,6 +297,7 @@ void weir_table_clear(struct weir_table *t)
 		t->buckets[node_at(t, i)->hash & t->mask].first = NONE;
 	t->oldest = t->newest = t->free = NONE;
 	t->fresh = 0;
+	t->losses = 0;
 }
 
 void weir_table_each(struct weir_table *t, void (*each)(void *context, const void *key, void *value), void *context)

@@ -13,6 +13,12 @@ enum weir_table_kind {
 struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity);
 void weir_table_destroy(struct weir_table *table);
 
+/* What of an entry that is pushed out makes that a loss; without it none is. */
+void weir_table_mourn(struct weir_table *table, int (*is_loss)(const void *value));
+
+/* Losses so far. */
+__u64 weir_table_losses(const struct weir_table *table);
+
 /* Forgets every entry. */
 void weir_table_clear(struct weir_table *table);
 

@@ -12,22 +12,29 @@ package import Wire
         package let time: Instant
         /// As it was on the wire; more than the bytes that are here when the capture cut it.
         package let originalLength: Int
+        /// Of its interface; pcapng may have several.
+        package let linkType: LinkType
     }
 
     package enum LinkType: Sendable, Equatable {
         case ethernet, rawIP, linuxCooked, linuxCooked2
+        /// Four bytes of address family, in the recording machine's byte order or in the network's.
+        case loopback
         case other(CInt)
     }
 
     /// As errors call it.
     package let name: String
+    /// Of the first interface.
     package let linkType: LinkType
+    private let accepted: [LinkType]
     /// Size of the file; `nil` of a pipe.
     package let bytesTotal: Int?
     package private(set) var framesRead = 0
 
-    // libpcap owns the stream and closes it with itself.
-    private let reader: OpaquePointer
+    // One of the two. libpcap owns the stream and closes it with itself.
+    private let reader: OpaquePointer?
+    private let pcapng: PcapngReader?
     private let stream: UnsafeMutablePointer<FILE>
     private var bytesInFrames = 0
 
@@ -38,30 +45,53 @@ package import Wire
         // libpcap reads through the stream, two copies to a frame: 64 KB at a time, for 4 KB cost a system call each.
         unsafe _ = setvbuf(stream, nil, Int32(_IOFBF), 1 << 16)
         let size = unsafe Self.size(of: stream)
-        // PCAP_ERRBUF_SIZE
-        var message = [CChar](repeating: 0, count: 256)
-        guard let reader = unsafe pcap_fopen_offline_with_tstamp_precision(stream, UInt32(PCAP_TSTAMP_PRECISION_NANO), &message) else {
-            let start = unsafe Self.firstBytes(of: stream)
-            unsafe fclose(stream)
-            throw CaptureError(opening: name, libpcap: message.text, start: start)
+        let reader: OpaquePointer?, pcapng: PcapngReader?, linkType: LinkType
+        if unsafe Self.startsPcapng(stream) {
+            let blocks = unsafe PcapngReader(stream)
+            do throws(CaptureError) { linkType = try Self.firstLinkType(blocks, name) } catch {
+                unsafe fclose(stream)
+                throw error
+            }
+            unsafe (reader, pcapng) = (nil, blocks)
+        } else {
+            // PCAP_ERRBUF_SIZE
+            var message = [CChar](repeating: 0, count: 256)
+            guard let opened = unsafe pcap_fopen_offline_with_tstamp_precision(stream, UInt32(PCAP_TSTAMP_PRECISION_NANO), &message) else {
+                let start = unsafe Self.firstBytes(of: stream)
+                unsafe fclose(stream)
+                throw CaptureError(opening: name, libpcap: message.text, start: start)
+            }
+            linkType = unsafe LinkType(pcap_datalink(opened))
+            unsafe (reader, pcapng) = (opened, nil)
         }
-        let linkType = unsafe LinkType(pcap_datalink(reader))
-        guard accepted.contains(linkType) else {
-            let found = linkType.name
-            unsafe pcap_close(reader)
-            throw CaptureError("\(name): its link type is \(found), and only \(accepted.map(\.name).joined(separator: ", ")) is read")
+        do throws(CaptureError) { try Self.check(linkType, accepted, name, nil) } catch {
+            unsafe Self.close(reader, stream)
+            throw error
         }
         self.name = name
+        self.accepted = accepted
         self.linkType = linkType
         bytesTotal = size
-        unsafe self.reader = reader
-        unsafe self.stream = stream
+        unsafe (self.reader, self.stream) = (reader, stream)
+        self.pcapng = pcapng
     }
 
-    deinit { unsafe pcap_close(reader) }
+    deinit { unsafe Self.close(reader, stream) }
+
+    private static func close(_ reader: OpaquePointer?, _ stream: UnsafeMutablePointer<FILE>) {
+        if let reader = unsafe reader { unsafe pcap_close(reader) } else { unsafe _ = fclose(stream) }
+    }
+
+    private static func check(_ found: LinkType, _ accepted: [LinkType], _ name: String, _ framesRead: Int?) throws(CaptureError) {
+        guard !accepted.contains(found) else { return }
+        var names: [String] = []
+        for type in accepted where !names.contains(type.name) { names.append(type.name) }
+        throw CaptureError(name: name, linkType: found.name, accepted: names, framesRead: framesRead)
+    }
 
     /// Hands the next frame to `body`, its bytes only for that long; `false` when there are no more.
     package mutating func next(_ body: (Frame, RawSpan) -> Void) throws(CaptureError) -> Bool {
+        guard let reader = unsafe reader else { return try nextOfBlocks(body) }
         var header: UnsafeMutablePointer<pcap_pkthdr>?
         var data: UnsafePointer<UInt8>?
         let status = unsafe pcap_next_ex(reader, &header, &data)
@@ -71,7 +101,7 @@ package import Wire
         }
         framesRead += 1
         bytesInFrames &+= Int(head.caplen) &+ 16
-        let frame = Frame(number: framesRead, time: Instant(head.ts), originalLength: Int(head.len))
+        let frame = Frame(number: framesRead, time: Instant(head.ts), originalLength: Int(head.len), linkType: linkType)
         guard let data = unsafe data else {
             body(frame, RawSpan())
             return true
@@ -79,6 +109,33 @@ package import Wire
         // libpcap's buffer holds `caplen` bytes until its next call, and the span ends before that.
         unsafe body(frame, RawSpan(_unsafeStart: data, byteCount: Int(head.caplen)))
         return true
+    }
+
+    private mutating func nextOfBlocks(_ body: (Frame, RawSpan) -> Void) throws(CaptureError) -> Bool {
+        let found: PcapngReader.Packet?
+        do throws(PcapngReader.Failure) { found = try pcapng?.next() } catch { throw CaptureError(reading: name, error, framesRead: framesRead) }
+        guard let packet = found else { return false }
+        let type = LinkType(packet.linkType)
+        if type != linkType { try Self.check(type, accepted, name, framesRead) }
+        framesRead += 1
+        bytesInFrames &+= packet.range.count &+ 32
+        let frame = Frame(number: framesRead, time: Instant(nanoseconds: packet.nanoseconds), originalLength: packet.originalLength, linkType: type)
+        // The block stays where it is until the next one is read.
+        if let bytes = unsafe pcapng?.bytes(packet.range) { unsafe body(frame, RawSpan(_unsafeBytes: bytes)) }
+        return true
+    }
+
+    private static func firstLinkType(_ blocks: PcapngReader, _ name: String) throws(CaptureError) -> LinkType {
+        do throws(PcapngReader.Failure) { return try blocks.open() ? LinkType(blocks.firstLinkType ?? DLT_EN10MB) : .ethernet } catch {
+            if case .cut = error { throw CaptureError(endsInHeader: name) }
+            throw CaptureError(reading: name, error, framesRead: 0)
+        }
+    }
+
+    /// No other capture starts with a line feed, which is how a section header does.
+    private static func startsPcapng(_ stream: UnsafeMutablePointer<FILE>) -> Bool {
+        let first = unsafe getc(stream)
+        return unsafe first >= 0 && ungetc(first, stream) == 0x0a
     }
 
     /// How far it is, for a progress bar: exact in a file, near in a pipe.
@@ -119,7 +176,10 @@ extension Capture.LinkType {
     init(_ value: CInt) {
         switch value {
         case DLT_EN10MB: self = .ethernet
-        case DLT_RAW, 228, 229: self = .rawIP
+        // DLT_RAW is 12, or 14 on OpenBSD, and 101 in files; 228 and 229 are IPv4's and IPv6's own.
+        case DLT_RAW, 14, 101, 228, 229: self = .rawIP
+        // OpenBSD's DLT_LOOP is 12 in its own headers only; files say 108.
+        case DLT_NULL, 108: self = .loopback
         case DLT_LINUX_SLL: self = .linuxCooked
         case DLT_LINUX_SLL2: self = .linuxCooked2
         default: self = .other(value)
@@ -131,6 +191,7 @@ extension Capture.LinkType {
         case .ethernet: "Ethernet"
         case .rawIP: "raw IP"
         case .linuxCooked, .linuxCooked2: "Linux cooked (-i any)"
+        case .loopback: "BSD loopback"
         case .other(let value): unsafe pcap_datalink_val_to_name(value).map { unsafe String(cString: $0) } ?? "unknown (\(value))"
         }
     }

@@ -19,15 +19,34 @@ package struct CaptureError: Error, Equatable, Sendable, CustomStringConvertible
             let bytes = start.prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
             self.init("\(name): is no packet capture; pcap and pcapng are read" + (bytes.isEmpty ? "" : " (it starts with \(bytes))"))
         } else if Shortage(message) != nil {
-            self.init("\(name): the file ends inside its header; there are no frames")
+            self.init(endsInHeader: name)
         } else {
             self.init("\(name): \(message)")
         }
     }
 
+    init(endsInHeader name: String) { self.init("\(name): the file ends inside its header; there are no frames") }
+
+    /// - Parameter framesRead: `nil` when it is the whole file's.
+    init(name: String, linkType: String, accepted: [String], framesRead: Int?) {
+        let whose = framesRead == nil ? "its link type" : "the link type of frame \(thousands(framesRead! + 1))'s interface"
+        self.init("\(name): \(whose) is \(linkType), and only \(accepted.joined(separator: ", ")) is read" + (framesRead.map { "; \(Self.rest($0))" } ?? ""))
+    }
+
+    init(reading name: String, _ failure: PcapngReader.Failure, framesRead: Int) {
+        let number = thousands(framesRead + 1)
+        switch failure {
+        case .cut(_, nil): self.init("\(name): the file ends inside the header of frame \(number); \(Self.rest(framesRead))")
+        case .cut(let got, let wanted?): self.init("\(name): the file ends inside frame \(number) (\(thousands(got)) of \(thousands(wanted)) bytes); \(Self.rest(framesRead))")
+        case .corrupt(let what): self.init("\(name): frame \(number) is corrupt (\(what)); \(Self.rest(framesRead))")
+        }
+    }
+
+    private static func rest(_ framesRead: Int) -> String { "\(thousands(framesRead)) \(framesRead == 1 ? "frame was" : "frames were") read" }
+
     init(reading name: String, libpcap message: String, framesRead: Int) {
         let number = framesRead + 1
-        let rest = "\(thousands(framesRead)) \(framesRead == 1 ? "frame was" : "frames were") read"
+        let rest = Self.rest(framesRead)
         guard let shortage = Shortage(message) else {
             self.init("\(name): frame \(thousands(number)) is corrupt (\(message)); \(rest)")
             return
@@ -48,8 +67,7 @@ private struct Shortage {
         let numbers = message.split { !("0"..."9").contains($0) }.compactMap { Int($0) }
         guard numbers.count == 2 else { return nil }
         (wanted, got) = (numbers[0], numbers[1])
-        // A pcapng block starts with 8 bytes of type and length.
-        isHeader = message.contains(" header bytes") || (message.contains("pcapng") && wanted == 8)
+        isHeader = message.contains(" header bytes")
     }
 }
 

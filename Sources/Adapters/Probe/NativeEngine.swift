@@ -69,6 +69,25 @@ package import Wire
         drain(record)
     }
 
+    /// What its full tables have pushed out while it still waited for something.
+    package struct PushedOut: Sendable, Equatable {
+        /// Proven flows whose hello was not judged yet.
+        package var flows = 0
+        /// Flows not proven yet, or without proof and not judged.
+        package var halfOpen = 0
+        /// Hellos of which a part was there.
+        package var assemblies = 0
+
+        package init() {}
+    }
+
+    package var pushedOut: PushedOut {
+        var counts = weir_pushed_out(), out = PushedOut()
+        unsafe weir_engine_pushed_out(engine, &counts)
+        (out.flows, out.halfOpen, out.assemblies) = (Int(counts.flows), Int(counts.half_open), Int(counts.assemblies))
+        return out
+    }
+
     package var counters: Counters {
         unsafe withUnsafeBytes(of: &engine.pointee.counters) { Counters(unsafe [UInt64]($0.bindMemory(to: UInt64.self))) }
     }

@@ -23,6 +23,9 @@ final class Replay {
     private var denials: Denials
     private var denied: [UInt64: Instant?] = [:]
     private var output: any ReplayOutput
+    private let readsHellos: Bool
+    /// Whether a policy, or a list of denied fingerprints, wants every hello looked into.
+    private let looksIntoAll: (policy: Bool, denials: Bool)
     private var summary = ReplaySummary()
     private var clock = CaptureClock()
     private var frame = 0
@@ -45,6 +48,8 @@ final class Replay {
         recorded = policy.recorded
         counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
         self.output = output
+        readsHellos = output.readsHellos
+        looksIntoAll = (policy.readsEveryHello, !denials.isEmpty)
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
         for prefix in policy.allow.cidrs { engine.allow(prefix) }
         agent = Agent(policy: policy, node: "replay", bootID: "0", seed: 1)
@@ -69,6 +74,7 @@ final class Replay {
         }
         if let failure { throw failure }
         summary.counters = engine.counters
+        summary.pushedOut = engine.pushedOut
         summary.withoutWorkload = controller.counts.unknownWorkload
         summary.spent = spent()
         try output.end(summary)
@@ -110,29 +116,34 @@ final class Replay {
     private func judge(_ record: RawSpan, at time: Instant) {
         guard let handshake = Handshake(record) else { return }
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
-        let isHello = handshake.kind == .hello && handshake.completeness != .incomplete && handshake.rawLength > 0 && !handshake.anomalies.contains(.notTLS)
         let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: time), at: time)
         if let limit = order.limit { engine.order(.limit(limit.key, LimitEntry(limit.perSecond, limit.answer, .agent, limit.until))) }
 
         let anomalies = order.anomalies.intersection(recorded)
-        if handshake.kind == .flow, anomalies.isEmpty { return }
+        if case .flow = handshake.kind, anomalies.isEmpty { return }
+        let counts = counts(handshake, anomalies)
         let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
-                                     hello: isHello && (output.readsHellos || counts(handshake, anomalies)) ? hellos.read(raw) : nil)
+                                     hello: readsHellos || counts ? read(handshake, raw) : nil)
         summary.note(item)
         if summary.firstLimit == nil, handshake.isReflex || order.limit != nil { summary.firstLimit = time }
         attempt { try output.handshake(item) }
-        if counts(handshake, anomalies), let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
+        if counts, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
         if let slot = order.publish { publish(slot, enforced: order.limit == nil ? nil : time, until: order.limit?.until) }
     }
 
     /// Whether an event may be about it.
-    private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool { handshake.proof >= policy.proof && !anomalies.intersection(counting).isEmpty }
+    private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool { !anomalies.intersection(counting).isEmpty && handshake.proof >= policy.proof }
+
+    private func read(_ handshake: Handshake, _ raw: RawSpan) -> HelloReader.Reading? {
+        let isHello = handshake.kind == .hello && handshake.completeness != .incomplete && handshake.rawLength > 0 && !handshake.anomalies.contains(.notTLS)
+        return isHello ? hellos.read(raw) : nil
+    }
 
     /// What only the hello's bytes tell, as the agent looks for it.
     private func look(into raw: RawSpan, of handshake: Handshake, at time: Instant) -> AnomalySet {
-        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return AnomalySet() }
+        guard handshake.mayBeLiteral || looksIntoAll.policy || looksIntoAll.denials, handshake.kind == .hello else { return AnomalySet(rawValue: 0) }
         var found = AnomalySet()
-        if handshake.mayBeLiteral || policy.readsEveryHello, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
+        if handshake.mayBeLiteral || looksIntoAll.policy, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
         switch denials.find(handshake, raw, at: time) {
         case .nothing: break
         case .thisHello: found.formUnion(AnomalySet(.fingerprintDenied))

@@ -20,7 +20,7 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     let terminal = Terminal(of: 2), showsProgress = isTable || isatty(1) == 0
     var worst: Severity?, isBroken = false
     for path in arguments.positionals {
-        var output: any ReplayOutput = isTable ? TableOutput(terminal: Terminal(of: 1), showsAll: arguments.has("all")) : JSONOutput(showsRaw: arguments.has("ja4-raw"))
+        var output: any ReplayOutput = isTable ? TableOutput(terminal: Terminal(of: 1), showsAll: arguments.has("all"), summaryOnly: arguments.has("summary-only")) : JSONOutput(showsRaw: arguments.has("ja4-raw"))
         if arguments.has("summary-only") { output = SummaryOutput(output) }
         if let rehearsal { output = KafkaOutput(output, rehearsal) }
         // An exit code or a broker waits for the end, whoever has stopped reading.

@@ -68,6 +68,8 @@ final class ReplayEngine {
         orders.removeAll(keepingCapacity: true)
     }
 
+    /// Of the kernel's tables nobody knows.
+    var pushedOut: NativeEngine.PushedOut { native?.pushedOut ?? NativeEngine.PushedOut() }
     var counters: Counters { native?.counters ?? probe?.counters ?? Counters() }
 
     /// Runs one frame; each record that it completed goes to `body`. True when the kernel could only be given its start.

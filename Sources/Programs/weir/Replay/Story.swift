@@ -2,6 +2,7 @@ internal import AgentCore
 internal import Detection
 internal import Fingerprints
 internal import Messages
+internal import Probe
 internal import Wire
 
 /// One handshake of a capture, with all that its bytes tell.
@@ -49,6 +50,7 @@ struct ReplaySummary {
     /// Frames of which the capture holds the start only.
     var cutByCapture = 0
     var counters = Counters()
+    var pushedOut = NativeEngine.PushedOut()
     var first: Instant?
     var last: Instant?
     /// Spent, not captured.
@@ -72,10 +74,16 @@ struct ReplaySummary {
 
     mutating func note(_ item: ReplayedHandshake) {
         let handshake = item.handshake
-        if handshake.kind == .hello { handshakes += 1 } else { flows += 1 }
-        if handshake.completeness == .reassembled { reassembled += 1 }
-        if handshake.completeness == .incomplete { incomplete[handshake.incompleteReason, default: 0] += 1 }
-        if handshake.proof == .unproven { unproven += 1 }
+        switch handshake.kind {
+        case .hello: handshakes += 1
+        case .flow: flows += 1
+        }
+        switch handshake.completeness {
+        case .complete: break
+        case .reassembled: reassembled += 1
+        case .incomplete: incomplete[handshake.incompleteReason, default: 0] += 1
+        }
+        if case .unproven = handshake.proof { unproven += 1 }
         guard !item.anomalies.isEmpty else { return }
         anomalous += 1
         for anomaly in item.anomalies.list { anomalies[anomaly, default: 0] += 1 }
@@ -86,12 +94,12 @@ struct ReplaySummary {
     var incompletes: Int { incomplete.values.reduce(0, +) }
     var traffic: Duration { first.flatMap { first in last.map { $0 - first } } ?? .zero }
 
-    /// What was not seen, or not seen whole, by cause.
-    var losses: [(cause: String, count: Int)] {
-        IncompleteReason.allCases.compactMap { reason in reason.id.map { ($0, incomplete[reason] ?? 0) } } + [
-            ("frames_cut_by_capture", cutByCapture), ("frames_cut_by_engine", cutByEngine), (Counter.lost.id, Int(counters[.lost])),
-            (Counter.evicted.id, Int(counters[.evicted])), (Counter.fragmentsLost.id, Int(counters[.fragmentsLost])), (Counter.outOfStep.id, Int(counters[.outOfStep])),
-            (Counter.noRoom.id, Int(counters[.noRoom])), (Counter.deepHeaders.id, Int(counters[.deepHeaders])),
-        ]
+    /// What was not seen, or not seen whole, by cause. `isOurs`: for want of room here, and told nowhere else.
+    var losses: [(cause: String, count: Int, isOurs: Bool)] {
+        let counted: [Counter] = [.lost, .evicted, .fragmentsLost, .outOfStep, .noRoom, .deepHeaders]
+        return IncompleteReason.allCases.compactMap { reason in reason.id.map { ($0, incomplete[reason] ?? 0, false) } }
+            + [("frames_cut_by_capture", cutByCapture, false), ("frames_cut_by_engine", cutByEngine, false)]
+            + counted.map { ($0.id, Int(counters[$0]), true) }
+            + [("flows_pushed_out", pushedOut.flows, true), ("half_open_pushed_out", pushedOut.halfOpen, true), ("assemblies_pushed_out", pushedOut.assemblies, true)]
     }
 }

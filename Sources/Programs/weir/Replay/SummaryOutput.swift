@@ -4,11 +4,18 @@ internal import Wire
 /// `--summary-only`: what Weir would have done and what it came to, nothing of single hellos; so their names and fingerprints are not worked out.
 struct SummaryOutput: ReplayOutput {
     private var next: any ReplayOutput
+    private var hasBegun = false
 
     init(_ next: any ReplayOutput) { self.next = next }
 
     var readsHellos: Bool { false }
-    mutating func handshake(_ handshake: ReplayedHandshake) {}
+    /// The first one alone: the table counts its times from there.
+    mutating func handshake(_ handshake: ReplayedHandshake) throws {
+        guard !hasBegun else { return }
+        hasBegun = true
+        if !isJSON { try next.handshake(handshake) }
+    }
+
     mutating func event(_ event: ThrottleEvent) {}
     mutating func limit(_ limit: Limit) throws { try next.limit(limit) }
     mutating func decision(_ decision: ScaleDecision, at time: Instant) throws { if !isJSON { try next.decision(decision, at: time) } }

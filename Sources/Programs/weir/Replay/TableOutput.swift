@@ -15,6 +15,8 @@ struct TableOutput: ReplayOutput {
 
     private let terminal: Terminal
     private let showsAll: Bool
+    /// No rows: `--summary-only`.
+    private let summaryOnly: Bool
     private var rows: [[String]] = []
     private var start: Instant?
     private var groups: [Group: Int] = [:]
@@ -28,14 +30,15 @@ struct TableOutput: ReplayOutput {
     private static let shown = 2
     private static let batch = 500, mostGroups = 100, mostPlain = 20, mostActions = 12
 
-    init(terminal: Terminal, showsAll: Bool) {
+    init(terminal: Terminal, showsAll: Bool, summaryOnly: Bool = false) {
         self.terminal = terminal
+        self.summaryOnly = summaryOnly
         self.showsAll = showsAll
     }
 
     mutating func handshake(_ item: ReplayedHandshake) throws {
         start = start ?? item.time
-        guard try isShown(item) else { return }
+        guard !summaryOnly, try isShown(item) else { return }
         let handshake = item.handshake
         let anomalies = item.anomalies.isEmpty ? "-" : item.anomalies.list.map(\.id).joined(separator: ",")
         let what = handshake.completeness == .incomplete ? "incomplete (\(handshake.incompleteReason.id ?? "unknown"))" : anomalies
@@ -98,7 +101,7 @@ struct TableOutput: ReplayOutput {
         let table = layOut()
         // Rows of `--all` went out as they came: then the figures follow them.
         if summary.handshakes + summary.flows == 0 { lines.append("no handshakes on the policy's ports (--all-ports looks at every port)") }
-        lines = showsAll ? table + [""] + lines.dropLast() : lines + table + left()
+        if summaryOnly { lines = Array(lines.prefix(1)) } else { lines = showsAll ? table + [""] + lines.dropLast() : lines + table + left() }
         lines += [""] + judgement(summary)
         try write(lines + [""])
     }
@@ -134,6 +137,11 @@ struct TableOutput: ReplayOutput {
         let reasons = summary.incomplete.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.id ?? "unknown") \($0.value)" }.joined(separator: ", ")
         let incomplete = summary.incompletes
         lines.append("hellos \(Figures.count(summary.handshakes)) · complete \(Figures.count(summary.handshakes - incomplete)) · incomplete \(Figures.count(incomplete))\(incomplete > 0 ? " (\(reasons))" : "") · unproven \(Figures.count(summary.unproven))")
+        if !summary.anomalies.isEmpty {
+            lines.append("anomalies " + summary.anomalies.sorted { $0.key < $1.key }.map { "\($0.key.id) \(Figures.count($0.value))" }.joined(separator: " · "))
+        }
+        let lost = summary.losses.filter { $0.count > 0 && $0.isOurs }.map { "\($0.cause) \(Figures.count($0.count))" }
+        if !lost.isEmpty { lines.append("not seen whole: " + lost.joined(separator: " · ")) }
         if summary.cutByEngine > 0 {
             lines.append("\(Self.frames(summary.cutByEngine)) longer than the \(Figures.count(ReplayEngine.kernelLimit)) bytes that the kernel runs outside a network: of those it saw the start")
         }

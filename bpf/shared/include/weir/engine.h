@@ -52,6 +52,14 @@ void weir_engine_frame(struct weir_frame *frame, int enforcing);
 /* Records hellos that stopped half way before `now`; all that are unfinished if `end`. */
 void weir_engine_sweep(struct weir_engine *engine, __u64 now, int end);
 
+/* What full tables have pushed out that still waited: the kernel's do so too, and cannot say. */
+struct weir_pushed_out {
+	__u64 flows;			/* proven, their hello not judged */
+	__u64 half_open;		/* not proven yet, or without proof and not judged */
+	__u64 assemblies;		/* hellos of which a part was here */
+};
+void weir_engine_pushed_out(const struct weir_engine *engine, struct weir_pushed_out *out);
+
 /* As it was made, but for the policy. */
 void weir_engine_reset(struct weir_engine *engine);
 
