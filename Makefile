@@ -78,6 +78,10 @@ bench: build ## each claim of speed, as a ratio to its baseline in the same run
 	swift build $(RELEASE_FLAGS) --product weir-bench
 	.build/release/weir-bench
 
+.PHONY: bench-cluster
+bench-cluster: build ## until every node, an Envoy, KEDA and the decisions topic know of an attack; BROKER=noida|mock|apache
+	unshare -n $(VENV)/bin/python3 bench/cluster.py .build/release $(if $(BROKER),$(BROKER),noida)
+
 .PHONY: fuzz
 fuzz: deps ## the shared C parser under libFuzzer, for SECONDS (60)
 	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)

@@ -98,7 +98,7 @@ let package = Package(
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
 
-        .executableTarget(name: "weir-bench", dependencies: ["BPF", "Detection", "HTTP", "JSON", "Linux", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench",
+        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "ControllerCore", "Detection", "HTTP", "JSON", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py"],
                           swiftSettings: strict),
 
         // Tests

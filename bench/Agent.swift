@@ -80,6 +80,9 @@ private func settled(_ count: Int, port: UInt16 = port) throws -> (p50: Int, p99
         }
         usleep(10_000)
     }
+    if last.count < count, let bytes = fetch(port: port, path: "/metrics") {
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("weir_") && !line.hasSuffix(" 0") { print(line) }
+    }
     guard last.count >= count else { throw Failure(description: "only \(last.count) of \(count) limits were set") }
     return (last.p50, last.p99)
 }

@@ -3,6 +3,7 @@ internal import Linux
 
 private let usage = """
 weir-bench                              each claim of speed beside its baseline (root: it makes a network namespace and loads BPF)
+weir-bench agent | controller           those of the probe and the agent, of the controller's core
 weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
 weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are measured on
 
@@ -15,11 +16,18 @@ func run() {
         var report = Report()
         switch words.first {
         case nil:
+            measureController(&report)
             try measureReplay(&report)
             try makeNetwork()
             try measureProbe(&report)
             try measureReflex(&report)
             try measureAgent(&report)
+        case "agent":
+            try makeNetwork()
+            try measureProbe(&report)
+            try measureAgent(&report)
+        case "controller":
+            measureController(&report)
         case "replay":
             try measureReplay(&report)
         case "capture" where words.count == 4:

@@ -1,3 +1,4 @@
+internal import CPcap
 internal import Glibc
 internal import Linux
 

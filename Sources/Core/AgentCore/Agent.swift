@@ -62,7 +62,7 @@ package struct Agent: Sendable {
         self.bootID = bootID
         masks = Masks(policy)
         sources = SourceTable(capacity: capacity)
-        behaviour = Behaviour(capacity: 2048)
+        behaviour = Behaviour(capacity: max(8, capacity / 4))
         queue.reserveCapacity(capacity)
         traces = TraceIDs(seed: seed)
     }

@@ -44,7 +44,13 @@ extension Node {
         do throws(JSONError) {
             let limit = try record.withValue { bytes in Result { () throws(JSONError) in try limits.reader.limit(bytes) } }.get()
             switch cluster.apply(limit, allowed: Array(knownAllowed.prefixes), at: now) {
-            case .success(let change): apply(change)
+            case .success(let change):
+                apply(change)
+                // From the packet on some node to the limit in this one's kernel; old news are no measure of it.
+                if let seen = record.header("ce_time").flatMap({ Instant(rfc3339: $0) }) {
+                    let spent = Instant(nanoseconds: Clock.wall) - seen
+                    if spent > .zero, spent < .seconds(10) { clusterLatency.note(UInt64(spent.wholeNanoseconds)) }
+                }
             case .failure: refusedLimits += 1
             }
         } catch {

@@ -61,6 +61,7 @@ extension Node {
         count("weir_agent_policy_refused_total", "policies refused at run time", reloads.refused)
         gauge("weir_agent_policy", "the policy in force", 1, [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
         for quantile in [0.5, 0.99] {
+            gauge("weir_agent_seen_to_limited_here_microseconds", "a packet on any node to the limit in this one's kernel, by the limits topic", clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
             gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's", latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
         }
         return board.render()
@@ -86,6 +87,11 @@ extension Node {
                 json.member("p50", enforcedLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
                 json.member("p99", enforcedLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
                 json.member("count", enforcedLatency.count)
+            }
+            json.object("seen_to_limited_here_ns") { json in
+                json.member("p50", clusterLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", clusterLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", clusterLatency.count)
             }
             json.member("events", agent.statistics.events)
             json.member("delivered", publisher?.delivered)

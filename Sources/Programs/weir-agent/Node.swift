@@ -25,8 +25,9 @@ final class Node {
     var probe: KernelProbe
     var ring: Ring
     var watch: Watch
-    /// Made when the probe is attached: its tables are megabytes to be touched, and no frame has to wait for them.
-    lazy var agent = makeAgent()
+    /// Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a variable is
+    /// copied out and in at each use, tables and all.)
+    var agent: Agent
     var board = Board()
     var cluster = ClusterLimits()
     var publisher: Publisher?
@@ -38,6 +39,8 @@ final class Node {
     private(set) var refusedDenials = 0
     var latency = Latency()
     var enforcedLatency = Latency()
+    /// Seen on any node to limited here, by the limits topic.
+    var clusterLatency = Latency()
     var policy: Policy
     var generation: UInt32 = 1
     /// The policy's file as it was read last.
@@ -59,6 +62,7 @@ final class Node {
         policy = settings.policy
         policyStamp = settings.policyStamp
         denials = Denials(policy)
+        agent = Self.makeAgent(settings, capacity: 8)
         var loading = ProbeSettings()
         loading.first = policy.mode == .enforce ? .limiter : .observer
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
@@ -69,6 +73,7 @@ final class Node {
         try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
         isAttached = true
         sayAttached()
+        agent = Self.makeAgent(settings, capacity: 8192)
         agent.allowed = knownAllowed
         try probe.loadTheRest()
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
@@ -77,9 +82,10 @@ final class Node {
         readClocks()
     }
 
-    private func makeAgent() -> Agent {
+    private static func makeAgent(_ settings: Settings, capacity: Int) -> Agent {
         let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
-        return Agent(policy: policy, node: settings.node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed)
+        let bootID = String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16)
+        return Agent(policy: settings.policy, node: settings.node, bootID: bootID, seed: seed, capacity: capacity)
     }
 
     func run(until signals: borrowing Signals) throws {

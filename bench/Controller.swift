@@ -1,0 +1,45 @@
+internal import ControllerCore
+internal import Detection
+internal import Glibc
+internal import Linux
+internal import Messages
+internal import Terminal
+internal import Wire
+
+/// The controller's pure core on one thread: events a second, and what a million sources with their windows take.
+func measureController(_ report: inout Report) {
+    var policy = Policy()
+    policy.mode = .enforce
+    var target = Policy.Target(workload: "shop/web")
+    (target.min, target.max) = (2, 20)
+    policy.scaleOut.targets = [target]
+    let start = Instant(nanoseconds: 1_800_000_000_000_000_000)
+    func event(_ number: Int, of source: Int) -> ThrottleEvent {
+        let address = Address(ipv4: 0x0a00_0000 + UInt32(source))
+        var event = ThrottleEvent(id: "node-a:6f1c2a90:\(number)", time: start + .microseconds(number * 10), node: "node-a", sourceAddress: address, sourcePrefix: Prefix(address, length: 128),
+                                  destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
+        event.workload = "shop/web"
+        event.proof = .tracked
+        return event
+    }
+
+    // Made beforehand: whoever reads the topic has them as values too.
+    let events = (0..<400_000).map { event($0, of: $0 % 50_000) }
+    var controller = Controller(policy: policy, sources: 200_000, limits: 200_000)
+    let before = Clock.monotonic
+    for (offset, event) in events.enumerated() { _ = controller.consider(event, at: LogPosition(partition: offset % 12, offset: Int64(offset))) }
+    let rate = Int(Double(events.count) * 1e9 / Double(Clock.monotonic - before))
+    report.add("controller's core, events a second on one core", Figures.count(rate), goal: "500,000", isMet: rate >= 500_000)
+
+    var many = Controller(policy: policy, sources: 1_000_000, limits: 1000)
+    let empty = residentKilobytes()
+    for number in 0..<1_000_000 { _ = many.consider(event(number, of: number), at: LogPosition(partition: number % 12, offset: Int64(number))) }
+    let taken = residentKilobytes() - empty
+    report.add("a million sources, an event each", "\(taken / 1000) MB", goal: "under 200 MB", isMet: taken < 200_000)
+    withExtendedLifetime(many) {}
+}
+
+private func residentKilobytes() -> Int {
+    let fields = (File.read("/proc/self/statm", limit: 200) ?? "").split(separator: " ")
+    return fields.count > 1 ? (Int(fields[1]) ?? 0) * 4 : 0
+}
