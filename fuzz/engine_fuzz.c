@@ -54,6 +54,15 @@ static void segment(__u8 flags, __u32 sequence, __u32 acknowledged, const __u8 *
 	run(f, 54 + size);
 }
 
+#define BIT(anomaly) (1ULL << (anomaly))
+
+/* What is said of how the bytes came, and of what came before them. */
+#define OF_THE_WAY (BIT(WEIR_TINY_FRAGMENTS) | BIT(WEIR_RECORD_FRAGMENTATION) | BIT(WEIR_OVERLAP_CONFLICT) | BIT(WEIR_SLOW_HELLO) | \
+		    BIT(WEIR_REPLAYED_HELLO) | BIT(WEIR_CLIENT_HELLO_FLOOD))
+
+/* What may be said of a hello that is not whole: nothing that it lacks. */
+#define OF_A_PART (OF_THE_WAY | BIT(WEIR_TRUNCATED_HELLO) | BIT(WEIR_OVERSIZED_HELLO))
+
 /* Each record keeps what it promises, and every verdict is accounted for. */
 static void check(void)
 {
@@ -69,9 +78,11 @@ static void check(void)
 		assert(r.raw_length < WEIR_STREAM_CAP);
 		assert(r.wire_version == WEIR_WIRE_VERSION);
 		assert(r.raw_length < WEIR_STREAM_CAP && r.server_name_length <= r.raw_length && r.alpn_length <= r.raw_length);
-		assert(!(r.anomalies >> WEIR_ANOMALY_COUNT) && r.segments && r.proof <= WEIR_TRACKED);
+		/* A segment that the capture cut, or that lies beyond what is assembled, brings nothing. */
+		assert(r.segments || r.completeness == WEIR_INCOMPLETE);
+		assert(!(r.anomalies >> WEIR_ANOMALY_COUNT) && r.proof <= WEIR_TRACKED);
 		records++;
-		assert(r.completeness != WEIR_INCOMPLETE || (!r.anomalies && !r.raw_length && r.action == WEIR_OBSERVED));
+		assert(r.completeness != WEIR_INCOMPLETE || (!(r.anomalies & ~OF_A_PART) && !r.raw_length && r.action == WEIR_OBSERVED));
 		assert(r.proof || r.action == WEIR_PASSED || r.action == WEIR_OBSERVED);
 		/* What could not be read to its end lacks nothing that one could know of. */
 		assert(!(r.anomalies >> WEIR_MALFORMED_HELLO & 1) || !(r.anomalies >> WEIR_MISSING_SNI & 1));
@@ -84,7 +95,7 @@ static void check(void)
 	assert(engine->counters[WEIR_COUNT_EMITTED] == records);
 }
 
-/* The first record of a client port; NULL if there is none. */
+/* The first hello's record of a client port; NULL if there is none. */
 static const __u8 *record_of(__u16 wanted)
 {
 	for (size_t at = 0; at < engine->records_size; ) {
@@ -94,7 +105,7 @@ static const __u8 *record_of(__u16 wanted)
 
 		memcpy(&size, engine->records + at, 8);
 		memcpy(&r, found, sizeof(r));
-		if (r.source_port == wanted)
+		if (r.source_port == wanted && r.kind == WEIR_KIND_HELLO)
 			return found;
 		at += 8 + ((size + 7) & ~7ULL);
 	}
@@ -111,13 +122,13 @@ static void compare(__u16 whole, __u16 pieces)
 		return;
 	memcpy(&a, one, sizeof(a));
 	/* What is no proper hello is judged by its first bytes, and how many those are depends on the cut. */
-	if (a.completeness == WEIR_INCOMPLETE || a.anomalies & (1 << WEIR_MALFORMED_HELLO | 1 << WEIR_NOT_TLS) || !a.hello_length)
+	if (a.completeness == WEIR_INCOMPLETE || a.anomalies & (BIT(WEIR_MALFORMED_HELLO) | BIT(WEIR_NOT_TLS) | BIT(WEIR_BAD_RECORD) | BIT(WEIR_SSLV2_HELLO)) || !a.hello_length)
 		return;
 	assert(other);
 	memcpy(&b, other, sizeof(b));
 	if (b.completeness == WEIR_INCOMPLETE)
 		return;			/* more holes than are tracked, or too long */
-	assert(a.anomalies == b.anomalies && a.fingerprint == b.fingerprint && a.version == b.version && a.hello_length == b.hello_length);
+	assert(!((a.anomalies ^ b.anomalies) & ~OF_THE_WAY) && a.fingerprint == b.fingerprint && a.version == b.version && a.hello_length == b.hello_length);
 	assert(a.server_name_length == b.server_name_length && a.extension_count == b.extension_count && a.cipher_count == b.cipher_count);
 	assert(a.raw_length == b.raw_length && !memcmp(one + sizeof(a), other + sizeof(b), a.raw_length));
 }

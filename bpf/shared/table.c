@@ -59,11 +59,10 @@ static __u64 fold(__u64 a, __u64 b)
 }
 
 /* Sixteen bytes a turn, and the turns do not wait for each other: a flow's key is two of them and a word. */
-static __u32 hash(const struct weir_table *t, const void *key)
+static inline __attribute__((always_inline)) __u32 hash_sized(const void *key, __u32 left)
 {
 	const __u8 *p = key;
 	__u64 h = 0, a, b, odd = 0x9e3779b97f4a7c15ULL;
-	__u32 left = t->key_size;
 
 	for (; left >= 16; left -= 16, p += 16, odd += 0x5851f42d4c957f2eULL) {
 		memcpy(&a, p, 8);
@@ -76,6 +75,14 @@ static __u32 hash(const struct weir_table *t, const void *key)
 		memcpy(&b, p + 8, left - 8);
 	h = fold(h ^ a ^ 0xe7037ed1a0b428dbULL, b ^ odd);
 	return (__u32)(h ^ h >> 32) & 0x7fffffff;	/* as many bits as a bucket has */
+}
+
+/* Nearly every key is a flow's, and of a size that is known no loop and no call is left. */
+#define IS_FLOW_KEY(t) ((t)->key_size == sizeof(struct weir_flow_key))
+
+static __u32 hash(const struct weir_table *t, const void *key)
+{
+	return IS_FLOW_KEY(t) ? hash_sized(key, sizeof(struct weir_flow_key)) : hash_sized(key, t->key_size);
 }
 
 struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, __u32 value_size, __u32 capacity)
@@ -133,11 +140,10 @@ static void link_age(struct weir_table *t, __u32 i)
 }
 
 /* The words of both, without a call: keys are short, and looked up several times a frame. */
-static int same(const struct weir_table *t, const void *left, const void *right)
+static inline __attribute__((always_inline)) int same_sized(const void *left, const void *right, __u32 size)
 {
 	const __u8 *a = left, *b = right;
 	__u64 x, y, different = 0;
-	__u32 size = t->key_size;
 
 	for (; size >= 8; size -= 8, a += 8, b += 8) {
 		memcpy(&x, a, 8);
@@ -147,6 +153,22 @@ static int same(const struct weir_table *t, const void *left, const void *right)
 	for (; size; size--)
 		different |= *a++ ^ *b++;
 	return !different;
+}
+
+static int same(const struct weir_table *t, const void *left, const void *right)
+{
+	return IS_FLOW_KEY(t) ? same_sized(left, right, sizeof(struct weir_flow_key)) : same_sized(left, right, t->key_size);
+}
+
+static void put(struct weir_table *t, __u32 i, const void *key, const void *value)
+{
+	if (IS_FLOW_KEY(t) && t->value_size == sizeof(struct weir_flow)) {
+		memcpy(key_at(t, i), key, sizeof(struct weir_flow_key));
+		memcpy((__u8 *)key_at(t, i) + ((sizeof(struct weir_flow_key) + 7) & ~7u), value, sizeof(struct weir_flow));
+		return;
+	}
+	memcpy(key_at(t, i), key, t->key_size);
+	memcpy(value_at(t, i), value, t->value_size);
 }
 
 static __u32 find_hashed(const struct weir_table *t, const void *key, __u32 h)
@@ -268,8 +290,7 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	} else {
 		i = t->fresh++;
 	}
-	memcpy(key_at(t, i), key, t->key_size);
-	memcpy(value_at(t, i), value, t->value_size);
+	put(t, i, key, value);
 	node_at(t, i)->hash = h;
 	node_at(t, i)->next = b->first;
 	b->more = b->first != NONE;

@@ -8,17 +8,20 @@ package struct Command: Sendable {
     package var subcommands: [Command]
     /// The subcommand that is meant when none is named.
     package var standardSubcommand: String?
+    /// What somebody who has never seen it wants to know: a word, and what there is to say about it.
+    package var notes: [(about: String, text: String)] = []
     /// What to type, and what it does.
     package var examples: [(line: String, effect: String)]
 
     package init(_ name: String, _ summary: String, options: [Option] = [], positionals: [Positional] = [], subcommands: [Command] = [],
-                 standardSubcommand: String? = nil, examples: [(line: String, effect: String)] = []) {
+                 standardSubcommand: String? = nil, notes: [(about: String, text: String)] = [], examples: [(line: String, effect: String)] = []) {
         self.name = name
         self.summary = summary
         self.options = options
         self.positionals = positionals
         self.subcommands = subcommands
         self.standardSubcommand = standardSubcommand
+        self.notes = notes
         self.examples = examples
     }
 

@@ -77,10 +77,22 @@ extension Command {
         ]),
         Command("replay", "captures through detection and decision, in their own time", options: Option.replay, positionals: [
             Positional("FILE", .file, "a pcap or pcapng capture; - is standard input", count: .oneOrMore),
+        ], notes: [
+            ("reads", "pcap in either byte order, micro- or nanoseconds, and pcapng; Ethernet, raw IP, Linux cooked (-i any), BSD loopback; no privilege needed"),
+            ("table", "a row for a hello: time, source, destination, name asked for, version, JA4, anomalies; then what Weir would have done, as if the policy enforced"),
+            ("json", "one object a line: handshake, flow (what it did after its hello), event, decision, by time; a summary last, with losses by cause"),
+            ("anomalies", "docs/detections.md says what each is, whom it hits by mistake, and how to tune it"),
+            ("unproven", "nothing shows that the source is real (the capture lacks SYN-ACK and ACK): told, and never acted on"),
+            ("incomplete", "a hello that cannot be judged, and why: closed, timeout, too_long, gaps, capture (it ends or was cut), reused, no_room, evicted"),
+            ("exit code", "0 well; 1 --fail-on found something; 2 a file or an option is wrong, what was read is shown; 3 this machine cannot"),
         ], examples: [
             ("weir replay attack.pcap", "what is in it, and what Weir would have done"),
-            ("tcpdump -w - | weir replay -", "without a file"),
+            ("weir replay --summary-only big.pcap", "the figures of a large one: 500 MB a second or so"),
+            ("weir replay --policy next.yaml attack.pcap", "under another policy; weir policy rehearse compares two"),
+            ("tcpdump -w - port 443 | weir replay -", "without a file"),
             ("weir replay --format json --fail-on high ci.pcap", "for a pipeline"),
+            ("weir replay --decap --all-ports mirror.pcap", "a mirror's tunnels, and TLS on any port"),
+            ("weir replay --kafka broker:9092 --speed 1 attack.pcap", "an attack again, for an autoscaler"),
         ]),
         Command("policy", "check and rehearse policies", subcommands: [
             Command("check", "what is wrong with a policy", positionals: [Positional("FILE", .file, "the policy")]),

@@ -11,6 +11,7 @@ extension Command {
         section("commands", subcommands.map { ($0.name, $0.summary + ($0.name == standardSubcommand ? " (when none is named)" : "")) })
         section("arguments", positionals.map { ($0.name, $0.help) })
         section("options", allOptions.map { ($0.signature, $0.explanation) })
+        section("what to know", notes.map { ($0.about, $0.text) })
         section("examples", examples.map { ($0.line, $0.effect) })
         if !subcommands.isEmpty { lines += ["", "\(title) COMMAND --help says more about each."] }
         return lines.joined(separator: "\n") + "\n"
