@@ -99,7 +99,7 @@ import Wire
 
     @Test("Wrong use is one line and exit code 2", arguments: [
         ([], "no broker"), (["--kafka", "nowhere"], "--kafka"), (["--kafka", "a:1", "--policy", "/no/such/file"], "/no/such/file"),
-        (["--kafka", "a:1", "--kafka-config", "/no/such/file"], "/no/such/file"), (["--grpc", "a:1"], "--grpc"), (["--log", "xml"], "xml"),
+        (["--kafka", "a:1", "--kafka-config", "/no/such/file"], "/no/such/file"), (["--kafka", "a:1", "--grpc", "nowhere"], "--grpc"), (["--nonsense"], "--nonsense"), (["--log", "xml"], "xml"),
     ] as [([String], String)])
     func wrongUse(arguments: [String], word: String) throws {
         let process = try Process(["\(Place.programs)/weir-controller"] + arguments, log: Place.temporary("log"))
