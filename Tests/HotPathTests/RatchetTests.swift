@@ -19,6 +19,19 @@ import Wire
         #expect((1...most).contains(verified), "\(program.rawValue): \(verified)")
     }
 
+    @Test("All maps together stay within 16 MiB, and the room for unfinished hellos is what was asked for", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    func memory() throws {
+        func bytes(_ helloMemory: Int) throws -> Int {
+            var settings = ProbeSettings()
+            settings.helloMemory = helloMemory
+            return try KernelProbe(KernelPolicy(Policy()), settings: settings).mapBytes
+        }
+        let standard = try bytes(4), least = try bytes(2), large = try bytes(64)
+        #expect((8 << 20...16 << 20).contains(standard), "\(standard)")
+        #expect((2 << 20...3 << 20).contains(standard - least), "\(standard - least)")
+        #expect((60 << 20...72 << 20).contains(large - standard), "\(large - standard)")
+    }
+
     @Test("A record, a limit and a key keep their size")
     func sizes() {
         #expect(Handshake.size == 120)

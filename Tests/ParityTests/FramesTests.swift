@@ -162,6 +162,20 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(found.filter { $0.source == c.client }.map(\.completeness) == [.incomplete] && found.allSatisfy { !$0.anomalies.contains(.missingSNI) })
     }
 
+    @Test("More memory for hellos keeps more of them in the kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [(2, false), (8, true)])
+    func helloMemory(size: Int, isKept: Bool) throws {
+        let bytes = Hello(padding: 1500).stream()
+        var frames = c.handshake + [c.data(Array(bytes[..<1000]), at: 0)]
+        // More than 2 MiB have room for, fewer than 8.
+        for number in 0..<2000 {
+            let d = Conversation(client: Address(ipv4: 0x0a00_0000 + UInt32(number)), clientPort: 4000)
+            frames += d.handshake + [d.data(Array(bytes[..<1000]), at: 0)]
+        }
+        frames.append(c.data(Array(bytes[1000...]), at: 1000))
+        let found = try kernel(frames, KernelPolicy(everything), helloMemory: size).filter { $0.handshake.source == c.client }
+        #expect(found.contains { $0.handshake.completeness == .reassembled } == isKept, "\(found.map(\.handshake.completeness))")
+    }
+
     @Test("A forged lone segment limits nobody, and a forged reset wins nothing")
     func forged() throws {
         let lone = try both((0..<10).map { Conversation(clientPort: 900 + $0).data(hello, at: 0) }, everything, enforcing: true)

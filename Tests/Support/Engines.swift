@@ -31,9 +31,10 @@ package func native(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
 }
 
 /// The same through the kernel, by BPF_PROG_TEST_RUN.
-package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000, mayGoto: Bool? = nil) throws -> [Verdict] {
+package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000, mayGoto: Bool? = nil, helloMemory: Int = 4) throws -> [Verdict] {
     var settings = ProbeSettings()
     settings.replay = true
+    settings.helloMemory = helloMemory
     settings.mayGoto = mayGoto
     let probe = try KernelProbe(policy, settings: settings)
     var ring = try Ring(map: probe.ringMap, size: probe.ringSize)

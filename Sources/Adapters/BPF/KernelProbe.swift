@@ -12,6 +12,8 @@ package struct ProbeSettings: Sendable {
     package var ringSize = 1 << 20
     /// Entries of the limits map.
     package var limits = 16_384
+    /// MiB for the bytes of unfinished hellos: a power of two, 2 to 64. Each MiB holds 512 of up to 2 KiB.
+    package var helloMemory = 4
     /// Replay: take the time from the frame, and wake nobody.
     package var replay = false
     /// Load what only `bench/` runs as well.
@@ -125,6 +127,10 @@ package struct ProbeSettings: Sendable {
         func map(_ name: String) -> OpaquePointer? { unsafe bpf_object__find_map_by_name(object, name) }
         unsafe bpf_map__set_max_entries(map("handshakes"), UInt32(settings.ringSize))
         unsafe bpf_map__set_max_entries(map("limits"), UInt32(settings.limits))
+        let slots = UInt32(settings.helloMemory * 512)
+        unsafe bpf_map__set_max_entries(map("slabs"), slots / 1024)
+        unsafe bpf_map__set_max_entries(map("owners"), slots)
+        unsafe bpf_map__set_max_entries(map("assemblies"), slots)
         for program in Program.allCases where !settings.loads(program) { unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false) }
 
         // Before load, so that the first frame finds a policy.
@@ -132,9 +138,13 @@ package struct ProbeSettings: Sendable {
         if let initial = unsafe weir_bpf_initial(object, ".data.policies", &valueSize), valueSize >= 8 + 2 * policy.bytes.count {
             unsafe policy.bytes.withUnsafeBytes { unsafe (initial + 8).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         }
-        if settings.replay, let initial = unsafe weir_bpf_initial(object, ".rodata.settings", &valueSize), valueSize >= 16 {
-            unsafe initial.storeBytes(of: UInt64(BPF_RB_NO_WAKEUP), as: UInt64.self)
-            unsafe (initial + 8).storeBytes(of: 1, as: UInt32.self)
+        // struct weir_settings of bpf/maps.h: wakeup, capture_clock, slots.
+        if let initial = unsafe weir_bpf_initial(object, ".rodata.settings", &valueSize), valueSize >= 16 {
+            if settings.replay {
+                unsafe initial.storeBytes(of: UInt64(BPF_RB_NO_WAKEUP), as: UInt64.self)
+                unsafe (initial + 8).storeBytes(of: 1, as: UInt32.self)
+            }
+            unsafe (initial + 12).storeBytes(of: slots, as: UInt32.self)
         }
         guard unsafe bpf_object__load(object) == 0 else {
             let error = refusal("loading the probe")
@@ -162,6 +172,30 @@ package struct ProbeSettings: Sendable {
 
     /// What the verifier went through to accept it (`bpf_prog_info`, since Linux 5.16).
     package func verifiedInstructions(of program: Program) -> Int { Int(weir_bpf_verified(descriptor(of: program))) }
+
+    /// Bytes that all maps take, as the kernel counts them (`memlock` of a map's fdinfo: what it really uses, since Linux 6.4).
+    package var mapBytes: Int {
+        var sum = 0
+        var map = unsafe bpf_object__next_map(object, nil)
+        while let one = unsafe map {
+            sum += Self.memory(of: unsafe bpf_map__fd(one))
+            unsafe map = bpf_object__next_map(object, one)
+        }
+        return sum
+    }
+
+    private static func memory(of descriptor: CInt) -> Int {
+        guard let file = unsafe fopen("/proc/self/fdinfo/\(descriptor)", "r") else { return 0 }
+        defer { unsafe fclose(file) }
+        return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { line in
+            while unsafe fgets(line.baseAddress, 256, file) != nil {
+                let text = unsafe String(cString: line.baseAddress!)
+                guard text.hasPrefix("memlock:") else { continue }
+                return Int(text.dropFirst("memlock:".count).filter(\.isNumber)) ?? 0
+            }
+            return 0
+        }
+    }
 
     // MARK: Policy, limits, allow-list
 

@@ -56,6 +56,7 @@ extension Node {
         gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
         count("weir_agent_limits_refused_total", "limits from the topic that were not applied", refusedLimits)
         gauge("weir_agent_limits_generation", "newest generation applied from the limits topic", Double(cluster.generation))
+        gauge("weir_agent_kernel_map_bytes", "memory of the kernel's maps, as the kernel counts it", Double(mapBytes))
         gauge("weir_agent_sources", "sources with counts in the table", Double(agent.trackedSources))
         count("weir_agent_policy_reloads_total", "policies taken at run time", reloads.accepted)
         count("weir_agent_policy_refused_total", "policies refused at run time", reloads.refused)

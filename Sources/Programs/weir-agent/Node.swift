@@ -48,6 +48,8 @@ final class Node {
     var reloads = (accepted: 0, refused: 0)
     var refusedLimits = 0
     var isAttached = false
+    /// Fixed once the maps are made.
+    let mapBytes: Int
     /// Prefix lengths that the kernel looks for because the limits topic has them.
     var knownLengths: Set<UInt8> = []
     /// What the kernel's allow-list holds.
@@ -65,7 +67,9 @@ final class Node {
         agent = Self.makeAgent(settings, capacity: 8)
         var loading = ProbeSettings()
         loading.first = policy.mode == .enforce ? .limiter : .observer
+        loading.helloMemory = settings.helloMemory
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
+        mapBytes = probe.mapBytes
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)

@@ -48,6 +48,8 @@ struct Settings {
     let kafka: KafkaConfiguration?
     let listen: Endpoint
     let attach: Attachment.Method?
+    /// MiB.
+    let helloMemory: Int
 
     init(_ arguments: Arguments) throws {
         var name = [CChar](repeating: 0, count: 256)
@@ -61,6 +63,7 @@ struct Settings {
         policy = try Self.load(policyPath, mode)
         listen = arguments.endpoint("listen")!
         attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }
+        helloMemory = Int(arguments.text("hello-memory")!)!
         if arguments.has("kafka") || arguments.has("kafka-config") {
             var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()
             if let file = arguments.text("kafka-config") { try configuration.load(file) }
