@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * From a client's bytes to a verdict: what stands before them is passed over, a hello in one segment is judged where
+ * it lies, and one in many is put together first.
+ */
+#ifndef WEIR_JUDGE_H
+#define WEIR_JUDGE_H
+
+#include <weir/platform.h>
+#include <weir/frame.h>
+#include <weir/client_hello.h>
+#include <weir/assembly.h>
+#include <weir/verdict.h>
+#include <weir/preamble.h>
+#include <weir/records.h>
+
+#define WEIR_NOT_TLS_BYTES 512		/* of what is no TLS, these travel */
+
+/* What is said of first client bytes that are not the start of a ClientHello. */
+WEIR_INLINE void weir_misfit(struct weir_handshake *r, const __u8 *first)
+{
+	if (first[0] == 22) {
+		WEIR_FOUND(r, first[1] != 3 || !(first[3] | first[4]) || ((__u32)first[3] << 8 | first[4]) > WEIR_RECORD_MOST ? WEIR_BAD_RECORD : WEIR_MALFORMED_HELLO);
+	} else if (weir_is_sslv2(first)) {
+		WEIR_FOUND(r, WEIR_SSLV2_HELLO);
+		r->version = (__u16)(first[3] << 8 | first[4]);
+	} else {
+		WEIR_FOUND(r, WEIR_NOT_TLS);
+		r->subtype = (__u8)weir_subtype_of(first);
+	}
+}
+
+/* Reads the segment's first bytes; what it lacks of sixteen is zero. -1 when the capture has cut them off. */
+WEIR_INLINE int weir_read_first(weir_frame *frame, struct weir_look *l)
+{
+	__u32 n = l->segment.payload_size < WEIR_FIRST ? l->segment.payload_size : WEIR_FIRST;
+
+	__builtin_memset(l->first, 0, sizeof(l->first));
+	return weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_FIRST);
+}
+
+/* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none. */
+WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	struct weir_segment *seg;
+	enum weir_preamble kind;
+	const __u8 *first;
+	__u32 size;
+
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return -1;
+	seg = &l->segment;
+	first = l->first;
+	if (first[0] == 22 || !flow->proof || flow->skipped >= WEIR_SKIPS_MAX)
+		return -1;
+	kind = weir_preamble_of(first, seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST, seg->payload_size, flow->preamble);
+	size = weir_preamble_size(frame, seg, s, kind, first);
+	if (!size || size > 1u << 16)
+		return -1;
+	flow->preamble = (__u8)kind;
+	flow->skipped++;
+	flow->base += size;
+	if (size >= seg->payload_size)
+		return 0;
+	seg->sequence += size;
+	seg->payload_at += size;
+	seg->payload_size -= size;
+	return 1;
+}
+
+/*
+ * The first client bytes are here and whole: judged in one go. What the two judges return: 0, nothing is to be
+ * concluded; n > 0, a verdict stands in the record with n - 1 bytes of message; -1, the hello has to be assembled.
+ */
+WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	const struct weir_segment *seg;
+	const __u8 *first;
+	__u32 size, length, at;
+	int is_tls, is_hello;
+
+	seg = &l->segment;
+	first = l->first;
+	at = seg->payload_at;
+	is_tls = first[0] == 22;
+	if (is_tls && seg->payload_size < 9)
+		return -1;
+	size = (__u32)first[3] << 8 | first[4];
+	length = weir_announced((__u32)first[5] << 24 | (__u32)first[6] << 16 | (__u32)first[7] << 8 | first[8]);
+	is_hello = is_tls && first[1] == 3 && first[5] == 1 && size && size <= WEIR_RECORD_MOST;
+	if (is_hello && (length + 5 > seg->payload_size || size < length || length > WEIR_MESSAGE_CAP))
+		return -1;
+	if (!is_hello && !flow->proof) {
+		flow->state = WEIR_FLOW_DONE;
+		return 0;			/* the middle of something else */
+	}
+	weir_begin_here(frame, l, s, flow);
+	if (is_tls) {
+		s->record.hello_length = length;
+		at += 5;
+		if (length + 5 > seg->payload_size)
+			length = seg->payload_size - 5;	/* of something malformed, what is there */
+	} else {
+		length = seg->payload_size;
+	}
+	if (!is_hello && length > WEIR_NOT_TLS_BYTES)
+		length = WEIR_NOT_TLS_BYTES;
+	flow->state = WEIR_FLOW_DONE;
+	if (length && weir_bytes(frame, at, s->bytes, length, WEIR_MESSAGE_CAP)) {
+		weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
+		return 0;
+	}
+	if (is_hello) {
+		weir_read_client_hello(s, length);
+		weir_expect_records(l, s, flow, seg->sequence + 5 + size);
+	} else {
+		weir_misfit(&s->record, first);
+	}
+	return (int)length + 1;
+}
+
+/* The unfinished hello that this segment is part of, or a new one; 0 when there is no room. */
+WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct weir_look *l, struct weir_flow *flow)
+{
+	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
+
+	if (a)
+		return a;
+	if (!weir_new_assembly(frame, &l->segment.flow))
+		a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
+	if (!a)
+		return 0;
+	a->first_ns = l->now;
+	a->proof = flow->proof;
+	a->preamble = flow->preamble;
+	a->direction = l->direction;
+	a->ifindex = weir_ifindex(frame);
+	a->vlan_tags = l->segment.vlan_tags;
+	a->tunnels = l->segment.tunnels;
+	flow->state = WEIR_FLOW_ASSEMBLING;
+	return a;
+}
+
+/* Places a segment of an unfinished hello, and judges the hello if that made it whole. */
+WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	struct weir_assembly *a;
+	struct weir_handshake *r;
+	__u32 relative, length = 0;
+	int stream;
+
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return 0;
+	r = &s->record;
+	relative = l->segment.sequence - flow->base;
+	if (relative >= 1u << 30)		/* before the first byte: an old copy */
+		return 0;
+	a = weir_assembly_of(frame, l, flow);
+	if (!a) {
+		weir_count(frame, WEIR_COUNT_NO_ROOM);
+		weir_unreadable(frame, l, s, flow, WEIR_REASON_NO_ROOM);
+		flow->state = WEIR_FLOW_DONE;
+		return 0;
+	}
+	a->last_ns = l->now;
+	l->sequence = flow->base + a->filled;
+	if (l->segment.fragment)
+		a->flags |= WEIR_FLAG_FRAGMENTS;
+	a->place_from = l->segment.payload_at;
+	a->reason = WEIR_REASON_EVICTED;
+	if (weir_intact(frame, a))
+		a->reason = (__u8)weir_place(frame, a, s, relative, l->segment.payload_size);
+	stream = a->reason ? WEIR_STREAM_LONG : weir_walk(frame, a);
+	if (stream == WEIR_STREAM_WHOLE && (weir_gather(frame, a, s) || !weir_intact(frame, a))) {
+		a->reason = WEIR_REASON_EVICTED;
+		stream = WEIR_STREAM_LONG;
+	}
+	if (stream == WEIR_STREAM_MORE) {
+		if (a->filled < WEIR_STREAM_CAP)
+			return 0;
+		stream = WEIR_STREAM_LONG;
+	}
+	flow->state = WEIR_FLOW_DONE;
+	if (stream == WEIR_STREAM_LONG) {
+		if (!a->reason)
+			a->reason = WEIR_REASON_TOO_LONG;
+		if (a->reason == WEIR_REASON_EVICTED)
+			weir_count(frame, WEIR_COUNT_EVICTED);
+		weir_give_up(frame, s, &l->segment.flow, a, l->now);
+		return 0;
+	}
+	weir_begin(s, &l->segment.flow, l->now);
+	if (l->segment.payload_size < 64 && a->tiny)
+		a->tiny--;			/* the last may be as small as it likes */
+	weir_copy_history(r, a);
+	if (l->now - a->first_ns > 5 * WEIR_SECOND)
+		WEIR_FOUND(r, WEIR_SLOW_HELLO);
+	r->completeness = WEIR_REASSEMBLED;
+	weir_count(frame, WEIR_COUNT_ASSEMBLED);
+	if (stream == WEIR_STREAM_WHOLE) {
+		length = weir_announced(a->head);
+		r->hello_length = length;
+		weir_read_client_hello(s, length);
+		weir_expect_records(l, s, flow, flow->base + a->header_at);
+	} else {
+		WEIR_FOUND(r, a->records ? a->head_have == 4 && a->head >> 24 != 1 ? WEIR_MALFORMED_HELLO : WEIR_BAD_RECORD : WEIR_BAD_RECORD);
+	}
+	WEIR_REMOVE(frame, assemblies, &l->segment.flow);
+	return (int)length + 1;
+}
+
+/* Bytes of a flow that is not judged yet. Returns as its judges do. */
+WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	int verdict = -1;
+
+	if (flow->state == WEIR_FLOW_EXPECTING && l->segment.sequence == flow->base) {
+		if (weir_read_first(frame, l)) {
+			weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
+			flow->state = WEIR_FLOW_DONE;
+			return 0;
+		}
+		switch (l->first[0] == 22 ? -1 : weir_skip_preamble(frame, l, s, flow)) {
+		case 0:
+			return 0;
+		case 1:
+			if (weir_read_first(frame, l))
+				return 0;
+		}
+		if (!l->segment.fragment)
+			verdict = weir_judge_segment(frame, l, s, flow);
+	}
+	return verdict < 0 ? weir_assemble(frame, l, s, flow) : verdict;
+}
+#endif
