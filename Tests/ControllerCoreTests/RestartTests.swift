@@ -94,6 +94,29 @@ private struct Story {
         #expect(after.see(Script.event(1, id: 2)).limits.map(\.generation) == [2])
     }
 
+    @Test("The ladder outlives the controller: a new one knows each source's step from its latest record, and forgets it after a day of quiet")
+    func escalation() throws {
+        let hour = 3600.0, day = 86_400.0
+        // What compaction leaves of the limits topic: the latest record of a key, here of one source.
+        var latest: (limit: Limit, id: String, time: Instant)?
+        func restartedThenSees(_ seconds: Double, id: Int) throws -> Limit {
+            var script = Script()
+            script.offset = Int64(id)
+            if let latest { script.controller.apply(latest.limit, id: latest.id, at: latest.time) }
+            let position = LogPosition(partition: 0, offset: script.offset)
+            let limit = try #require(script.see(Script.event(seconds, id: id)).limits.first)
+            latest = (limit, position.id, Script.at(seconds))
+            return limit
+        }
+        var now = 0.0
+        for (id, length) in [600, hour, day, 7 * day, 7 * day].enumerated() {
+            let limit = try restartedThenSees(now, id: id)
+            #expect((limit.step, limit.until, limit.generation) == (min(id, 3), Script.at(now + length), id + 1))
+            now += length + hour
+        }
+        #expect(try restartedThenSees(now + day, id: 5).step == 0)
+    }
+
     @Test("A place in the log names what was decided there, and is read back")
     func names() {
         let position = LogPosition(partition: 11, offset: 1 << 40)
