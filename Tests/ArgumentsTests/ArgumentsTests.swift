@@ -93,7 +93,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         ("limits add 10.0.0.1/8", "weir limits add: PREFIX: `10.0.0.1/8`; an address or a block is expected, such as 203.0.113.7 or 2001:db8::/64, with no bits beyond its length"),
         ("limits add 10.0.0.1 --per-second 256", "weir limits add: --per-second: `256`; a whole number from 1 to 255 is expected"),
         ("limits ad 10.0.0.1", "weir limits: `ad`: no such command; did you mean add?"),
-        ("tail event", "weir tail: TOPIC: `event`; allowed are events, limits and decisions"),
+        ("tail event", "weir tail: TOPIC: `event`; allowed are events, limits, decisions and nodes"),
     ])
     func wrong(line: String, message: String) {
         #expect(refusal(line) == message)
@@ -114,10 +114,14 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
               --per-second N           what is admitted in any second (default 3)
               --for TIME               when it ends by itself (default 10m)
               --class anomalous|all    only anomalous handshakes, or all of them (default all)
+              --wait TIME              until every node that reports has applied it, at most so long; exit code 1 names those that have not
               --kafka HOST:PORT[,...]  the brokers
               --kafka-config FILE      librdkafka properties, one name=value a line; secrets belong there
               --help                   show this and end
               --version                show the version and end
+
+            examples:
+              weir limits add 203.0.113.7 --for 1h --wait 5s --kafka broker:9092  and end when every node holds it
 
             """)
         #expect(try shown("") == shown("--help"))

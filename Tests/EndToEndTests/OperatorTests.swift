@@ -29,6 +29,44 @@ struct OperatorTests {
         }
     }
 
+    /// One node does not hold a limit, and this is why.
+    private static func why(_ seen: borrowing JSONObject, _ name: StaticString, _ node: String, _ why: String, behind: Int) throws(JSONError) {
+        var found: [(node: String, why: String, behind: Int)] = []
+        try seen.objects(name) { one throws(JSONError) in found.append((try one.string("node"), try one.string("why"), try one.integer("records_behind"))) }
+        #expect(found.map(\.node) == [node])
+        #expect(found.map(\.why) == [why])
+        #expect(found.map(\.behind) == [behind])
+    }
+
+    @Test("An operator sees on how many nodes a limit holds, and which are behind, late, unwilling or only watching; a clean stop leaves nothing to ask about",
+          arguments: ["convergence"] + (hasNoida ? ["convergence_noida"] : []))
+    func convergence(scenario: String) throws {
+        try play(scenario) { seen throws(JSONError) in
+            func row(_ table: String, _ prefix: String) -> [Substring] { (table.split(separator: "\n").first { $0.hasPrefix("\(prefix)/32") } ?? "").split(separator: " ") }
+            #expect(try seen.string("nobody").contains("no node has reported"))
+            #expect(try seen.string("first").contains("applied on 3 of 3 nodes after "))
+            let three = try seen.string("three"), two = try seen.string("two"), late = try seen.string("late")
+            for prefix in ["203.0.113.1", "203.0.113.2"] { #expect(row(three, prefix).contains("3/3"), "\(three)") }
+            #expect(three.split(separator: "\n").count == 3, "nobody is behind, so nothing is said of it: \(three)")
+            #expect(late.contains("weir: not applied within 3.0 s: c (1 record behind, last heard of "), "\(late)")
+            #expect(row(two, "203.0.113.3").contains("2/3") && two.contains("\nbehind: c by 1 record, last heard of "), "\(two)")
+            #expect(try seen.string("two_share") == "2/3")
+            #expect(try seen.string("older") == "3/3", "what a sleeping node had already, it still has")
+            try Self.why(seen, "two_why", "c", "behind", behind: 1)
+            try Self.why(seen, "four_why", "e", "allowed", behind: 0)
+            try Self.why(seen, "observing_why", "f", "observes", behind: 0)
+            #expect(try seen.strings("held") == ["3", "3", "3"])
+            #expect(try seen.strings("offsets") == ["3", "3", "3"])
+            #expect(try seen.string("allowed").contains("weir: not applied within 3.0 s: e (allowed)"))
+            #expect(try seen.string("lacks").contains("\nnot held: e lacks 203.0.113.1/32|all (allowed), 203.0.113.2/32|all (allowed), 203.0.113.3/32|all (allowed) and 1 more\n"))
+            #expect(try seen.string("observes").contains("\nobserving, so limiting nobody: f\n"))
+            #expect(try seen.string("released").contains("applied on 4 of 4 nodes after "))
+            #expect(try seen.string("left_over") == "1/1")
+            #expect(try seen.integer("kinds") == 6)
+            #expect(try seen.boolean("valid"), "a real record is what its schema says, by a validator that is not ours")
+        }
+    }
+
     @Test("A topic is readable from its beginning or from now on, for people and for programs, until Ctrl-C")
     func tail() throws {
         try play("tail") { seen throws(JSONError) in

@@ -10,6 +10,7 @@ struct Failure: Error, CustomStringConvertible { let description: String }
 let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 /// Beside the test bundle: the programs of this very build.
 let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
+var hasNoida: Bool { access("\(root)/.deps/venv/bin/noida-db", X_OK) == 0 }
 var isRoot: Bool { geteuid() == 0 }
 
 func program(_ name: String) -> String {

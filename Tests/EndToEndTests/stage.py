@@ -515,8 +515,7 @@ def operator():
     nothing = weir("limits", *kafka)
     free = client.handshakes([CLIENT], 5, name="shop.example")
     # A block, whose length no other limit has; said while the agent observes, so it must be in force when it enforces.
-    weir("limits", "add", "203.0.113.0/24", "--per-second", "1", *kafka)
-    wait("the limit", lambda: agent.metric("weir_agent_limits_generation") >= 1)
+    weir("limits", "add", "203.0.113.0/24", "--per-second", "1", "--wait", "15s", *kafka)
     observed = client.handshakes([CLIENT], 5, name="shop.example")
     policy("enforce")
     wait("enforce", lambda: agent.status["mode"] == "enforce")
@@ -531,12 +530,99 @@ def operator():
     # A generous limit for a block gives no source in it more than its own three.
     weir("limits", "release", CLIENT, *kafka)
     weir("limits", "add", "203.0.113.0/24", "--per-second", "8", *kafka)
-    weir("limits", "add", "192.0.2.0/24", *kafka)
-    wait("both limits", lambda: "192.0.2.0/24" in weir("limits", *kafka) and agent.metric("weir_agent_limits_generation") >= 1)
+    weir("limits", "add", "192.0.2.0/24", "--wait", "15s", *kafka)
     generous = client.handshakes(["203.0.113.120"], 12)["203.0.113.120"]
     last = [json.loads(line)["prefix"] for line in weir("limits", "list", "--format", "json", *kafka).splitlines()]
     return {"nothing": nothing, "free": len(free[CLIENT]["spans"]), "observed": len(observed[CLIENT]["spans"]), "limited": most_in_a_second(both), "refused": sum(len(e["errors"]) for e in limited.values()),
             "table": table, "listed": json.loads(lines[0]), "more": len(more), "unknown": unknown, "last": last, "generous": most_in_a_second(generous["spans"]), "generous_failed": len(generous["errors"])}
+
+
+def noida():
+    """A broker that compacts, stamps records itself, and is a process of its own."""
+    program = os.path.join(os.path.dirname(PYTHON), "noida-db")
+    processes.append(subprocess.Popen([program, "start", "--only", "kafka", "--kafka-port", "19092", "--data-dir", f"{HOME.name}/noida"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    wait("noida-db", lambda: socket.socket().connect_ex(("127.0.0.1", 19092)) == 0, 40)
+    return "127.0.0.1:19092"
+
+
+def convergence(broker=broker):
+    """Which of several nodes have a limit: all, all but one that is stopped, one that starts late, one whose own allow-list says no, one that observes."""
+    # Without an address that is not loopback librdkafka resolves none.
+    sh("ip link set lo up && ip addr add 10.0.0.1/32 dev lo")
+    kafka = ("--kafka", broker())
+
+    def node(name, *options, extra="", mode="enforce"):
+        if f"{name}0" not in links:
+            links.update((f"{name}0", f"{name}1"))
+            sh(f"ip link add {name}0 type veth peer name {name}1 && ip link set {name}0 up && ip link set {name}1 up")
+        path = f"{HOME.name}/{name}.yaml"
+        open(path, "w").write(f"apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {{name: {name}}}\nspec:\n  mode: {mode}\n{extra}")
+        return Agent("--node", name, "--interface", f"{name}0", "--policy", path, *kafka)
+
+    def listed(prefix):
+        """What `weir limits --format json` says of one limit's nodes."""
+        lines = [json.loads(line) for line in weir("limits", "--format", "json", *kafka).splitlines()]
+        return next((line["nodes"] for line in lines if line["prefix"] == prefix), None)
+
+    def share(nodes): return nodes and f"{nodes['holding']}/{nodes['known']}"
+
+    def settled(prefix, expected): return wait(f"{expected} of {prefix}, not {listed(prefix)}", lambda: share(listed(prefix)) == expected and listed(prefix), 30)
+
+    weir("limits", "add", "203.0.113.1", *kafka)    # before there is any node
+    nobody = weir("limits", *kafka)
+    a, b, c = node("a"), node("b"), node("c")
+    settled("203.0.113.1/32", "3/3")
+    said = {"nobody": nobody, "first": weir("limits", "add", "203.0.113.2", "--wait", "20s", *kafka), "three": weir("limits", *kafka)}
+    # One node sleeps while a limit is added: two have it, the third is named, and whoever waits is told.
+    c.process.send_signal(signal.SIGSTOP)
+    said["late"] = weir("limits", "add", "203.0.113.3", "--wait", "3s", *kafka, code=1)
+    said["two"] = weir("limits", *kafka)
+    two = listed("203.0.113.3/32")
+    older = share(listed("203.0.113.2/32"))
+    c.process.send_signal(signal.SIGCONT)
+    settled("203.0.113.3/32", "3/3")
+    held = [f"{agent.metric('weir_agent_limits_held'):.0f}" for agent in (a, b, c)]
+    offsets = [f"{agent.metric('weir_agent_limits_next_offset'):.0f}" for agent in (a, b, c)]
+    # A node that starts late reads all of it; one that observes and one with an allow-list of its own say so.
+    node("d")
+    settled("203.0.113.1/32", "4/4")
+    e = node("e", extra="  allow: {cidrs: [203.0.113.0/24]}\n")
+    four = settled("203.0.113.3/32", "4/5")
+    said["allowed"] = weir("limits", "add", "203.0.113.4", "--wait", "3s", *kafka, code=1)
+    said["lacks"] = weir("limits", *kafka)
+    # The list changes, and the limits that it covered hold at once.
+    node_policy = f"{HOME.name}/e.yaml"
+    open(node_policy + ".new", "w").write(open(node_policy).read().replace("203.0.113.0/24", "198.18.0.0/15"))
+    os.rename(node_policy + ".new", node_policy)
+    settled("203.0.113.4/32", "5/5")
+    e.stop()    # a clean stop takes its report back
+    settled("203.0.113.4/32", "4/4")
+    f = node("f", mode="observe")
+    observing = settled("203.0.113.4/32", "4/5")
+    said["observes"] = weir("limits", *kafka)
+    f.stop()
+    released = weir("limits", "release", "203.0.113.3", "--wait", "20s", *kafka)
+    tail = subprocess.Popen([WEIR, "tail", "nodes", "--from-beginning", *kafka], stdout=subprocess.PIPE, text=True)
+    processes.append(tail)
+    lines = []
+    while not ("  stopped" in "".join(lines) and any(" a  enforce  next offset " in line for line in lines)):
+        lines.append(tail.stdout.readline())
+    tail.send_signal(signal.SIGINT)
+    kinds = {line.split()[1] for line in lines}
+    raw = subprocess.Popen([WEIR, "tail", "nodes", "--from-beginning", "--format", "json", *kafka], stdout=subprocess.PIPE, text=True)
+    processes.append(raw)
+    record = raw.stdout.readline()
+    raw.send_signal(signal.SIGINT)
+    for agent in (a, b, c):
+        agent.stop()
+    schema = f"{os.path.dirname(os.path.abspath(__file__))}/../../manifests/schemas/node-status.v1.schema.json"
+    validate = "import json, sys, jsonschema; jsonschema.Draft202012Validator(json.load(open(sys.argv[1]))).validate(json.loads(sys.argv[2]))"
+    valid = subprocess.run([PYTHON, "-c", validate, schema, record]).returncode == 0
+    return {**said, "two_why": two["not_holding"], "two_share": share(two), "older": older, "held": held, "offsets": offsets, "four_why": four["not_holding"], "observing_why": observing["not_holding"],
+            "released": released, "left_over": share(listed("203.0.113.4/32")), "valid": valid, "kinds": len(kinds)}
+
+
+def convergence_noida(): return convergence(noida)
 
 
 def tail():

@@ -86,10 +86,27 @@ import Testing
         func refuses(_ bytes: [UInt8], _ read: (inout MessageReader, RawSpan) throws -> Void) -> Bool {
             do { try read(&reader, bytes.span.bytes); return false } catch { return true }
         }
-        let event = Examples.event().encoded(), limit = Examples.limit().encoded(), decision = Examples.decision().encoded()
+        let event = Examples.event().encoded(), limit = Examples.limit().encoded(), decision = Examples.decision().encoded(), status = Examples.status().encoded()
         for length in 0..<event.count { #expect(refuses(Array(event[..<length])) { _ = try $0.throttleEvent($1) }) }
         for length in 0..<limit.count { #expect(refuses(Array(limit[..<length])) { _ = try $0.limit($1) }) }
         for length in 0..<decision.count { #expect(refuses(Array(decision[..<length])) { _ = try $0.scaleDecision($1) }) }
+        for length in 0..<status.count { #expect(refuses(Array(status[..<length])) { _ = try $0.nodeStatus($1) }) }
+    }
+
+    @Test("A wrong member of a node's report is named with what it should be", arguments: [
+        ("node-status/v1", "node-status/v2", JSONError("schema", .wrongValue(wanted: "'weir.dev/node-status/v1'"))),
+        ("\"node\":\"node-a\"", "\"node\":\"\"", JSONError("node", .wrongValue(wanted: "a name"))),
+        ("enforce", "doubt", JSONError("mode", .wrongValue(wanted: "observe or enforce"))),
+        ("\"next_offset\":42", "\"next_offset\":-1", JSONError("limits.next_offset", .wrongValue(wanted: "0 or more"))),
+        ("\"held\":17,", "", JSONError("limits.held", .missing)),
+        ("|all", "|some", JSONError("limits.lacks.key", .wrongValue(wanted: "prefix|class"))),
+        ("allowed", "forbidden", JSONError("limits.lacks.reason", .wrongValue(wanted: "allowed, no_room or not_understood"))),
+    ])
+    func status(old: String, new: String, error: JSONError) throws {
+        let text = Examples.statusText.replacing(old, with: new)
+        #expect(text != Examples.statusText)
+        var reader = MessageReader()
+        #expect(throws: error) { try reader.nodeStatus(Array(text.utf8).span.bytes) }
     }
 
     @Test("A byte changed anywhere gives a message or an error, never a trap")

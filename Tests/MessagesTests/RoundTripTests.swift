@@ -10,6 +10,7 @@ import Wire
         #expect(Examples.event().encoded().text == Examples.eventText)
         #expect(Examples.limit().encoded().text == Examples.limitText)
         #expect(Examples.decision().encoded().text == Examples.decisionText)
+        #expect(Examples.status().encoded().text == Examples.statusText)
     }
 
     @Test("What was written is read back whole")
@@ -18,6 +19,7 @@ import Wire
         #expect(try reader.throttleEvent(Examples.event().encoded().span.bytes) == Examples.event())
         #expect(try reader.limit(Examples.limit().encoded().span.bytes) == Examples.limit())
         #expect(try reader.scaleDecision(Examples.decision().encoded().span.bytes) == Examples.decision())
+        #expect(try reader.nodeStatus(Examples.status().encoded().span.bytes) == Examples.status())
     }
 
     @Test("An event of which nothing optional is known is read back whole")
@@ -56,6 +58,24 @@ import Wire
         for value in Answer.allCases { try check { $0.limit?.answer = value } }
         try check { $0.anomalies = AnomalySet(Anomaly.allCases) }
         try check { $0.anomalies = [] }
+    }
+
+    @Test("A node's report survives with every reason and in either mode, and is a CloudEvent without a trace")
+    func status() throws {
+        var reader = MessageReader()
+        for mode in [.observe, .enforce] as [Policy.Mode] {
+            var status = Examples.status()
+            status.mode = mode
+            status.lacks = NodeStatus.Reason.allCases.map { NodeStatus.Lack(key: Limit.Key("2001:db8::/64|anomalous")!, reason: $0) }
+            status.interfaces = []
+            #expect(try reader.nodeStatus(status.encoded().span.bytes) == status)
+        }
+        let headers = Dictionary(uniqueKeysWithValues: Examples.status().headers.map { ($0.name, $0.value) })
+        #expect(headers["ce_type"] == "dev.weir.node-status.v1" && headers["ce_source"] == "node-a" && headers["ce_time"] == "2026-11-24T10:00:00.500000000Z")
+        #expect(headers["traceparent"] == nil)
+        var next = Examples.status()
+        next.time = next.time + .seconds(1)
+        #expect(headers["ce_id"] != next.headers.first { $0.name == "ce_id" }?.value)
     }
 
     @Test("A record is a CloudEvent, and its trace goes on")

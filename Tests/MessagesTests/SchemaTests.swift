@@ -30,6 +30,10 @@ import Testing
         #expect(try validate("throttle-event", bare.encoded()))
         #expect(try validate("limit", Examples.limit().encoded()))
         #expect(try validate("scale-decision", Examples.decision().encoded()))
+        var quiet = Examples.status()
+        (quiet.lacks, quiet.lacking) = ([], 0)
+        #expect(try validate("node-status", Examples.status().encoded()))
+        #expect(try validate("node-status", quiet.encoded()))
     }
 
     @Test("The schemas tell the messages apart, and want every member", .enabled(if: python != nil, "python3 has no jsonschema (make deps)"))
@@ -37,6 +41,8 @@ import Testing
         #expect(try !validate("throttle-event", Examples.limit().encoded()))
         #expect(try !validate("limit", Examples.decision().encoded()))
         #expect(try !validate("scale-decision", Examples.event().encoded()))
+        #expect(try !validate("node-status", Examples.limit().encoded()))
+        #expect(try !validate("node-status", Array(Examples.statusText.replacing("\"allowed\"", with: "\"because\"").utf8)))
         #expect(try !validate("limit", Array("{\"schema\":\"weir.dev/limit/v1\"}".utf8)))
     }
 }

@@ -55,8 +55,10 @@ extension Option {
         Option("per-second", .number(1...255), "what is admitted in any second", standard: "3"),
         Option("for", .duration(long), "when it ends by itself", standard: "10m"),
         Option("class", .choice(["anomalous", "all"]), "only anomalous handshakes, or all of them", standard: "all"),
-        kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"),
+        wait, kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"),
     ]
+
+    fileprivate static let wait = Option("wait", .duration(.milliseconds(1)...(.seconds(3600))), "until every node that reports has applied it, at most so long; exit code 1 names those that have not")
 
     fileprivate static let broker = [kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), format]
     fileprivate static let agent = [
@@ -105,12 +107,22 @@ extension Command {
         ]),
         Command("doctor", "what this machine can do, and what is missing", options: Array(Option.broker.dropLast())),
         Command("tail", "a topic, readable, as it is written; ends with Ctrl-C", options: [Option(flag: "from-beginning", "what is in it already, too")] + Option.broker, positionals: [
-            Positional("TOPIC", .choice(["events", "limits", "decisions"]), "which"),
+            Positional("TOPIC", .choice(["events", "limits", "decisions", "nodes"]), "which"),
+        ], examples: [
+            ("weir tail events --kafka broker:9092", "what the nodes see, as it happens"),
+            ("weir tail nodes --from-beginning --format json --kafka broker:9092", "every node's latest reports of itself"),
         ]),
         Command("limits", "the operator's hand on the limits topic", subcommands: [
-            Command("list", "what is limited now", options: Option.broker),
-            Command("add", "limit a source until a time", options: Option.limitsAdd, positionals: [prefix]),
-            Command("release", "end a source's limits", options: Array(Option.broker.dropLast()), positionals: [prefix]),
+            Command("list", "what is limited now, and on how many nodes", options: Option.broker, notes: [
+                ("nodes", "2/3: of three nodes that have reported within a day, the limit is known to hold on two"),
+                ("behind", "a node that has not read the limits topic to its end, and by how many records"),
+                ("silent", "a node that has said nothing for 30 s; a clean stop takes its report back"),
+                ("not held", "a node that has read the limit and does not hold it: its own allow-list covers it (allowed), a table is full (no_room), or it is newer than the node (not_understood)"),
+            ]),
+            Command("add", "limit a source until a time", options: Option.limitsAdd, positionals: [prefix], examples: [
+                ("weir limits add 203.0.113.7 --for 1h --wait 5s --kafka broker:9092", "and end when every node holds it"),
+            ]),
+            Command("release", "end a source's limits", options: [Option.wait] + Option.broker.dropLast(), positionals: [prefix]),
         ], standardSubcommand: "list"),
         Command("broker", "the small built-in broker of weir run, for trying things out; ends with its standard input"),
         Command("completion", "shell completion", positionals: [Positional("SHELL", .choice(Shell.allCases.map(\.rawValue)), "which shell")], examples: [

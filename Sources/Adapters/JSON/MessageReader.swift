@@ -79,6 +79,30 @@ package struct MessageReader: ~Copyable {
         }
     }
 
+    package mutating func nodeStatus(_ bytes: RawSpan) throws(JSONError) -> NodeStatus {
+        try parser.object(bytes) { object throws(JSONError) in
+            try Self.check(object, NodeStatus.schema)
+            let policy = try object.object("policy") { policy throws(JSONError) in (name: try policy.string("name"), version: try policy.string("version")) }
+            var status = NodeStatus(
+                node: try object.name("node"), time: try object.instant("time"), started: try object.instant("started"), version: try object.string("version"),
+                mode: try object.value("mode", "observe or enforce") { Policy.Mode(rawValue: $0) }, interfaces: try object.strings("interfaces"),
+                policyName: policy.name, policyVersion: policy.version, nextOffset: 0)
+            try object.object("limits") { limits throws(JSONError) in
+                status.nextOffset = Int64(try limits.integer("next_offset"))
+                status.held = try limits.integer("held")
+                status.lacking = try limits.integer("lacking")
+                status.refused = try limits.integer("refused")
+                var lacks: [NodeStatus.Lack] = []
+                try limits.objects("lacks") { lack throws(JSONError) in
+                    lacks.append(NodeStatus.Lack(key: try lack.value("key", "prefix|class") { Limit.Key($0) },
+                                                 reason: try lack.value("reason", "allowed, no_room or not_understood") { NodeStatus.Reason(rawValue: $0) }))
+                }
+                status.lacks = lacks
+            }
+            return status
+        }
+    }
+
     private static func check(_ object: borrowing JSONObject, _ schema: String) throws(JSONError) {
         _ = try object.value("schema", "'\(schema)'") { $0 == schema ? true : nil }
     }

@@ -39,6 +39,9 @@ package struct KafkaFollower: ~Copyable {
     /// Whether everything before `offset` has been handed out.
     package func hasRead(_ partition: KafkaPartition, upTo offset: Int64) -> Bool { offset <= 0 || log.next[partition, default: 0] >= offset }
 
+    /// The offset of the next record to come: all before it has been handed out. `nil` as long as nothing is known of the partition.
+    package func nextOffset(of partition: KafkaPartition) -> Int64? { log.isKnown(partition) ? log.next[partition] : nil }
+
     /// Partitions read, for who wants to ask the broker about their ends.
     package var partitions: [KafkaPartition] { Array(log.next.keys) }
 
@@ -60,7 +63,7 @@ package struct KafkaFollower: ~Copyable {
                 guard let element = unsafe rd_kafka_event_topic_partition(event) else { return }
                 let position = unsafe PartitionList.position(element.pointee)
                 unsafe rd_kafka_topic_partition_destroy(element)
-                log.reachedEnd(position.partition)
+                log.reachedEnd(position)
                 body(.endOfPartition(KafkaPosition(position.partition, offset: log.next[position.partition, default: 0])))
             default:
                 unsafe handle.notice(event) { body(.notice($0)) }
@@ -103,9 +106,14 @@ package struct KafkaFollower: ~Copyable {
             next[KafkaPartition(topic: record.topic, partition: record.partition)] = record.offset + 1
         }
 
+        func isKnown(_ partition: KafkaPartition) -> Bool { ended.contains(partition) || next[partition, default: 0] > 0 }
+
         /// The broker answers, so asking it how many partitions there are costs a round trip on one machine or network, not a time-out.
-        func reachedEnd(_ partition: KafkaPartition) {
+        func reachedEnd(_ position: KafkaPosition) {
+            let partition = position.partition
             ended.insert(partition)
+            // Behind the last record there may be offsets that compaction has emptied, or a transaction's mark: nothing comes of them any more.
+            if position.offset >= 0 { next[partition] = position.offset }
             guard let index = unsafe topics.firstIndex(where: { unsafe $0.name == partition.topic && !$0.isCounted }) else { return }
             var metadata: UnsafePointer<rd_kafka_metadata>?
             guard unsafe rd_kafka_metadata(instance, 0, topics[index].handle, &metadata, 250) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = unsafe metadata else { return }

@@ -16,4 +16,10 @@ package struct AllowList: Sendable, Equatable {
         for length in lengths where blocks[length]?.contains(Prefix(address, length: Int(length))) == true { return true }
         return false
     }
+
+    /// Whether the whole block is in one of ours.
+    package func covers(_ prefix: Prefix) -> Bool {
+        for length in lengths where length <= prefix.length && blocks[length]?.contains(Prefix(prefix.address, length: Int(length))) == true { return true }
+        return false
+    }
 }

@@ -1,63 +1,183 @@
 package import Messages
 package import Wire
 
-/// The limits topic as this node applies it: the newest of each key, an operator's before the controller's, nothing
-/// that has ended, nothing that the node's own allow-list covers.
+/// The limits topic as this node applies it: the newest of each key, an operator's before the controller's, nothing that has ended. What the
+/// node's own allow-list covers is known and not set, so that it can be set when the list changes.
 package struct ClusterLimits: Sendable {
     package enum Change: Sendable, Equatable {
         case set(LimitKey, perSecond: Int, answer: Answer, until: Instant)
         case release(LimitKey)
     }
 
-    package enum Refusal: Sendable, Equatable { case ended, allowed, outranked, stale, full }
+    package enum Refusal: String, Sendable, CaseIterable { case ended, allowed, outranked, stale, noRoom = "no_room", notUnderstood = "not_understood" }
 
     private var limits: [LimitKey: Limit] = [:]
+    /// What stands on the topic and does not hold here. Keys that are not in `limits` are of records that could not be kept.
+    private var lacking: [LimitKey: Lack] = [:]
     private let capacity: Int
-    /// The newest generation that was applied, for `weir limits` and metrics.
-    package private(set) var generation = 0
+    /// How many limits have each prefix length (over 128 bits).
+    private var counts = [Int](repeating: 0, count: 129)
+    /// The policy's own, which the kernel looks for anyway.
+    private var ownLengths: Set<UInt8> = []
+    private var allowed = AllowList()
+    /// Lengths beyond the policy's own that the kernel has to look for: at most six, the first that came.
+    package private(set) var lengths: [UInt8] = []
+    package private(set) var refusals: [Refusal: Int] = [:]
+    /// Another one whenever what `lacks` says may be something else.
+    package private(set) var revision = 0
+
+    private struct Lack {
+        var reason: NodeStatus.Reason
+        /// `nil`: nobody knows when what could not be read would end.
+        var until: Instant?
+    }
+
+    /// As `KernelPolicy` heeds them.
+    package static let mostLengths = 6
 
     package init(capacity: Int = 16_384) { self.capacity = capacity }
 
-    package var count: Int { limits.count }
-    /// Lengths (over 128 bits) that the kernel has to look for.
-    package var lengths: Set<UInt8> { Set(limits.keys.map(\.prefix.length)) }
-
-    package mutating func apply(_ limit: Limit, allowed: [Prefix], at now: Instant) -> Result<Change, Rejection> {
+    package mutating func apply(_ limit: Limit, at now: Instant) -> Result<Change, Rejection> {
         let key = LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass)
-        guard limit.until > now else { return .failure(Rejection(.ended)) }
+        guard limit.until > now else { return refuse(.ended) }
         if let known = limits[key] {
-            if known.origin == .operator, limit.origin == .controller, known.until > now { return .failure(Rejection(.outranked)) }
-            if known.origin == limit.origin, known.generation > limit.generation { return .failure(Rejection(.stale)) }
+            if known.origin == .operator, limit.origin == .controller, known.until > now { return refuse(.outranked) }
+            if known.origin == limit.origin, known.generation > limit.generation { return refuse(.stale) }
         } else if limits.count >= capacity {
-            return .failure(Rejection(.full))
+            lack(key, .noRoom, until: limit.until)
+            return refuse(.noRoom)
         }
-        guard !allowed.contains(where: { $0.contains(limit.key.prefix) }) else { return .failure(Rejection(.allowed)) }
-        limits[key] = limit
-        generation = max(generation, limit.generation)
-        return .success(.set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until))
+        if limits.updateValue(limit, forKey: key) == nil { count(key, +1) }
+        if allowed.covers(key.prefix) {
+            lack(key, .allowed, until: limit.until)
+            return refuse(.allowed)
+        }
+        holds(key)
+        return .success(change(key, limit))
     }
+
+    /// A record that could not be read, under a key that could: whatever it asks for, this node does not do it.
+    package mutating func refuse(_ key: Limit.Key) {
+        lack(LimitKey(prefix: key.prefix, limitClass: key.limitClass), .notUnderstood, until: nil)
+        refusals[.notUnderstood, default: 0] += 1
+    }
+
+    /// A record that could not be read, under a key that could not either.
+    package mutating func refuse() { refusals[.notUnderstood, default: 0] += 1 }
 
     /// Everything that stands, for a node that begins to enforce.
-    package var standing: [Change] {
-        limits.map { key, limit in .set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until) }
-    }
+    package var standing: [Change] { limits.compactMap { key, limit in allowed.covers(key.prefix) ? nil : change(key, limit) } }
 
     /// A tombstone.
     package mutating func release(_ key: Limit.Key) -> Change {
         let key = LimitKey(prefix: key.prefix, limitClass: key.limitClass)
-        limits[key] = nil
+        remove(key)
         return .release(key)
     }
 
     /// What has ended, to be taken out of the kernel's map.
     package mutating func expire(at now: Instant) -> [Change] {
         let ended = limits.filter { $0.value.until <= now }.map(\.key)
-        for key in ended { limits[key] = nil }
+        for key in ended { remove(key) }
+        for (key, lack) in lacking { if let until = lack.until, until <= now { holds(key) } }
         return ended.map { .release($0) }
     }
+
+    /// The node's own words, which may change while limits stand: what they no longer cover is to be set, what they now cover to go.
+    package mutating func use(_ allowed: AllowList, ownLengths: Set<UInt8>) -> [Change] {
+        if ownLengths != self.ownLengths {
+            self.ownLengths = ownLengths
+            chooseLengths()
+        }
+        guard allowed != self.allowed else { return [] }
+        let before = self.allowed
+        self.allowed = allowed
+        return limits.compactMap { key, limit in
+            switch (before.covers(key.prefix), allowed.covers(key.prefix)) {
+            case (false, true):
+                lack(key, .allowed, until: limit.until)
+                return .release(key)
+            case (true, false):
+                holds(key)
+                return change(key, limit)
+            default: return nil
+            }
+        }
+    }
+
+    // MARK: What the kernel made of it
+
+    /// The kernel's map did not take it, or did.
+    package mutating func note(_ key: LimitKey, isSet: Bool) {
+        guard let limit = limits[key], isSet != (lacking[key]?.reason != .noRoom) else { return }
+        if isSet {
+            holds(key)
+        } else {
+            lack(key, .noRoom, until: limit.until)
+            refusals[.noRoom, default: 0] += 1
+        }
+    }
+
+    /// Some of what the kernel had no room for, to be tried again.
+    package func waiting(atMost most: Int) -> [Change] {
+        guard !lacking.isEmpty else { return [] }
+        return lacking.lazy.filter { $0.value.reason == .noRoom }.compactMap { key, _ in limits[key].map { change(key, $0) } }.prefix(most).map { $0 }
+    }
+
+    // MARK: What a node says of itself
+
+    package var count: Int { limits.count }
+
+    /// How many limits hold, how many do not, and the first of these by name.
+    package func account(naming most: Int) -> (held: Int, lacking: Int, named: [NodeStatus.Lack]) {
+        // A length that the kernel does not look for is as good as no room, for all its limits.
+        let unheeded = counts.indices.contains { counts[$0] > 0 && !isHeeded(UInt8($0)) } ? limits.keys.filter { !isHeeded($0.prefix.length) && lacking[$0] == nil } : []
+        let kept = lacking.keys.count { limits[$0] != nil } + unheeded.count
+        let named = (lacking.lazy.map { ($0.key, $0.value.reason) }.prefix(most) + unheeded.prefix(most).map { ($0, .noRoom) }).prefix(most)
+            .map { NodeStatus.Lack(key: Limit.Key(prefix: $0.0.prefix, limitClass: $0.0.limitClass), reason: $0.1) }
+        return (limits.count - kept, lacking.count + unheeded.count, named.sorted { ($0.key.prefix, $0.key.limitClass.rawValue) < ($1.key.prefix, $1.key.limitClass.rawValue) })
+    }
+
+    /// Records that were not applied, those aside that were over when they came.
+    package var refused: Int { refusals.reduce(0) { $0 + ($1.key == .ended ? 0 : $1.value) } }
 
     package struct Rejection: Error, Equatable, Sendable {
         package let reason: Refusal
         init(_ reason: Refusal) { self.reason = reason }
+    }
+
+    private func change(_ key: LimitKey, _ limit: Limit) -> Change { .set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until) }
+
+    private mutating func refuse(_ reason: Refusal) -> Result<Change, Rejection> {
+        refusals[reason, default: 0] += 1
+        return .failure(Rejection(reason))
+    }
+
+    /// Beyond the bound a lack is only counted, with the refusals: who lacks so many names none of them anyway.
+    private mutating func lack(_ key: LimitKey, _ reason: NodeStatus.Reason, until: Instant?) {
+        guard lacking[key] != nil || lacking.count < capacity else { return }
+        lacking[key] = Lack(reason: reason, until: until)
+        revision += 1
+    }
+
+    private mutating func holds(_ key: LimitKey) { if lacking.removeValue(forKey: key) != nil { revision += 1 } }
+
+    private mutating func remove(_ key: LimitKey) {
+        holds(key)
+        if limits.removeValue(forKey: key) != nil { count(key, -1) }
+    }
+
+    private mutating func count(_ key: LimitKey, _ change: Int) {
+        let length = Int(key.prefix.length)
+        counts[length] += change
+        if counts[length] == 0 || counts[length] == change { chooseLengths() }
+    }
+
+    private func isHeeded(_ length: UInt8) -> Bool { ownLengths.contains(length) || lengths.contains(length) }
+
+    private mutating func chooseLengths() {
+        let there = counts.indices.filter { counts[$0] > 0 && !ownLengths.contains(UInt8($0)) }.map { UInt8($0) }
+        lengths = Array((lengths.filter(there.contains) + there.filter { !lengths.contains($0) }).prefix(Self.mostLengths))
+        revision += 1
     }
 }

@@ -131,3 +131,45 @@ extension ScaleDecision {
         json.member("trace_id", traceID)
     }
 }
+
+extension NodeStatus {
+    package static let schema = "weir.dev/node-status/v1"
+    package static let type = "dev.weir.node-status.v1"
+
+    package func encoded() -> [UInt8] {
+        var json = JSONWriter(capacity: 640)
+        json.object { json in
+            json.member("schema", Self.schema)
+            json.member("time", time)
+            json.member("node", node)
+            json.member("started", started)
+            json.member("version", version)
+            json.member("mode", mode.rawValue)
+            json.member("interfaces", interfaces)
+            json.object("policy") { json in
+                json.member("name", policyName)
+                json.member("version", policyVersion)
+            }
+            json.object("limits") { json in
+                json.member("next_offset", Int(nextOffset))
+                json.member("held", held)
+                json.member("lacking", lacking)
+                json.array("lacks") { json in
+                    for lack in lacks {
+                        json.object { json in
+                            json.member("key", lack.key.description)
+                            json.member("reason", lack.reason.rawValue)
+                        }
+                    }
+                }
+                json.member("refused", refused)
+            }
+        }
+        return json.bytes
+    }
+
+    /// For the record that carries it: a run's reports are told apart by when they were written.
+    package var headers: [(name: String, value: String)] {
+        cloudEventHeaders(id: "\(node):\(started.nanoseconds):\(time.nanoseconds)", source: node, type: Self.type, time: time, traceID: "")
+    }
+}

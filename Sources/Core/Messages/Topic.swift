@@ -26,7 +26,14 @@ package struct Topic: Sendable, Equatable {
         ("cleanup.policy", "compact,delete"), ("retention.ms", days(7)), ("min.compaction.lag.ms", "7200000"), ("segment.ms", days(1)),
     ])
 
-    package static let all = [events, limits, decisions]
+    /// Keyed by node. Stamped by the broker, so that a node's wrong clock makes nobody silent. Every node writes every ten seconds, so
+    /// short segments keep little to read; a node that is gone without a word is forgotten after a day.
+    package static let nodes = Topic("security-throttle-nodes", partitions: 1, [
+        ("cleanup.policy", "compact,delete"), ("retention.ms", days(1)), ("delete.retention.ms", "3600000"), ("segment.ms", "600000"), ("min.cleanable.dirty.ratio", "0.1"),
+        ("message.timestamp.type", "LogAppendTime"),
+    ])
+
+    package static let all = [events, limits, decisions, nodes]
 
     package init(_ name: String, partitions: Int, _ configuration: [(String, String)] = []) {
         self.name = name

@@ -20,6 +20,9 @@ final class LimitsReader {
     }
 
     var eventDescriptor: CInt { follower.eventDescriptor }
+
+    /// All before it has been applied; `nil` as long as the topic has not been seen.
+    var nextOffset: Int64? { follower.nextOffset(of: KafkaPartition(topic: Topic.limits.name, partition: 0)) }
 }
 
 extension Node {
@@ -43,7 +46,7 @@ extension Node {
         }
         do throws(JSONError) {
             let limit = try record.withValue { bytes in Result { () throws(JSONError) in try limits.reader.limit(bytes) } }.get()
-            switch cluster.apply(limit, allowed: Array(knownAllowed.prefixes), at: now) {
+            switch cluster.apply(limit, at: now) {
             case .success(let change):
                 apply(change)
                 // From the packet on some node to the limit in this one's kernel; old news are no measure of it.
@@ -51,10 +54,10 @@ extension Node {
                     let spent = Instant(nanoseconds: Clock.wall) - seen
                     if spent > .zero, spent < .seconds(10) { clusterLatency.note(UInt64(spent.wholeNanoseconds)) }
                 }
-            case .failure: refusedLimits += 1
+            case .failure: break    // counted, and told of where it stands on the topic all the same
             }
         } catch {
-            refusedLimits += 1
+            if let key = Limit.Key(record.key) { cluster.refuse(key) } else { cluster.refuse() }
             log.write(.warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
         }
     }
@@ -62,7 +65,7 @@ extension Node {
     func apply(_ change: ClusterLimits.Change) {
         switch change {
         case .set(let key, let perSecond, let answer, let until):
-            if policy.mode == .enforce { set(key, perSecond: perSecond, answer: answer, until: until, origin: .cluster) }
+            if policy.mode == .enforce { place(key, perSecond: perSecond, answer: answer, until: until) }
         case .release(let key):
             probe.release(key)
         }
@@ -75,13 +78,24 @@ extension Node {
         }
     }
 
-    func set(_ key: LimitKey, perSecond: Int, answer: Answer, until: Instant, origin: LimitEntry.Origin) {
+    /// A limit of the topic into the kernel's map. Where there is no room the topic's word still stands, so it is tried again.
+    private func place(_ key: LimitKey, perSecond: Int, answer: Answer, until: Instant) {
+        cluster.note(key, isSet: set(key, perSecond: perSecond, answer: answer, until: until, origin: .cluster))
+    }
+
+    /// Whether the kernel took it.
+    func set(_ key: LimitKey, perSecond: Int, answer: Answer, until: Instant, origin: LimitEntry.Origin) -> Bool {
         let end = UInt64(clamping: until.nanoseconds &- offset)
         do throws(Errno) {
             try probe.limit(key, LimitEntry(perSecond: perSecond, answer: answer, origin: origin, untilNanoseconds: end))
-        } catch {
-            refusedLimits += 1
-        }
+            return true
+        } catch { return false }
+    }
+
+    /// Room comes with others' ends. Not many at a time: each attempt is a turn of the kernel's.
+    func placeWaiting() {
+        guard policy.mode == .enforce else { return }
+        for change in cluster.waiting(atMost: 64) { apply(change) }
     }
 
     func removeEndedLimits() {
@@ -98,7 +112,7 @@ extension Node {
     }
 
     /// Brings the kernel's list up to date: a policy may have changed, and a node gets addresses and pods as it lives.
-    func setAllowed(_ policy: Policy) {
+    private func setAllowed(_ policy: Policy) {
         let next = allowed(policy)
         guard next != knownAllowed else { return }
         let before = knownAllowed.prefixes, wanted = next.prefixes
@@ -108,6 +122,12 @@ extension Node {
         }
         knownAllowed = next
         if isAttached { agent.allowed = next }
+    }
+
+    /// What the topic's limits are measured against here; those that they cover or free come and go with them.
+    func setOwn(_ policy: Policy) {
+        setAllowed(policy)
+        for change in cluster.use(knownAllowed, ownLengths: [UInt8(96 + policy.prefixes.ipv4), UInt8(policy.prefixes.ipv6)]) { apply(change) }
     }
 
     /// The new policy whole, or the old one still.
@@ -121,15 +141,16 @@ extension Node {
             let next = try Settings.load(path, settings.mode)
             guard next != policy else { return }
             generation += 1
-            setAllowed(next)
+            setOwn(next)
             probe.use(KernelPolicy(next, generation: generation, lengths: cluster.lengths.sorted()))
+            knownLengths = cluster.lengths
             if next.mode != policy.mode {
                 do throws(ProbeError) { try watch.enforce(next.mode == .enforce, probe) } catch { log.write(.error, "\(error)") }
             }
             agent.use(next)
             policy = next
             renewDenials()
-            // What the topic said meanwhile; the allow-list may be another one as well.
+            // What the topic said meanwhile.
             if next.mode == .enforce { for change in cluster.standing { apply(change) } }
             reloads.accepted += 1
             log.write(.info, "policy in force", [("policy", next.name), ("policy.version", next.version), ("mode", next.mode.rawValue)])

@@ -46,12 +46,14 @@ final class Node {
     /// The policy's file as it was read last.
     var policyStamp: FileStamp?
     var reloads = (accepted: 0, refused: 0)
-    var refusedLimits = 0
+    /// Limits of this node's own that the kernel's map had no room for.
+    private(set) var refusedLimits = 0
+    var reports = Reports()
     var isAttached = false
     /// Fixed once the maps are made.
     let mapBytes: Int
     /// Prefix lengths that the kernel looks for because the limits topic has them.
-    var knownLengths: Set<UInt8> = []
+    var knownLengths: [UInt8] = []
     /// What the kernel's allow-list holds.
     var knownAllowed = AllowList()
     private var poller: Poller
@@ -73,7 +75,7 @@ final class Node {
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)
-        setAllowed(policy)
+        setOwn(policy)
         try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
         isAttached = true
         sayAttached()
@@ -170,7 +172,7 @@ final class Node {
         let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: seen), at: seen)
         var enforced: UInt64?
         if let limit = order.limit {
-            set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent)
+            if !set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent) { refusedLimits += 1 }
             enforced = Clock.monotonic
             enforcedLatency.note(enforced! &- handshake.seenNanoseconds)
         }
@@ -237,13 +239,15 @@ final class Node {
             readClocks()
             probe.sweep()
             for change in cluster.expire(at: now) { apply(change) }
+            placeWaiting()
             endDenials(at: now)
         }
         if ticks % 100 == 0 {
             agent.forget(at: now)
-            setAllowed(policy)
+            setOwn(policy)
             removeEndedLimits()
         }
+        report(at: now)
     }
 
     private func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
@@ -252,6 +256,7 @@ final class Node {
     /// Within a second: the controller and the nodes learn the rest from the topic.
     private func finish() {
         watch.letGo()
+        publisher?.retire()
         let left = publisher?.close(withinMilliseconds: 500) ?? 0
         let counters = probe.counters
         log.write(.info, "stopped", [

@@ -20,7 +20,7 @@ final class News {
     private(set) var unreadable = 0
 
     init(_ kafka: KafkaConfiguration) throws(KafkaError) {
-        follower = try KafkaFollower(kafka.with("fetch.wait.max.ms", "20"), topics: Topic.all.map(\.name), name: "weir-run")
+        follower = try KafkaFollower(kafka.with("fetch.wait.max.ms", "20"), topics: [Topic.events, .limits, .decisions].map(\.name), name: "weir-run")
     }
 
     /// Takes what has come; true when something did.

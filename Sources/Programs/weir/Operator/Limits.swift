@@ -1,3 +1,4 @@
+internal import AgentCore
 internal import Arguments
 internal import Glibc
 internal import JSON
@@ -30,48 +31,27 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
     }
 }
 
-/// The limits topic as it stands: the last record of each key that is not a tombstone.
-private func currentLimits(_ kafka: KafkaConfiguration) throws -> [Limit] {
-    guard try hasTopic(.limits, kafka) else { return [] }
-    let follower: KafkaFollower
-    do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits") } catch { throw Ending.cannot("Kafka: \(error)") }
-    var reader = MessageReader(), limits: [String: Limit] = [:], unreadable = 0
-    let end = Clock.monotonic + 10_000_000_000
-    while !follower.isCaughtUp {
-        guard Clock.monotonic < end else { throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?") }
-        let more = follower.drain { event in
-            switch event {
-            case .record(let record):
-                let parsed = record.isTombstone ? nil : record.withValue { bytes in try? reader.limit(bytes) }
-                if !record.isTombstone, parsed == nil { unreadable += 1 }
-                limits[record.key] = parsed
-            default: break
-            }
-        }
-        if !more { usleep(2000) }
-    }
-    if unreadable > 0 { complain("weir: \(unreadable) records of \(Topic.limits.name) were not understood") }
-    return limits.values.sorted { ($0.key.prefix, $0.key.limitClass.rawValue) < ($1.key.prefix, $1.key.limitClass.rawValue) }
-}
-
 func listLimits(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let now = Instant(nanoseconds: Clock.wall)
-    let limits = try currentLimits(brokers(arguments)).filter { $0.until > now }
+    let kafka = try brokers(arguments), topic = try LimitsTopic(kafka)
+    // Read after the limits: a node that has said more by then is not called behind.
+    let nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
+    try nodes.catchUp()
+    let limits = topic.entries.filter { $0.limit.until > now }
     if arguments.text("format") == "json" {
-        for limit in limits where try !Standard.output.write(limit.encoded() + [10]) { break }
+        for entry in limits where try !Standard.output.write(nodes.json(of: entry, topic, at: now) + [10]) { break }
         return 0
     }
-    guard !limits.isEmpty else {
-        print("nothing is limited")
-        return 0
+    if limits.isEmpty { print("nothing is limited") } else {
+        var table = Table([.init("prefix", minimum: 12), .init("class"), .init("per second", .right), .init("answer"), .init("ends in", .right), .init("step", .right), .init("nodes", .right), .init("by"), .init("why", minimum: 8)])
+        for entry in limits {
+            let limit = entry.limit
+            table.append([limit.key.prefix.description, limit.key.limitClass.id, "\(limit.perSecond)", limit.answer.id, Figures.duration(limit.until - now), "\(limit.step)", nodes.share(of: entry, topic, at: now), limit.origin.rawValue,
+                          limit.anomalies.list.map(\.id).joined(separator: ",")])
+        }
+        for line in table.lines(for: Terminal(of: 1)) { print(line) }
     }
-    var table = Table([.init("prefix", minimum: 12), .init("class"), .init("per second", .right), .init("answer"), .init("ends in", .right), .init("step", .right), .init("by"), .init("why", minimum: 8)])
-    for limit in limits {
-        table.append([limit.key.prefix.description, limit.key.limitClass.id, "\(limit.perSecond)", limit.answer.id, Figures.duration(limit.until - now), "\(limit.step)", limit.origin.rawValue,
-                      limit.anomalies.list.map(\.id).joined(separator: ",")])
-    }
-    for line in table.lines(for: Terminal(of: 1)) { print(line) }
+    for line in nodes.notes(on: limits, topic, at: now) { print(line) }
     return 0
 }
 
@@ -80,7 +60,7 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
     // With the settings that it needs, which a broker that makes topics by itself would not give it.
     _ = try hasTopic(.limits, kafka, makingIt: true)
     let key = Limit.Key(prefix: arguments.prefix(at: 0), limitClass: LimitClass(id: arguments.text("class") ?? "") ?? .all)
-    let generation = (try currentLimits(kafka).filter { $0.key == key }.map(\.generation).max() ?? 0) + 1
+    let generation = (try LimitsTopic(kafka).entries.filter { $0.limit.key == key }.map(\.limit.generation).max() ?? 0) + 1
     var seed = SystemRandomNumberGenerator()
     let trace = [seed.next(), seed.next() | 1].map { word in String(repeating: "0", count: 16 - String(word, radix: 16).utf8.count) + String(word, radix: 16) }.joined()
     var limit = Limit(key: key, perSecond: arguments.number("per-second") ?? 3, answer: .reset, until: now + (arguments.duration("for") ?? .seconds(600)), generation: generation,
@@ -89,12 +69,12 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
     let id = "operator:\(trace.prefix(16))"
     try produce(kafka, key.description, limit.encoded(), cloudEventHeaders(id: id, source: "weir-limits", type: Limit.type, time: now, traceID: trace))
     print("\(key.prefix): \(key.limitClass.id) handshakes limited to \(limit.perSecond) in any second until \(limit.until.rfc3339.prefix(19))Z, on every node")
-    return 0
+    return try arguments.duration("wait").map { try awaitNodes(kafka, [key], isRelease: false, within: $0) } ?? 0
 }
 
 func releaseLimits(_ arguments: Arguments) throws -> CInt {
     let kafka = try brokers(arguments), prefix = arguments.prefix(at: 0), now = Instant(nanoseconds: Clock.wall)
-    let found = try currentLimits(kafka).filter { $0.key.prefix == prefix && $0.until > now }
+    let found = try LimitsTopic(kafka).entries.map(\.limit).filter { $0.key.prefix == prefix && $0.until > now }
     guard !found.isEmpty else {
         complain("weir: \(prefix) is not limited")
         return 1
@@ -103,7 +83,7 @@ func releaseLimits(_ arguments: Arguments) throws -> CInt {
         try produce(kafka, limit.key.description, nil, cloudEventHeaders(id: "operator:release:\(limit.generation)", source: "weir-limits", type: Limit.type, time: now, traceID: limit.traceID))
         print("\(prefix): released (\(limit.key.limitClass.id))")
     }
-    return 0
+    return try arguments.duration("wait").map { try awaitNodes(kafka, found.map(\.key), isRelease: true, within: $0) } ?? 0
 }
 
 /// Writes one record and waits until it is stored.
@@ -114,4 +94,27 @@ private func produce(_ kafka: KafkaConfiguration, _ key: String, _ value: [UInt8
         let left = producer.close(withinMilliseconds: 10_000)
         guard left == 0 else { throw Ending.cannot("Kafka did not take the record within 10 s; is it running, and is --kafka right?") }
     } catch let error as KafkaError { throw Ending.cannot("Kafka: \(error)") }
+}
+
+/// Returns when every node that reports has applied what was just written; 1 with the names of those that had not in time.
+private func awaitNodes(_ kafka: KafkaConfiguration, _ keys: [Limit.Key], isRelease: Bool, within duration: Duration) throws -> CInt {
+    let start = Clock.monotonic, end = start + UInt64(duration.wholeNanoseconds)
+    // What was written stands before the topic's end by now.
+    let topic = try LimitsTopic(kafka)
+    guard topic.isOrdered else { throw Ending.cannot(topic.disorder) }
+    let nodes = try NodesTopic(kafka)
+    try nodes.catchUp()
+    while true {
+        let now = Instant(nanoseconds: Clock.wall), late = nodes.late(for: keys, topic.end, isRelease: isRelease, at: now)
+        if late.isEmpty, nodes.listening(at: now) > 0 {
+            print("applied on \(Figures.count(nodes.listening(at: now))) of \(Figures.count(nodes.reports.count)) nodes after \(Figures.latency(.nanoseconds(Int64(Clock.monotonic - start))))")
+            for line in nodes.silent(at: now) { complain("weir: \(line)") }
+            return 0
+        }
+        guard Clock.monotonic < end else {
+            complain("weir: not applied within \(Figures.latency(duration)): " + (late.isEmpty ? "no node reports" : late.joined(separator: ", ")))
+            return 1
+        }
+        if !nodes.read() { usleep(5000) }
+    }
 }

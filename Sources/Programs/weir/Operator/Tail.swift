@@ -17,6 +17,7 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
     let topic = switch arguments.positionals[0] {
     case "events": Topic.events
     case "limits": Topic.limits
+    case "nodes": Topic.nodes
     default: Topic.decisions
     }
     let isThere = try hasTopic(topic, kafka)
@@ -42,7 +43,7 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
 }
 
 private func line(of record: borrowing KafkaRecord, _ topic: Topic, _ reader: inout MessageReader) -> String? {
-    if record.isTombstone { return "\(record.key)  released" }
+    if record.isTombstone { return "\(record.key)  \(topic == .nodes ? "stopped" : "released")" }
     let text: String? = record.withValue { bytes in
         switch topic {
         case .events:
@@ -52,6 +53,10 @@ private func line(of record: borrowing KafkaRecord, _ topic: Topic, _ reader: in
         case .limits:
             guard let limit = try? reader.limit(bytes) else { return nil }
             return "\(limit.key.prefix)  \(limit.key.limitClass.id)  \(limit.perSecond)/s  \(limit.answer.id)  until \(limit.until.rfc3339)  \(limit.origin.rawValue)  generation \(limit.generation)"
+        case .nodes:
+            guard let status = try? reader.nodeStatus(bytes) else { return nil }
+            let lacks = status.lacking > 0 ? "  lacks \(status.lacking): \(status.lacks.map { "\($0.key) (\($0.reason.rawValue))" }.joined(separator: ", "))" : ""
+            return "\(status.time.rfc3339)  \(status.node)  \(status.mode.rawValue)  next offset \(status.nextOffset)  holds \(status.held)  refused \(status.refused)\(lacks)  policy \(status.policyName) \(status.policyVersion)"
         default:
             guard let decision = try? reader.scaleDecision(bytes) else { return nil }
             return "\(decision.workload)  \(decision.previousReplicas) → \(decision.desiredReplicas)  \(decision.mode.rawValue)  \(decision.sourcePrefix) sent \(decision.eventsInWindow) events in \(Figures.duration(.seconds(decision.windowSeconds)))  until \(decision.until.rfc3339)"

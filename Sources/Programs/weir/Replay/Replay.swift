@@ -30,7 +30,7 @@ final class Replay {
     private var clock = CaptureClock()
     private var frame = 0
     private var offset: Int64 = 0
-    private var lengths: Set<UInt8> = []
+    private var lengths: [UInt8] = []
     private var isLive = false
     /// What an output, or the engine, could not do while a frame was being judged.
     private var failure: (any Error)?
@@ -52,6 +52,7 @@ final class Replay {
         looksIntoAll = (policy.readsEveryHello, !denials.isEmpty)
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
         for prefix in policy.allow.cidrs { engine.allow(prefix) }
+        _ = cluster.use(AllowList(policy.allow.cidrs), ownLengths: [UInt8(96 + policy.prefixes.ipv4), UInt8(policy.prefixes.ipv6)])
         agent = Agent(policy: policy, node: "replay", bootID: "0", seed: 1)
         controller = Controller(policy: policy, sources: 100_000, limits: 100_000)
     }
@@ -174,7 +175,7 @@ final class Replay {
             case .limit(let limit):
                 summary.limits += 1
                 attempt { try output.limit(limit) }
-                if case .success(let change) = cluster.apply(limit, allowed: policy.allow.cidrs, at: time) { apply(change) }
+                if case .success(let change) = cluster.apply(limit, at: time) { apply(change) }
             case .scale(let decision):
                 summary.decisions += 1
                 attempt { try output.decision(decision, at: time) }
