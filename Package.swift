@@ -98,7 +98,8 @@ let package = Package(
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
 
-        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "ControllerCore", "Detection", "HTTP", "JSON", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py"],
+        c("CSender", path: "bench/CSender"),
+        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "HTTP", "JSON", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "CSender"],
                           swiftSettings: strict),
 
         // Tests

@@ -5,6 +5,7 @@ private let usage = """
 weir-bench                              each claim of speed beside its baseline (root: it makes a network namespace and loads BPF)
 weir-bench agent | controller           those of the probe and the agent, of the controller's core
 weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
+weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
 weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are measured on
 
 """
@@ -22,10 +23,17 @@ func run() {
             try measureProbe(&report)
             try measureReflex(&report)
             try measureAgent(&report)
+            try measureLive(&report)
         case "agent":
             try makeNetwork()
             try measureProbe(&report)
             try measureAgent(&report)
+        case "live":
+            try makeNetwork()
+            try measureLive(&report)
+        case "send" where words.count == 3:
+            guard let processor = CInt(words[2]) else { fallthrough }
+            return try sendAsAsked(words[1], processor: processor)
         case "controller":
             measureController(&report)
         case "replay":

@@ -12,6 +12,9 @@ internal import Synchronization
     private let producer: UnsafeMutableRawPointer
     private let size: Int
     private let pageSize: Int
+    /// Where we stand, and where the kernel believes that we do.
+    private var position: UInt64
+    private var released: UInt64
 
     /// - Parameters:
     ///   - map: the ring's descriptor, which stays its owner's.
@@ -20,14 +23,16 @@ internal import Synchronization
         precondition(size > 0 && size & (size - 1) == 0, "a ring's size is a power of two")
         pageSize = Int(sysconf(CInt(_SC_PAGESIZE)))
         self.size = size
-        guard let position = unsafe mmap(nil, pageSize, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0), unsafe position != MAP_FAILED else { throw .current }
+        guard let shared = unsafe mmap(nil, pageSize, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0), unsafe shared != MAP_FAILED else { throw .current }
         guard let data = unsafe mmap(nil, pageSize + 2 * size, PROT_READ, MAP_SHARED, map, pageSize), unsafe data != MAP_FAILED else {
             let error = Errno.current
-            unsafe munmap(position, pageSize)
+            unsafe munmap(shared, pageSize)
             throw error
         }
-        unsafe consumer = position
+        unsafe consumer = shared
         unsafe producer = data
+        position = unsafe consumer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed)
+        released = position
     }
 
     deinit {
@@ -36,18 +41,18 @@ internal import Synchronization
     }
 
     /// Something has been written that we have not read: one acquire load of the shared page, no system call.
-    package var hasRecords: Bool {
-        let consumed = unsafe consumer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed)
-        return unsafe producer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring) != consumed
-    }
+    package var hasRecords: Bool { unsafe producer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring) != position }
 
     /// Hands up to `budget` finished records to `body`, and returns how many there were.
-    package mutating func drain(budget: Int, _ body: (RawSpan) -> Void) -> Int {
+    ///
+    /// The kernel raises an interrupt for each record that it writes where our position stands, because who has read all may sleep. That costs the
+    /// packet's processor microseconds, so who does not mean to sleep keeps the position back: `release` tells it.
+    /// - Parameter keeping: bytes read that the kernel need not hear of yet; they count against the ring's size.
+    package mutating func drain(budget: Int, keeping: Int = 0, _ body: (RawSpan) -> Void) -> Int {
         let consumed = unsafe consumer.assumingMemoryBound(to: Atomic<UInt64>.self)
         let produced = unsafe producer.assumingMemoryBound(to: Atomic<UInt64>.self)
         let data = unsafe producer + pageSize
         var count = 0
-        var position = unsafe consumed.pointee.load(ordering: .relaxed)
         let end = unsafe produced.pointee.load(ordering: .acquiring)
         while position != end, count < budget {
             let header = unsafe data + Int(position & UInt64(size - 1))
@@ -61,9 +66,19 @@ internal import Synchronization
                 count += 1
             }
             position += UInt64((bytes + 8 + 7) & ~7)
-            // Release: the kernel may write over what we have read, and over nothing else.
-            unsafe consumed.pointee.store(position, ordering: .releasing)
+            if position - released >= UInt64(max(keeping, 1)) {
+                released = position
+                // Release: the kernel may write over what we have read, and over nothing else.
+                unsafe consumed.pointee.store(position, ordering: .releasing)
+            }
         }
         return count
+    }
+
+    /// Before sleeping: from here on the kernel wakes for the next record. Look at `hasRecords` once more after it: one that came before was not announced.
+    package mutating func release() {
+        released = position
+        // In one order with the kernel's: either it sees our position when it has written a record, or we see that record.
+        unsafe consumer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(position, ordering: .sequentiallyConsistent)
     }
 }

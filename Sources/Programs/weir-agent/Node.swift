@@ -123,7 +123,8 @@ final class Node {
                 if drain() { lastRecord = now }
                 now = Clock.monotonic
             }
-            let ready = try poller.wait(milliseconds: hasMore ? 0 : server.timeoutMilliseconds ?? -1)
+            if !ring.hasRecords { ring.release() }
+            let ready = try poller.wait(milliseconds: hasMore || ring.hasRecords ? 0 : server.timeoutMilliseconds ?? -1)
             hasMore = false
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) || has(.tick) { hasMore = readLimits() }
@@ -161,7 +162,7 @@ final class Node {
     /// True when there was something.
     private func drain() -> Bool {
         guard ring.hasRecords else { return false }
-        return ring.drain(budget: Self.budget) { handle($0) } > 0
+        return ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) } > 0
     }
 
     /// One verdict: the limit first, if it is ours to set; then the event, if one is due.
