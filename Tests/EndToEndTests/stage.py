@@ -539,7 +539,8 @@ def operator():
 
 def noida():
     """A broker that compacts, stamps records itself, and is a process of its own."""
-    program = os.path.join(os.path.dirname(PYTHON), "noida-db")
+    # The program itself: its wrapper, killed, would leave it behind.
+    program = os.path.join(subprocess.check_output([PYTHON, "-c", "import noida_db; print(noida_db.__path__[0])"], text=True).strip(), "noida-db")
     processes.append(subprocess.Popen([program, "start", "--only", "kafka", "--kafka-port", "19092", "--data-dir", f"{HOME.name}/noida"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     wait("noida-db", lambda: socket.socket().connect_ex(("127.0.0.1", 19092)) == 0, 40)
     return "127.0.0.1:19092"
