@@ -19,6 +19,7 @@ struct weir_policies {
 	__u64 active;
 	struct weir_config configs[2];
 	__u64 next_slot;		/* the kernel's own: stream slots are taken in turn */
+	__u64 next_assembly;		/* and unfinished hellos numbered; of one counter they would skip every other slot */
 };
 struct weir_policies policies SEC(".data.policies") = {};
 
@@ -184,7 +185,7 @@ WEIR_INLINE int weir_bytes(weir_frame *frame, __u32 from, void *to, __u32 size, 
 
 WEIR_INLINE int weir_new_assembly(weir_frame *frame, const struct weir_flow_key *key)
 {
-	struct weir_assembly fresh = { .id = (__u32)__sync_fetch_and_add(&policies.next_slot, 1) + 1 };
+	struct weir_assembly fresh = { .id = (__u32)__sync_fetch_and_add(&policies.next_assembly, 1) + 1 };
 
 	return (int)bpf_map_update_elem(&assemblies, key, &fresh, BPF_ANY);
 }

@@ -162,12 +162,11 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(found.filter { $0.source == c.client }.map(\.completeness) == [.incomplete] && found.allSatisfy { !$0.anomalies.contains(.missingSNI) })
     }
 
-    @Test("More memory for hellos keeps more of them in the kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [(2, false), (8, true)])
-    func helloMemory(size: Int, isKept: Bool) throws {
+    @Test("Each MiB for hellos holds 512 of them in the kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [(2, 1500, false), (4, 1500, true), (4, 2500, false), (8, 2500, true)])
+    func helloMemory(size: Int, others: Int, isKept: Bool) throws {
         let bytes = Hello(padding: 1500).stream()
         var frames = c.handshake + [c.data(Array(bytes[..<1000]), at: 0)]
-        // More than 2 MiB have room for, fewer than 8.
-        for number in 0..<2000 {
+        for number in 0..<others {
             let d = Conversation(client: Address(ipv4: 0x0a00_0000 + UInt32(number)), clientPort: 4000)
             frames += d.handshake + [d.data(Array(bytes[..<1000]), at: 0)]
         }

@@ -43,7 +43,7 @@ static inline int weir_bytes(struct weir_frame *frame, __u32 from, void *to, __u
 
 static inline int weir_new_assembly(struct weir_frame *frame, const struct weir_flow_key *key)
 {
-	struct weir_assembly fresh = { .id = ++frame->engine->next_slot };
+	struct weir_assembly fresh = { .id = ++frame->engine->next_assembly };
 
 	return weir_table_store(frame->engine->assemblies, key, &fresh, BPF_ANY);
 }

@@ -21,7 +21,7 @@ struct weir_engine {
 	struct weir_table *flows, *half_open, *assemblies, *fingerprints, *limits, *allow, *datagrams, *denied;
 	__u8 *slots;			/* stream bytes, WEIR_ENGINE_SLOTS of them, each a slot's size */
 	__u32 *owners;
-	__u32 next_slot;
+	__u32 next_slot, next_assembly;
 	struct weir_random *randoms;
 	struct weir_bucket *buckets;
 	__u64 counters[WEIR_COUNT_COUNT];
