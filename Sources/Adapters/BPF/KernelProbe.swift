@@ -185,16 +185,8 @@ package struct ProbeSettings: Sendable {
     }
 
     private static func memory(of descriptor: CInt) -> Int {
-        guard let file = unsafe fopen("/proc/self/fdinfo/\(descriptor)", "r") else { return 0 }
-        defer { unsafe fclose(file) }
-        return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { line in
-            while unsafe fgets(line.baseAddress, 256, file) != nil {
-                let text = unsafe String(cString: line.baseAddress!)
-                guard text.hasPrefix("memlock:") else { continue }
-                return Int(text.dropFirst("memlock:".count).filter(\.isNumber)) ?? 0
-            }
-            return 0
-        }
+        let lines = File.read("/proc/self/fdinfo/\(descriptor)", limit: 4096)?.split(separator: "\n") ?? []
+        return lines.first { $0.hasPrefix("memlock:") }.flatMap { Int($0.filter(\.isNumber)) } ?? 0
     }
 
     // MARK: Policy, limits, allow-list

@@ -50,8 +50,8 @@ final class Node {
     private(set) var refusedLimits = 0
     var reports = Reports()
     var isAttached = false
-    /// Fixed once the maps are made.
-    let mapBytes: Int
+    /// Fixed once the maps are made; read when the probe is attached.
+    private(set) var mapBytes = 0
     /// Prefix lengths that the kernel looks for because the limits topic has them.
     var knownLengths: [UInt8] = []
     /// What the kernel's allow-list holds.
@@ -71,7 +71,6 @@ final class Node {
         loading.first = policy.mode == .enforce ? .limiter : .observer
         loading.helloMemory = settings.helloMemory
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
-        mapBytes = probe.mapBytes
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)
@@ -82,6 +81,7 @@ final class Node {
         agent = Self.makeAgent(settings, capacity: 8192)
         agent.allowed = knownAllowed
         try probe.loadTheRest()
+        mapBytes = probe.mapBytes
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
         try Capabilities.drop(keeping: watch.attachMethod == Attachment.Method.clsact.rawValue ? [Capabilities.netAdmin] : [])
