@@ -61,6 +61,8 @@ func measureAgent(_ report: inout Report) throws {
     report.add("the same during an attack", "\(micro(under.p50)) p50, \(micro(under.p99)) p99", goal: "p50 under 15 us", isMet: under.p50 < 15_000)
     let memory = memoryOf(busy.pid)
     report.add("resident memory of the agent", "\(memory / 1000) MB", goal: "under 25 MB", isMet: memory < 25_000)
+    let maps = Double(try KernelProbe(KernelPolicy(Policy())).mapBytes) / Double(1 << 20)
+    report.add("memory of the kernel's maps", "\(Double(Int(maps * 10 + 0.5)) / 10) MiB", goal: "at most 16 MiB", isMet: maps <= 16)
 }
 
 private var agentPath: String { ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir-agent" }

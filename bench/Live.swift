@@ -5,8 +5,7 @@ internal import Linux
 internal import Terminal
 
 /// The agent, ndpiReader and tshark on one veth, one after the other, with the same sender on a core of its own: the highest rate of hellos at which each
-/// tells of all of them, and what it
-/// takes of the processors.
+/// tells of all of them, and what it takes of the processors.
 func measureLive(_ report: inout Report) throws {
     let sender = try SendingProcess.start()
     let seconds = 3.0
@@ -34,7 +33,7 @@ func measureLive(_ report: inout Report) throws {
         guard let best else { throw Trouble(description: "\(listener.rawValue): lost hellos at every rate down to \(Int(high)) a second; at full speed it told of \(full.told) of \(full.sent.hellos)") }
         let isAgent = listener == .agent
         report.add("\(listener.rawValue): hellos a second, none lost", "\(Figures.count(Int(best.sent.perSecond)))\(full.isComplete ? ", all that are sent" : "")",
-                   baseline: "at full speed \(Figures.count(full.told)) of \(Figures.count(full.sent.hellos))", goal: isAgent ? "300,000, or all" : "-", isMet: isAgent ? full.isComplete || best.sent.perSecond >= 300_000 : nil)
+                   baseline: "at full speed \(Figures.count(full.told)) of \(Figures.count(full.sent.hellos))", goal: isAgent ? "300,000" : "-", isMet: isAgent ? best.sent.perSecond >= 300_000 : nil)
         report.add("\(listener.rawValue): processor time for a million hellos", "\(tenths(best.cpuSeconds * 1e6 / Double(best.sent.hellos))) s",
                    baseline: "and \(tenths((full.sent.cpuPerHello - alone.cpuPerHello) / 1000)) s of the sender's core")
     }
