@@ -30,6 +30,7 @@ struct weir_table {
 	__u8 *nodes;
 	int (*is_loss)(const void *value);
 	__u64 losses;
+	const struct weir_table *next;	/* asked next for the same key, of the same size and capacity */
 };
 
 /* The kernel's maps take BPF_ANY and BPF_NOEXIST by these numbers. */
@@ -92,7 +93,8 @@ struct weir_table *weir_table_create(enum weir_table_kind kind, __u32 key_size, 
 
 	if (!t)
 		return 0;
-	while (buckets < capacity)
+	/* Four to an entry: a stranger then hardly ever has to look behind a bucket's first, which lies in no cache. */
+	while (buckets < 4 * capacity)
 		buckets *= 2;
 	t->kind = kind;
 	t->key_size = key_size;
@@ -201,7 +203,7 @@ static int covers(const struct weir_allow_key *prefix, const struct weir_allow_k
 
 void *weir_table_lookup(struct weir_table *t, const void *key)
 {
-	__u32 i;
+	__u32 h, i;
 
 	if (t->kind == WEIR_TABLE_PREFIX) {	/* short lists: looked through */
 		for (i = t->newest; i != NONE; i = node_at(t, i)->older)
@@ -209,7 +211,10 @@ void *weir_table_lookup(struct weir_table *t, const void *key)
 				return value_at(t, i);
 		return 0;
 	}
-	i = find(t, key);
+	h = hash(t, key);
+	if (t->next)
+		__builtin_prefetch(&t->next->buckets[h & t->mask]);
+	i = find_hashed(t, key, h);
 	if (i == NONE)
 		return 0;
 	if (t->kind == WEIR_TABLE_LRU && t->newest != i) {
@@ -300,6 +305,11 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	if (t->kind == WEIR_TABLE_LRU && t->fresh == t->capacity && t->free == NONE)
 		foresee(t);
 	return 0;
+}
+
+void weir_table_before(struct weir_table *t, const struct weir_table *next)
+{
+	t->next = next;
 }
 
 void weir_table_mourn(struct weir_table *t, int (*is_loss)(const void *value))

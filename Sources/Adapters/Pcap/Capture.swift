@@ -36,20 +36,24 @@ package import Wire
     private let reader: OpaquePointer?
     private let pcapng: PcapngReader?
     private let stream: UnsafeMutablePointer<FILE>
+    /// Where the stream reads to; outlives it.
+    private let room: UnsafeMutablePointer<CChar>
+    private static let readAhead = 1 << 16
     private var bytesInFrames = 0
 
     /// `-` is standard input. A link type that is not among `accepted` is refused by its name.
     package init(path: String, accepting accepted: [LinkType] = [.ethernet]) throws(CaptureError) {
         let name = path == "-" ? "standard input" : path
         let stream = unsafe try Self.open(path, name)
-        // libpcap reads through the stream, two copies to a frame: 64 KB at a time, for 4 KB cost a system call each.
-        unsafe _ = setvbuf(stream, nil, Int32(_IOFBF), 1 << 16)
+        // libpcap reads through the stream, two copies to a frame. The room has to be ours: glibc takes a size without one for 4 KB.
+        let room = UnsafeMutablePointer<CChar>.allocate(capacity: Self.readAhead)
+        unsafe _ = setvbuf(stream, room, Int32(_IOFBF), Self.readAhead)
         let size = unsafe Self.size(of: stream)
         let reader: OpaquePointer?, pcapng: PcapngReader?, linkType: LinkType
         if unsafe Self.startsPcapng(stream) {
             let blocks = unsafe PcapngReader(stream)
             do throws(CaptureError) { linkType = try Self.firstLinkType(blocks, name) } catch {
-                unsafe fclose(stream)
+                unsafe Self.close(nil, stream, room)
                 throw error
             }
             unsafe (reader, pcapng) = (nil, blocks)
@@ -58,28 +62,29 @@ package import Wire
             var message = [CChar](repeating: 0, count: 256)
             guard let opened = unsafe pcap_fopen_offline_with_tstamp_precision(stream, UInt32(PCAP_TSTAMP_PRECISION_NANO), &message) else {
                 let start = unsafe Self.firstBytes(of: stream)
-                unsafe fclose(stream)
+                unsafe Self.close(nil, stream, room)
                 throw CaptureError(opening: name, libpcap: message.text, start: start)
             }
             linkType = unsafe LinkType(pcap_datalink(opened))
             unsafe (reader, pcapng) = (opened, nil)
         }
         do throws(CaptureError) { try Self.check(linkType, accepted, name, nil) } catch {
-            unsafe Self.close(reader, stream)
+            unsafe Self.close(reader, stream, room)
             throw error
         }
         self.name = name
         self.accepted = accepted
         self.linkType = linkType
         bytesTotal = size
-        unsafe (self.reader, self.stream) = (reader, stream)
+        unsafe (self.reader, self.stream, self.room) = (reader, stream, room)
         self.pcapng = pcapng
     }
 
-    deinit { unsafe Self.close(reader, stream) }
+    deinit { unsafe Self.close(reader, stream, room) }
 
-    private static func close(_ reader: OpaquePointer?, _ stream: UnsafeMutablePointer<FILE>) {
+    private static func close(_ reader: OpaquePointer?, _ stream: UnsafeMutablePointer<FILE>, _ room: UnsafeMutablePointer<CChar>) {
         if let reader = unsafe reader { unsafe pcap_close(reader) } else { unsafe _ = fclose(stream) }
+        unsafe room.deallocate()
     }
 
     private static func check(_ found: LinkType, _ accepted: [LinkType], _ name: String, _ framesRead: Int?) throws(CaptureError) {
