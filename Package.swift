@@ -112,6 +112,7 @@ let package = Package(
         tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),
         tests("WireTests", ["CWire", "Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),
+        tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),

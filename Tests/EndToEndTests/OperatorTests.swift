@@ -38,6 +38,17 @@ struct OperatorTests {
         #expect(found.map(\.behind) == [behind])
     }
 
+    @Test("An agent that starts late reads the limits topic on as long as there is more, and waits for none of its ticks",
+          arguments: ["long_topic"] + (hasNoida ? ["long_topic_noida"] : []))
+    func longTopic(scenario: String) throws {
+        try play(scenario) { seen throws(JSONError) in
+            #expect(try seen.integer("held") == 10_000)
+            #expect(try seen.integer("postponed") >= 30, "10,000 in turns of 256")
+            #expect(try seen.integer("turns") >= seen.integer("postponed"), "each is followed by another turn that the topic asked for, not a tick")
+            #expect(try seen.integer("code") == 0)
+        }
+    }
+
     @Test("An operator sees on how many nodes a limit holds, and which are behind, late, unwilling or only watching; a clean stop leaves nothing to ask about",
           arguments: ["convergence"] + (hasNoida ? ["convergence_noida"] : []))
     func convergence(scenario: String) throws {

@@ -626,6 +626,38 @@ def convergence(broker=broker):
 def convergence_noida(): return convergence(noida)
 
 
+def long_topic(broker=broker):
+    """An agent that starts when 10,000 limits stand: whether what a turn leaves is the next turn's, or waits for a tick."""
+    sh("ip link set lo up && ip addr add 10.0.0.1/32 dev lo && ip link add a0 type veth peer name a1 && ip link set a0 up && ip link set a1 up")
+    links.update(("a0", "a1"))
+    kafka, count = ("--kafka", broker()), 10_000
+    weir("limits", "add", "203.0.113.1", *kafka)    # makes the topic
+    record = json.loads(weir("limits", "--format", "json", *kafka).splitlines()[0])
+    library = ctypes.CDLL("librdkafka.so.1")
+    for function in (library.rd_kafka_conf_new, library.rd_kafka_new, library.rd_kafka_topic_new):
+        function.restype = ctypes.c_void_p
+    error, conf = ctypes.create_string_buffer(512), ctypes.c_void_p(library.rd_kafka_conf_new())
+    for name, value in (("bootstrap.servers", kafka[1]), ("log_level", "0")):
+        library.rd_kafka_conf_set(conf, name.encode(), value.encode(), error, 512)
+    handle = ctypes.c_void_p(library.rd_kafka_new(0, conf, error, 512))
+    topic = ctypes.c_void_p(library.rd_kafka_topic_new(handle, b"security-throttle-limits", None))
+    record.pop("nodes")
+    for number in range(count - 1):
+        record["prefix"] = f"198.18.{number >> 8}.{number & 255}/32"
+        key, value = f"{record['prefix']}|{record['class']}".encode(), json.dumps(record).encode()
+        if library.rd_kafka_produce(topic, 0, 2, value, ctypes.c_size_t(len(value)), key, ctypes.c_size_t(len(key)), None):
+            raise SystemExit("a record was not taken")
+    if library.rd_kafka_flush(handle, 20_000):
+        raise SystemExit("records were not delivered")
+    agent = Agent("--interface", "a0", "--policy", policy(), *kafka)
+    wait("the limits", lambda: agent.metric("weir_agent_limits_next_offset") >= count, 60)
+    held, turns, postponed = [int(agent.metric(f"weir_agent_limits_{name}")) for name in ("held", "turns_total", "postponed_total")]
+    return {"held": held, "turns": turns, "postponed": postponed, "code": agent.stop()}
+
+
+def long_topic_noida(): return long_topic(noida)
+
+
 def tail():
     """The topics, readable: whole from their beginning, or from now on."""
     client = stage()

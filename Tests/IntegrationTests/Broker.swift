@@ -40,7 +40,8 @@ final class Broker {
     private var mock: MockBroker?
     private var process: Process?
     private let directory = Place.temporary("broker")
-    private let port = Place.freePort()
+    /// Apache's controller listens on the next one.
+    private let port = Place.freePorts(2)
 
     init(_ kind: BrokerKind) throws {
         self.kind = kind
@@ -67,12 +68,15 @@ final class Broker {
             bootstrap = "127.0.0.1:\(port)"
         case .apache:
             mkdir(directory, 0o700)
-            kafka("start \(directory) \(port)")
+            // It waits for a line in this file, and would find the one of the start before.
+            unlink("\(directory)/broker.log")
+            guard kafka("start \(directory) \(port)") == 0 else { throw Failure("Apache Kafka does not start: \(read("\(directory)/broker.log").suffix(500))") }
             bootstrap = "127.0.0.1:\(port)"
         }
     }
 
-    private func kafka(_ command: String) { system("bash \(Place.environment("WEIR_KAFKA_DISTRIBUTION")!)/kafka.sh \(command) >/dev/null 2>&1") }
+    @discardableResult
+    private func kafka(_ command: String) -> CInt { system("bash \(Place.environment("WEIR_KAFKA_DISTRIBUTION")!)/kafka.sh \(command) >/dev/null 2>&1") }
 
     /// Off the network and back; a broker that is a process is killed and started on what it has stored.
     func set(isDown: Bool) throws {

@@ -117,14 +117,24 @@ enum Place {
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    static func freePort() -> Int {
+    static func freePort() -> Int { freePorts(1) }
+
+    /// The first of so many free ports in a row, below those that the kernel gives to whoever connects: while a broker is away its clients' own attempts, and
+    /// everybody else's, would otherwise take its ports now and then, even by connecting to themselves.
+    static func freePorts(_ count: Int) -> Int {
+        while true {
+            let first = Int.random(in: 15_000..<32_000)
+            if (first..<first + count).allSatisfy(isFree) { return first }
+        }
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
         let socket = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = bind(socket, $0, size); getsockname(socket, $0, &size) } }
-        return Int(UInt16(bigEndian: address.sin_port))
+        return withUnsafePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) } } == 0
     }
 }

@@ -8,57 +8,56 @@ package struct MessageReader: ~Copyable {
 
     package init() {}
 
+    /// Members are asked for in the order in which an agent writes them, so each is found where the last one ended.
     package mutating func throttleEvent(_ bytes: RawSpan) throws(JSONError) -> ThrottleEvent {
         try parser.object(bytes) { object throws(JSONError) in
-            try Self.check(object, ThrottleEvent.schema)
-            let address = try object.address("source.address"), prefix = try object.prefix("source.prefix")
+            try Self.check(object, Words.throttleEvent, ThrottleEvent.schema)
+            let id = try object.name("id"), time = try object.instant("time"), node = try object.name("node"), interface = try object.optionalString("interface") ?? ""
+            let direction = try object.word("direction", "ingress or egress", Words.directions)
+            let address = try object.address("source.address"), port = UInt16(try object.integer("source.port", in: 0...65_535)), prefix = try object.prefix("source.prefix")
             guard prefix.contains(address) else { throw JSONError("source.prefix", .wrongValue(wanted: "a prefix of source.address")) }
-            var event = ThrottleEvent(
-                id: try object.name("id"), time: try object.instant("time"), node: try object.name("node"), sourceAddress: address, sourcePrefix: prefix,
-                destinationAddress: try object.address("destination.address"), anomalies: try object.anomalies("anomalies"),
-                severity: try object.value("severity", "a severity") { Severity(id: $0) }, traceID: try object.string("trace_id"))
-            event.interface = try object.optionalString("interface") ?? ""
-            event.direction = try object.value("direction", "ingress or egress") { id in Direction.allCases.first { $0.id == id } }
-            event.sourcePort = UInt16(try object.integer("source.port", in: 0...65_535))
-            event.destinationPort = UInt16(try object.integer("destination.port", in: 0...65_535))
-            event.workload = try object.optionalString("workload")
-            event.completeness = try object.value("completeness", "complete, reassembled or incomplete") { id in Completeness.allCases.first { $0.id == id } }
-            event.proof = try object.value("proof", "tracked, socket or unproven") { id in Proof.allCases.first { $0.id == id } }
+            let destination = try object.address("destination.address"), destinationPort = UInt16(try object.integer("destination.port", in: 0...65_535))
+            let workload = try object.optionalString("workload"), anomalies = try object.anomalies("anomalies"), severity = try object.word("severity", "a severity", Words.severities)
+            // The trace comes last in the text and first in the value; it is put in where it is found.
+            var event = ThrottleEvent(id: id, time: time, node: node, sourceAddress: address, sourcePrefix: prefix, destinationAddress: destination,
+                                      anomalies: anomalies, severity: severity, traceID: "")
+            (event.interface, event.direction, event.sourcePort, event.destinationPort, event.workload) = (interface, direction, port, destinationPort, workload)
+            event.completeness = try object.word("completeness", "complete, reassembled or incomplete", Words.completenesses)
+            event.proof = try object.word("proof", "tracked, socket or unproven", Words.proofs)
             event.serverName = try object.optionalString("tls.client.server_name")
             event.version = try object.optionalString("tls.client.version")
-            event.alpn = object.has("tls.client.alpn") ? try object.strings("tls.client.alpn") : []
+            event.alpn = try object.optionalStrings("tls.client.alpn")
             event.ja3 = try object.optionalString("tls.client.ja3")
             event.ja4 = try object.optionalString("tls.client.ja4")
-            event.action = try object.value("action", "an action") { ThrottleEvent.Action(rawValue: $0) }
-            if object.has("limit") { event.limit = try object.object("limit", Self.eventLimit) }
+            event.action = try object.word("action", "an action", Words.actions)
+            event.limit = try object.optionalObject("limit", Self.eventLimit)
             event.counts = try object.object("counts", Self.counts)
-            event.enforcedBy = try object.value("enforced_by", "kernel, agent or none") { ThrottleEvent.Enforcer(rawValue: $0) }
-            if object.has("latency_us") {
-                let latency = try object.object("latency_us") { latency throws(JSONError) in
-                    (try latency.optionalInteger("seen_to_decided"), try latency.optionalInteger("seen_to_enforced"))
-                }
-                (event.seenToDecided, event.seenToEnforced) = latency
+            event.enforcedBy = try object.word("enforced_by", "kernel, agent or none", Words.enforcers)
+            let latency = try object.optionalObject("latency_us") { latency throws(JSONError) in
+                (decided: try latency.optionalInteger("seen_to_decided"), enforced: try latency.optionalInteger("seen_to_enforced"))
             }
+            (event.seenToDecided, event.seenToEnforced) = (latency?.decided, latency?.enforced)
             (event.policyName, event.policyVersion) = try object.object("policy") { policy throws(JSONError) in
                 (try policy.string("name"), try policy.string("version"))
             }
+            event.traceID = try object.string("trace_id")
             return event
         }
     }
 
     package mutating func limit(_ bytes: RawSpan) throws(JSONError) -> Limit {
         try parser.object(bytes) { object throws(JSONError) in
-            try Self.check(object, Limit.schema)
+            try Self.check(object, Words.limit, Limit.schema)
             let reason = try object.object("reason") { reason throws(JSONError) in
-                (try reason.anomalies("anomalies"), try reason.optionalInteger("events_in_window") ?? 0, reason.has("event_ids") ? try reason.strings("event_ids") : [])
+                (try reason.anomalies("anomalies"), try reason.optionalInteger("events_in_window") ?? 0, try reason.optionalStrings("event_ids"))
             }
             var limit = Limit(
                 key: Limit.Key(prefix: try object.prefix("prefix"), limitClass: try object.limitClass("class")),
-                perSecond: try object.integer("per_second", in: 0...1_000_000), answer: try object.value("answer", "reset or drop") { Answer(id: $0) },
+                perSecond: try object.integer("per_second", in: 0...1_000_000), answer: try object.word("answer", "reset or drop", Words.answers),
                 until: try object.instant("until"), generation: try object.integer("generation"), anomalies: reason.0, traceID: try object.string("trace_id"))
             limit.step = try object.integer("step", in: 0...1000)
             limit.scope = try object.string("scope")
-            limit.origin = try object.value("origin", "controller or operator") { Limit.Origin(rawValue: $0) }
+            limit.origin = try object.word("origin", "controller or operator", Words.origins)
             (limit.eventsInWindow, limit.eventIDs) = (reason.1, reason.2)
             return limit
         }
@@ -66,14 +65,14 @@ package struct MessageReader: ~Copyable {
 
     package mutating func scaleDecision(_ bytes: RawSpan) throws(JSONError) -> ScaleDecision {
         try parser.object(bytes) { object throws(JSONError) in
-            try Self.check(object, ScaleDecision.schema)
+            try Self.check(object, Words.scaleDecision, ScaleDecision.schema)
             let reason = try object.object("reason") { reason throws(JSONError) in
                 (prefix: try reason.prefix("source.prefix"), events: try reason.integer("events_in_window"), window: try reason.integer("window_seconds"),
                  moreThan: try reason.integer("more_than"), over: try reason.integer("sources_over"))
             }
             return ScaleDecision(
                 workload: try object.name("workload"), desiredReplicas: try object.integer("desired_replicas", in: 0...1_000_000),
-                previousReplicas: try object.integer("previous_replicas", in: 0...1_000_000), mode: try object.value("mode", "observe or enforce") { Policy.Mode(rawValue: $0) },
+                previousReplicas: try object.integer("previous_replicas", in: 0...1_000_000), mode: try object.word("mode", "observe or enforce", Words.modes),
                 sourcePrefix: reason.prefix, eventsInWindow: reason.events, windowSeconds: reason.window, moreThan: reason.moreThan, sourcesOver: reason.over,
                 until: try object.instant("until"), generation: try object.integer("generation"), traceID: try object.string("trace_id"))
         }
@@ -81,11 +80,11 @@ package struct MessageReader: ~Copyable {
 
     package mutating func nodeStatus(_ bytes: RawSpan) throws(JSONError) -> NodeStatus {
         try parser.object(bytes) { object throws(JSONError) in
-            try Self.check(object, NodeStatus.schema)
+            try Self.check(object, Words.nodeStatus, NodeStatus.schema)
             let policy = try object.object("policy") { policy throws(JSONError) in (name: try policy.string("name"), version: try policy.string("version")) }
             var status = NodeStatus(
                 node: try object.name("node"), time: try object.instant("time"), started: try object.instant("started"), version: try object.string("version"),
-                mode: try object.value("mode", "observe or enforce") { Policy.Mode(rawValue: $0) }, interfaces: try object.strings("interfaces"),
+                mode: try object.word("mode", "observe or enforce", Words.modes), interfaces: try object.strings("interfaces"),
                 policyName: policy.name, policyVersion: policy.version, nextOffset: 0)
             try object.object("limits") { limits throws(JSONError) in
                 status.nextOffset = Int64(try limits.integer("next_offset"))
@@ -94,8 +93,8 @@ package struct MessageReader: ~Copyable {
                 status.refused = try limits.integer("refused")
                 var lacks: [NodeStatus.Lack] = []
                 try limits.objects("lacks") { lack throws(JSONError) in
-                    lacks.append(NodeStatus.Lack(key: try lack.value("key", "prefix|class") { Limit.Key($0) },
-                                                 reason: try lack.value("reason", "allowed, no_room or not_understood") { NodeStatus.Reason(rawValue: $0) }))
+                    lacks.append(NodeStatus.Lack(key: try lack.key("key"),
+                                                 reason: try lack.word("reason", "allowed, no_room or not_understood", Words.reasons)))
                 }
                 status.lacks = lacks
             }
@@ -103,14 +102,14 @@ package struct MessageReader: ~Copyable {
         }
     }
 
-    private static func check(_ object: borrowing JSONObject, _ schema: String) throws(JSONError) {
-        _ = try object.value("schema", "'\(schema)'") { $0 == schema ? true : nil }
+    private static func check(_ object: borrowing JSONObject, _ schema: Vocabulary<Bool>, _ name: String) throws(JSONError) {
+        _ = try object.word("schema", "'\(name)'", schema)
     }
 
     private static func eventLimit(_ object: borrowing JSONObject) throws(JSONError) -> ThrottleEvent.Limit {
         ThrottleEvent.Limit(
             limitClass: try object.limitClass("class"), perSecond: try object.integer("per_second", in: 0...1_000_000),
-            answer: try object.value("answer", "reset or drop") { Answer(id: $0) }, until: try object.instant("until"), enforced: try object.boolean("enforced"))
+            answer: try object.word("answer", "reset or drop", Words.answers), until: try object.instant("until"), enforced: try object.boolean("enforced"))
     }
 
     private static func counts(_ object: borrowing JSONObject) throws(JSONError) -> ThrottleEvent.Counts {
@@ -123,13 +122,51 @@ package struct MessageReader: ~Copyable {
     }
 }
 
+/// What texts may say, found by their bytes.
+private enum Words {
+    static let throttleEvent = Vocabulary([true]) { _ in ThrottleEvent.schema }
+    static let limit = Vocabulary([true]) { _ in Limit.schema }
+    static let scaleDecision = Vocabulary([true]) { _ in ScaleDecision.schema }
+    static let nodeStatus = Vocabulary([true]) { _ in NodeStatus.schema }
+    static let anomalies = Vocabulary(Anomaly.allCases, \.id)
+    static let severities = Vocabulary(Severity.allCases, \.id)
+    static let directions = Vocabulary(Direction.allCases, \.id)
+    static let completenesses = Vocabulary(Completeness.allCases, \.id)
+    static let proofs = Vocabulary(Proof.allCases, \.id)
+    static let classes = Vocabulary(LimitClass.allCases, \.id)
+    static let answers = Vocabulary(Answer.allCases, \.id)
+    static let actions = Vocabulary(ThrottleEvent.Action.allCases, \.rawValue)
+    static let enforcers = Vocabulary(ThrottleEvent.Enforcer.allCases, \.rawValue)
+    static let origins = Vocabulary(Limit.Origin.allCases, \.rawValue)
+    static let modes = Vocabulary(Policy.Mode.allCases, \.rawValue)
+    static let reasons = Vocabulary(NodeStatus.Reason.allCases, \.rawValue)
+}
+
 extension JSONObject {
+    /// One of an enumeration's words.
+    fileprivate func word<Value>(_ name: StaticString, _ wanted: @autoclosure () -> String, _ words: Vocabulary<Value>) throws(JSONError) -> Value {
+        try value(name, wanted()) { words.find($0) }
+    }
     /// A string that says something.
-    fileprivate func name(_ name: StaticString) throws(JSONError) -> String { try value(name, "a name") { $0.isEmpty ? nil : $0 } }
+    fileprivate func name(_ name: StaticString) throws(JSONError) -> String {
+        let text = try string(name)
+        guard !text.isEmpty else { throw JSONError("\(name)", .wrongValue(wanted: "a name")) }
+        return text
+    }
+    fileprivate func key(_ name: StaticString) throws(JSONError) -> Limit.Key {
+        guard let key = Limit.Key(try string(name)) else { throw JSONError("\(name)", .wrongValue(wanted: "prefix|class")) }
+        return key
+    }
     fileprivate func address(_ name: StaticString) throws(JSONError) -> Address { try value(name, "an address") { Address($0) } }
     fileprivate func prefix(_ name: StaticString) throws(JSONError) -> Prefix { try value(name, "a prefix") { Prefix($0) } }
     fileprivate func instant(_ name: StaticString) throws(JSONError) -> Instant { try value(name, "a time (RFC 3339, 1970 to 2262)") { Instant(rfc3339: $0) } }
-    fileprivate func limitClass(_ name: StaticString) throws(JSONError) -> LimitClass { try value(name, "anomalous or all") { LimitClass(id: $0) } }
+    fileprivate func limitClass(_ name: StaticString) throws(JSONError) -> LimitClass { try word(name, "anomalous or all", Words.classes) }
     /// Those that this version does not know are left out: a newer agent may see more.
-    fileprivate func anomalies(_ name: StaticString) throws(JSONError) -> AnomalySet { AnomalySet(try strings(name).compactMap { Anomaly(id: $0) }) }
+    fileprivate func anomalies(_ name: StaticString) throws(JSONError) -> AnomalySet {
+        var anomalies = AnomalySet()
+        try eachString(name) { text in
+            if let anomaly = Words.anomalies.find(text) { anomalies.formUnion(AnomalySet(anomaly)) }
+        }
+        return anomalies
+    }
 }

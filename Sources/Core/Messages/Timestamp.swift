@@ -34,43 +34,34 @@ extension Instant {
     }
 
     /// `nil` when it is no RFC 3339 time, or not between 1970 and 2262, where the nanoseconds end.
-    package init?(rfc3339 text: String) {
-        var rest = text.utf8[...]
-        /// Exactly so many digits.
-        func number(_ digits: Int) -> Int64? {
-            guard rest.count >= digits else { return nil }
-            var value: Int64 = 0
-            for _ in 0..<digits {
-                guard let unit = rest.popFirst(), (48...57).contains(unit) else { return nil }
-                value = value * 10 + Int64(unit - 48)
-            }
-            return value
-        }
-        func skip(_ expected: Unicode.Scalar...) -> Bool { rest.popFirst().map { unit in expected.contains { $0.value == UInt32(unit) } } ?? false }
-        guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2), skip("T", "t"),
-              let hour = number(2), skip(":"), let minute = number(2), skip(":"), let second = number(2),
+    package init?(rfc3339 text: String) { self.init(rfc3339: text.utf8Span.span) }
+
+    /// The same of bytes, without an allocation: every event has two or three.
+    package init?(rfc3339 text: Span<UInt8>) {
+        // The shortest that there is; from here on the first twenty bytes are there.
+        guard text.count >= 20, let year = Self.number(text, 0, 4), text[4] == 0x2d, let month = Self.number(text, 5, 2), text[7] == 0x2d, let day = Self.number(text, 8, 2),
+              text[10] | 0x20 == 0x74, let hour = Self.number(text, 11, 2), text[13] == 0x3a, let minute = Self.number(text, 14, 2), text[16] == 0x3a, let second = Self.number(text, 17, 2),
               (1970...2262).contains(year), (1...12).contains(month), day >= 1, day <= Self.days(inMonth: month, of: year),
               hour < 24, minute < 60, second <= 60 else { return nil }
-        var fraction: Int64 = 0
-        if rest.first == 0x2e {
-            rest.removeFirst()
-            var scale: Int64 = 100_000_000, any = false
-            while let unit = rest.first, (48...57).contains(unit) {
-                rest.removeFirst()
-                fraction += Int64(unit - 48) * scale
+        var index = 19, fraction: Int64 = 0
+        if text[index] == 0x2e {
+            index += 1
+            var scale: Int64 = 100_000_000
+            while index < text.count, case let digit = text[index] &- 48, digit < 10 {
+                fraction += Int64(digit) * scale
                 scale /= 10
-                any = true
+                index += 1
             }
-            guard any else { return nil }
+            guard index > 20, index < text.count else { return nil }
         }
         var offset: Int64 = 0
-        switch rest.popFirst() {
-        case 0x5a, 0x7a: break
-        case 0x2b: guard let value = Self.zone(&rest) else { return nil }; offset = value
-        case 0x2d: guard let value = Self.zone(&rest) else { return nil }; offset = -value
-        default: return nil
+        if text[index] | 0x20 == 0x7a {
+            guard index + 1 == text.count else { return nil }
+        } else {
+            guard text[index] == 0x2b || text[index] == 0x2d, text.count == index + 6, let hours = Self.number(text, index + 1, 2), text[index + 3] == 0x3a,
+                  let minutes = Self.number(text, index + 4, 2), hours < 24, minutes < 60 else { return nil }
+            offset = (hours * 3600 + minutes * 60) * (text[index] == 0x2b ? 1 : -1)
         }
-        guard rest.isEmpty else { return nil }
         let seconds = Self.days(year: year, month: month, day: day) * 86_400 + hour * 3600 + minute * 60 + second - offset
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         let (sum, overflowing) = product.addingReportingOverflow(fraction)
@@ -78,13 +69,15 @@ extension Instant {
         self.init(nanoseconds: sum)
     }
 
-    /// `hh:mm` as seconds.
-    private static func zone(_ rest: inout Substring.UTF8View) -> Int64? {
-        let units = Array(rest)
-        guard units.count == 5, units[2] == 0x3a, [0, 1, 3, 4].allSatisfy({ (48...57).contains(units[$0]) }) else { return nil }
-        rest = rest[rest.endIndex...]
-        let hours = Int64(units[0] - 48) * 10 + Int64(units[1] - 48), minutes = Int64(units[3] - 48) * 10 + Int64(units[4] - 48)
-        return hours < 24 && minutes < 60 ? hours * 3600 + minutes * 60 : nil
+    /// Exactly so many digits, which the caller knows to be there.
+    private static func number(_ text: Span<UInt8>, _ start: Int, _ digits: Int) -> Int64? {
+        var value: Int64 = 0
+        for index in start..<start + digits {
+            let digit = text[index] &- 48
+            guard digit < 10 else { return nil }
+            value = value * 10 + Int64(digit)
+        }
+        return value
     }
 
     private static func days(inMonth month: Int64, of year: Int64) -> Int64 {

@@ -26,16 +26,18 @@ final class LimitsReader {
 }
 
 extension Node {
+    /// Records of the topic a turn: about two milliseconds, after which the ring is looked at.
+    private static let limitsPerTurn = 256
+
     /// What other nodes found and operators said. True when there is more to read.
     func readLimits() -> Bool {
         guard let limits else { return false }
-        let more = limits.follower.drain(atMost: 256) { event in
+        return limits.follower.drain(atMost: Self.limitsPerTurn) { event in
             switch event {
             case .record(let record): take(record, limits)
             default: break    // the publisher says whether Kafka answers
             }
         }
-        return more
     }
 
     private func take(_ record: borrowing KafkaRecord, _ limits: LimitsReader) {

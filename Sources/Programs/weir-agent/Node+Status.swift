@@ -60,6 +60,8 @@ extension Node {
         }
         let account = cluster.account(naming: 0)
         gauge("weir_agent_limits_next_offset", "everything on the limits topic before this offset has been applied", Double(limits?.nextOffset ?? 0))
+        count("weir_agent_limits_turns_total", "turns of the loop in which the limits topic had something to read, its ticks aside", reads.turns)
+        count("weir_agent_limits_postponed_total", "turns of the loop that left more of the limits topic to the next one", reads.postponed)
         gauge("weir_agent_limits_held", "limits of the topic that hold here", Double(account.held))
         gauge("weir_agent_limits_lacking", "limits that stand on the topic and do not hold here", Double(account.lacking))
         count("weir_agent_reports_delivered_total", "reports of this node's state that Kafka has", publisher?.reports.delivered ?? 0)

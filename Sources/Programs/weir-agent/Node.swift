@@ -48,6 +48,8 @@ final class Node {
     var reloads = (accepted: 0, refused: 0)
     /// Limits of this node's own that the kernel's map had no room for.
     private(set) var refusedLimits = 0
+    /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
+    private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
     var isAttached = false
     /// Fixed once the maps are made; read when the probe is attached.
@@ -112,7 +114,7 @@ final class Node {
         }
         sayListening(port: server.port)
 
-        var ticks = 0, hasMore = false, lastRecord: UInt64 = 0
+        var ticks = 0, lastRecord: UInt64 = 0
         while true {
             if drain() { lastRecord = Clock.monotonic }
             // Records come in bursts: a woken epoll costs 30 us, a look at the shared page nothing.
@@ -124,10 +126,13 @@ final class Node {
                 now = Clock.monotonic
             }
             if !ring.hasRecords { ring.release() }
-            let ready = try poller.wait(milliseconds: hasMore || ring.hasRecords ? 0 : server.timeoutMilliseconds ?? -1)
-            hasMore = false
+            let ready = try poller.wait(milliseconds: ring.hasRecords ? 0 : server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
-            if has(.limits) || has(.tick) { hasMore = readLimits() }
+            if has(.limits) { reads.turns += 1 }
+            if has(.limits) || has(.tick), readLimits() {
+                reads.postponed += 1
+                poller.again(Source.limits.rawValue)
+            }
             if has(.producer) || has(.tick), let publisher, publisher.drain() {
                 try poller.add(publisher.eventDescriptor, as: Source.producer.rawValue)
             }

@@ -26,6 +26,7 @@ bool walk(element value, std::string_view key, int depth, output &out)
 		return false;
 	weir_json_item &item = out.items[out.count++];
 	item = weir_json_item{};
+	item.next = (uint32_t)out.count;
 	item.depth = (uint8_t)depth;
 	item.key = key.data();
 	item.key_size = (uint32_t)key.size();
@@ -47,12 +48,14 @@ bool walk(element value, std::string_view key, int depth, output &out)
 		for (auto member : value.get_object().value_unsafe())
 			if (!walk(member.value, member.key, depth + 1, out))
 				return false;
+		item.next = (uint32_t)out.count;
 		return true;
 	case element_type::ARRAY:
 		item.type = WEIR_JSON_ARRAY;
 		for (auto member : value.get_array().value_unsafe())
 			if (!walk(member, {}, depth + 1, out))
 				return false;
+		item.next = (uint32_t)out.count;
 		return true;
 	}
 	return false;

@@ -55,57 +55,112 @@ extension Address: CustomStringConvertible {
 
     /// `nil` for anything but a complete IPv4 or IPv6 address (RFC 4291 section 2.2, all three forms).
     package init?(_ text: some StringProtocol) {
-        if !text.contains(":") {
-            guard let value = Self.quad(text) else { return nil }
+        let text = String(text)
+        self.init(text.utf8Span.span)
+    }
+
+    /// The same of bytes, without an allocation: every event has two, and a prefix.
+    package init?(_ text: Span<UInt8>) {
+        var reader = Reader(index: 0, end: text.count)
+        guard let colon = reader.first(UInt8(ascii: ":"), text) else {
+            guard let value = reader.quad(text), reader.index == text.count else { return nil }
             self.init(ipv4: value)
             return
         }
-        let halves = text.split(separator: "::", omittingEmptySubsequences: false)
-        guard halves.count <= 2 else { return nil }
-        var sides: [[UInt16]] = []
-        for half in halves {
-            guard let groups = Self.groups(half) else { return nil }
-            sides.append(groups)
+        var groups = InlineArray<8, UInt16>(repeating: 0), count = 0
+        // Where `::` stands for as many zeros as are missing.
+        var gap: Int?
+        if colon == 0 {
+            guard text.count >= 2, text[1] == UInt8(ascii: ":") else { return nil }
+            reader.index = 2
+            gap = 0
         }
-        let count = sides.reduce(0) { $0 + $1.count }
-        if sides.count == 2 {
+        while reader.index < text.count {
+            let start = reader.index
             guard count < 8 else { return nil }
-            sides.insert([UInt16](repeating: 0, count: 8 - count), at: 1)
-        } else {
-            guard count == 8 else { return nil }
+            if let group = reader.group(text), reader.index == text.count || text[reader.index] == UInt8(ascii: ":") {
+                groups[count] = group
+                count += 1
+            } else {
+                reader.index = start
+                guard count <= 6, let quad = reader.quad(text), reader.index == text.count else { return nil }
+                groups[count] = UInt16(quad >> 16)
+                groups[count + 1] = UInt16(truncatingIfNeeded: quad)
+                count += 2
+            }
+            guard reader.index < text.count else { break }
+            reader.index += 1
+            if reader.index < text.count, text[reader.index] == UInt8(ascii: ":") {
+                guard gap == nil else { return nil }
+                gap = count
+                reader.index += 1
+            } else if reader.index == text.count {
+                return nil
+            }
         }
-        let all = sides.flatMap(\.self)
-        self.init(high: all[0..<4].reduce(0) { $0 << 16 | UInt64($1) }, low: all[4..<8].reduce(0) { $0 << 16 | UInt64($1) })
+        guard gap == nil ? count == 8 : count < 8 else { return nil }
+        var high: UInt64 = 0, low: UInt64 = 0
+        for index in 0..<8 {
+            // Behind the gap everything stands as far to the right as it can.
+            let from = index < gap ?? 8 ? index : index - (8 - count)
+            let group = from >= gap ?? 0 || index < gap ?? 8 ? UInt64(groups[from]) : 0
+            if index < 4 { high = high << 16 | group } else { low = low << 16 | group }
+        }
+        self.init(high: high, low: low)
+    }
+}
+
+/// Where the reading of an address stands.
+private struct Reader {
+    var index: Int
+    let end: Int
+
+    func first(_ byte: UInt8, _ text: Span<UInt8>) -> Int? {
+        for index in 0..<end where text[index] == byte { return index }
+        return nil
     }
 
-    private static func quad(_ text: some StringProtocol) -> UInt32? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
+    /// Four numbers of at most three digits and 255.
+    mutating func quad(_ text: Span<UInt8>) -> UInt32? {
         var value: UInt32 = 0
-        for part in parts {
-            guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (48...57).contains($0) }), let octet = UInt8(part) else { return nil }
-            value = value << 8 | UInt32(octet)
+        for part in 0..<4 {
+            if part > 0 {
+                guard index < end, text[index] == UInt8(ascii: ".") else { return nil }
+                index += 1
+            }
+            var octet: UInt32 = 0, digits = 0
+            while index < end, case let digit = text[index] &- 48, digit < 10 {
+                octet = octet * 10 + UInt32(digit)
+                digits += 1
+                index += 1
+                guard digits <= 3 else { return nil }
+            }
+            guard digits > 0, octet <= 255 else { return nil }
+            value = value << 8 | octet
         }
         return value
     }
 
-    private static func groups(_ text: some StringProtocol) -> [UInt16]? {
-        if text.isEmpty { return [] }
-        var groups: [UInt16] = []
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        for (index, part) in parts.enumerated() {
-            if index == parts.count - 1, part.contains(".") {
-                guard let value = quad(part) else { return nil }
-                groups += [UInt16(value >> 16), UInt16(truncatingIfNeeded: value)]
-            } else {
-                guard (1...4).contains(part.utf8.count), part.utf8.allSatisfy(\.isHexDigit), let group = UInt16(part, radix: 16) else { return nil }
-                groups.append(group)
-            }
+    /// One to four hexadecimal digits.
+    mutating func group(_ text: Span<UInt8>) -> UInt16? {
+        var value: UInt16 = 0, digits = 0
+        while index < end, let digit = text[index].hexadecimal {
+            guard digits < 4 else { return nil }
+            value = value << 4 | UInt16(digit)
+            digits += 1
+            index += 1
         }
-        return groups
+        return digits > 0 ? value : nil
     }
 }
 
 extension UInt8 {
-    fileprivate var isHexDigit: Bool { (48...57).contains(self) || (65...70).contains(self) || (97...102).contains(self) }
+    fileprivate var hexadecimal: UInt8? {
+        switch self {
+        case 48...57: self - 48
+        case 65...70: self - 55
+        case 97...102: self - 87
+        default: nil
+        }
+    }
 }

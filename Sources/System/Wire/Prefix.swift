@@ -22,13 +22,28 @@ extension Prefix: CustomStringConvertible, Comparable {
     /// `203.0.113.0/24`, `2001:db8::/64`, or an address alone, which is a prefix of one. `nil` when malformed or when
     /// bits beyond the length are set.
     package init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let address = Address(parts[0]) else { return nil }
-        let widest = parts[0].contains(":") ? 128 : 32
+        let text = String(text)
+        self.init(text.utf8Span.span)
+    }
+
+    package init?(_ text: Span<UInt8>) {
+        var slash = 0, hasColon = false
+        while slash < text.count, text[slash] != UInt8(ascii: "/") {
+            if text[slash] == UInt8(ascii: ":") { hasColon = true }
+            slash += 1
+        }
+        guard let address = Address(text.extracting(0..<slash)) else { return nil }
+        let widest = hasColon ? 128 : 32
         var length = widest
-        if parts.count == 2 {
-            guard parts[1].utf8.allSatisfy({ (48...57).contains($0) }), let given = Int(parts[1]), given <= widest else { return nil }
-            length = given
+        if slash < text.count {
+            guard slash + 1 < text.count else { return nil }
+            length = 0
+            for index in slash + 1..<text.count {
+                let digit = text[index] &- 48
+                guard digit < 10 else { return nil }
+                length = length * 10 + Int(digit)
+                guard length <= widest else { return nil }
+            }
         }
         self.init(address, length: 128 - widest + length)
         guard self.address == address else { return nil }

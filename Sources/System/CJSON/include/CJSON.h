@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,10 +15,14 @@ extern "C" {
 
 enum weir_json_type { WEIR_JSON_NULL, WEIR_JSON_BOOL, WEIR_JSON_INTEGER, WEIR_JSON_REAL, WEIR_JSON_STRING, WEIR_JSON_OBJECT, WEIR_JSON_ARRAY };
 
-/* depth 0 is the document itself; key is null outside objects. An integer beyond 64 signed bits is real. */
+/*
+ * depth 0 is the document itself; key is null outside objects. An integer beyond 64 signed bits is real. `next` is the index
+ * behind the value and all that it holds: the next member's, if there is one.
+ */
 typedef struct {
 	uint8_t type;
 	uint8_t depth;
+	uint32_t next;
 	uint32_t key_size;
 	uint32_t text_size;
 	const char *key;
@@ -36,6 +41,11 @@ void weir_json_parser_destroy(weir_json_parser *parser);
  * items. Keys and texts point into the parser, and are good until its next document.
  */
 int weir_json_parse(weir_json_parser *parser, const uint8_t *bytes, size_t size, int max_depth, weir_json_item *items, size_t max);
+
+static inline int weir_json_is_named(const weir_json_item *item, const uint8_t *name, size_t size)
+{
+	return item->key_size == size && item->key && memcmp(item->key, name, size) == 0;
+}
 
 #ifdef __cplusplus
 }
