@@ -113,7 +113,7 @@ let package = Package(
         tests("WireTests", ["CWire", "Wire"]),
         tests("KafkaTests", ["Kafka", "Messages"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
-        tests("IntegrationTests", ["Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir-controller"]),
+        tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
         tests("ManifestTests", ["Linux", "weir", "weir-agent", "weir-controller"], exclude: ["check.py"]),
         tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
