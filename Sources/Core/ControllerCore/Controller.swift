@@ -44,6 +44,8 @@ package struct Controller: Sendable {
         package var limitsAllowed = 0
         package var limitsFull = 0
         package var limitsForgotten = 0
+        /// Said again, because a lesser word came after them on the topic.
+        package var limitsRestated = 0
         /// Over the threshold, but of no workload that the policy knows.
         package var unknownWorkload = 0
         package var scaleSteps = 0
@@ -67,6 +69,7 @@ package struct Controller: Sendable {
     package static let clamp = Duration.seconds(30)
     private static let forgettingInterval = Duration.seconds(60)
     private static let mostForgotten = 1000
+    private static let mostRestated = 1000
 
     /// - Parameters:
     ///   - sources: how many may be counted at once; further ones are not, which is counted.
@@ -179,11 +182,14 @@ package struct Controller: Sendable {
     /// - Parameter partitions: those of the events topic that are read here; limits of other sources are others' to forget.
     package mutating func tick(at now: Instant, partitions: Set<Int>) -> Passing {
         var passing = Passing(ended: scales.end(at: now))
+        let restated = limits.restate(at: now, from: partitions, atMost: Self.mostRestated)
+        counts.limitsRestated += restated.count
+        passing.outputs = restated.map { .limit($0) }
         if now >= nextForgetting {
             nextForgetting = now + Self.forgettingInterval
             let keys = limits.forget(at: now, from: partitions, atMost: Self.mostForgotten)
             counts.limitsForgotten += keys.count
-            passing.outputs = keys.map { .forget($0) }
+            passing.outputs += keys.map { .forget($0) }
         }
         return passing
     }

@@ -22,6 +22,8 @@ struct LimitBook {
     private var entries: [Limit.Key: Entry] = [:]
     /// Tombstones of our own that have not come back yet, so that they are not taken for an operator's release.
     private var forgotten: [Limit.Key: Int] = [:]
+    /// Keys whose last record is a lesser word than what stands, with that record and whose events it came from.
+    private var overtaken: [Limit.Key: (lesser: Limit, partition: Int)] = [:]
 
     private struct Entry {
         var until: Instant
@@ -29,6 +31,9 @@ struct LimitBook {
         var generation: Int
         var isOperators: Bool
         var perSecond: Int
+        var answer: Answer
+        /// Read from the topic; else a word of ours that has not come back.
+        var isOnTopic: Bool
         var isReleased = false
         /// The event that caused it, which no replay of the log may answer a second time.
         var trigger: LogPosition?
@@ -65,19 +70,47 @@ struct LimitBook {
         limit.step = step
         limit.eventsInWindow = eventsInWindow
         limit.eventIDs = [event.id]
-        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: wanted.perSecond, trigger: position)
+        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: wanted.perSecond, answer: wanted.answer, isOnTopic: false, trigger: position)
         return isActive ? .renew(limit) : .set(limit)
     }
 
-    /// Takes over what the topic says.
+    /// Takes over what the topic says: an operator's word before a controller's until its end, then the higher generation, of equals the later. What has
+    /// ended undoes nothing that stands.
+    /// - Parameter time: the record's, so that every reader of the topic judges alike.
     mutating func apply(_ limit: Limit, from position: LogPosition?, at time: Instant) {
-        let isOperators = limit.origin == .operator
-        if let entry = entries[limit.key], !isOperators {
-            if (entry.isOperators || entry.isReleased) && time < entry.until { return }
-            if entry.generation > limit.generation { return }
+        let isOperators = limit.origin == .operator, entry = entries[limit.key]
+        if let entry {
+            // Our own earlier words, and others': ours stands further on.
+            if !entry.isOnTopic, !isOperators, limit.generation < entry.generation { return }
+            let isLesser = limit.until <= time || (isOperators ? entry.isOperators && entry.generation > limit.generation : entry.isOperators || entry.isReleased || entry.generation > limit.generation)
+            if isLesser, time < entry.until {
+                if !entry.isReleased { overtaken[limit.key] = (limit, position?.partition ?? 0) }
+                return
+            }
+        } else if entries.count >= capacity {
+            return
         }
-        guard entries[limit.key] != nil || entries.count < capacity else { return }
-        entries[limit.key] = Entry(until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond, trigger: position)
+        overtaken[limit.key] = nil
+        entries[limit.key] = Entry(
+            until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond, answer: limit.answer, isOnTopic: true,
+            trigger: position ?? entry?.trigger)
+    }
+
+    /// Up to `most` limits whose key's last record is a lesser word, to be said again, also when they have ended before it does: compaction keeps the last
+    /// record, and whoever reads only that would believe it. One replica does so, the one that answers the events which the lesser word came from.
+    mutating func restate(at time: Instant, from partitions: Set<Int>, atMost most: Int) -> [Limit] {
+        var limits: [Limit] = []
+        for (key, word) in overtaken {
+            guard let entry = entries[key], entry.isOnTopic, !entry.isReleased, time < max(entry.until, word.lesser.until) else { overtaken[key] = nil; continue }
+            guard partitions.contains(word.partition), limits.count < most else { continue }
+            // Why the source is limited is said by the lesser word as well: it is the same source's.
+            var limit = word.lesser
+            (limit.perSecond, limit.answer, limit.until, limit.step, limit.generation) = (entry.perSecond, entry.answer, entry.until, entry.step, entry.generation)
+            limit.origin = entry.isOperators ? .operator : .controller
+            limits.append(limit)
+            overtaken[key] = nil
+        }
+        return limits
     }
 
     /// Takes over a tombstone. One of a limit in force is an operator's, and holds until that limit would have ended.
@@ -86,6 +119,7 @@ struct LimitBook {
             forgotten[key] = count > 1 ? count - 1 : nil
             return
         }
+        overtaken[key] = nil
         guard let entry = entries[key] else { return }
         if time < entry.until { entries[key]?.isReleased = true } else { entries[key] = nil }
     }

@@ -28,6 +28,8 @@ struct ScaleBook {
         var steps: [Instant] = []
         /// The last event of each partition that caused a decision: up to it, the log has been answered.
         var triggers: [Int: Int64] = [:]
+        /// The event of our latest word, as long as that word has not been read back from the topic.
+        var underWay: LogPosition?
         /// Sources seen over the threshold; bounded, so their number in a decision is too.
         var over: Set<Prefix> = []
     }
@@ -69,6 +71,7 @@ struct ScaleBook {
         workload.until = time + Self.length(target, policy)
         workload.isOver = false
         workload.triggers[position.partition] = position.offset
+        workload.underWay = position
         let decision = ScaleDecision(
             workload: target.workload, desiredReplicas: workload.desired, previousReplicas: workload.previous, mode: policy.mode, sourcePrefix: event.sourcePrefix,
             eventsInWindow: count, windowSeconds: Int(policy.scaleOut.window.components.seconds), moreThan: moreThan, sourcesOver: workload.over.count,
@@ -76,17 +79,21 @@ struct ScaleBook {
         return steps ? .step(decision) : .renew(decision)
     }
 
-    /// Takes over what the topic says.
+    /// Takes over what the topic says: its last record of a workload holds, whatever the generation, for that is the one which compaction keeps
+    /// and a newcomer reads. Replicas that raise a workload at the same moment say the same generation, and one that was cut off an older one.
     mutating func apply(_ decision: ScaleDecision, from position: LogPosition?, at time: Instant?, under policy: Policy) {
         guard workloads[decision.workload] != nil || workloads.count < Self.mostWorkloads else { return }
         var workload = workloads[decision.workload] ?? Workload()
         defer { workloads[decision.workload] = workload }
         if let position { workload.triggers[position.partition] = max(workload.triggers[position.partition] ?? -1, position.offset) }
-        guard decision.generation > workload.generation else { return }
+        // A word of ours that has not come back stands further on: what is no newer, our own earlier words as well, was said before it.
+        if let ours = workload.underWay, position != ours, decision.generation <= workload.generation { return }
+        workload.underWay = nil
         let target = policy.scaleOut.targets.first { $0.workload == decision.workload } ?? Policy.Target(workload: decision.workload)
         let decided = time ?? decision.until - Self.length(target, policy)
         // The same count while the last decision stood is a renewal; anything else was paid for.
-        if decision.desiredReplicas != workload.desired || decided >= workload.until { workload.steps.append(decided) }
+        let isRenewal = decision.desiredReplicas == workload.desired && decided < workload.until
+        if !isRenewal, !workload.steps.contains(decided) { workload.steps.append(decided) }
         workload.steps.removeAll { decided - $0 >= .seconds(3600) }
         workload.generation = decision.generation
         workload.desired = decision.desiredReplicas
@@ -99,7 +106,10 @@ struct ScaleBook {
     /// The workloads whose decision has ended since the last call; their lowest count is wanted again.
     mutating func end(at time: Instant) -> [String] {
         let ended = workloads.filter { !$0.value.isOver && time >= $0.value.until }.keys.sorted()
-        for name in ended { workloads[name]?.isOver = true }
+        for name in ended {
+            workloads[name]?.isOver = true
+            workloads[name]?.underWay = nil
+        }
         return ended
     }
 

@@ -40,13 +40,13 @@ final class Outbox {
     ///   - time: of that event.
     func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 {
         let source = "weir-controller"
-        func headers(_ type: String, _ traceID: String) -> [(name: String, value: String)] {
-            cloudEventHeaders(id: position?.id ?? source, source: source, type: type, time: time, traceID: traceID)
+        func headers(_ type: String, _ traceID: String, or another: String) -> [(name: String, value: String)] {
+            cloudEventHeaders(id: position?.id ?? "\(source):\(another):\(time.nanoseconds)", source: source, type: type, time: time, traceID: traceID)
         }
         let record = switch output {
-        case .limit(let limit): Record(topic: Topic.limits.name, key: limit.key.description, value: limit.encoded(), headers: headers(Limit.type, limit.traceID))
+        case .limit(let limit): Record(topic: Topic.limits.name, key: limit.key.description, value: limit.encoded(), headers: headers(Limit.type, limit.traceID, or: "\(limit.key):\(limit.generation)"))
         case .forget(let key): Record(topic: Topic.limits.name, key: key.description, value: nil, headers: [])
-        case .scale(let decision): Record(topic: Topic.decisions.name, key: decision.workload, value: decision.encoded(), headers: headers(ScaleDecision.type, decision.traceID))
+        case .scale(let decision): Record(topic: Topic.decisions.name, key: decision.workload, value: decision.encoded(), headers: headers(ScaleDecision.type, decision.traceID, or: "\(decision.workload):\(decision.generation)"))
         }
         let token = nextToken
         nextToken += 1

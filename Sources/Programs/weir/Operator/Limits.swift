@@ -60,7 +60,7 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
     // With the settings that it needs, which a broker that makes topics by itself would not give it.
     _ = try hasTopic(.limits, kafka, makingIt: true)
     let key = Limit.Key(prefix: arguments.prefix(at: 0), limitClass: LimitClass(id: arguments.text("class") ?? "") ?? .all)
-    let generation = (try LimitsTopic(kafka).entries.filter { $0.limit.key == key }.map(\.limit.generation).max() ?? 0) + 1
+    let generation = Limit.operatorsGeneration(after: try LimitsTopic(kafka).entries.first { $0.limit.key == key }?.limit.generation, at: now)
     var seed = SystemRandomNumberGenerator()
     let trace = [seed.next(), seed.next() | 1].map { word in String(repeating: "0", count: 16 - String(word, radix: 16).utf8.count) + String(word, radix: 16) }.joined()
     var limit = Limit(key: key, perSecond: arguments.number("per-second") ?? 3, answer: .reset, until: now + (arguments.duration("for") ?? .seconds(600)), generation: generation,
