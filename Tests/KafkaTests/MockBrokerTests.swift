@@ -142,6 +142,21 @@ import Testing
         #expect(second.committed == KafkaPosition(partition, offset: 8, metadata: "t=5"))
     }
 
+    @Test("A broker that is slow to say where a partition ends holds nobody up for longer than was agreed")
+    func boundedQuestions() throws {
+        let broker = try MockBroker()
+        let configuration = try KafkaConfiguration(bootstrap: broker.bootstrap)
+        let producer = try KafkaProducer(configuration, name: "test")
+        _ = try producer.produce(topic: Self.topic, key: "a", value: [1], token: 1)
+        #expect(producer.close(withinMilliseconds: 5000) == 0)
+        let partition = KafkaPartition(topic: Self.topic, partition: 0), consumer = try KafkaConsumer(configuration, group: "g", name: "test")
+        // The leader is known from here on; what is asked below is only the leader's answer.
+        #expect(try consumer.endOffset(of: partition, withinMilliseconds: 5000) == 1)
+        broker.set(roundTripMilliseconds: 2500)
+        #expect { try consumer.endOffset(of: partition, withinMilliseconds: 100) } throws: { ($0 as? KafkaError)?.isTimeout == true }
+        broker.set(roundTripMilliseconds: 0)
+    }
+
     @Test("A follower reads every partition, and knows when it has read all")
     func follower() throws {
         let broker = try MockBroker()

@@ -87,9 +87,11 @@ package struct KafkaConsumer: ~Copyable {
 
     /// The offset that the next record of a partition will have. Waits for the broker.
     package func endOffset(of partition: KafkaPartition, withinMilliseconds milliseconds: Int) throws(KafkaError) -> Int64 {
-        var low: Int64 = 0, high: Int64 = 0
-        try check(unsafe rd_kafka_query_watermark_offsets(handle.instance, partition.topic, Int32(partition.partition), &low, &high, Int32(milliseconds)))
-        return high
+        // ListOffsets takes the end for a time. rd_kafka_query_watermark_offsets, made for this, heeds its time-out since librdkafka 2.3 only (its issue
+        // 2588): before, a broker that went away just then held the whole controller up until it came back.
+        let latest = Int64(RD_KAFKA_OFFSET_END)
+        guard let end = try offsets(forTimes: [partition: latest], withinMilliseconds: milliseconds)[partition] else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) }
+        return end
     }
 
     /// Leaves the group, so that others need not wait for a time-out, but waits no longer than that. Partitions are handed back on the way
