@@ -61,6 +61,12 @@ def megabytes(process):
     return next(int(line.split()[1]) / 1000 for line in open(f"/proc/{process.pid}/status") if line.startswith("VmRSS"))
 
 
+def processor(process):
+    """Seconds that it has computed."""
+    fields = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Producer:
     """By the C library that Weir uses too."""
 
@@ -142,9 +148,11 @@ def measure(programs, count):
         if metric("listed_sources") != count or metric("xds_refused_total"):
             raise SystemExit(f"{metric('listed_sources')} sources are listed, not {count}; {metric('xds_refused_total')} pushes were refused")
         size = metric("listed_bytes")
+        used = [processor(each) for each in (controller, envoy)]
         times = sorted(until_refused(producer, f"127.1.0.{number + 1}") for number in range(MORE))
+        used = [1000 * (processor(each) - then) / MORE for each, then in zip((controller, envoy), used)]
         print(f"{count:7,} sources: push {size / 1e6:.2f} MB, controller's start to Envoy's ACK {acknowledged:.2f} s, one more source to its 429 {1000 * times[len(times) // 2]:.0f} ms p50 {1000 * times[-1]:.0f} ms most "
-              f"({MORE}), Envoy {megabytes(envoy):.0f} MB (before {before:.0f}), controller {megabytes(controller):.0f} MB", flush=True)
+              f"({MORE}; computing: controller {used[0]:.0f} ms, Envoy {used[1]:.0f} ms each), Envoy {megabytes(envoy):.0f} MB (before {before:.0f}), controller {megabytes(controller):.0f} MB", flush=True)
         end()
 
 
