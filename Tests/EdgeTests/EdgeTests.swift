@@ -36,11 +36,40 @@ import Wire
         let all = ["203.0.113.0/24", "203.0.113.7/32", "2001:db8::/32", "2001:db8:1::/64", "10.0.0.0/8"].map(prefix)
         for prefix in all { _ = sources.set(prefix, slot: 0, .init(perSecond: 3, until: time(10))) }
         for prefix in all.reversed() { _ = other.set(prefix, slot: 0, .init(perSecond: 3, until: time(10))) }
-        #expect(sources.prefixes == other.prefixes && Resources.make(sources.prefixes) == Resources.make(other.prefixes))
+        let list = sources.settled(), same = other.settled()
+        #expect(list.prefixes == same.prefixes && Resources.make(list) == Resources.make(same))
         #expect(sources.limit(of: Address("203.0.113.7")!, at: time(1))?.source == prefix("203.0.113.7/32"))
         #expect(sources.limit(of: Address("203.0.113.8")!, at: time(1))?.source == prefix("203.0.113.0/24"))
         #expect(sources.limit(of: Address("2001:db8:1::9")!, at: time(1))?.source == prefix("2001:db8:1::/64"))
         #expect(sources.limit(of: Address("2001:db9::9")!, at: time(1)) == nil && sources.limit(of: Address("203.0.113.8")!, at: time(10)) == nil)
+    }
+
+    @Test("The same set has the same bytes and version, however it came about; another set has others", arguments: 1...20 as ClosedRange<UInt64>)
+    func sameBytes(seed: UInt64) {
+        var state = seed, sources = LimitedSources(), present: Set<Prefix> = [], versions: [String: Set<Prefix>] = [:]
+        func random(_ bound: UInt64) -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return (state >> 33) % bound
+        }
+        let all = (0..<60).map { $0 % 3 == 2 ? prefix("2001:db8:\($0)::/\(48 + $0 % 17)") : prefix("203.0.\($0).0/\(24 + $0 % 9)") }
+        let entry = LimitedSources.Entry(perSecond: 3, until: time(10))
+        for _ in 0..<200 {
+            // Some come and go between two pushes, some within one.
+            for _ in 0...random(8) {
+                let prefix = all[Int(random(60))]
+                if present.remove(prefix) != nil { _ = sources.set(prefix, slot: 0, nil) } else {
+                    present.insert(prefix)
+                    _ = sources.set(prefix, slot: 0, entry)
+                }
+            }
+            var fresh = LimitedSources()
+            for prefix in present { _ = fresh.set(prefix, slot: 0, entry) }
+            let list = sources.settled(), resources = Resources.make(list), expected = Resources.make(fresh.settled())
+            #expect(list.prefixes == present.sorted() && resources == expected)
+            let version = resources[Resources.http]?.version ?? ""
+            #expect(versions[version, default: present] == present, "two lists, one version: seed \(seed)")
+            versions[version] = present
+        }
     }
 
     @Test("What does not fit is counted")

@@ -63,7 +63,7 @@ final class DiscoveryStream {
     func push() {
         guard edge.isLoaded, let names, !call.isSending, !awaitsAnswer else { return }
         let wanted = names.isEmpty ? Resources.names : names.filter(Resources.names.contains)
-        let versions = wanted.reduce(into: [String: String]()) { $0[$1] = edge.versions[$1] }
+        let versions = wanted.reduce(into: [String: String]()) { $0[$1] = edge.resources[$1]?.version }
         guard !wanted.isEmpty, versions != sent else { return }
         sent = versions
         nonce += 1
@@ -75,7 +75,7 @@ final class DiscoveryStream {
         for name in wanted {
             response.message(2) { any in
                 any.string(1, Resources.typeURL)
-                any.data(2, edge.resources[name] ?? [])
+                any.data(2, edge.resources[name]?.bytes ?? [])
             }
         }
         response.string(4, Resources.typeURL)

@@ -23,8 +23,7 @@ package final class Edge {
     /// Whether what stands has been read whole: an empty list said too early would lift every limit there is.
     package private(set) var isLoaded = false
     package private(set) var sources = LimitedSources()
-    private(set) var resources: [String: [UInt8]] = [:]
-    private(set) var versions: [String: String] = [:]
+    private(set) var resources: [String: Resources.Resource] = [:]
     private var streams: [ObjectIdentifier: DiscoveryStream] = [:]
     private var limits = RateLimits()
     private let wall: () -> Instant
@@ -40,7 +39,7 @@ package final class Edge {
         make()
     }
 
-    package var listSize: Int { resources[Resources.http]?.count ?? 0 }
+    package var listSize: Int { resources[Resources.http]?.bytes.count ?? 0 }
 
     package var methods: [String: Server.Method] {
         let discover: Server.Method = { [self] (call) throws(Status) in
@@ -107,7 +106,6 @@ package final class Edge {
 
     private func make() {
         isDirty = false
-        resources = Resources.make(sources.prefixes)
-        versions = resources.mapValues(versionOf)
+        resources = Resources.make(sources.settled())
     }
 }

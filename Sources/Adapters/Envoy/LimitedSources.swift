@@ -15,6 +15,7 @@ package struct LimitedSources: Sendable {
     private var entries: [Prefix: [UInt8: Entry]] = [:]
     /// How many have each length, so that a lookup tries only those that there are.
     private var lengths: [UInt8: Int] = [:]
+    private var list = SourceList()
     private let capacity: Int
     /// Sources that did not fit.
     package private(set) var refused = 0
@@ -32,6 +33,7 @@ package struct LimitedSources: Sendable {
             entries[prefix]?[slot] = nil
             guard entries[prefix]?.isEmpty == true else { return false }
             entries[prefix] = nil
+            list.toggle(prefix)
             lengths[prefix.length] = lengths[prefix.length, default: 1] > 1 ? lengths[prefix.length]! - 1 : nil
             return true
         }
@@ -40,8 +42,10 @@ package struct LimitedSources: Sendable {
             return false
         }
         entries[prefix, default: [:]][slot] = entry
-        if !isKnown { lengths[prefix.length, default: 0] += 1 }
-        return !isKnown
+        guard !isKnown else { return false }
+        list.toggle(prefix)
+        lengths[prefix.length, default: 0] += 1
+        return true
     }
 
     /// Takes out what has ended. Returns whether the list is another one now.
@@ -56,8 +60,9 @@ package struct LimitedSources: Sendable {
     package var nextEnd: Instant? { entries.values.lazy.flatMap(\.values).map(\.until).min() }
 
     /// In a fixed order, so that every replica says the same.
-    package var prefixes: [Prefix] {
-        entries.keys.sorted { ($0.address.high, $0.address.low, $0.length) < ($1.address.high, $1.address.low, $1.length) }
+    package mutating func settled() -> SourceList {
+        list.settle()
+        return list
     }
 
     /// The narrowest source that covers the address, and the least that any of its limits leaves it.

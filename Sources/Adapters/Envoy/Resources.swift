@@ -1,5 +1,4 @@
 internal import GRPC
-package import Wire
 
 /// What is pushed to Envoy: two extension configs (envoy.config.core.v3.TypedExtensionConfig), each a `name` and a `typed_config`.
 ///
@@ -7,13 +6,19 @@ package import Wire
 /// reset its buckets at each change. `weir_tls` is a network filter for TLS passthrough: nothing while nobody is limited, else one that asks our
 /// rate-limit service.
 package enum Resources {
+    /// The same bytes have the same version on every replica.
+    package struct Resource: Sendable, Equatable {
+        package let bytes: [UInt8]
+        package let version: String
+    }
+
     package static let typeURL = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
     package static let http = "listed", network = "weir_tls"
     package static let names = [http, network]
 
     /// - Parameter cluster: Envoy's own name for us, of which the network filter asks.
-    package static func make(_ prefixes: [Prefix], cluster: String = "weir") -> [String: [UInt8]] {
-        [http: listed(prefixes), network: passthrough(isLimiting: !prefixes.isEmpty, cluster: cluster)]
+    package static func make(_ list: SourceList, cluster: String = "weir") -> [String: Resource] {
+        [http: listed(list), network: passthrough(isLimiting: !list.prefixes.isEmpty, cluster: cluster)]
     }
 
     private static func typed(_ name: String, _ type: String, _ value: [UInt8]) -> (inout ProtobufWriter) -> Void {
@@ -26,10 +31,10 @@ package enum Resources {
         }
     }
 
-    private static func config(_ name: String, _ type: String, _ value: [UInt8]) -> [UInt8] {
+    private static func config(_ name: String, _ type: String, _ value: [UInt8]) -> Resource {
         var writer = ProtobufWriter(capacity: value.count + 128)
         typed(name, type, value)(&writer)
-        return writer.bytes
+        return Resource(bytes: writer.bytes, version: String(fnv(writer.bytes[...]), radix: 16))
     }
 
     private static func action(_ name: String, denies: Bool) -> [UInt8] {
@@ -40,35 +45,27 @@ package enum Resources {
     }
 
     /// envoy.extensions.filters.http.rbac.v3.RBAC with a shadow matcher over the source's address.
-    private static func listed(_ prefixes: [Prefix]) -> [UInt8] {
-        var rbac = ProtobufWriter(capacity: prefixes.count * 32 + 512)
-        rbac.string(3, "weir_")
-        rbac.message(5) { matcher in
-            if !prefixes.isEmpty {
-                // A tree without addresses would be refused.
-                matcher.message(2) { tree in
-                    tree.message(1, typed("source", "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput", []))
-                    var matcher = ProtobufWriter(capacity: prefixes.count * 32)
-                    matcher.message(1) { range in
-                        for prefix in prefixes {
-                            range.message(1) { cidr in
-                                cidr.string(1, prefix.address.description)
-                                let length = prefix.address.isIPv4 ? Int(prefix.length) - 96 : Int(prefix.length)
-                                cidr.message(2) { $0.varint(1, UInt64(max(0, length))) }
-                            }
-                        }
-                        range.message(2) { $0.message(2, typed("denied", "envoy.config.rbac.v3.Action", action("denied", denies: true))) }
-                    }
-                    tree.message(4, typed("addresses", "xds.type.matcher.v3.IPMatcher", matcher.bytes))
-                }
-            }
-            matcher.message(3) { $0.message(2, typed("allowed", "envoy.config.rbac.v3.Action", action("allowed", denies: false))) }
+    private static func listed(_ list: SourceList) -> Resource {
+        var around = Envelope(around: list.bytes.count)
+        if !list.prefixes.isEmpty {
+            // A tree without addresses would be refused.
+            around.after { $0.message(2) { $0.message(2, typed("denied", "envoy.config.rbac.v3.Action", action("denied", denies: true))) } }
+            around.wrap(1)                                      // range_matchers
+            around.wrap("addresses", "xds.type.matcher.v3.IPMatcher")
+            around.wrap(4)                                      // custom_match
+            around.before { $0.message(1, typed("source", "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput", [])) }
+            around.wrap(2)                                      // matcher_tree
         }
-        return config(http, "envoy.extensions.filters.http.rbac.v3.RBAC", rbac.bytes)
+        around.after { $0.message(3) { $0.message(2, typed("allowed", "envoy.config.rbac.v3.Action", action("allowed", denies: false))) } }
+        around.wrap(5)                                          // shadow_matcher
+        around.before { $0.string(3, "weir_") }                 // shadow_rules_stat_prefix
+        around.wrap(http, "envoy.extensions.filters.http.rbac.v3.RBAC")
+        // The list's hash is kept up with the list: reading two megabytes byte by byte would cost more than all the rest.
+        return Resource(bytes: around.head + list.bytes + around.tail, version: String(fnv((around.head + around.tail)[...]) &+ list.hash, radix: 16))
     }
 
     /// envoy.extensions.filters.network.ratelimit.v3.RateLimit that asks us, or an RBAC that has no rules.
-    private static func passthrough(isLimiting: Bool, cluster: String) -> [UInt8] {
+    private static func passthrough(isLimiting: Bool, cluster: String) -> Resource {
         var filter = ProtobufWriter()
         guard isLimiting else {
             filter.string(3, "weir_tls")                        // stat_prefix
@@ -89,9 +86,4 @@ package enum Resources {
         }
         return config(network, "envoy.extensions.filters.network.ratelimit.v3.RateLimit", filter.bytes)
     }
-}
-
-/// The same bytes have the same version on every replica (FNV-1a, 64 bits).
-func versionOf(_ bytes: [UInt8]) -> String {
-    String(bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }, radix: 16)
 }

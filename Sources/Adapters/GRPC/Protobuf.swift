@@ -18,9 +18,14 @@ package struct ProtobufWriter: Sendable {
     }
 
     package mutating func data(_ field: Int, _ value: [UInt8]) {
-        key(field, 2)
-        append(UInt64(value.count))
+        opening(field, of: value.count)
         bytes += value
+    }
+
+    /// What stands before a field of so many bytes, which the caller puts behind it.
+    package mutating func opening(_ field: Int, of count: Int) {
+        key(field, 2)
+        append(UInt64(count))
     }
 
     package mutating func double(_ field: Int, _ value: Double) {
