@@ -46,6 +46,20 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         #expect(limits.lengths == [])
     }
 
+    @Test("An operator's release lifts the limit and stands before a controller's word until its end; it is no limit that is held or lacking")
+    func operatorsRelease() {
+        var limits = ClusterLimits()
+        _ = limits.use(AllowList([Prefix("10.0.0.0/8")!]), ownLengths: [128])
+        _ = limits.apply(limit(), at: time(0))
+        #expect(limits.apply(limit().released(at: time(1000)), at: time(1000)) == .success(.release(key())))
+        #expect(refusal(&limits, limit(generation: 1_000_000), at: 59_000) == .outranked)
+        #expect(limits.standing == [.release(key())])
+        #expect(limits.apply(limit("10.1.2.3").released(at: time(1000)), at: time(1000)) == .success(.release(key("10.1.2.3"))))
+        let account = limits.account(naming: 8)
+        #expect(account.held == 0 && account.lacking == 0)
+        #expect(refusal(&limits, limit(generation: 1_000_000, until: 200_000), at: 61_000) == nil)
+    }
+
     @Test("What the allow-list covers is not set but known, and comes and goes with the list")
     func allowed() {
         var limits = ClusterLimits()

@@ -143,6 +143,7 @@ private struct Cluster {
         serial += 1
         var limit = Limit(key: key, perSecond: 100 + serial, answer: .drop, until: time + .seconds(Int.random(in: 1...60, using: &random)), generation: Limit.operatorsGeneration(after: known(key), at: time), anomalies: [], traceID: "")
         limit.origin = .operator
+        if serial % 3 == 0 { limit = limit.released(at: time) }
         topic.append(Record(key: key.description, id: "operator:\(serial)", time: time, output: .limit(limit)))
     }
 

@@ -87,6 +87,22 @@ import Wire
         #expect(script.see(Script.event(600, id: 700)).limits.map(\.step) == [0])
     }
 
+    @Test("A release is known from its record alone, which is all that compaction leaves: a controller that starts anew answers none of the source's events")
+    func releaseOutlivesCompaction() throws {
+        var script = Script()
+        let limit = try #require(script.see(Script.event(0, id: 1)).limits.first)
+        let release = limit.released(at: Script.at(10))
+        #expect(release.until == limit.until && release.generation > limit.generation && release.origin == .operator)
+        var fresh = Script()
+        fresh.controller.apply(release, id: "operator:release:1", at: Script.at(10))
+        #expect(fresh.controller.standingLimit(key, at: Script.at(11)) == nil && fresh.controller.activeLimits(at: Script.at(11)) == 0)
+        #expect((0..<600).flatMap { fresh.see(Script.event(Double($0), id: $0)) }.limits == [])
+        #expect(fresh.see(Script.event(600, id: 700)).limits.map(\.step) == [0])
+        // What a tombstone leaves is nothing, so nobody knows of it.
+        var ignorant = Script()
+        #expect(ignorant.see(Script.event(11, id: 2)).limits.count == 1)
+    }
+
     @Test("A limit long over is forgotten with a tombstone, which is not mistaken for an operator's release when it comes back")
     func forgotten() {
         var script = Script()

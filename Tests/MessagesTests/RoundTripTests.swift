@@ -18,6 +18,8 @@ import Wire
         var reader = MessageReader()
         #expect(try reader.throttleEvent(Examples.event().encoded().span.bytes) == Examples.event())
         #expect(try reader.limit(Examples.limit().encoded().span.bytes) == Examples.limit())
+        let release = Examples.limit().released(at: Examples.limit().until)
+        #expect(try release.isRelease && reader.limit(release.encoded().span.bytes) == release)
         #expect(try reader.scaleDecision(Examples.decision().encoded().span.bytes) == Examples.decision())
         #expect(try reader.nodeStatus(Examples.status().encoded().span.bytes) == Examples.status())
     }

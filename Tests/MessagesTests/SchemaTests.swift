@@ -29,6 +29,7 @@ import Testing
         #expect(try validate("throttle-event", Examples.event().encoded()))
         #expect(try validate("throttle-event", bare.encoded()))
         #expect(try validate("limit", Examples.limit().encoded()))
+        #expect(try validate("limit", Examples.limit().released(at: Examples.limit().until).encoded()))
         #expect(try validate("scale-decision", Examples.decision().encoded()))
         var quiet = Examples.status()
         (quiet.lacks, quiet.lacking) = ([], 0)

@@ -53,11 +53,12 @@ package struct MessageReader: ~Copyable {
             }
             var limit = Limit(
                 key: Limit.Key(prefix: try object.prefix("prefix"), limitClass: try object.limitClass("class")),
-                perSecond: try object.integer("per_second", in: 0...1_000_000), answer: try object.word("answer", "reset or drop", Words.answers),
+                perSecond: try object.integer("per_second", in: 0...Limit.mostPerSecond), answer: try object.word("answer", "reset or drop", Words.answers),
                 until: try object.instant("until"), generation: try object.integer("generation"), anomalies: reason.0, traceID: try object.string("trace_id"))
             limit.step = try object.integer("step", in: 0...1000)
             limit.scope = try object.string("scope")
             limit.origin = try object.word("origin", "controller or operator", Words.origins)
+            if object.has("released") { limit.isRelease = try object.boolean("released") }
             (limit.eventsInWindow, limit.eventIDs) = (reason.1, reason.2)
             return limit
         }

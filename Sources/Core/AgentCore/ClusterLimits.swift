@@ -48,7 +48,7 @@ package struct ClusterLimits: Sendable {
             return refuse(.noRoom)
         }
         if limits.updateValue(limit, forKey: key) == nil { count(key, +1) }
-        if allowed.covers(key.prefix) {
+        if allowed.covers(key.prefix), !limit.isRelease {
             lack(key, .allowed, until: limit.until)
             return refuse(.allowed)
         }
@@ -93,6 +93,7 @@ package struct ClusterLimits: Sendable {
         let before = self.allowed
         self.allowed = allowed
         return limits.compactMap { key, limit in
+            guard !limit.isRelease else { return nil }
             switch (before.covers(key.prefix), allowed.covers(key.prefix)) {
             case (false, true):
                 lack(key, .allowed, until: limit.until)
@@ -131,11 +132,11 @@ package struct ClusterLimits: Sendable {
     /// How many limits hold, how many do not, and the first of these by name.
     package func account(naming most: Int) -> (held: Int, lacking: Int, named: [NodeStatus.Lack]) {
         // A length that the kernel does not look for is as good as no room, for all its limits.
-        let unheeded = counts.indices.contains { counts[$0] > 0 && !isHeeded(UInt8($0)) } ? limits.keys.filter { !isHeeded($0.prefix.length) && lacking[$0] == nil } : []
+        let unheeded = counts.indices.contains { counts[$0] > 0 && !isHeeded(UInt8($0)) } ? limits.filter { !isHeeded($0.key.prefix.length) && !$0.value.isRelease && lacking[$0.key] == nil }.map(\.key) : []
         let kept = lacking.keys.count { limits[$0] != nil } + unheeded.count
         let named = (lacking.lazy.map { ($0.key, $0.value.reason) }.prefix(most) + unheeded.prefix(most).map { ($0, .noRoom) }).prefix(most)
             .map { NodeStatus.Lack(key: Limit.Key(prefix: $0.0.prefix, limitClass: $0.0.limitClass), reason: $0.1) }
-        return (limits.count - kept, lacking.count + unheeded.count, named.sorted { ($0.key.prefix, $0.key.limitClass.rawValue) < ($1.key.prefix, $1.key.limitClass.rawValue) })
+        return (limits.values.count { !$0.isRelease } - kept, lacking.count + unheeded.count, named.sorted { ($0.key.prefix, $0.key.limitClass.rawValue) < ($1.key.prefix, $1.key.limitClass.rawValue) })
     }
 
     /// Records that were not applied, those aside that were over when they came.
@@ -146,7 +147,8 @@ package struct ClusterLimits: Sendable {
         init(_ reason: Refusal) { self.reason = reason }
     }
 
-    private func change(_ key: LimitKey, _ limit: Limit) -> Change { .set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until) }
+    /// What is released is known, so that a controller's word does not undo it.
+    private func change(_ key: LimitKey, _ limit: Limit) -> Change { limit.isRelease ? .release(key) : .set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until) }
 
     private mutating func refuse(_ reason: Refusal) -> Result<Change, Rejection> {
         refusals[reason, default: 0] += 1

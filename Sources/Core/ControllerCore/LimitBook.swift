@@ -84,7 +84,7 @@ struct LimitBook {
             if !entry.isOnTopic, !isOperators, limit.generation < entry.generation { return }
             let isLesser = limit.until <= time || (isOperators ? entry.isOperators && entry.generation > limit.generation : entry.isOperators || entry.isReleased || entry.generation > limit.generation)
             if isLesser, time < entry.until {
-                if !entry.isReleased { overtaken[limit.key] = (limit, position?.partition ?? 0) }
+                overtaken[limit.key] = (limit, position?.partition ?? 0)
                 return
             }
         } else if entries.count >= capacity {
@@ -93,7 +93,7 @@ struct LimitBook {
         overtaken[limit.key] = nil
         entries[limit.key] = Entry(
             until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond, answer: limit.answer, isOnTopic: true,
-            trigger: position ?? entry?.trigger)
+            isReleased: limit.isRelease, trigger: position ?? entry?.trigger)
     }
 
     /// Up to `most` limits whose key's last record is a lesser word, to be said again, also when they have ended before it does: compaction keeps the last
@@ -101,12 +101,14 @@ struct LimitBook {
     mutating func restate(at time: Instant, from partitions: Set<Int>, atMost most: Int) -> [Limit] {
         var limits: [Limit] = []
         for (key, word) in overtaken {
-            guard let entry = entries[key], entry.isOnTopic, !entry.isReleased, time < max(entry.until, word.lesser.until) else { overtaken[key] = nil; continue }
+            guard let entry = entries[key], entry.isOnTopic, time < max(entry.until, word.lesser.until) else { overtaken[key] = nil; continue }
             guard partitions.contains(word.partition), limits.count < most else { continue }
             // Why the source is limited is said by the lesser word as well: it is the same source's.
             var limit = word.lesser
             (limit.perSecond, limit.answer, limit.until, limit.step, limit.generation) = (entry.perSecond, entry.answer, entry.until, entry.step, entry.generation)
-            limit.origin = entry.isOperators ? .operator : .controller
+            // A tombstone's release as well: said so, it outlives compaction.
+            if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) } else { limit.isRelease = false }
+            limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller
             limits.append(limit)
             overtaken[key] = nil
         }

@@ -94,6 +94,7 @@ extension Limit {
         json.member("scope", scope)
         json.member("origin", origin.rawValue)
         json.member("generation", generation)
+        if isRelease { json.member("released", true) }
         json.object("reason") { json in
             json.member("anomalies", anomalies.list.map(\.id))
             json.member("events_in_window", eventsInWindow)

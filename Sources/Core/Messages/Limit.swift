@@ -1,6 +1,7 @@
 package import Wire
 
-/// Desired state: this prefix, limited so, until then. Idempotent; the last generation wins; a tombstone releases.
+/// Desired state: this prefix, limited so, until then. Idempotent; the last generation wins; a tombstone releases, and so does an operator's release, which
+/// unlike a tombstone outlives compaction.
 /// On `security-throttle-limits`, keyed by `prefix|class` (schema `weir.dev/limit/v1`).
 package struct Limit: Sendable, Equatable {
     /// An operator's entry outranks the controller's until its own end.
@@ -30,10 +31,24 @@ package struct Limit: Sendable, Equatable {
     package var scope = "cluster"
     package var origin = Origin.controller
     package var generation: Int
+    /// An operator's word that this prefix is not limited until then, whatever a controller says: nobody limits by it. Its rate is the highest there is, so
+    /// that a reader which does not know releases sets a limit that refuses next to nothing.
+    package var isRelease = false
     package var anomalies: AnomalySet
     package var eventsInWindow = 0
     package var eventIDs: [String] = []
     package var traceID: String
+
+    /// The highest rate that a limit may have.
+    package static let mostPerSecond = 1_000_000
+
+    /// An operator's release of this limit, for as long as it would have stood.
+    package func released(at now: Instant) -> Limit {
+        var release = self
+        (release.perSecond, release.step, release.origin, release.isRelease) = (Self.mostPerSecond, 0, .operator, true)
+        release.generation = Self.operatorsGeneration(after: generation, at: now)
+        return release
+    }
 
     /// The generation of an operator's next word: above the last one that is known, and, since compaction may have kept a lesser word than the one in
     /// force, no lower than the time, in seconds: no older word, said again, undoes it.

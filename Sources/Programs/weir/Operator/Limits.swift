@@ -37,7 +37,7 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
     // Read after the limits: a node that has said more by then is not called behind.
     let nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
     try nodes.catchUp()
-    let limits = topic.entries.filter { $0.limit.until > now }
+    let known = topic.entries.filter { $0.limit.until > now }, limits = known.filter { !$0.limit.isRelease }
     if arguments.text("format") == "json" {
         for entry in limits where try !Standard.output.write(nodes.json(of: entry, topic, at: now) + [10]) { break }
         return 0
@@ -51,6 +51,7 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
         }
         for line in table.lines(for: Terminal(of: 1)) { print(line) }
     }
+    for line in NodesTopic.line("released", known.filter(\.limit.isRelease).map { "\($0.limit.key) for \(Figures.duration($0.limit.until - now))" }) { print(line) }
     for line in nodes.notes(on: limits, topic, at: now) { print(line) }
     return 0
 }
@@ -74,13 +75,14 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
 
 func releaseLimits(_ arguments: Arguments) throws -> CInt {
     let kafka = try brokers(arguments), prefix = arguments.prefix(at: 0), now = Instant(nanoseconds: Clock.wall)
-    let found = try LimitsTopic(kafka).entries.map(\.limit).filter { $0.key.prefix == prefix && $0.until > now }
+    let found = try LimitsTopic(kafka).entries.map(\.limit).filter { $0.key.prefix == prefix && $0.until > now && !$0.isRelease }
     guard !found.isEmpty else {
         complain("weir: \(prefix) is not limited")
         return 1
     }
     for limit in found {
-        try produce(kafka, limit.key.description, nil, cloudEventHeaders(id: "operator:release:\(limit.generation)", source: "weir-limits", type: Limit.type, time: now, traceID: limit.traceID))
+        let release = limit.released(at: now)
+        try produce(kafka, limit.key.description, release.encoded(), cloudEventHeaders(id: "operator:release:\(release.generation)", source: "weir-limits", type: Limit.type, time: now, traceID: limit.traceID))
         print("\(prefix): released (\(limit.key.limitClass.id))")
     }
     return try arguments.duration("wait").map { try awaitNodes(kafka, found.map(\.key), isRelease: true, within: $0) } ?? 0

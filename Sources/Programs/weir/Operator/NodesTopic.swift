@@ -147,7 +147,7 @@ final class NodesTopic {
     private static func ago(_ report: NodeReports.Report, _ now: Instant) -> String { Figures.duration(now - report.heard) }
 
     /// One line, however many nodes.
-    private static func line(_ heading: String, _ nodes: [String]) -> [String] {
+    static func line(_ heading: String, _ nodes: [String]) -> [String] {
         nodes.isEmpty ? [] : ["\(heading): \(nodes.prefix(8).joined(separator: "; "))\(nodes.count > 8 ? "; and \(Figures.count(nodes.count - 8)) more" : "")"]
     }
 }
