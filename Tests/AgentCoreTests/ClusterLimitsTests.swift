@@ -60,6 +60,18 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         #expect(refusal(&limits, limit(generation: 1_000_000, until: 200_000), at: 61_000) == nil)
     }
 
+    @Test("A release lifts also where there is no room to remember it, and an unreadable record under a released key is no limit that is missing")
+    func releaseAtTheBound() {
+        var limits = ClusterLimits(capacity: 1)
+        _ = limits.apply(limit(), at: time(0))
+        #expect(refusal(&limits, limit("203.0.113.67")) == .noRoom)
+        #expect(limits.apply(limit("203.0.113.67").released(at: time(0)), at: time(0)) == .success(.release(key("203.0.113.67"))))
+        #expect(limits.account(naming: 8).lacking == 0 && limits.refusals[.noRoom] == 2)
+        _ = limits.apply(limit().released(at: time(0)), at: time(0))
+        limits.refuse(Limit.Key(prefix: Prefix("203.0.113.66")!, limitClass: .anomalous))
+        #expect(limits.account(naming: 8).held == 0)
+    }
+
     @Test("What the allow-list covers is not set but known, and comes and goes with the list")
     func allowed() {
         var limits = ClusterLimits()

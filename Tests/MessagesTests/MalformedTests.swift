@@ -80,6 +80,14 @@ import Testing
         #expect(throws: JSONError("", .notJSON)) { try reader.throttleEvent(bytes.span.bytes) }
     }
 
+    @Test("A release that is no operator's is refused")
+    func controllersRelease() {
+        var release = Examples.limit().released(at: Examples.limit().until)
+        release.origin = .controller
+        var reader = MessageReader()
+        #expect(throws: JSONError("released", .wrongValue(wanted: "an operator's word"))) { try reader.limit(release.encoded().span.bytes) }
+    }
+
     @Test("Every truncation of a message is refused, none traps")
     func truncated() {
         var reader = MessageReader()

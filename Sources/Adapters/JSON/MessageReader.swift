@@ -59,6 +59,8 @@ package struct MessageReader: ~Copyable {
             limit.scope = try object.string("scope")
             limit.origin = try object.word("origin", "controller or operator", Words.origins)
             if object.has("released") { limit.isRelease = try object.boolean("released") }
+            // A controller never releases: what it no longer wants ends by itself.
+            guard !limit.isRelease || limit.origin == .operator else { throw JSONError("released", .wrongValue(wanted: "an operator's word")) }
             (limit.eventsInWindow, limit.eventIDs) = (reason.1, reason.2)
             return limit
         }

@@ -44,8 +44,14 @@ package struct ClusterLimits: Sendable {
             if known.origin == .operator, limit.origin == .controller, known.until > now { return refuse(.outranked) }
             if known.origin == limit.origin, known.generation > limit.generation { return refuse(.stale) }
         } else if limits.count >= capacity {
-            lack(key, .noRoom, until: limit.until)
-            return refuse(.noRoom)
+            guard limit.isRelease else {
+                lack(key, .noRoom, until: limit.until)
+                return refuse(.noRoom)
+            }
+            // It lifts all the same, as a tombstone does; only that it cannot be remembered.
+            refusals[.noRoom, default: 0] += 1
+            holds(key)
+            return .success(.release(key))
         }
         if limits.updateValue(limit, forKey: key) == nil { count(key, +1) }
         if allowed.covers(key.prefix), !limit.isRelease {
@@ -133,7 +139,7 @@ package struct ClusterLimits: Sendable {
     package func account(naming most: Int) -> (held: Int, lacking: Int, named: [NodeStatus.Lack]) {
         // A length that the kernel does not look for is as good as no room, for all its limits.
         let unheeded = counts.indices.contains { counts[$0] > 0 && !isHeeded(UInt8($0)) } ? limits.filter { !isHeeded($0.key.prefix.length) && !$0.value.isRelease && lacking[$0.key] == nil }.map(\.key) : []
-        let kept = lacking.keys.count { limits[$0] != nil } + unheeded.count
+        let kept = lacking.keys.count { limits[$0]?.isRelease == false } + unheeded.count
         let named = (lacking.lazy.map { ($0.key, $0.value.reason) }.prefix(most) + unheeded.prefix(most).map { ($0, .noRoom) }).prefix(most)
             .map { NodeStatus.Lack(key: Limit.Key(prefix: $0.0.prefix, limitClass: $0.0.limitClass), reason: $0.1) }
         return (limits.values.count { !$0.isRelease } - kept, lacking.count + unheeded.count, named.sorted { ($0.key.prefix, $0.key.limitClass.rawValue) < ($1.key.prefix, $1.key.limitClass.rawValue) })
