@@ -152,7 +152,6 @@ struct weir_engine *weir_engine_create(void)
 	e->buckets = calloc(WEIR_BUCKETS, sizeof(*e->buckets));
 	if (e->flows && e->half_open && e->assemblies && e->fingerprints && e->limits && e->allow && e->datagrams && e->denied &&
 	    e->slots && e->owners && e->randoms && e->buckets) {
-		weir_table_before(e->flows, e->half_open);
 		weir_table_mourn(e->flows, still_waits);
 		weir_table_mourn(e->half_open, still_waits);
 		weir_table_mourn(e->assemblies, always);

@@ -30,7 +30,6 @@ struct weir_table {
 	__u8 *nodes;
 	int (*is_loss)(const void *value);
 	__u64 losses;
-	const struct weir_table *next;	/* asked next for the same key, of the same size and capacity */
 };
 
 /* The kernel's maps take BPF_ANY and BPF_NOEXIST by these numbers. */
@@ -203,7 +202,7 @@ static int covers(const struct weir_allow_key *prefix, const struct weir_allow_k
 
 void *weir_table_lookup(struct weir_table *t, const void *key)
 {
-	__u32 h, i;
+	__u32 i;
 
 	if (t->kind == WEIR_TABLE_PREFIX) {	/* short lists: looked through */
 		for (i = t->newest; i != NONE; i = node_at(t, i)->older)
@@ -211,10 +210,7 @@ void *weir_table_lookup(struct weir_table *t, const void *key)
 				return value_at(t, i);
 		return 0;
 	}
-	h = hash(t, key);
-	if (t->next)
-		__builtin_prefetch(&t->next->buckets[h & t->mask]);
-	i = find_hashed(t, key, h);
+	i = find(t, key);
 	if (i == NONE)
 		return 0;
 	if (t->kind == WEIR_TABLE_LRU && t->newest != i) {
@@ -305,11 +301,6 @@ int weir_table_store(struct weir_table *t, const void *key, const void *value, i
 	if (t->kind == WEIR_TABLE_LRU && t->fresh == t->capacity && t->free == NONE)
 		foresee(t);
 	return 0;
-}
-
-void weir_table_before(struct weir_table *t, const struct weir_table *next)
-{
-	t->next = next;
 }
 
 void weir_table_mourn(struct weir_table *t, int (*is_loss)(const void *value))

@@ -16,9 +16,6 @@ void weir_table_destroy(struct weir_table *table);
 /* What of an entry that is pushed out makes that a loss; without it none is. */
 void weir_table_mourn(struct weir_table *table, int (*is_loss)(const void *value));
 
-/* Whoever asks one table asks `next` for the same key thereafter: its bucket is fetched meanwhile. Both have keys of one size, and one capacity. */
-void weir_table_before(struct weir_table *table, const struct weir_table *next);
-
 /* Losses so far. */
 __u64 weir_table_losses(const struct weir_table *table);
 
