@@ -52,8 +52,8 @@ private func line(of record: borrowing KafkaRecord, _ topic: Topic, _ reader: in
             return "\(event.time.rfc3339)  \(event.sourcePrefix)  \(event.action.rawValue)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(event.node)\(more)  \(event.traceID)"
         case .limits:
             guard let limit = try? reader.limit(bytes) else { return nil }
-            if limit.isRelease { return "\(limit.key)  released" }
-            return "\(limit.key.prefix)  \(limit.key.limitClass.id)  \(limit.perSecond)/s  \(limit.answer.id)  until \(limit.until.rfc3339)  \(limit.origin.rawValue)  generation \(limit.generation)"
+            let what = limit.isRelease ? "released" : "\(limit.perSecond)/s  \(limit.answer.id)"
+            return "\(limit.key.prefix)  \(limit.key.limitClass.id)  \(what)  until \(limit.until.rfc3339)  \(limit.origin.rawValue)  generation \(limit.generation)"
         case .nodes:
             guard let status = try? reader.nodeStatus(bytes) else { return nil }
             let lacks = status.lacking > 0 ? "  lacks \(status.lacking): \(status.lacks.map { "\($0.key) (\($0.reason.rawValue))" }.joined(separator: ", "))" : ""
