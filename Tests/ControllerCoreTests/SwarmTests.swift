@@ -42,6 +42,36 @@ import Wire
         #expect(limits.isEmpty)
     }
 
+    @Test("A swarm that goes on stays one, whenever its first window ends; one that is over is forgotten")
+    func goesOn() {
+        var script = script()
+        // The first window read has others' events only.
+        _ = script.see(event(10, source: 999, ja4: "t13d_other"))
+        #expect((1...30).flatMap { script.see(event(590, source: $0)).limits }.count == 10)
+        for window in 2...5 {
+            let limits = (1...40).flatMap { script.see(event(Double(window * 300 + 10), source: window * 100 + $0)).limits }
+            #expect(limits.count == 20, "window \(window): of forty the first twenty are not yet too many")
+        }
+        // A window without it, and it is as rare as it was.
+        for source in 1...15 { _ = script.see(event(1810, source: 5000 + source)) }
+        #expect((1...60).flatMap { script.see(event(2110, source: 6000 + $0)).limits }.count == 0, "fifteen used it before: sixty are no swarm")
+    }
+
+    @Test("What began just before a window's end is seen by its growth in the next")
+    func straddling() {
+        var script = script()
+        for source in 1...15 { #expect(script.see(event(299, source: source)).limits.isEmpty) }
+        let limits = (1...170).flatMap { script.see(event(301, source: 1000 + $0)).limits }
+        #expect(limits.map(\.key.prefix) == (1151...1170).map(Script.source))
+    }
+
+    @Test("A controller that starts anew takes for popular what it finds in use")
+    func anew() {
+        var script = script()
+        for source in 1...300 { _ = script.see(event(10, source: source), isReplay: true) }
+        #expect((301...600).flatMap { script.see(event(310, source: $0)).limits }.count == 0)
+    }
+
     @Test("Other stacks, the same source again, and no stack at all make no swarm")
     func others() {
         var script = script()
