@@ -82,6 +82,11 @@ bench: build ## each claim of speed, as a ratio to its baseline in the same run
 bench-cluster: build ## until every node, an Envoy, KEDA and the decisions topic know of an attack; BROKER=noida|mock|apache
 	unshare -n $(VENV)/bin/python3 bench/cluster.py .build/release $(if $(BROKER),$(BROKER),noida)
 
+.PHONY: bench-events
+bench-events: build ## how many events a second one controller takes from Kafka; BROKER=noida|apache
+	swift build $(RELEASE_FLAGS) --product weir-bench
+	unshare -n $(VENV)/bin/python3 bench/events.py .build/release $(if $(BROKER),$(BROKER),noida)
+
 .PHONY: bench-envoy
 bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy: time to its ACK, one more source, memory
 	unshare -n $(VENV)/bin/python3 bench/envoy.py .build/release

@@ -99,7 +99,7 @@ let package = Package(
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
 
         c("CSender", path: "bench/CSender"),
-        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "envoy.py", "CSender"],
+        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "envoy.py", "events.py", "lab.py", "CSender"],
                           swiftSettings: strict),
 
         // Tests

@@ -45,13 +45,7 @@ func measureController(_ report: inout Report) {
 }
 
 private func measureReading(_ report: inout Report) {
-    let since = Instant(nanoseconds: 1_800_000_000_123_456_789), address = Address(ipv4: 0xcb00_7107)
-    var event = ThrottleEvent(id: "node-a:6f1c2a90:42", time: since, node: "node-a", sourceAddress: address, sourcePrefix: Prefix(address, length: 128),
-                              destinationAddress: Address(ipv4: 0xc633_6402), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
-    (event.interface, event.workload, event.version, event.alpn) = ("eth0", "shop/web", "1.3", ["h2"])
-    (event.ja3, event.ja4) = ("d41d8cd98f00b204e9800998ecf8427e", "t13i1516h2_8daaf6152771_e5627efa2ab1")
-    event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: since + .seconds(600), enforced: true)
-    (event.seenToDecided, event.seenToEnforced) = (14, 0)
+    let event = plainEvent(42, of: Address(ipv4: 0xcb00_7107), at: Instant(nanoseconds: 1_800_000_000_123_456_789))
     let text = event.encoded(), count = 200_000
     var reader = MessageReader(), understood = 0
     let before = Clock.monotonic

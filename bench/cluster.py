@@ -14,54 +14,21 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
+
+import lab
 
 PROGRAMS, BROKER = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "noida"
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.dirname(sys.executable)
 HOME = tempfile.TemporaryDirectory(prefix="weir-cluster-")
 COUNT, NODES = 200, ("a", "b", "c")
-processes = []
 
-subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT}/Tests/oracles", f"--python_out={HOME.name}", "weir_peers.proto"], check=True)
+subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{lab.ROOT}/Tests/oracles", f"--python_out={HOME.name}", "weir_peers.proto"], check=True)
 sys.path.insert(0, HOME.name)
 import grpc                  # noqa: E402
 import weir_peers_pb2 as pb  # noqa: E402
 
 
-def start(*words, **options):
-    process = subprocess.Popen(words, stderr=open(f"{HOME.name}/log", "ab"), **options)
-    processes.append(process)
-    return process
-
-
-def wait(what, condition, seconds=40):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise SystemExit(f"not within {seconds} s: {what}\n{open(HOME.name + '/log').read()[-2000:]}")
-
-
-def get(port, path):
-    try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2).read().decode()
-    except OSError:
-        return None
-
-
-def broker():
-    if BROKER == "mock":
-        return start(f"{PROGRAMS}/weir", "broker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True).stdout.readline().strip()
-    if BROKER == "apache":
-        kafka = os.environ["WEIR_KAFKA_DISTRIBUTION"]
-        start(f"{kafka}/kafka.sh", "start", f"{HOME.name}/kafka", "19092", stdout=subprocess.DEVNULL)
-    else:
-        start(f"{VENV}/noida-db", "start", "--only", "kafka", "--kafka-port", "19092", "--data-dir", f"{HOME.name}/kafka", stdout=subprocess.DEVNULL)
-    wait("the broker", lambda: socket.socket().connect_ex(("127.0.0.1", 19092)) == 0)
-    return "127.0.0.1:19092"
+def start(*words, **options): return lab.start(HOME.name, *words, **options)
+def wait(what, condition, seconds=40): return lab.wait(HOME.name, what, condition, seconds)
 
 
 def checksum(data):
@@ -87,28 +54,27 @@ def hello(number):
 
 def quantiles(values):
     values = sorted(values)
-    return f"{1000 * values[len(values) // 2]:6.1f} ms p50 {1000 * values[min(len(values) - 1, int(len(values) * 0.99))]:6.1f} ms p99   ({len(values)})" if values else "nothing arrived"
+    return f"{1000 * values[len(values) // 2]:6.1f} ms p50 {1000 * values[min(len(values) - 1, int(len(values) * 0.99))]:6.1f} ms p99 {1000 * values[-1]:6.1f} ms at most   ({len(values)})" if values else "nothing arrived"
 
 
 def main():
-    # An address that is not loopback: without one, librdkafka resolves none.
-    subprocess.run("ip link set lo up && ip addr add 10.0.0.1/32 dev lo", shell=True, check=True)
+    lab.begin(PROGRAMS)
     for node in NODES:
         subprocess.run(f"ip link add {node}0 type veth peer name {node}1 && ip link set {node}0 up && ip link set {node}1 up", shell=True, check=True)
     targets = "\n".join(f"    - {{workload: shop/w{n}, min: 1, max: 9, match: {{destinations: [198.51.100.{n + 1}/32]}}}}" for n in range(COUNT))
     open(f"{HOME.name}/policy.yaml", "w").write(
         "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: bench}\nspec:\n  mode: enforce\n  allow: {nodes: false, kubelet: false}\n"
         f"  detections: {{tls_scan: {{enabled: false}}, fingerprint_swarm: {{enabled: false}}}}\n  scaleOut:\n    moreThan: 0\n    targets:\n{targets}\n")
-    kafka = broker()
+    kafka = lab.broker(HOME.name, PROGRAMS, BROKER)
     # A mock cluster does not wake a long poll.
     open(f"{HOME.name}/kafka.conf", "w").write(f"bootstrap.servers={kafka}\nfetch.wait.max.ms=5\n" if BROKER == "mock" else f"bootstrap.servers={kafka}\n")
     common = ["--policy", f"{HOME.name}/policy.yaml", "--kafka-config", f"{HOME.name}/kafka.conf"]
-    start(f"{PROGRAMS}/weir-controller", *common, "--listen", "127.0.0.1:9741", "--grpc", "127.0.0.1:9742", stdout=subprocess.DEVNULL)
-    wait("the controller", lambda: get(9741, "/readyz"))
+    start(f"{PROGRAMS}/weir-controller", *common, "--listen", "127.0.0.1:9741", "--grpc", "127.0.0.1:9742")
+    wait("the controller", lambda: lab.get(9741, "/readyz"))
     for index, node in enumerate(NODES):
-        start(f"{PROGRAMS}/weir-agent", *common, "--interface", f"{node}0", "--node", node, "--listen", f"127.0.0.1:{9800 + index}", stdout=subprocess.DEVNULL)
-        wait(f"agent {node}", lambda: get(9800 + index, "/readyz"))
-    start(f"{VENV}/envoy", "-c", f"{ROOT}/manifests/envoy/bootstrap.yaml", "--log-level", "error", "--concurrency", "1", stdout=subprocess.DEVNULL)
+        start(f"{PROGRAMS}/weir-agent", *common, "--interface", f"{node}0", "--node", node, "--listen", f"127.0.0.1:{9800 + index}")
+        wait(f"agent {node}", lambda: lab.get(9800 + index, "/readyz"))
+    start(f"{lab.VENV}/envoy", "-c", f"{lab.ROOT}/manifests/envoy/bootstrap.yaml", "--log-level", "error", "--concurrency", "1")
     upstream = socket.create_server(("127.0.0.1", 8080), backlog=256)
     def serve(connection):
         while connection.recv(4096):
@@ -136,7 +102,7 @@ def main():
             arrived, number = time.time(), int(json.loads(line)["workload"].rsplit("w", 1)[1])
             decided.setdefault(number, arrived - sent[number])
     threading.Thread(target=follow, daemon=True).start()
-    wait("the streams", lambda: f"keda_streams {COUNT}" in (get(9741, "/metrics") or ""))
+    wait("the streams", lambda: f"keda_streams {COUNT}" in (lab.get(9741, "/metrics") or ""))
     wait("partitions", lambda: "partitions assigned" in open(f"{HOME.name}/log").read())
 
     wire, back, envoy = socket.socket(socket.AF_PACKET, socket.SOCK_RAW), socket.socket(socket.AF_PACKET, socket.SOCK_RAW), []
@@ -159,7 +125,7 @@ def main():
         connection.close()
         time.sleep(0.02)
     wait("the rest", lambda: len(keda) == COUNT and len(decided) == COUNT, 20)
-    status = [json.loads(get(9800 + index, "/status"))["seen_to_limited_here_ns"] for index in range(3)]
+    status = [json.loads(lab.get(9800 + index, "/status"))["seen_to_limited_here_ns"] for index in range(3)]
     print(f"{COUNT} attacks on node a, broker: {BROKER}; from the hello on the wire to")
     for node, figures in list(zip(NODES, status))[1:]:
         print(f"  the limit in node {node}'s kernel   {figures['p50'] / 1e6:6.1f} ms p50 {figures['p99'] / 1e6:6.1f} ms p99   ({figures['count']})")
@@ -168,16 +134,16 @@ def main():
     print(f"  the scale decision, read      {quantiles(list(decided.values()))}")
 
 
+if BROKER not in lab.BROKERS:
+    lab.refuse(f"`{BROKER}`: one of {', '.join(lab.BROKERS)} is expected")
+code = 0
 try:
     main()
 except BaseException as error:
     print(f"{type(error).__name__}: {error}")
+    code = 1
 finally:
     sys.stdout.flush()
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-    if BROKER == "apache":
-        subprocess.run([f"{os.environ['WEIR_KAFKA_DISTRIBUTION']}/kafka.sh", "stop", f"{HOME.name}/kafka"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os._exit(0)
+    lab.end()
+    # Its threads wait for streams that nobody ends.
+    os._exit(code)

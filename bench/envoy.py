@@ -7,7 +7,6 @@ import ctypes
 import datetime
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -15,60 +14,10 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.dirname(sys.executable)
-KAFKA, MORE, MOST, SECONDS = "127.0.0.1:19092", 20, 190_000, 170
-processes = []
+import lab
 
-
-def refuse(line):
-    print(f"envoy.py: {line}", file=sys.stderr)
-    sys.exit(2)
-
-
-def start(home, *words):
-    processes.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(f"{home}/log", "ab")))
-    return processes[-1]
-
-
-def end():
-    while processes:
-        process = processes.pop()
-        process.kill()
-        process.wait()
-
-
-def wait(home, what, condition, seconds=60):
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        if value := condition():
-            return value
-        time.sleep(0.005)
-    raise SystemExit(f"not within {seconds} s: {what}\n{open(home + '/log').read()[-2000:]}")
-
-
-def metric(name):
-    try:
-        text = urllib.request.urlopen("http://127.0.0.1:9741/metrics", timeout=2).read().decode()
-    except OSError:
-        return 0    # it is not there yet
-    return next((int(float(line.split()[-1])) for line in text.splitlines() if line.startswith(f"weir_controller_{name} ")), 0)
-
-
-def megabytes(process):
-    return next(int(line.split()[1]) / 1000 for line in open(f"/proc/{process.pid}/status") if line.startswith("VmRSS"))
-
-
-def processor(process, of=lambda thread: True):
-    """Seconds that its threads have computed."""
-    total = 0
-    for task in os.listdir(f"/proc/{process.pid}/task"):
-        name, fields = open(f"/proc/{process.pid}/task/{task}/stat").read().split("(", 1)[1].rsplit(")", 1)
-        if of(name):
-            total += int(fields.split()[11]) + int(fields.split()[12])
-    return total / os.sysconf("SC_CLK_TCK")
+MORE, MOST, SECONDS = 20, 190_000, 170
 
 
 class Producer:
@@ -80,7 +29,7 @@ class Producer:
             function.restype = ctypes.c_void_p
         error = ctypes.create_string_buffer(512)
         settings = ctypes.c_void_p(self.library.rd_kafka_conf_new())
-        for name, value in (("bootstrap.servers", KAFKA), ("linger.ms", "0"), ("queue.buffering.max.messages", str(2 * MOST)), ("log_level", "0")):
+        for name, value in (("bootstrap.servers", lab.KAFKA), ("linger.ms", "0"), ("queue.buffering.max.messages", str(2 * MOST)), ("log_level", "0")):
             self.library.rd_kafka_conf_set(settings, name.encode(), value.encode(), error, 512)
         self.handle = ctypes.c_void_p(self.library.rd_kafka_new(0, settings, error, 512))
         self.topic = ctypes.c_void_p(self.library.rd_kafka_topic_new(self.handle, topic.encode(), None))
@@ -135,56 +84,48 @@ def serve():
 def measure(programs, count):
     with tempfile.TemporaryDirectory(prefix="weir-envoy-") as home:
         open(f"{home}/policy.yaml", "w").write("apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: bench}\nspec: {mode: enforce}\n")
-        import noida_db
-        start(home, f"{noida_db.__path__[0]}/noida-db", "start", "--only", "kafka", "--kafka-port", "19092", "--data-dir", f"{home}/kafka")
-        wait(home, "the broker", lambda: socket.socket().connect_ex(("127.0.0.1", 19092)) == 0)
+        kafka = lab.broker(home, programs)
         # The operator's command makes the topic, with the settings that it needs.
-        subprocess.run([f"{programs}/weir", "limits", "add", "10.255.255.255", "--kafka", KAFKA], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([f"{programs}/weir", "limits", "add", "10.255.255.255", "--kafka", kafka], check=True, stdout=subprocess.DEVNULL)
         producer = Producer("security-throttle-limits")
         producer.limit(*(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(1, count)))
-        envoy = start(home, f"{VENV}/envoy", "-c", f"{ROOT}/manifests/envoy/bootstrap.yaml", "--log-level", "error", "--concurrency", "1")
-        wait(home, "Envoy", lambda: socket.socket().connect_ex(("127.0.0.1", 10000)) == 0)
-        before = megabytes(envoy)
+        envoy = lab.start(home, f"{lab.VENV}/envoy", "-c", f"{lab.ROOT}/manifests/envoy/bootstrap.yaml", "--log-level", "error", "--concurrency", "1")
+        lab.wait(home, "Envoy", lambda: socket.socket().connect_ex(("127.0.0.1", 10000)) == 0)
+        before = lab.megabytes(envoy)
         began = time.monotonic()
-        controller = start(home, f"{programs}/weir-controller", "--kafka", KAFKA, "--policy", f"{home}/policy.yaml", "--listen", "127.0.0.1:9741", "--grpc", "127.0.0.1:9742")
-        wait(home, "Envoy's acknowledgement", lambda: metric("xds_accepted_total"))
+        controller = lab.start(home, f"{programs}/weir-controller", "--kafka", kafka, "--policy", f"{home}/policy.yaml", "--listen", "127.0.0.1:9741", "--grpc", "127.0.0.1:9742")
+        lab.wait(home, "Envoy's acknowledgement", lambda: lab.metric("xds_accepted_total"))
         acknowledged = time.monotonic() - began
-        if metric("listed_sources") != count or metric("xds_refused_total"):
-            raise SystemExit(f"{metric('listed_sources')} sources are listed, not {count}; {metric('xds_refused_total')} pushes were refused")
-        size = metric("listed_bytes")
+        if lab.metric("listed_sources") != count or lab.metric("xds_refused_total"):
+            raise SystemExit(f"{lab.metric('listed_sources')} sources are listed, not {count}; {lab.metric('xds_refused_total')} pushes were refused")
+        size = lab.metric("listed_bytes")
         # librdkafka asks again and again while it waits, whatever the list is.
-        parts = [lambda: processor(controller, lambda name: not name.startswith("rdk:")), lambda: processor(controller, lambda name: name.startswith("rdk:")), lambda: processor(envoy)]
+        parts = [lambda: lab.processor(controller, lambda name: not name.startswith("rdk:")), lambda: lab.processor(controller, lambda name: name.startswith("rdk:")), lambda: lab.processor(envoy)]
         used = [part() for part in parts]
         times = sorted(until_refused(producer, f"127.1.0.{number + 1}") for number in range(MORE))
         used = [1000 * (part() - then) / MORE for part, then in zip(parts, used)]
         print(f"{count:7,} sources: push {size / 1e6:.2f} MB, controller's start to Envoy's ACK {acknowledged:.2f} s, one more source to its 429 {1000 * times[len(times) // 2]:.0f} ms p50 {1000 * times[-1]:.0f} ms most "
-              f"({MORE}; computing: controller {used[0]:.1f} ms, its Kafka client {used[1]:.0f} ms, Envoy {used[2]:.0f} ms each), Envoy {megabytes(envoy):.0f} MB (before {before:.0f}), controller {megabytes(controller):.0f} MB", flush=True)
-        end()
+              f"({MORE}; computing: controller {used[0]:.1f} ms, its Kafka client {used[1]:.0f} ms, Envoy {used[2]:.0f} ms each), Envoy {lab.megabytes(envoy):.0f} MB (before {before:.0f}), controller {lab.megabytes(controller):.0f} MB", flush=True)
+        lab.end()
 
 
 def main():
-    programs, *words = sys.argv[1:] or refuse("usage: unshare -n python3 bench/envoy.py PROGRAMS [SOURCES ...]")
+    programs, *words = sys.argv[1:] or lab.refuse("usage: unshare -n python3 bench/envoy.py PROGRAMS [SOURCES ...]")
     for word in words:
         if not (word.isascii() and word.isdigit() and 1 <= int(word) <= MOST):
-            refuse(f"`{word}`: a number of sources from 1 to {MOST} is expected")
-    for program in ("weir", "weir-controller"):
-        if not os.access(f"{programs}/{program}", os.X_OK):
-            refuse(f"`{programs}`: there is no {program}")
-    if open("/proc/net/dev").read().count(":") != 1:
-        refuse("it wants a network namespace of its own (unshare -n): it uses fixed ports")
+            lab.refuse(f"`{word}`: a number of sources from 1 to {MOST} is expected")
+    lab.begin(programs)
 
     def late(*_):
         raise SystemExit(f"not done within {SECONDS} s")
     signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS)
-    # An address that is not loopback: without one, librdkafka resolves none.
-    subprocess.run("ip link set lo up && ip addr add 10.0.0.1/32 dev lo", shell=True, check=True)
     serve()
     try:
         for count in [int(word) for word in words] or (10_000, 100_000):
             measure(programs, count)
     finally:
-        end()
+        lab.end()
 
 
 main()
