@@ -1,5 +1,6 @@
 internal import CKafka
 internal import Linux
+package import Messages
 
 /// Owner of a producing librdkafka instance: keyed records, acknowledged by all replicas, each at least once and in order.
 ///
@@ -8,7 +9,7 @@ internal import Linux
 ///
 /// A broker that lost its state makes the instance fatally useless (`.notice(.failure)` with `isFatal`). Then: `purge()`,
 /// `drain` until `inFlight` is zero (each record comes back as undelivered), let this value go, make another, produce again.
-package struct KafkaProducer: ~Copyable {
+@safe package struct KafkaProducer: ~Copyable {
     package enum Event {
         /// The delivery report of the record with that token; an error means that it was not stored.
         case delivered(token: UInt64, KafkaError?)
@@ -23,6 +24,8 @@ package struct KafkaProducer: ~Copyable {
 
     private let handle: Handle
     private let count = Count()
+    /// What was opened, one reference each.
+    private var topics: [OpaquePointer] = unsafe []
 
     /// - Parameters:
     ///   - name: the `client.id` that brokers log and meter.
@@ -35,7 +38,19 @@ package struct KafkaProducer: ~Copyable {
             fixed: [("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")], events: RD_KAFKA_EVENT_DR)
     }
 
+    // Topics go before the instance does.
+    deinit { unsafe topics.forEach { unsafe rd_kafka_topic_destroy($0) } }
+
     var instance: OpaquePointer { unsafe handle.instance }
+
+    /// Has the library look up topics before there is a record for them. The first record of a topic that it does not know waits for a look that it takes
+    /// once a second (librdkafka's issue 3202). Does not wait. Brokers that make topics on demand may make these.
+    package mutating func open(_ names: [Topic]) {
+        for name in names {
+            guard let topic = unsafe rd_kafka_topic_new(handle.instance, name.name, nil) else { continue }
+            unsafe topics.append(topic)
+        }
+    }
 
     /// Readable when `drain` has something. For the caller's epoll; it stays ours. It fires only when the queue was empty before,
     /// so a slow timer should call `drain` too.

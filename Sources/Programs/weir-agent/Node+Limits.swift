@@ -35,7 +35,8 @@ extension Node {
         return limits.follower.drain(atMost: Self.limitsPerTurn) { event in
             switch event {
             case .record(let record): take(record, limits)
-            default: break    // the publisher says whether Kafka answers
+            case .endOfPartition: publisher?.prepare()
+            case .notice: break    // the publisher says whether Kafka answers
             }
         }
     }

@@ -31,6 +31,7 @@ final class Publisher {
     /// Events that Kafka will never have, because the queue was full or the broker lost its state.
     private(set) var lost = 0
     private var isLosing = false
+    private var isPrepared = false
 
     init(_ configuration: KafkaConfiguration, node: String, log: Log) throws(KafkaError) {
         self.configuration = configuration
@@ -41,6 +42,14 @@ final class Publisher {
 
     var eventDescriptor: CInt { producer.eventDescriptor }
     var inFlight: Int { producer.inFlight }
+
+    /// The topics are there (a broker that makes them on demand would make them otherwise than a controller does): the first event need not wait for them to
+    /// be looked up.
+    func prepare() {
+        guard !isPrepared else { return }
+        isPrepared = true
+        producer.open([Topic.events, Topic.nodes])
+    }
 
     func publish(_ event: ThrottleEvent) {
         do throws(KafkaError) {
@@ -124,6 +133,7 @@ final class Publisher {
         if reports.isUnderWay { loseReport() }
         producer.purge()
         producer = fresh
+        if isPrepared { producer.open([Topic.events, Topic.nodes]) }
         return true
     }
 

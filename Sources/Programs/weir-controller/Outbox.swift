@@ -22,6 +22,8 @@ final class Outbox {
     private(set) var failures = 0
     private(set) var recreated = 0
 
+    private static let topics = [Topic.limits, Topic.decisions]
+
     /// Above it the controller reads no further events: what waits for a broker must fit in memory.
     static let comfortable = 10_000
 
@@ -104,6 +106,7 @@ final class Outbox {
         // Reports that the old one still owes are not waited for: their records are here, and a second copy has the same id.
         guard let another = try? KafkaProducer(configuration, name: "weir-controller") else { return }
         producer = another
+        producer.open(Self.topics)
         recreated += 1
         fatal = nil
         waiting = Array(records.keys)
@@ -113,7 +116,10 @@ final class Outbox {
     func createTopics(withinMilliseconds milliseconds: Int) throws(KafkaError) -> [String: TopicOutcome] {
         let existing = try producer.topics(withinMilliseconds: milliseconds)
         let missing = Topic.all.filter { existing[$0.name] == nil }
-        return missing.isEmpty ? [:] : try producer.create(missing, withinMilliseconds: milliseconds)
+        let outcomes = missing.isEmpty ? [:] : try producer.create(missing, withinMilliseconds: milliseconds)
+        // Made as they should be; so the first decision need not wait for them to be looked up.
+        producer.open(Self.topics)
+        return outcomes
     }
 
     /// For the end: waits for what is in flight. Returns how much was not delivered.
