@@ -59,7 +59,9 @@ def broker():
         kafka = os.environ["WEIR_KAFKA_DISTRIBUTION"]
         start(f"{kafka}/kafka.sh", "start", f"{HOME.name}/kafka", "19092", stdout=subprocess.DEVNULL)
     else:
-        start(f"{VENV}/noida-db", "start", "--only", "kafka", "--kafka-port", "19092", "--data-dir", f"{HOME.name}/kafka", stdout=subprocess.DEVNULL)
+        import noida_db
+        # The program itself: its launcher, killed, would leave it behind.
+        start(f"{noida_db.__path__[0]}/noida-db", "start", "--only", "kafka", "--kafka-port", "19092", "--data-dir", f"{HOME.name}/kafka", stdout=subprocess.DEVNULL)
     wait("the broker", lambda: socket.socket().connect_ex(("127.0.0.1", 19092)) == 0)
     return "127.0.0.1:19092"
 

@@ -15,7 +15,9 @@ enum BrokerKind: String, CaseIterable, CustomStringConvertible {
 
     var description: String { rawValue }
 
-    static let noidaProgram = "\(Place.root)/.deps/venv/bin/noida-db"
+    /// The broker itself, inside its package. The launcher in `bin` would only wait for it, and whoever has reaped a killed launcher does not know whether the
+    /// broker is gone, with its port and its files.
+    static let noidaProgram = output(of: [Place.python, "-c", "import noida_db; print(noida_db.__path__[0])"]).map { "\($0)/noida-db" } ?? ""
 
     /// Why it cannot be had here; `nil` when it can.
     var missing: String? {
