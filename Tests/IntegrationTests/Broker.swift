@@ -98,6 +98,18 @@ final class Broker {
         }
     }
 
+    /// noida-db never misses a member that says nothing any more; there, a killed one's partitions wait for its successor.
+    var missesMembers: Bool { kind != .noida }
+
+    /// Of one among several in a group.
+    func properties(ofReplica number: Int) -> String {
+        switch kind {
+        case .mock: properties
+        case .noida: "group.instance.id=weir-controller-test-\(getpid())-\(number)\n"
+        case .apache, .external: ""
+        }
+    }
+
     func configuration() throws -> KafkaConfiguration { try KafkaConfiguration(bootstrap: bootstrap) }
 
     /// Everything that stands in some topics.

@@ -9,9 +9,10 @@ final class ControllerProcess {
     let process: Process
     let port: Int
 
-    init(_ broker: Broker, policy: String, log: String, arguments: [String] = []) throws {
+    /// - Parameter replica: its number in a group of several; one that is alone is let in at once where another was killed.
+    init(_ broker: Broker, policy: String, log: String = Place.temporary("log"), replica: Int? = nil, arguments: [String] = []) throws {
         let configuration = Place.temporary("kafka.conf")
-        write(configuration, broker.properties)
+        write(configuration, replica.map { broker.properties(ofReplica: $0) } ?? broker.properties)
         port = Place.freePort()
         process = try Process(
             ["\(Place.programs)/weir-controller", "--kafka", broker.bootstrap, "--kafka-config", configuration, "--policy", policy, "--listen", "127.0.0.1:\(port)", "--grpc", "127.0.0.1:0"] + arguments, log: log)
@@ -29,6 +30,12 @@ final class ControllerProcess {
         guard let considered = metric("weir_controller_events_total{outcome=\"considered\"}"), let replayed = metric("weir_controller_events_total{outcome=\"replayed\"}") else { return 0 }
         return considered - replayed
     }
+
+    /// How many partitions of the events it answers.
+    var partitions: Int { metric("weir_controller_partitions") ?? 0 }
+
+    /// Where it answers Envoys and KEDA: the kernel has chosen the port, and the controller says which.
+    var grpcPort: String? { process.output.split(separator: "\n").first { $0.contains(": started ") }?.split(separator: ":").last.map(String.init) }
 
     var isReady: Bool { page("/readyz") == "ok\n" }
     func metric(_ line: String) -> Int? { page("/metrics")?.split(separator: "\n").first { $0.hasPrefix("\(line) ") }.flatMap { Int($0.dropFirst(line.utf8.count + 1)) } }
@@ -59,22 +66,23 @@ struct TestPolicy {
     }
 }
 
-/// An attack on each workload by a source of its own, in event time around now.
+/// An attack on each workload by a source of its own, on the last one by a crowd, in event time around now.
 struct Attack {
     let events: [ThrottleEvent]
 
-    init(_ policy: TestPolicy, each count: Int) {
-        let sources = policy.workloads.map { _ in Prefix(Address(ipv4: .random(in: 0x0b00_0000...0xdf00_0000)), length: 128) }
+    init(_ policy: TestPolicy, each count: Int, crowd: Int = 1) {
+        let targets = policy.workloads + repeatElement(policy.workloads.last!, count: crowd - 1)
+        let sources = targets.map { _ in Prefix(Address(ipv4: .random(in: 0x0b00_0000...0xdf00_0000)), length: 128) }
         let start = Instant(nanoseconds: Int64(time(nil)) * 1_000_000_000) - .seconds(25)
         let run = UInt32.random(in: 0 ... .max)
         events = (0..<count).flatMap { step in
-            policy.workloads.indices.map { index in
+            targets.indices.map { index in
                 // Within the half minute around the broker's time in which an event's own is believed.
                 let time = start + .milliseconds(50_000 * step / count)
                 var event = ThrottleEvent(
                     id: "node-t:\(run):\(step * 100 + index)", time: time, node: "node-t", sourceAddress: sources[index].address, sourcePrefix: sources[index],
                     destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
-                event.workload = policy.workloads[index]
+                event.workload = targets[index]
                 event.action = step == 0 ? .limited : .alreadyLimited
                 event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: time + .seconds(600), enforced: true)
                 return event
