@@ -35,6 +35,11 @@ enum BrokerKind: String, CaseIterable, CustomStringConvertible {
     }
 }
 
+extension BrokerKind {
+    /// Those that know nothing but what a test has told them: no earlier records, no members of a group that are not this test's.
+    static let availableAndEmpty = available.filter { $0 != .external }
+}
+
 /// A running broker, gone with this object.
 final class Broker {
     let kind: BrokerKind
@@ -126,6 +131,21 @@ final class Broker {
             return follower.isCaughtUp && enough(records)
         }
         return records
+    }
+}
+
+extension Broker {
+    /// Another one, whose limits topic holds what compaction leaves of this one's: the last record of each key.
+    func compacted() throws -> Broker {
+        let broker = try Broker(kind), producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+        // The mock broker has them, and makes none.
+        if kind != .mock { try producer.createTopics() }
+        var last: [String: StoredRecord] = [:]
+        for record in try records(of: [Topic.limits.name]) { last[record.key] = record }
+        for record in last.values.sorted(by: { $0.offset < $1.offset }) {
+            guard try producer.deliver(.limits, key: record.key, value: record.value, id: record.id) else { throw Failure("\(record.key) was not stored") }
+        }
+        return broker
     }
 }
 

@@ -1,15 +1,12 @@
-import Glibc
-import JSON
 import Kafka
 import Messages
 import Testing
 
 /// Three controllers in one group are one controller: what they say together is what one would have said, and each answers for all.
-@Suite(.serialized, .timeLimit(.minutes(5)), .enabled(if: access(Place.python, X_OK) == 0, "Python's gRPC is not installed: make deps"))
+@Suite(.serialized, .timeLimit(.minutes(5)), Answer.canBeAsked)
 struct ReplicaTests {
-    /// A broker with a past may have members of this group that are not ours.
     @Test("One of three is killed during an attack: nothing is lost or said twice, and the others, like one that starts later, answer Envoy and KEDA the same",
-          arguments: BrokerKind.available.filter { $0 != .external })
+          arguments: BrokerKind.availableAndEmpty)
     func killed(kind: BrokerKind) throws {
         let broker = try Broker(kind), group = try Group(broker)
         // One source for each workload, so that its answers are a function of one partition; and many for the last, which all replicas raise at once.
@@ -64,44 +61,5 @@ struct ReplicaTests {
         try #require(eventually { late.isReady })
         try expectTheSame()
         for replica in replicas { #expect(replica.process.terminate().code == 0) }
-    }
-}
-
-/// How far the controllers' group has come, seen from outside it.
-private final class Group {
-    private let observer: KafkaConsumer
-
-    init(_ broker: Broker) throws { observer = try KafkaConsumer(try broker.configuration(), group: "weir-controller", name: "weir-test") }
-
-    /// Only what is answered is committed, and only when the answers are stored.
-    var hasAnsweredEverything: Bool {
-        let partitions = (0..<Topic.events.partitions).map { KafkaPartition(topic: Topic.events.name, partition: $0) }
-        guard let committed = try? observer.committed(partitions, withinMilliseconds: 5000) else { return false }
-        return partitions.allSatisfy { partition in
-            (try? observer.endOffset(of: partition, withinMilliseconds: 5000)).map { $0 == committed[partition]?.offset ?? 0 } ?? false
-        }
-    }
-}
-
-/// What a replica tells an Envoy that asks for the first time, and KEDA.
-private struct Answer {
-    let sources: [String]
-    let wanted: [String]
-
-    /// One line for each replica, by a client that is not ours: equal when every byte is.
-    static func of(_ replicas: [ControllerProcess], _ workloads: [String]) -> [String] {
-        let lines = output(of: [Place.python, "\(Place.root)/Tests/oracles/ask.py"] + replicas.compactMap(\.grpcPort) + ["--"] + workloads)
-        return lines?.split(separator: "\n").filter { $0.hasPrefix("{") }.map(String.init) ?? []
-    }
-
-    init(_ line: String) throws {
-        var parser = JSONParser()
-        let bytes = Array(line.utf8)
-        (sources, wanted) = try parser.object(bytes.span.bytes) { answer throws(JSONError) in (try answer.strings("sources").sorted(), try answer.strings("wanted")) }
-    }
-
-    static func desired(_ decision: [UInt8]) throws -> Int {
-        var reader = MessageReader()
-        return try reader.scaleDecision(decision.span.bytes).desiredReplicas
     }
 }

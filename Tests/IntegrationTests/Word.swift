@@ -39,3 +39,11 @@ struct Word: Hashable {
         #expect(differing.isEmpty, "\(differing.map { "\($0.id) \(String(decoding: $0.value, as: UTF8.self)) \(expected.contains($0) ? "lost" : "too much")" }.sorted().joined(separator: "\n"))")
     }
 }
+
+extension Broker {
+    /// What stands on the limits topic, in its order, without tombstones.
+    func limits(enough: ([StoredRecord]) -> Bool = { _ in true }) throws -> [Limit] {
+        var reader = MessageReader()
+        return try records(of: [Topic.limits.name], enough: enough).compactMap { record in try record.value.map { try reader.limit($0.span.bytes) } }
+    }
+}
