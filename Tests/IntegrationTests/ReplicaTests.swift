@@ -10,7 +10,8 @@ struct ReplicaTests {
     func killed(kind: BrokerKind) throws {
         let broker = try Broker(kind), group = try Group(broker)
         // One source for each workload, so that its answers are a function of one partition; and many for the last, which all replicas raise at once.
-        let policy = TestPolicy(workloads: 12), crowded = policy.workloads.last!
+        // Almost every event is answered, so nothing but its place in the log tells whoever takes over what has been said.
+        let policy = TestPolicy(workloads: 12, cooldown: "0s"), crowded = policy.workloads.last!
         var replicas = try (0..<3).map { try ControllerProcess(broker, policy: policy.path, replica: $0) }
         try #require(eventually { replicas.allSatisfy { $0.partitions > 0 } && replicas.reduce(0) { $0 + $1.partitions } == Topic.events.partitions }, "\(replicas.map(\.process.output).joined(separator: "\n"))")
         let attack = Attack(policy, each: 100, crowd: 12), quarter = attack.events.count / 4
@@ -37,7 +38,7 @@ struct ReplicaTests {
         let words = try broker.records(of: [Topic.limits.name, Topic.decisions.name]), said = Set(words.map(Word.init))
         func exact(_ words: Set<Word>) -> Set<Word> { words.filter { $0.key != crowded } }
         let expected = exact(try Word.ofCore(on: events, policy))
-        #expect(expected.count > 100)
+        #expect(expected.count > 500)
         Word.expect(exact(said), toBe: expected)
         // A replica that raises the crowded workload does not wait for what another is just saying of it; but no event is answered twice.
         #expect(said.count == words.count)

@@ -3,10 +3,11 @@ struct TestPolicy {
     let workloads: [String]
     let path = Place.temporary("policy.yaml")
 
-    init(workloads count: Int, mode: String = "enforce") {
+    /// - Parameter cooldown: with none, each event beyond the threshold is answered with a decision.
+    init(workloads count: Int, mode: String = "enforce", cooldown: String = "4s") {
         let run = UInt32.random(in: 0 ... .max)
         workloads = (0..<count).map { "test/w\(run)-\($0)" }
-        let targets = workloads.enumerated().map { "      - {match: {ports: [\(10_000 + $0.offset)]}, workload: \($0.element), min: 2, max: 30, step: 1, cooldown: 4s, budgetPerHour: 20}" }
+        let targets = workloads.enumerated().map { "      - {match: {ports: [\(10_000 + $0.offset)]}, workload: \($0.element), min: 2, max: 30, step: 1, cooldown: \(cooldown), budgetPerHour: 20}" }
         write(path, """
             apiVersion: weir.dev/v1alpha1
             kind: ThrottlePolicy
