@@ -114,7 +114,7 @@ let package = Package(
         tests("KafkaTests", ["Kafka", "Messages"]),
         tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
-        tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir-controller"]),
+        tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
         tests("ManifestTests", ["Linux", "weir", "weir-agent", "weir-controller"], exclude: ["check.py"]),
         tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),

@@ -24,6 +24,18 @@ struct OperatorTests {
             #expect(try seen.integer("more") == 2)
             #expect(try seen.string("unknown") == "weir: 192.0.2.1/32 is not limited\n")
             #expect(try seen.strings("last") == ["192.0.2.0/24", "203.0.113.0/24"])
+            var released = 0
+            try seen.objects("released") { release throws(JSONError) in
+                released += 1
+                #expect(try release.string("class") == "anomalous")
+                #expect(try release.string("origin") == "operator")
+                #expect(try release.boolean("released"))
+                try release.object("nodes") { nodes throws(JSONError) in
+                    #expect(try nodes.integer("known") == 1)
+                    #expect(try nodes.integer("holding") == 1)
+                }
+            }
+            #expect(released == 1, "what was released and limited again is no release")
             #expect(try seen.integer("generous") == 3)
             #expect(try seen.integer("generous_failed") > 0)
         }
@@ -71,6 +83,7 @@ struct OperatorTests {
             #expect(try seen.string("allowed").contains("weir: not applied within 3.0 s: e (allowed)"))
             #expect(try seen.string("lacks").contains("\nnot held: e lacks 203.0.113.1/32|all (allowed), 203.0.113.2/32|all (allowed), 203.0.113.3/32|all (allowed) and 1 more\n"))
             #expect(try seen.string("observes").contains("\nobserving, so limiting nobody: f\n"))
+            #expect(try seen.string("lifted") == "5/5")
             #expect(try seen.string("released").contains("applied on 4 of 4 nodes after "))
             #expect(try seen.string("left_over") == "1/1")
             #expect(try seen.integer("kinds") == 6)

@@ -532,9 +532,10 @@ def operator():
     weir("limits", "add", "203.0.113.0/24", "--per-second", "8", *kafka)
     weir("limits", "add", "192.0.2.0/24", "--wait", "15s", *kafka)
     generous = client.handshakes(["203.0.113.120"], 12)["203.0.113.120"]
-    last = [json.loads(line)["prefix"] for line in weir("limits", "list", "--format", "json", *kafka).splitlines()]
+    last = [json.loads(line) for line in weir("limits", "list", "--format", "json", *kafka).splitlines()]
+    last, released = [limit["prefix"] for limit in last if not limit.get("released")], [limit for limit in last if limit.get("released")]
     return {"nothing": nothing, "free": len(free[CLIENT]["spans"]), "observed": len(observed[CLIENT]["spans"]), "limited": most_in_a_second(both), "refused": sum(len(e["errors"]) for e in limited.values()),
-            "table": table, "listed": json.loads(lines[0]), "more": len(more), "unknown": unknown, "last": last, "generous": most_in_a_second(generous["spans"]), "generous_failed": len(generous["errors"])}
+            "table": table, "listed": json.loads(lines[0]), "more": len(more), "unknown": unknown, "last": last, "released": released, "generous": most_in_a_second(generous["spans"]), "generous_failed": len(generous["errors"])}
 
 
 def noida():
@@ -601,6 +602,9 @@ def convergence(broker=broker):
     f = node("f", mode="observe")
     observing = settled("203.0.113.4/32", "4/5")
     said["observes"] = weir("limits", *kafka)
+    # A release is lifted wherever it has been read, also by who observes.
+    weir("limits", "release", "203.0.113.2", "--wait", "20s", *kafka)
+    said["lifted"] = share(listed("203.0.113.2/32"))
     f.stop()
     released = weir("limits", "release", "203.0.113.3", "--wait", "20s", *kafka)
     tail = subprocess.Popen([WEIR, "tail", "nodes", "--from-beginning", *kafka], stdout=subprocess.PIPE, text=True)

@@ -15,7 +15,9 @@ enum BrokerKind: String, CaseIterable, CustomStringConvertible {
 
     var description: String { rawValue }
 
-    static let noidaProgram = "\(Place.root)/.deps/venv/bin/noida-db"
+    /// The broker itself, inside its package. The launcher in `bin` would only wait for it, and whoever has reaped a killed launcher does not know whether the
+    /// broker is gone, with its port and its files.
+    static let noidaProgram = output(of: [Place.python, "-c", "import noida_db; print(noida_db.__path__[0])"]).map { "\($0)/noida-db" } ?? ""
 
     /// Why it cannot be had here; `nil` when it can.
     var missing: String? {
@@ -31,6 +33,11 @@ enum BrokerKind: String, CaseIterable, CustomStringConvertible {
     static let available = allCases.filter { kind in
         kind.missing == nil && Place.environment("WEIR_TEST_BROKERS").map { $0.split(separator: ",").contains { $0 == kind.rawValue } } ?? true
     }
+}
+
+extension BrokerKind {
+    /// Those that know nothing but what a test has told them: no earlier records, no members of a group that are not this test's.
+    static let availableAndEmpty = available.filter { $0 != .external }
 }
 
 /// A running broker, gone with this object.
@@ -96,6 +103,18 @@ final class Broker {
         }
     }
 
+    /// noida-db never misses a member that says nothing any more; there, a killed one's partitions wait for its successor.
+    var missesMembers: Bool { kind != .noida }
+
+    /// Of one among several in a group.
+    func properties(ofReplica number: Int) -> String {
+        switch kind {
+        case .mock: properties
+        case .noida: "group.instance.id=weir-controller-test-\(getpid())-\(number)\n"
+        case .apache, .external: ""
+        }
+    }
+
     func configuration() throws -> KafkaConfiguration { try KafkaConfiguration(bootstrap: bootstrap) }
 
     /// Everything that stands in some topics.
@@ -112,6 +131,21 @@ final class Broker {
             return follower.isCaughtUp && enough(records)
         }
         return records
+    }
+}
+
+extension Broker {
+    /// Another one, whose limits topic holds what compaction leaves of this one's: the last record of each key.
+    func compacted() throws -> Broker {
+        let broker = try Broker(kind), producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+        // The mock broker has them, and makes none.
+        if kind != .mock { try producer.createTopics() }
+        var last: [String: StoredRecord] = [:]
+        for record in try records(of: [Topic.limits.name]) { last[record.key] = record }
+        for record in last.values.sorted(by: { $0.offset < $1.offset }) {
+            guard try producer.deliver(.limits, key: record.key, value: record.value, id: record.id) else { throw Failure("\(record.key) was not stored") }
+        }
+        return broker
     }
 }
 

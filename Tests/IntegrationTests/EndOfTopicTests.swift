@@ -9,7 +9,7 @@ import Testing
     func marked(kind: BrokerKind, isCommitted: Bool) throws {
         let broker = try Broker(kind), policy = TestPolicy(workloads: 1), attack = Attack(policy, each: 13)
         let producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
-        #expect(eventually { (try? producer.create(Topic.all, withinMilliseconds: 5000))?.values.allSatisfy { $0 == .created || $0 == .existed } == true })
+        try producer.createTopics()
         let transaction = try Transaction(broker, id: policy.workloads[0])
         for topic in [Topic.limits, .decisions] { try transaction.write(topic.name, key: "a transaction's", value: [UInt8]("{}".utf8)) }
         try transaction.end(isCommitted: isCommitted)

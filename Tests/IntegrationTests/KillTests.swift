@@ -1,21 +1,10 @@
-import ControllerCore
-import Detection
 import Glibc
-import JSON
 import Kafka
 import Messages
-import PolicyFile
 import Testing
-import Wire
 
 /// A real controller, a real broker, kill -9.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct KillTests {
-    private struct Said: Hashable {
-        var id: String
-        var key: String
-        var value: [UInt8]
-    }
-
     @Test("A controller killed in the middle of an attack neither loses nor doubles a word", arguments: BrokerKind.available)
     func killed(kind: BrokerKind) throws {
         let broker = try Broker(kind)
@@ -43,26 +32,12 @@ import Wire
         let sources = attack.sources
         let events = try broker.records(of: [Topic.events.name]) { records in records.count { sources.contains($0.key) } >= attack.events.count }.filter { sources.contains($0.key) }
         #expect(events.count == attack.events.count)
-        var core = Controller(policy: try PolicyFile.load(path: policy.path)), reader = MessageReader()
-        var expected: Set<Said> = []
-        for record in events {
-            let position = LogPosition(partition: record.partition, offset: record.offset)
-            let value = try #require(record.value)
-            let event = try reader.throttleEvent(value.span.bytes)
-            for output in core.consider(event, at: position, appended: record.milliseconds.map { Instant(nanoseconds: $0 * 1_000_000) }) {
-                switch output {
-                case .limit(let limit): expected.insert(Said(id: position.id, key: limit.key.description, value: limit.encoded()))
-                case .scale(let decision): expected.insert(Said(id: position.id, key: decision.workload, value: decision.encoded()))
-                case .forget: break
-                }
-            }
-        }
+        let expected = try Word.ofCore(on: events, policy)
         #expect(expected.count > 20)
 
         func ours(_ records: [StoredRecord]) -> [StoredRecord] { records.filter { policy.workloads.contains($0.key) || sources.contains(String($0.key.prefix { $0 != "|" })) } }
         let said = ours(try broker.records(of: [Topic.limits.name, Topic.decisions.name]) { records in Set(ours(records).map(\.id)).count >= Set(expected.map(\.id)).count })
-        let differing = Set(said.map { Said(id: $0.id, key: $0.key, value: $0.value ?? []) }).symmetricDifference(expected)
-        #expect(differing.isEmpty, "\(differing.map { "\($0.id) \(String(decoding: $0.value, as: UTF8.self)) \(expected.contains($0) ? "lost" : "too much")" }.sorted().joined(separator: "\n"))")
+        Word.expect(Set(said.map(Word.init)), toBe: expected)
         // A word that was on its way when its speaker died may stand there twice, with the same id and generation; not more often than that.
         #expect(said.count - expected.count <= 5)
         #expect(controller.process.terminate().code == 0)

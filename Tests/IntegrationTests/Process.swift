@@ -55,6 +55,15 @@ final class Process {
     var output: String { read(log) }
 }
 
+/// What a program that ends by itself prints, without the newline at its end; `nil` when it fails.
+func output(of arguments: [String]) -> String? {
+    let log = Place.temporary("output")
+    defer { unlink(log) }
+    guard let process = try? Process(arguments, log: log), process.wait() == 0 else { return nil }
+    let text = process.output
+    return text.hasSuffix("\n") ? String(text.dropLast()) : text
+}
+
 struct Failure: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
@@ -102,6 +111,9 @@ enum Place {
         let count = readlink("/proc/self/exe", &buffer, 4095)
         return buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }.split(separator: 47).dropLast().reduce("") { "\($0)/\(String(decoding: $1, as: UTF8.self))" }
     }()
+
+    /// Of `make deps`, with its packages.
+    static let python = environment("WEIR_PYTHON") ?? "\(root)/.deps/venv/bin/python3"
 
     static func temporary(_ name: String) -> String {
         "\(directory)/\(UInt32.random(in: 0 ... .max))-\(name)"

@@ -39,7 +39,8 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
     try nodes.catchUp()
     let known = topic.entries.filter { $0.limit.until > now }, limits = known.filter { !$0.limit.isRelease }
     if arguments.text("format") == "json" {
-        for entry in limits where try !Standard.output.write(nodes.json(of: entry, topic, at: now) + [10]) { break }
+        // Releases as well: who reads this has no other place to learn of them.
+        for entry in known where try !Standard.output.write(nodes.json(of: entry, topic, at: now) + [10]) { break }
         return 0
     }
     if limits.isEmpty { print("nothing is limited") } else {

@@ -61,14 +61,24 @@ final class NodesTopic {
     /// `2/3`; `-` when it cannot be told.
     func share(of entry: LimitsTopic.Entry, _ topic: LimitsTopic, at now: Instant) -> String {
         guard reports.count > 0, topic.isOrdered else { return "-" }
-        return "\(reports.count - reports.obstacles(to: entry.limit.key, at: entry.offset, at: now).count)/\(reports.count)"
+        return "\(reports.count - obstacles(to: entry, at: now).count)/\(reports.count)"
+    }
+
+    /// A release asks no more of a node than to have read it: there is nothing to hold, and who observes has done as much.
+    private func obstacles(to entry: LimitsTopic.Entry, at now: Instant) -> [(report: NodeReports.Report, obstacle: NodeReports.Obstacle)] {
+        reports.obstacles(to: entry.limit.key, at: entry.offset, at: now).filter { _, obstacle in
+            switch obstacle {
+            case .silent, .behind: true
+            case .observes, .lacks, .unknown: !entry.limit.isRelease
+            }
+        }
     }
 
     private static let mostListed = 100
 
     /// The limit's own members, and what the nodes say of it.
     func json(of entry: LimitsTopic.Entry, _ topic: LimitsTopic, at now: Instant) -> [UInt8] {
-        let obstacles = reports.obstacles(to: entry.limit.key, at: entry.offset, at: now)
+        let obstacles = obstacles(to: entry, at: now)
         var json = JSONWriter(capacity: 1024)
         json.object { json in
             entry.limit.write(to: &json)

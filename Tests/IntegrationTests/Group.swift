@@ -1,0 +1,18 @@
+import Kafka
+import Messages
+
+/// How far the controllers' group has come, seen from outside it.
+final class Group {
+    private let observer: KafkaConsumer
+
+    init(_ broker: Broker) throws { observer = try KafkaConsumer(try broker.configuration(), group: "weir-controller", name: "weir-test") }
+
+    /// Only what is answered is committed, and only when the answers are stored.
+    var hasAnsweredEverything: Bool {
+        let partitions = (0..<Topic.events.partitions).map { KafkaPartition(topic: Topic.events.name, partition: $0) }
+        guard let committed = try? observer.committed(partitions, withinMilliseconds: 5000) else { return false }
+        return partitions.allSatisfy { partition in
+            (try? observer.endOffset(of: partition, withinMilliseconds: 5000)).map { $0 == committed[partition]?.offset ?? 0 } ?? false
+        }
+    }
+}

@@ -1,0 +1,25 @@
+/// A policy file whose workloads are this test's own, so that a broker with a past does not matter.
+struct TestPolicy {
+    let workloads: [String]
+    let path = Place.temporary("policy.yaml")
+
+    /// - Parameter cooldown: with none, each event beyond the threshold is answered with a decision.
+    init(workloads count: Int, mode: String = "enforce", cooldown: String = "4s") {
+        let run = UInt32.random(in: 0 ... .max)
+        workloads = (0..<count).map { "test/w\(run)-\($0)" }
+        let targets = workloads.enumerated().map { "      - {match: {ports: [\(10_000 + $0.offset)]}, workload: \($0.element), min: 2, max: 30, step: 1, cooldown: \(cooldown), budgetPerHour: 20}" }
+        write(path, """
+            apiVersion: weir.dev/v1alpha1
+            kind: ThrottlePolicy
+            metadata: {name: test}
+            spec:
+              mode: \(mode)
+              scaleOut:
+                window: 5m
+                moreThan: 12
+                targets:
+            \(targets.joined(separator: "\n"))
+
+            """)
+    }
+}
