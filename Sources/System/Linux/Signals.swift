@@ -28,10 +28,10 @@ package struct Signals: ~Copyable {
         return unsafe read(descriptor.rawValue, &information, size) == size ? CInt(information.ssi_signo) : nil
     }
 
-    /// The next signal, if one comes within that time.
-    package func wait(milliseconds: Int) -> CInt? {
-        var target = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
-        unsafe poll(&target, 1, CInt(milliseconds))
+    /// The next signal, if one comes within that time, and before another descriptor is readable.
+    package func wait(milliseconds: Int, or other: CInt = -1) -> CInt? {
+        var targets = [descriptor.rawValue, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        unsafe poll(&targets, nfds_t(targets.count), CInt(milliseconds))
         return next()
     }
 }

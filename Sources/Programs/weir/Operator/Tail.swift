@@ -25,8 +25,9 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
     let follower: KafkaFollower
     do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning")) } catch { throw Ending.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
-    while signals.wait(milliseconds: 20) == nil {
-        _ = follower.drain { event in
+    var isMore = false
+    while signals.wait(milliseconds: isMore ? 0 : 500, or: follower.eventDescriptor) == nil {
+        isMore = follower.drain { event in
             switch event {
             case .record(let record):
                 let line = isJSON ? record.value.map { String(decoding: $0, as: UTF8.self) } : line(of: record, topic, &reader)
