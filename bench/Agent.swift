@@ -24,6 +24,10 @@ spec:
 func measureAgent(_ report: inout Report) throws {
     var setUp = try Child("ip", ["sh", "-c", "ip link add inner type veth peer name outer && ip link set inner up && ip link set outer up"])
     while setUp.poll() == nil { usleep(1000) }
+    // The next measurement has a pair of the same name.
+    defer {
+        if var end = try? Child("ip", ["ip", "link", "delete", "inner"]) { while end.poll() == nil { usleep(1000) } }
+    }
     guard let inner = Interfaces.matching(["inner"]).first, let outer = Interfaces.matching(["outer"]).first else { throw Errno.noEntry }
     try measureStart(&report, inner)
 

@@ -12,9 +12,9 @@ weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are me
 
 /// `make bench`: each claim of speed beside its baseline, in one run, in a network namespace of its own.
 func run() {
+    let words = Array(CommandLine.arguments.dropFirst())
+    var report = Report()
     do {
-        let words = Array(CommandLine.arguments.dropFirst())
-        var report = Report()
         switch words.first {
         case nil:
             measureController(&report)
@@ -51,6 +51,8 @@ func run() {
         }
         report.show()
     } catch {
+        // What was measured before that stands.
+        report.show()
         print("weir-bench: \(error)")
         exit(1)
     }

@@ -95,13 +95,16 @@ def main():
         threading.Thread(target=read, daemon=True).start()
     for number in range(COUNT + 1):
         listen(number)
-    decided = {}
-    tail = start(f"{PROGRAMS}/weir", "tail", "decisions", "--from-beginning", "--format", "json", "--kafka-config", f"{HOME.name}/kafka.conf", stdout=subprocess.PIPE, text=True)
-    def follow():
-        for line in tail.stdout:
-            arrived, number = time.time(), int(json.loads(line)["workload"].rsplit("w", 1)[1])
-            decided.setdefault(number, arrived - sent[number])
-    threading.Thread(target=follow, daemon=True).start()
+    decided, heard = {}, {}
+    def follow(topic, times, number):
+        tail = start(f"{PROGRAMS}/weir", "tail", topic, "--from-beginning", "--format", "json", "--kafka-config", f"{HOME.name}/kafka.conf", stdout=subprocess.PIPE, text=True)
+        def read():
+            for line in tail.stdout:
+                arrived, which = time.time(), number(json.loads(line))
+                times.setdefault(which, arrived - sent[which])
+        threading.Thread(target=read, daemon=True).start()
+    follow("decisions", decided, lambda record: int(record["workload"].rsplit("w", 1)[1]))
+    follow("events", heard, lambda record: int(record["destination.address"].rsplit(".", 1)[1]) - 1)
     wait("the streams", lambda: f"keda_streams {COUNT + 1}" in (lab.get(9741, "/metrics") or ""))
     wait("the nodes' reports", lambda: all(lab.metric("reports_delivered_total", 9800 + index, "weir_agent_") for index in range(len(NODES))))
     wait("partitions", lambda: "partitions assigned" in open(f"{HOME.name}/log").read())
@@ -127,20 +130,21 @@ def main():
         connection.close()
     # The first finds readers and connections that are only being made: told apart.
     attack(0)
-    wait("the first", lambda: 0 in keda and 0 in decided, 20)
+    wait("the first", lambda: all(0 in times for times in (keda, decided, heard)), 20)
     for number in range(1, COUNT + 1):
         attack(number)
         time.sleep(0.02)
-    wait("the rest", lambda: len(keda) == len(decided) == COUNT + 1, 20)
-    first = [1000 * times.pop(0, 3) for times in (envoy, keda, decided)]
+    wait("the rest", lambda: len(keda) == len(decided) == len(heard) == COUNT + 1, 20)
+    first = [1000 * times.pop(0, 3) for times in (envoy, keda, decided, heard)]
     status = [json.loads(lab.get(9800 + index, "/status"))["seen_to_limited_here_ns"] for index in range(3)]
     print(f"{COUNT} attacks on node a, broker: {BROKER}; from the hello on the wire to")
+    print(f"  the event (one way; the rest two){quantiles(list(heard.values()))}")
     for node, figures in list(zip(NODES, status))[1:]:
         print(f"  the limit in node {node}'s kernel   {figures['p50'] / 1e6:6.1f} ms p50 {figures['p99'] / 1e6:6.1f} ms p99   ({figures['count']})")
     print(f"  429 at Envoy                  {quantiles(list(envoy.values()))}")
     print(f"  KEDA's stream message         {quantiles(list(keda.values()))}")
     print(f"  the scale decision, read      {quantiles(list(decided.values()))}")
-    print(f"  before these the first of all: 429 {first[0]:.0f} ms, KEDA {first[1]:.0f} ms, decision {first[2]:.0f} ms")
+    print(f"  before these the first of all: 429 {first[0]:.0f} ms, KEDA {first[1]:.0f} ms, decision {first[2]:.0f} ms, event {first[3]:.0f} ms")
 
 
 if BROKER not in lab.BROKERS:
