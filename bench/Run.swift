@@ -17,8 +17,9 @@ func run() {
     do {
         switch words.first {
         case nil:
-            measureController(&report)
+            // First: a child's peak memory is not less than ours was when it began (fs/exec.c).
             try measureReplay(&report)
+            measureController(&report)
             try makeNetwork()
             try measureProbe(&report)
             try measureReflex(&report)
