@@ -33,11 +33,15 @@ func measureProbe(_ report: inout Report) throws {
     report.add("the same, through the limiter", "+\(watchedByLimiter - emptyAfter) ns", baseline: "empty program \(emptyAfter) ns", goal: "under 80 ns", isMet: watchedByLimiter - emptyAfter < 80)
 
     let small = Hello(padding: 300).stream(), big = Hello(padding: 1500).stream()
-    // The flow is put back before each look (bpf/bench.bpf.c), and a hello's own cost is what that does not take.
-    let frame = c.data(small, at: 0)
-    let floor = try steady(.rehearseFloor, frame), hello = try steady(.rehearseHello, frame) - floor + max(0, watched - emptyAfter)
+    // The flow is put back before each look (bpf/bench.bpf.c), and a hello's own cost is what that does not take. The ring is
+    // emptied before it is full: a record that is lost costs less.
+    let frame = c.data(small, at: 0), floor = try steady(.rehearseFloor, frame)
+    let judged = try (0..<250).map { _ in
+        defer { _ = ring.drain(budget: .max) { _ in } }
+        return try unsafe probe.run(.rehearseHello, over: frame.span.bytes, at: 1, count: 4000).nanoseconds
+    }
+    let hello = judged.quantile(0.5) - floor + max(0, watched - emptyAfter)
     report.add("hello of \(small.count) bytes, with its record", "+\(hello) ns", baseline: "empty program \(empty) ns", goal: "under 300 ns", isMet: hello < 300)
-    _ = ring.drain(budget: .max) { _ in }
 
     // Here each hello has a flow of its own and is run once, in cold caches, the timer's own cost in the baseline.
     var round: UInt32 = 0

@@ -11,19 +11,24 @@ int nothing(struct __sk_buff *skb)
  * A hello is judged once a flow, and BPF_PROG_TEST_RUN repeats one frame: so its flow is put back before each look.
  * With `WEIR_FLOW_DONE` the look ends at the flow, which is what the other is compared with.
  */
-WEIR_INLINE int rehearse(struct __sk_buff *skb, __u8 state)
+static __attribute__((noinline)) int put_back(struct __sk_buff *skb, __u32 state)
 {
-	struct weir_flow flow = { .state = state, .proof = WEIR_TRACKED };
+	struct weir_flow flow = { .state = (__u8)state, .proof = WEIR_TRACKED };
 	__u32 zero = 0, have = skb->len;
 	struct weir_look *l = bpf_map_lookup_elem(&looks, &zero);
 
 	if (have > WEIR_HEAD_PLAIN)
 		have = WEIR_HEAD_PLAIN;
-	if (!l || !have || weir_bytes(skb, 0, l->head, have, WEIR_HEAD_CAP) || weir_read_frame(l, have, skb->len, 0))
-		return TC_ACT_UNSPEC;
+	if (!l || !have || weir_read_head(skb, l, have) || weir_read_frame(l, have, skb->len, 0))
+		return -1;
 	flow.base = l->segment.sequence;
-	bpf_map_update_elem(&flows, &l->segment.flow, &flow, BPF_ANY);
-	look(skb, WEIR_INGRESS, 0);
+	return (int)bpf_map_update_elem(&flows, &l->segment.flow, &flow, BPF_ANY);
+}
+
+WEIR_INLINE int rehearse(struct __sk_buff *skb, __u8 state)
+{
+	if (!put_back(skb, state))
+		look(skb, WEIR_INGRESS, 0);
 	return TC_ACT_UNSPEC;
 }
 

@@ -18,6 +18,7 @@ const volatile struct weir_settings settings SEC(".rodata.settings") = { .slots 
 struct weir_policies {
 	__u64 active;
 	struct weir_config configs[2];
+	__u64 denied;			/* by its last six bits, whether a fingerprint may be denied at all: nearly every list is short or empty */
 	__u64 next_slot;		/* the kernel's own: stream slots are taken in turn */
 	__u64 next_assembly;		/* and unfinished hellos numbered; of one counter they would skip every other slot */
 };
@@ -115,11 +116,12 @@ struct {
 	__type(value, __u8);
 } denied SEC(".maps");
 
+/* Fingerprints whose hello user space has been given. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u64);
-	__type(value, __u8);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_FINGERPRINTS);
+	__type(key, __u32);
+	__type(value, __u64);
 } fingerprints SEC(".maps");
 
 /* The kernel's own struct of weir_limit: BTF has to know the lock by its type. */
@@ -183,6 +185,37 @@ WEIR_INLINE int weir_bytes(weir_frame *frame, __u32 from, void *to, __u32 size, 
 	return (int)bpf_skb_load_bytes(frame, from, to, size);
 }
 
+#define WEIR_HALF (WEIR_HEAD_PLAIN / 2)
+
+WEIR_INLINE void weir_copy_half(__u8 *to, const __u8 *from)
+{
+	_Pragma("unroll")
+	for (__u32 i = 0; i < WEIR_HALF; i += 8)
+		*(__u64 *)(to + i) = *(const __u64 *)(from + i);
+}
+
+/*
+ * The frame's first `have` bytes into the look. Where they lie in its linear part, as drivers leave headers, they are
+ * copied here, the first half of a head and the last, which may overlap: a helper is a call, and to return from one
+ * costs more than the copying (AMD's SRSO).
+ */
+WEIR_INLINE int weir_read_head(weir_frame *frame, struct weir_look *l, __u32 have)
+{
+	const __u8 *first = (const __u8 *)(long)frame->data, *end = (const __u8 *)(long)frame->data_end, *last;
+	__u32 rest = have - WEIR_HALF;
+
+	__asm__ volatile("" : "+r"(rest));
+	if (rest <= WEIR_HALF && first + WEIR_HALF <= end) {
+		last = first + rest;
+		if (last + WEIR_HALF <= end) {
+			weir_copy_half(l->head, first);
+			weir_copy_half(l->head + rest, last);
+			return 0;
+		}
+	}
+	return weir_bytes(frame, 0, l->head, have, WEIR_HEAD_CAP);
+}
+
 WEIR_INLINE int weir_new_assembly(weir_frame *frame, const struct weir_flow_key *key)
 {
 	struct weir_assembly fresh = { .id = (__u32)__sync_fetch_and_add(&policies.next_assembly, 1) + 1 };
@@ -234,6 +267,18 @@ WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)
 	__u32 index = hash & (WEIR_RANDOMS - 1);
 
 	return bpf_map_lookup_elem(&randoms, &index);
+}
+
+WEIR_INLINE __u64 *weir_fingerprint_at(weir_frame *frame, __u64 fingerprint)
+{
+	__u32 index = (__u32)fingerprint & (WEIR_FINGERPRINTS - 1);
+
+	return bpf_map_lookup_elem(&fingerprints, &index);
+}
+
+WEIR_INLINE int weir_may_be_denied(weir_frame *frame, __u64 fingerprint)
+{
+	return policies.denied >> (fingerprint & 63) & 1;
 }
 
 WEIR_INLINE struct weir_bucket *weir_bucket_at(weir_frame *frame, __u32 hash)

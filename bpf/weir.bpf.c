@@ -27,7 +27,7 @@ WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, __u8 direction, int en
 	l = bpf_map_lookup_elem(&looks, &zero);
 	if (have > WEIR_HEAD_PLAIN)
 		have = weir_policy(skb)->decap && have > WEIR_HEAD_CAP ? WEIR_HEAD_CAP : weir_policy(skb)->decap ? have : WEIR_HEAD_PLAIN;
-	if (!s || !l || !have || weir_bytes(skb, 0, l->head, have, WEIR_HEAD_CAP))
+	if (!s || !l || !have || weir_read_head(skb, l, have))
 		return 0;
 	weir_watch(skb, l, s, have, direction, enforcing);
 	return l;

@@ -252,25 +252,51 @@ extension Example {
         #expect(native(frames, KernelPolicy(policy), step: 25_000_000).allSatisfy { !$0.handshake.anomalies.contains(.clientHelloFlood) })
     }
 
-    @Test("A denied fingerprint, once it was named")
+    @Test("A denied fingerprint, once it was named", .enabled(if: geteuid() == 0, "loading BPF needs root"))
     func denied() throws {
         var policy = everything
         policy.lists.denied = [.init(.ja4, "t13d0505h2_000000000000_000000000000")]
-        var engine = NativeEngine(KernelPolicy(policy), enforcing: false), found: [Handshake] = []
-        func run(_ port: UInt16, _ hello: Hello) {
+        let pair = try EnginePair(KernelPolicy(policy), enforcing: false)
+        func run(_ port: UInt16, _ hello: Hello) throws -> Handshake {
             let d = Conversation(clientPort: port)
-            for frame in d.handshake + [d.data(hello.stream(), at: 0)] { engine.run(frame.span.bytes, wireSize: frame.count, at: 1_000_000) { Handshake($0).map { found.append($0) } } }
+            var found: [Verdict] = []
+            for frame in d.handshake + [d.data(hello.stream(), at: 0)] {
+                let (ours, theirs) = try pair.run(frame)
+                #expect(ours == theirs)
+                found += theirs
+            }
+            return try #require(found.count == 1 ? found.first : nil).handshake
         }
-        run(1, Hello(number: 1))
-        #expect(found.count == 1 && found[0].anomalies.isEmpty && found[0].fingerprint != 0)
-        let isDenied = engine.deny(found[0].fingerprint)
+        let first = try run(1, Hello(number: 1))
+        #expect(first.anomalies.isEmpty && first.fingerprint != 0)
+        let isDenied = pair.deny(first.fingerprint)
         #expect(isDenied)
-        run(2, Hello(serverName: "other.example", number: 2))
-        run(3, Hello(alpn: ["http/1.1"], number: 3))
-        #expect(found.count == 3 && found[1].anomalies == AnomalySet(.fingerprintDenied) && found[2].anomalies.isEmpty)
-        engine.allowFingerprint(found[0].fingerprint)
-        run(4, Hello(number: 4))
-        #expect(found[3].anomalies.isEmpty)
+        #expect(try run(2, Hello(serverName: "other.example", number: 2)).anomalies == AnomalySet(.fingerprintDenied))
+        #expect(try run(3, Hello(alpn: ["http/1.1"], number: 3)).anomalies.isEmpty)
+        pair.allowFingerprint(first.fingerprint)
+        #expect(try run(4, Hello(number: 4)).anomalies.isEmpty)
+    }
+
+    @Test("A fingerprint's hello travels when it is new, and not again", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    func newFingerprints() throws {
+        var policy = Policy()
+        policy.capture = .newFingerprint
+        let pair = try EnginePair(KernelPolicy(policy), enforcing: false)
+        func raw(_ port: UInt16, _ hello: Hello) throws -> [UInt8] {
+            let d = Conversation(clientPort: port)
+            var found: [Verdict] = []
+            for frame in d.handshake + [d.data(hello.stream(), at: 0)] {
+                let (ours, theirs) = try pair.run(frame)
+                #expect(ours == theirs)
+                found += theirs
+            }
+            return try #require(found.first).raw
+        }
+        let first = Hello(number: 1), other = Hello(alpn: ["http/1.1"], number: 3)
+        #expect(try raw(1, first) == Array(first.stream().dropFirst(5)))
+        #expect(try raw(2, Hello(serverName: "other.example", number: 2)).isEmpty)
+        #expect(try raw(3, other) == Array(other.stream().dropFirst(5)))
+        #expect(try raw(4, Hello(number: 4)).isEmpty)
     }
 
     @Test("Silence is told of its flow, once", .enabled(if: geteuid() == 0, "loading BPF needs root"))

@@ -87,5 +87,16 @@ package final class EnginePair {
         return (ours.sorted { $0.lexicographicallyPrecedes($1) }, theirs.sorted { $0.lexicographicallyPrecedes($1) })
     }
 
+    /// Names a fingerprint to both. False when one had no room.
+    package func deny(_ fingerprint: UInt64) -> Bool {
+        let ours = native.deny(fingerprint), theirs = probe.deny(fingerprint)
+        return ours && theirs
+    }
+
+    package func allowFingerprint(_ fingerprint: UInt64) {
+        native.allowFingerprint(fingerprint)
+        probe.allowFingerprint(fingerprint)
+    }
+
     package var counters: (native: Counters, kernel: Counters) { (native.counters, probe.counters) }
 }

@@ -81,6 +81,16 @@ static inline struct weir_random *weir_random_at(struct weir_frame *frame, __u32
 	return &frame->engine->randoms[hash & (WEIR_RANDOMS - 1)];
 }
 
+static inline __u64 *weir_fingerprint_at(struct weir_frame *frame, __u64 fingerprint)
+{
+	return &frame->engine->fingerprints[fingerprint & (WEIR_FINGERPRINTS - 1)];
+}
+
+static inline int weir_may_be_denied(struct weir_frame *frame, __u64 fingerprint)
+{
+	return frame->engine->denied_bits >> (fingerprint & 63) & 1;
+}
+
 static inline struct weir_bucket *weir_bucket_at(struct weir_frame *frame, __u32 hash)
 {
 	return &frame->engine->buckets[hash & (WEIR_BUCKETS - 1)];
@@ -140,7 +150,6 @@ struct weir_engine *weir_engine_create(void)
 	e->flows = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
 	e->half_open = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
 	e->assemblies = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_assembly), 2048);
-	e->fingerprints = weir_table_create(WEIR_TABLE_LRU, sizeof(__u64), sizeof(__u8), 4096);
 	e->limits = weir_table_create(WEIR_TABLE_HASH, sizeof(struct weir_limit_key), sizeof(struct weir_limit), 16384);
 	e->allow = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
 	e->datagrams = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_datagram_key), sizeof(struct weir_datagram), 1024);
@@ -150,8 +159,9 @@ struct weir_engine *weir_engine_create(void)
 	e->owners = calloc(WEIR_ENGINE_SLOTS, sizeof(*e->owners));
 	e->randoms = calloc(WEIR_RANDOMS, sizeof(*e->randoms));
 	e->buckets = calloc(WEIR_BUCKETS, sizeof(*e->buckets));
-	if (e->flows && e->half_open && e->assemblies && e->fingerprints && e->limits && e->allow && e->datagrams && e->denied &&
-	    e->slots && e->owners && e->randoms && e->buckets) {
+	e->fingerprints = calloc(WEIR_FINGERPRINTS, sizeof(*e->fingerprints));
+	if (e->flows && e->half_open && e->assemblies && e->limits && e->allow && e->datagrams && e->denied &&
+	    e->slots && e->owners && e->randoms && e->buckets && e->fingerprints) {
 		weir_table_mourn(e->flows, still_waits);
 		weir_table_mourn(e->half_open, still_waits);
 		weir_table_mourn(e->assemblies, always);
@@ -168,7 +178,6 @@ void weir_engine_destroy(struct weir_engine *e)
 	weir_table_destroy(e->flows);
 	weir_table_destroy(e->half_open);
 	weir_table_destroy(e->assemblies);
-	weir_table_destroy(e->fingerprints);
 	weir_table_destroy(e->limits);
 	weir_table_destroy(e->allow);
 	weir_table_destroy(e->datagrams);
@@ -177,6 +186,7 @@ void weir_engine_destroy(struct weir_engine *e)
 	free(e->owners);
 	free(e->randoms);
 	free(e->buckets);
+	free(e->fingerprints);
 	free(e->records);
 	free(e);
 }
@@ -250,13 +260,14 @@ void weir_engine_reset(struct weir_engine *e)
 	weir_table_clear(e->flows);
 	weir_table_clear(e->half_open);
 	weir_table_clear(e->assemblies);
-	weir_table_clear(e->fingerprints);
 	weir_table_clear(e->limits);
 	weir_table_clear(e->allow);
 	weir_table_clear(e->datagrams);
 	weir_table_clear(e->denied);
 	memset(e->randoms, 0, WEIR_RANDOMS * sizeof(*e->randoms));
 	memset(e->buckets, 0, WEIR_BUCKETS * sizeof(*e->buckets));
+	memset(e->fingerprints, 0, WEIR_FINGERPRINTS * sizeof(*e->fingerprints));
+	e->denied_bits = 0;
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }
@@ -289,6 +300,7 @@ int weir_engine_deny(struct weir_engine *e, __u64 fingerprint)
 {
 	const __u8 one = 1;
 
+	e->denied_bits |= 1ULL << (fingerprint & 63);
 	return weir_table_store(e->denied, &fingerprint, &one, BPF_ANY);
 }
 

@@ -47,6 +47,8 @@ package struct ProbeSettings: Sendable {
     private let settings: ProbeSettings
     private let policies: UnsafeMutableRawPointer
     private let policiesSize: Int
+    /// Where the bits of denied fingerprints lie: behind the two policies (struct weir_policies of bpf/maps.h).
+    private let deniedAt: Int
     private let limitsMap: CInt
     private let allowMap: CInt
     private let deniedMap: CInt
@@ -84,6 +86,7 @@ package struct ProbeSettings: Sendable {
         self.settings = settings
         unsafe policies = mapped
         policiesSize = mappedSize
+        deniedAt = 8 + 2 * policy.bytes.count
         limitsMap = map("limits")
         allowMap = map("allow")
         deniedMap = map("denied")
@@ -252,7 +255,10 @@ package struct ProbeSettings: Sendable {
     /// Hellos of this fingerprint are `fingerprint_denied` from now on. False when there is no room.
     package func deny(_ fingerprint: UInt64) -> Bool {
         var key = fingerprint, one: UInt8 = 1
-        return unsafe bpf_map_update_elem(deniedMap, &key, &one, 0) == 0
+        guard unsafe bpf_map_update_elem(deniedMap, &key, &one, 0) == 0 else { return false }
+        // From now on those with these last six bits are looked up; never again none, which costs them a lookup and nothing else.
+        unsafe (policies + deniedAt).assumingMemoryBound(to: Atomic<UInt64>.self).pointee.bitwiseOr(1 << (fingerprint & 63), ordering: .relaxed)
+        return true
     }
 
     package func allowFingerprint(_ fingerprint: UInt64) {

@@ -20,6 +20,9 @@ static const __u64 weir_dhe_ciphers[8] = {
 	0x0000000000000000ULL, 0x300030c000cc003cULL, 0x000000ccc0c30003ULL, 0x0000000000000000ULL,
 };
 
+/* IANA's blocks, by the high byte: 0x00 and all that are not named, TLS 1.3's (and TLS_FALLBACK_SCSV), ECDHE's, ChaCha20's and ECDHE_PSK's. */
+static const __u8 weir_blocks[256] = { [0x13] = 1, [0x56] = 1, [0xc0] = 2, [0xcc] = 3, [0xd0] = 3 };
+
 /* Is a suite in one of the two? */
 WEIR_INLINE int weir_cipher_in(const __u64 *set, __u16 suite)
 {

@@ -115,10 +115,10 @@ enum weir_suites {
 	WEIR_SUITES_FALLBACK = 1 << 3,	/* RFC 7507's signal */
 };
 
-/* The suites seen so far, a bit each. IANA's blocks do not meet here; of invented numbers some may, which makes them no less absurd. */
+/* The suites seen so far, a bit each. IANA's blocks hardly meet here; of invented numbers some may, which makes them no less absurd. */
 WEIR_INLINE void weir_note_suite(struct weir_scratch *s, struct weir_reading *l, __u16 suite)
 {
-	__u32 block = (suite >> 15 | (suite >> 11 & 2)) ^ (suite >> 11 & 1) ^ (suite >> 10 & 2);
+	__u32 block = weir_blocks[suite >> 8];
 	__u64 *seen = &s->suites[WEIR_INDEX(block << 2 | (suite >> 6 & 3), 16)], bit = 1ULL << (suite & 63);
 
 	l->repeats += *seen >> (suite & 63) & 1;

@@ -18,12 +18,14 @@ struct weir_engine {
 	struct weir_config config;
 	struct weir_look look;
 	struct weir_scratch scratch;
-	struct weir_table *flows, *half_open, *assemblies, *fingerprints, *limits, *allow, *datagrams, *denied;
+	struct weir_table *flows, *half_open, *assemblies, *limits, *allow, *datagrams, *denied;
 	__u8 *slots;			/* stream bytes, WEIR_ENGINE_SLOTS of them, each a slot's size */
 	__u32 *owners;
 	__u32 next_slot, next_assembly;
 	struct weir_random *randoms;
 	struct weir_bucket *buckets;
+	__u64 *fingerprints;
+	__u64 denied_bits;
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;

@@ -34,7 +34,12 @@ WEIR_INLINE void weir_misfit(struct weir_handshake *r, const __u8 *first)
 WEIR_INLINE int weir_read_first(weir_frame *frame, struct weir_look *l)
 {
 	__u32 n = l->segment.payload_size < WEIR_FIRST ? l->segment.payload_size : WEIR_FIRST;
+	__u32 at = l->segment.payload_at;
 
+	if (WEIR_BYTES_ARE_FAR && n == WEIR_FIRST && at < WEIR_HEAD_CAP && at + WEIR_FIRST <= l->have) {
+		__builtin_memcpy(l->first, l->head + WEIR_INDEX(at, WEIR_HEAD_CAP), WEIR_FIRST);
+		return 0;
+	}
 	__builtin_memset(l->first, 0, sizeof(l->first));
 	return weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_FIRST);
 }

@@ -75,6 +75,9 @@ typedef struct __sk_buff weir_frame;
 #define WEIR_LOOP(turns, body, context) bpf_loop(turns, body, context, 0)
 #endif
 
+/* Reading a frame's bytes takes a call: what was read with the headers is taken from there. */
+#define WEIR_BYTES_ARE_FAR 1
+
 #define WEIR_LOOKUP(frame, table, key) bpf_map_lookup_elem(&table, key)
 #define WEIR_STORE(frame, table, key, value, flags) bpf_map_update_elem(&table, key, value, flags)
 #define WEIR_REMOVE(frame, table, key) bpf_map_delete_elem(&table, key)
@@ -117,6 +120,8 @@ static inline __u64 weir_le64_at(const __u8 *p)
 #define WEIR_STEP static inline
 #define WEIR_LOOP(turns, body, context) \
 	do { for (__u32 turn = 0; turn < (turns); turn++) if (body(turn, context)) break; } while (0)
+
+#define WEIR_BYTES_ARE_FAR 0
 
 #define BPF_ANY 0
 #define BPF_NOEXIST 1

@@ -73,7 +73,8 @@ struct weir_look {
 	__u32 sequence;			/* what the server expects next: a RST with another is ignored (RFC 5961) */
 	__u32 walk_at, walk_end;	/* the record walk's cursor, in the frame */
 	__u64 noted;			/* anomalies that the walk found */
-	__u32 turns, reserved2;
+	__u32 turns;
+	__u32 have;			/* bytes of the head that are the frame's */
 	__u8  carry[8];			/* the start of a record */
 	__u8  first[16];		/* the client's first bytes */
 	__u8  notes;			/* enum weir_note */
@@ -165,6 +166,7 @@ struct weir_bucket {
 
 #define WEIR_RANDOMS 32768
 #define WEIR_BUCKETS 16384
+#define WEIR_FINGERPRINTS 8192
 
 enum weir_flow_state {
 	WEIR_FLOW_SYN = 0,		/* not proven yet; in the half-open table */

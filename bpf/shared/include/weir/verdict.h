@@ -63,13 +63,17 @@ WEIR_INLINE void weir_copy_history(struct weir_handshake *r, const struct weir_a
 WEIR_INLINE int weir_wants_raw(weir_frame *frame, struct weir_handshake *r)
 {
 	const struct weir_config *config = weir_policy(frame);
-	__u8 capture = config->capture, one = 1;
+	__u8 capture = config->capture;
 
 	if (capture == WEIR_CAPTURE_ALL || r->flags & WEIR_FLAG_LITERAL || config->read_names)
 		return 1;
-	if (capture == WEIR_CAPTURE_NEW_FINGERPRINT && r->fingerprint && !WEIR_LOOKUP(frame, fingerprints, &r->fingerprint)) {
-		WEIR_STORE(frame, fingerprints, &r->fingerprint, &one, BPF_ANY);
-		return 1;
+	if (capture == WEIR_CAPTURE_NEW_FINGERPRINT && r->fingerprint) {
+		__u64 *known = weir_fingerprint_at(frame, r->fingerprint);
+
+		if (known && *known != r->fingerprint) {
+			*known = r->fingerprint;
+			return 1;
+		}
 	}
 	return capture >= WEIR_CAPTURE_ANOMALOUS && r->anomalies;
 }

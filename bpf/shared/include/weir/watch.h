@@ -231,6 +231,7 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 	int result, from_client = 1;
 
 	l->order = WEIR_PASS;
+	l->have = have;
 	result = weir_read_frame(l, have, weir_frame_size(frame), weir_policy(frame)->decap);
 	if (result == WEIR_TOO_DEEP)
 		weir_count(frame, WEIR_COUNT_DEEP_HEADERS);
