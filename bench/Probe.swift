@@ -10,7 +10,11 @@ func measureProbe(_ report: inout Report) throws {
     var settings = ProbeSettings()
     settings.replay = true
     settings.baseline = true
-    let probe = try KernelProbe(KernelPolicy(Policy()), settings: settings)
+    // Here one source says a million hellos within one nanosecond: counted, as of any source, but never a flood.
+    var policy = Policy()
+    policy.thresholds.helloRate = 1_000_000_000
+    policy.thresholds.helloBurst = 1_000_000_000
+    let probe = try KernelProbe(KernelPolicy(policy), settings: settings)
     var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
 
     // A frame that changes no state can be run a million times in a row.
@@ -35,13 +39,23 @@ func measureProbe(_ report: inout Report) throws {
     let small = Hello(padding: 300).stream(), big = Hello(padding: 1500).stream()
     // The flow is put back before each look (bpf/bench.bpf.c), and a hello's own cost is what that does not take. The ring is
     // emptied before it is full: a record that is lost costs less.
-    let frame = c.data(small, at: 0), floor = try steady(.rehearseFloor, frame)
-    let judged = try (0..<250).map { _ in
-        defer { _ = ring.drain(budget: .max) { _ in } }
-        return try unsafe probe.run(.rehearseHello, over: frame.span.bytes, at: 1, count: 4000).nanoseconds
+    func rehearsed(_ program: KernelProbe.Program, _ frame: [UInt8]) throws -> Int {
+        let floor = try steady(.rehearseFloor, frame)
+        _ = ring.drain(budget: .max) { _ in }
+        let judged = try (0..<250).map { _ in
+            let time = try unsafe probe.run(program, over: frame.span.bytes, at: 1, count: 4000).nanoseconds
+            var records = 0
+            _ = ring.drain(budget: .max) { _ in records += 1 }
+            guard records == 4000 else { throw Trouble(description: "\(program.rawValue): \(records) records of 4000") }
+            return time
+        }
+        return judged.quantile(0.5) - floor + max(0, watched - emptyAfter)
     }
-    let hello = judged.quantile(0.5) - floor + max(0, watched - emptyAfter)
+    let hello = try rehearsed(.rehearseHello, c.data(small, at: 0))
     report.add("hello of \(small.count) bytes, with its record", "+\(hello) ns", baseline: "empty program \(empty) ns", goal: "under 300 ns", isMet: hello < 300)
+
+    let pair = try rehearsed(.rehearsePair, c.data(big, at: 0)) + max(0, watched - emptyAfter)
+    report.add("post-quantum hello of \(big.count) bytes in two segments", "+\(pair) ns", baseline: "empty program \(empty) ns", goal: "under 800 ns", isMet: pair < 800)
 
     // Here each hello has a flow of its own and is run once, in cold caches, the timer's own cost in the baseline.
     var round: UInt32 = 0
@@ -68,7 +82,7 @@ func measureProbe(_ report: inout Report) throws {
     let cold = try once(Hello(padding: 300), segment: 1448, .observer)
     report.add("the same, once each in cold caches", "+\(cold.probe - cold.empty) ns", baseline: "empty program \(cold.empty) ns")
     let two = try once(Hello(padding: 1500), segment: 1448, .observer)
-    report.add("post-quantum hello of \(big.count) bytes in two segments, cold", "+\(two.probe - two.empty) ns", baseline: "empty program \(two.empty) ns", goal: "under 800 ns", isMet: two.probe - two.empty < 800)
+    report.add("the same in two segments, of \(big.count) bytes", "+\(two.probe - two.empty) ns", baseline: "empty program \(two.empty) ns")
     let limited = try once(Hello(serverName: nil, padding: 300), segment: 1448, .limiter)
     report.add("nameless hello through the limiter, reset included, cold", "+\(limited.probe - limited.empty) ns", baseline: "empty program \(limited.empty) ns")
 }

@@ -43,3 +43,31 @@ int rehearse_floor(struct __sk_buff *skb)
 {
 	return rehearse(skb, WEIR_FLOW_DONE);
 }
+
+/*
+ * A hello in two segments: the one frame that is run is taken apart, its first 1448 bytes and the rest. Its headers are
+ * read once, so what a second frame's cost is to be added.
+ */
+SEC("tc")
+int rehearse_pair(struct __sk_buff *skb)
+{
+	__u32 zero = 0, first = 1448, rest;
+	struct weir_scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	struct weir_look *l = bpf_map_lookup_elem(&looks, &zero);
+
+	if (!s || !l || put_back(skb, WEIR_FLOW_EXPECTING))
+		return TC_ACT_UNSPEC;
+	l->direction = WEIR_INGRESS;
+	l->order = WEIR_PASS;
+	l->have = WEIR_HEAD_PLAIN;
+	if (l->segment.payload_size <= first)
+		return TC_ACT_UNSPEC;
+	rest = l->segment.payload_size - first;
+	l->segment.payload_size = first;
+	weir_from_client(skb, l, s, 0);
+	l->segment.sequence += first;
+	l->segment.payload_at += first;
+	l->segment.payload_size = rest;
+	weir_from_client(skb, l, s, 0);
+	return TC_ACT_UNSPEC;
+}

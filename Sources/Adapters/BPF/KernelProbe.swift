@@ -35,10 +35,10 @@ package struct ProbeSettings: Sendable {
 /// The compiled probe in the kernel: programs and maps, gone when its owner lets go.
 @safe package struct KernelProbe: ~Copyable {
     package enum Program: String, Sendable, CaseIterable {
-        case nothing, rehearseHello = "rehearse_hello", rehearseFloor = "rehearse_floor"
+        case nothing, rehearseHello = "rehearse_hello", rehearseFloor = "rehearse_floor", rehearsePair = "rehearse_pair"
         case observer = "tls_probe", limiter, setLimit = "set_limit", sweep
 
-        var isBaseline: Bool { self == .nothing || self == .rehearseHello || self == .rehearseFloor }
+        var isBaseline: Bool { [.nothing, .rehearseHello, .rehearseFloor, .rehearsePair].contains(self) }
     }
 
     private let object: OpaquePointer
