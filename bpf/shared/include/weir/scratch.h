@@ -148,7 +148,9 @@ struct weir_assembly {
 	__u8  small;			/* a record before the last was under 128 bytes */
 	__u8  last_small, conflict;
 	__u8  scan, idle, free;		/* weir_note_range's cursor; in map memory, see WEIR_TURN */
-	__u8  reserved[7];
+	__u8  ranges;			/* in use: none, as long as segments arrive in order */
+	__u8  slots;			/* from which on none was taken */
+	__u8  reserved[5];
 };
 
 /* A hello's random, and whose it was. */

@@ -13,7 +13,8 @@
 /* The slot that holds the stream's byte at `at`; taken if need be. Returns -1 when there is none to be had. */
 WEIR_INLINE int weir_slot_for(weir_frame *frame, struct weir_assembly *a, __u32 at)
 {
-	__u16 *slot = &a->slot[at / WEIR_SLOT & 15];
+	__u32 index = at / WEIR_SLOT & 15;
+	__u16 *slot = &a->slot[index];
 
 	if (!*slot) {
 		__u32 taken = weir_take_slot(frame, a->id);
@@ -21,6 +22,8 @@ WEIR_INLINE int weir_slot_for(weir_frame *frame, struct weir_assembly *a, __u32 
 		if (taken == ~0u)
 			return -1;
 		*slot = (__u16)(taken + 1);
+		if (index >= a->slots)
+			a->slots = (__u8)(index + 1);
 	}
 	return *slot - 1;
 }
@@ -34,7 +37,7 @@ WEIR_INLINE int weir_intact(weir_frame *frame, struct weir_assembly *a)
 
 		WEIR_TURN();
 		at = a->scan++;
-		if (at >= WEIR_SLOTS)
+		if (at >= a->slots)
 			break;
 		if (a->slot[at & 15] && weir_owner(frame, a->slot[at & 15] - 1u) != a->id)
 			return 0;
@@ -184,6 +187,7 @@ WEIR_INLINE int weir_take_range(struct weir_assembly *a, __u32 i)
 	if (end > a->filled)
 		a->filled = end;
 	a->range_start[i & (WEIR_RANGES - 1)] = a->range_end[i & (WEIR_RANGES - 1)] = 0;
+	a->ranges--;
 	return 1;
 }
 
@@ -210,6 +214,7 @@ WEIR_ONCE int weir_note_range(struct weir_assembly *a, __u32 start, __u32 end)
 			return -1;
 		a->range_start[a->free & (WEIR_RANGES - 1)] = (__u16)start;
 		a->range_end[a->free & (WEIR_RANGES - 1)] = (__u16)end;
+		a->ranges++;
 		return 0;
 	}
 	if (end > a->filled)
@@ -244,7 +249,11 @@ WEIR_ONCE int weir_place(weir_frame *frame, struct weir_assembly *a, struct weir
 		WEIR_TURN();
 		if (a->place_at >= a->place_end)
 			break;
-		if (weir_known_part(a)) {
+		if (!a->ranges && a->place_at >= a->filled) {	/* nearly always: nothing beyond the front is known */
+			a->place_stop = a->place_end;
+			fresh = 1;
+			reason = weir_store_part(frame, a);
+		} else if (weir_known_part(a)) {
 			a->flags |= WEIR_FLAG_OVERLAP;
 			reason = weir_compare_part(frame, a, s);
 		} else {
@@ -260,6 +269,11 @@ WEIR_ONCE int weir_place(weir_frame *frame, struct weir_assembly *a, struct weir
 		a->segments++;
 	if (size < 64)
 		a->tiny++;
+	if (!a->ranges && relative <= a->filled) {
+		if (a->place_end > a->filled)
+			a->filled = a->place_end;
+		return WEIR_REASON_NONE;
+	}
 	return weir_note_range(a, relative, a->place_end) ? WEIR_REASON_GAPS : WEIR_REASON_NONE;
 }
 #endif
