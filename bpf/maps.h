@@ -58,10 +58,11 @@ struct {
 	__type(value, struct weir_flow);
 } flows SEC(".maps"), half_open SEC(".maps");
 
+/* Unfinished hellos, taken in turn: as many as there are slots. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2048);
-	__type(key, struct weir_flow_key);
+	__type(key, __u32);
 	__type(value, struct weir_assembly);
 } assemblies SEC(".maps");
 
@@ -216,11 +217,16 @@ WEIR_INLINE int weir_read_head(weir_frame *frame, struct weir_look *l, __u32 hav
 	return weir_bytes(frame, 0, l->head, have, WEIR_HEAD_CAP);
 }
 
-WEIR_INLINE int weir_new_assembly(weir_frame *frame, const struct weir_flow_key *key)
+WEIR_INLINE __u32 weir_next_assembly(weir_frame *frame)
 {
-	struct weir_assembly fresh = { .id = (__u32)__sync_fetch_and_add(&policies.next_assembly, 1) + 1 };
+	return (__u32)__sync_fetch_and_add(&policies.next_assembly, 1) + 1;
+}
 
-	return (int)bpf_map_update_elem(&assemblies, key, &fresh, BPF_ANY);
+WEIR_INLINE struct weir_assembly *weir_assembly_at(weir_frame *frame, __u32 id)
+{
+	__u32 index = id & (settings.slots - 1);
+
+	return bpf_map_lookup_elem(&assemblies, &index);
 }
 
 /* The next slot in turn, whoever has it now. */

@@ -8,18 +8,19 @@ struct sweep {
 	__u64 end;			/* a capture's: hellos stop there, and nobody has fallen silent */
 };
 
-static long sweep_hello(struct bpf_map *map, const struct weir_flow_key *key, struct weir_assembly *a, struct sweep *sweep)
+static long sweep_hello(struct bpf_map *map, const __u32 *index, struct weir_assembly *a, struct sweep *sweep)
 {
 	const struct weir_config *config = weir_policy(0);
-	struct weir_flow_key flow;
+	struct weir_scratch *s;
 	__u32 slot = 1;
-	struct weir_scratch *s = bpf_map_lookup_elem(&scratches, &slot);
 
-	if (!s || (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)config->hello_timeout_ns))
+	if (!a->id || (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)config->hello_timeout_ns))
 		return 0;
-	flow = *key;				/* what a map lends as its key, no function may take as memory */
+	s = bpf_map_lookup_elem(&scratches, &slot);
+	if (!s)
+		return 0;
 	a->reason = sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT;
-	weir_give_up(0, s, &flow, a, sweep->now);
+	weir_give_up(0, s, a, sweep->now);
 	return 0;
 }
 
@@ -34,7 +35,7 @@ static long sweep_flow(struct bpf_map *map, const struct weir_flow_key *key, str
 	s = bpf_map_lookup_elem(&scratches, &slot);
 	if (!s)
 		return 0;
-	copy = *key;
+	copy = *key;				/* what a map lends as its key, no function may take as memory */
 	weir_tell_silence(0, s, &copy, flow, sweep->now);
 	return 0;
 }

@@ -145,21 +145,29 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(try both([c.data(Array("GET / HTTP/1.1\r\n".utf8), at: 5000)], everything).isEmpty)
     }
 
-    @Test("Other hellos took its memory: incomplete, and nothing worse")
+    @Test("A newer hello took its place: told at once, once, by both engines alike, and nothing worse", .enabled(if: geteuid() == 0, "loading BPF needs root"))
     func evicted() throws {
-        let bytes = Hello(padding: 1500).stream()
-        var frames = c.handshake + [c.data(Array(bytes[..<1000]), at: 0)]
-        for number in 0..<2100 {
-            let d = Conversation(client: Address(ipv4: 0x0a00_0000 + UInt32(number)), clientPort: 4000)
-            frames += d.handshake + [d.data(Array(bytes[..<1000]), at: 0)]
+        let bytes = Hello(padding: 1500).stream(), pair = try EnginePair(KernelPolicy(everything), enforcing: false)
+        var told: [Handshake] = []
+        func run(_ frames: [[UInt8]]) throws {
+            for frame in frames {
+                let (ours, theirs) = try pair.run(frame)
+                #expect(ours == theirs)
+                told += ours.map(\.handshake)
+            }
         }
-        frames.append(c.data(Array(bytes[1000...]), at: 1000))
-        var engine = NativeEngine(KernelPolicy(everything), enforcing: false), found: [Handshake] = []
-        for frame in frames { engine.run(frame.span.bytes, wireSize: frame.count, at: 1_000_000) { Handshake($0).map { found.append($0) } } }
-        // Its own entry had to go as well, so that its second segment finds nothing before it.
-        #expect(found.allSatisfy { $0.completeness == .incomplete && $0.anomalies.isEmpty })
-        engine.sweep(at: 100_000_000_000) { Handshake($0).map { found.append($0) } }
-        #expect(found.filter { $0.source == c.client }.map(\.completeness) == [.incomplete] && found.allSatisfy { !$0.anomalies.contains(.missingSNI) })
+        try run(c.handshake + [c.data(Array(bytes[..<1000]), at: 0)])
+        for number in 1...2048 {
+            let d = Conversation(client: Address(ipv4: 0x0a00_0000 + UInt32(number)), clientPort: 4000)
+            try run(d.handshake + [d.data(Array(bytes[..<1000]), at: 0)])
+            #expect(told.count == (number < 2048 ? 0 : 1))
+        }
+        #expect(told.map(\.source) == [c.client] && told.map(\.incompleteReason) == [.evicted] && told.allSatisfy { $0.completeness == .incomplete && $0.anomalies.isEmpty })
+        try run([c.data(Array(bytes[1000...]), at: 1000)])
+        #expect(told.count == 1)
+        let (ours, theirs) = pair.giveUp(), counters = pair.counters
+        #expect(ours == theirs && ours.count == 2048)
+        #expect(counters.native[.evicted] == 1 && counters.kernel[.evicted] == 1)
     }
 
     @Test("Each MiB for hellos holds 512 of them in the kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [(2, 1500, false), (4, 1500, true), (4, 2500, false), (8, 2500, true)])

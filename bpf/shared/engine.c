@@ -41,11 +41,14 @@ static inline int weir_bytes(struct weir_frame *frame, __u32 from, void *to, __u
 	return 0;
 }
 
-static inline int weir_new_assembly(struct weir_frame *frame, const struct weir_flow_key *key)
+static inline __u32 weir_next_assembly(struct weir_frame *frame)
 {
-	struct weir_assembly fresh = { .id = ++frame->engine->next_assembly };
+	return ++frame->engine->next_assembly;
+}
 
-	return weir_table_store(frame->engine->assemblies, key, &fresh, BPF_ANY);
+static inline struct weir_assembly *weir_assembly_at(struct weir_frame *frame, __u32 id)
+{
+	return &frame->engine->assemblies[id & (WEIR_ENGINE_SLOTS - 1)];
 }
 
 static inline __u32 weir_take_slot(struct weir_frame *frame, __u32 id)
@@ -135,12 +138,6 @@ static int still_waits(const void *value)
 	return flow->state <= WEIR_FLOW_ASSEMBLING;
 }
 
-static int always(const void *value)
-{
-	(void)value;
-	return 1;
-}
-
 struct weir_engine *weir_engine_create(void)
 {
 	struct weir_engine *e = calloc(1, sizeof(*e));
@@ -149,13 +146,13 @@ struct weir_engine *weir_engine_create(void)
 		return 0;
 	e->flows = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
 	e->half_open = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
-	e->assemblies = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_assembly), 2048);
 	e->limits = weir_table_create(WEIR_TABLE_HASH, sizeof(struct weir_limit_key), sizeof(struct weir_limit), 16384);
 	e->allow = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
 	e->datagrams = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_datagram_key), sizeof(struct weir_datagram), 1024);
 	e->denied = weir_table_create(WEIR_TABLE_HASH, sizeof(__u64), sizeof(__u8), 4096);
 	/* A slot's reader may read a word past a slot's end, never past the slab's. */
 	e->slots = calloc(WEIR_ENGINE_SLOTS + 2, WEIR_SLOT);
+	e->assemblies = calloc(WEIR_ENGINE_SLOTS, sizeof(*e->assemblies));
 	e->owners = calloc(WEIR_ENGINE_SLOTS, sizeof(*e->owners));
 	e->randoms = calloc(WEIR_RANDOMS, sizeof(*e->randoms));
 	e->buckets = calloc(WEIR_BUCKETS, sizeof(*e->buckets));
@@ -164,7 +161,6 @@ struct weir_engine *weir_engine_create(void)
 	    e->slots && e->owners && e->randoms && e->buckets && e->fingerprints) {
 		weir_table_mourn(e->flows, still_waits);
 		weir_table_mourn(e->half_open, still_waits);
-		weir_table_mourn(e->assemblies, always);
 		return e;
 	}
 	weir_engine_destroy(e);
@@ -177,12 +173,12 @@ void weir_engine_destroy(struct weir_engine *e)
 		return;
 	weir_table_destroy(e->flows);
 	weir_table_destroy(e->half_open);
-	weir_table_destroy(e->assemblies);
 	weir_table_destroy(e->limits);
 	weir_table_destroy(e->allow);
 	weir_table_destroy(e->datagrams);
 	weir_table_destroy(e->denied);
 	free(e->slots);
+	free(e->assemblies);
 	free(e->owners);
 	free(e->randoms);
 	free(e->buckets);
@@ -213,18 +209,14 @@ struct sweep {
 	int end;
 };
 
-static void sweep_hello(void *context, const void *key, void *value)
+static void sweep_hello(struct sweep *sweep, struct weir_assembly *a)
 {
-	struct sweep *sweep = context;
 	struct weir_engine *e = sweep->frame.engine;
-	struct weir_assembly *a = value;
-	struct weir_flow_key flow;
 
-	if (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)e->config.hello_timeout_ns)
+	if (!a->id || (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)e->config.hello_timeout_ns))
 		return;
-	memcpy(&flow, key, sizeof(flow));
 	a->reason = sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT;
-	weir_give_up(&sweep->frame, &e->scratch, &flow, a, sweep->now);
+	weir_give_up(&sweep->frame, &e->scratch, a, sweep->now);
 }
 
 static void sweep_flow(void *context, const void *key, void *value)
@@ -243,7 +235,9 @@ void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 {
 	struct sweep sweep = { .frame = { .engine = e }, .now = now, .end = end };
 
-	weir_table_each(e->assemblies, sweep_hello, &sweep);
+	/* In the order of their beginning, the oldest first. */
+	for (__u32 i = 1; i <= WEIR_ENGINE_SLOTS; i++)
+		sweep_hello(&sweep, weir_assembly_at(&sweep.frame, e->next_assembly + i));
 	if (!end)
 		weir_table_each(e->flows, sweep_flow, &sweep);
 }
@@ -252,18 +246,17 @@ void weir_engine_pushed_out(const struct weir_engine *e, struct weir_pushed_out 
 {
 	out->flows = weir_table_losses(e->flows);
 	out->half_open = weir_table_losses(e->half_open);
-	out->assemblies = weir_table_losses(e->assemblies);
 }
 
 void weir_engine_reset(struct weir_engine *e)
 {
 	weir_table_clear(e->flows);
 	weir_table_clear(e->half_open);
-	weir_table_clear(e->assemblies);
 	weir_table_clear(e->limits);
 	weir_table_clear(e->allow);
 	weir_table_clear(e->datagrams);
 	weir_table_clear(e->denied);
+	memset(e->assemblies, 0, WEIR_ENGINE_SLOTS * sizeof(*e->assemblies));
 	memset(e->randoms, 0, WEIR_RANDOMS * sizeof(*e->randoms));
 	memset(e->buckets, 0, WEIR_BUCKETS * sizeof(*e->buckets));
 	memset(e->fingerprints, 0, WEIR_FINGERPRINTS * sizeof(*e->fingerprints));

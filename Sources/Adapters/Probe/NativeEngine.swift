@@ -75,8 +75,6 @@ package import Wire
         package var flows = 0
         /// Flows not proven yet, or without proof and not judged.
         package var halfOpen = 0
-        /// Hellos of which a part was there.
-        package var assemblies = 0
 
         package init() {}
     }
@@ -84,7 +82,7 @@ package import Wire
     package var pushedOut: PushedOut {
         var counts = weir_pushed_out(), out = PushedOut()
         unsafe weir_engine_pushed_out(engine, &counts)
-        (out.flows, out.halfOpen, out.assemblies) = (Int(counts.flows), Int(counts.half_open), Int(counts.assemblies))
+        (out.flows, out.halfOpen) = (Int(counts.flows), Int(counts.half_open))
         return out
     }
 

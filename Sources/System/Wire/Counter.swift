@@ -1,6 +1,6 @@
 /// The probe's counters (`enum weir_counter`), by the names they have as metrics.
 package enum Counter: Int, CaseIterable, Sendable {
-    case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, noRoom, deepHeaders
+    case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, deepHeaders
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
 
     /// For people, as the metric's help.
@@ -20,7 +20,6 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .reflex: "limits that the kernel made or renewed itself"
         case .limitsFull: "limits that did not fit: the handshake passed"
         case .assembled: "hellos that spanned segments"
-        case .noRoom: "hellos whose assembly was refused"
         case .deepHeaders: "frames whose TCP header lies beyond what is read"
         case .resetFailed: "frames that could not be turned into a reset, and were dropped"
         case .held: "later segments of dropped flows, dropped with them"
@@ -48,7 +47,6 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .reflex: "limits_by_reflex"
         case .limitsFull: "limits_full"
         case .assembled: "hellos_assembled"
-        case .noRoom: "assemblies_refused"
         case .deepHeaders: "headers_too_deep"
         case .resetFailed: "resets_failed"
         case .held: "segments_held"

@@ -96,10 +96,10 @@ struct ReplaySummary {
 
     /// What was not seen, or not seen whole, by cause. `isOurs`: for want of room here, and told nowhere else.
     var losses: [(cause: String, count: Int, isOurs: Bool)] {
-        let counted: [Counter] = [.lost, .evicted, .fragmentsLost, .outOfStep, .noRoom, .deepHeaders]
+        let counted: [Counter] = [.lost, .fragmentsLost, .outOfStep, .deepHeaders]
         return IncompleteReason.allCases.compactMap { reason in reason.id.map { ($0, incomplete[reason] ?? 0, false) } }
             + [("frames_cut_by_capture", cutByCapture, false), ("frames_cut_by_engine", cutByEngine, false)]
             + counted.map { ($0.id, Int(counters[$0]), true) }
-            + [("flows_pushed_out", pushedOut.flows, true), ("half_open_pushed_out", pushedOut.halfOpen, true), ("assemblies_pushed_out", pushedOut.assemblies, true)]
+            + [("flows_pushed_out", pushedOut.flows, true), ("half_open_pushed_out", pushedOut.halfOpen, true)]
     }
 }

@@ -18,9 +18,10 @@ struct weir_engine {
 	struct weir_config config;
 	struct weir_look look;
 	struct weir_scratch scratch;
-	struct weir_table *flows, *half_open, *assemblies, *limits, *allow, *datagrams, *denied;
+	struct weir_table *flows, *half_open, *limits, *allow, *datagrams, *denied;
 	__u8 *slots;			/* stream bytes, WEIR_ENGINE_SLOTS of them, each a slot's size */
 	__u32 *owners;
+	struct weir_assembly *assemblies; /* WEIR_ENGINE_SLOTS too */
 	__u32 next_slot, next_assembly;
 	struct weir_random *randoms;
 	struct weir_bucket *buckets;
@@ -58,7 +59,6 @@ void weir_engine_sweep(struct weir_engine *engine, __u64 now, int end);
 struct weir_pushed_out {
 	__u64 flows;			/* proven, their hello not judged */
 	__u64 half_open;		/* not proven yet, or without proof and not judged */
-	__u64 assemblies;		/* hellos of which a part was here */
 };
 void weir_engine_pushed_out(const struct weir_engine *engine, struct weir_pushed_out *out);
 

@@ -125,17 +125,30 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	return (int)length + 1;
 }
 
-/* The unfinished hello that this segment is part of, or a new one; 0 when there is no room. */
-WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct weir_look *l, struct weir_flow *flow)
+/*
+ * The unfinished hello that this segment is part of, or a new one, which may take the place of the oldest: that one is
+ * told of at once. 0: the flow's own was.
+ */
+WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
-	struct weir_assembly *a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
+	struct weir_assembly *a;
+	__u32 id;
 
-	if (a)
-		return a;
-	if (!weir_new_assembly(frame, &l->segment.flow))
-		a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
+	if (flow->state == WEIR_FLOW_ASSEMBLING)
+		return weir_known_assembly(frame, flow);
+	id = weir_next_assembly(frame);
+	id |= !id;				/* 0 means that there is none */
+	a = weir_assembly_at(frame, id);
 	if (!a)
 		return 0;
+	if (a->id) {
+		a->reason = WEIR_REASON_EVICTED;
+		weir_count(frame, WEIR_COUNT_EVICTED);
+		weir_give_up(frame, s, a, l->now);
+	}
+	__builtin_memset(a, 0, sizeof(*a));
+	a->id = flow->assembly = id;
+	a->flow = l->segment.flow;
 	a->first_ns = l->now;
 	a->proof = flow->proof;
 	a->preamble = flow->preamble;
@@ -162,10 +175,8 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	relative = l->segment.sequence - flow->base;
 	if (relative >= 1u << 30)		/* before the first byte: an old copy */
 		return 0;
-	a = weir_assembly_of(frame, l, flow);
+	a = weir_assembly_of(frame, l, s, flow);
 	if (!a) {
-		weir_count(frame, WEIR_COUNT_NO_ROOM);
-		weir_unreadable(frame, l, s, flow, WEIR_REASON_NO_ROOM);
 		flow->state = WEIR_FLOW_DONE;
 		return 0;
 	}
@@ -193,7 +204,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 			a->reason = WEIR_REASON_TOO_LONG;
 		if (a->reason == WEIR_REASON_EVICTED)
 			weir_count(frame, WEIR_COUNT_EVICTED);
-		weir_give_up(frame, s, &l->segment.flow, a, l->now);
+		weir_give_up(frame, s, a, l->now);
 		return 0;
 	}
 	weir_begin(s, &l->segment.flow, l->now);
@@ -212,7 +223,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	} else {
 		WEIR_FOUND(r, a->records ? a->head_have == 4 && a->head >> 24 != 1 ? WEIR_MALFORMED_HELLO : WEIR_BAD_RECORD : WEIR_BAD_RECORD);
 	}
-	WEIR_REMOVE(frame, assemblies, &l->segment.flow);
+	a->id = 0;
 	return (int)length + 1;
 }
 

@@ -118,12 +118,16 @@ struct weir_scratch {
 
 #define WEIR_RANGES 8
 
-/* Client bytes of one flow, at their stream offsets, until the hello is whole. The bytes are in slots. */
+/*
+ * Client bytes of one flow, at their stream offsets, until the hello is whole. The bytes are in slots. Like them its own
+ * place is taken in turn, and its flow finds it by its number.
+ */
 struct weir_assembly {
 	__u64 first_ns;
 	__u64 last_ns;
+	struct weir_flow_key flow;
 	__u32 ifindex;
-	__u32 id;			/* slots that are still ours bear it */
+	__u32 id;			/* 0: none. Slots that are still ours bear it */
 	__u32 filled;			/* bytes without a hole, from the first */
 	__u32 header_at;		/* stream offset of the next record header */
 	__u32 have;			/* message bytes before it */
@@ -195,7 +199,10 @@ struct weir_flow {
 	__u32 client_isn;
 	__u32 server_isn;
 	__u32 base;			/* sequence number of the first client byte */
-	__u32 next;			/* of the next record after the hello */
+	union {
+		__u32 assembly;		/* WEIR_FLOW_ASSEMBLING: its number */
+		__u32 next;		/* WEIR_FLOW_AFTER: sequence number of the next record */
+	};
 	__u32 ifindex;
 	__u8  state;
 	__u8  proof;

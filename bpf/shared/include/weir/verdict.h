@@ -154,16 +154,24 @@ WEIR_INLINE void weir_conclude(weir_frame *frame, struct weir_look *l, struct we
 		weir_conclude_observing(frame, l, s, have);
 }
 
+/* The unfinished hello of a flow that has one; 0 when another has taken its place. */
+WEIR_INLINE struct weir_assembly *weir_known_assembly(weir_frame *frame, const struct weir_flow *flow)
+{
+	struct weir_assembly *a = weir_assembly_at(frame, flow->assembly);
+
+	return a && a->id == flow->assembly ? a : 0;
+}
+
 /* A hello that will not be whole, for the assembly's reason. Nothing is said about what it lacks. */
-WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, const struct weir_flow_key *key, struct weir_assembly *a, __u64 now)
+WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, struct weir_assembly *a, __u64 now)
 {
 	struct weir_handshake *r;
 
 	WEIR_USED(frame);
-	if (!s || !key || !a)
+	if (!s || !a)
 		return -1;
 	r = &s->record;
-	weir_begin(s, key, now);
+	weir_begin(s, &a->flow, now);
 	weir_copy_history(r, a);
 	r->completeness = WEIR_INCOMPLETE;
 	r->incomplete_reason = a->reason;
@@ -176,7 +184,7 @@ WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, const stru
 		r->anomalies |= 1ULL << WEIR_TRUNCATED_HELLO;
 	r->anomalies &= weir_policy(frame)->recorded;
 	weir_tell(frame, s, 0);
-	WEIR_REMOVE(frame, assemblies, key);
+	a->id = 0;
 	return 0;
 }
 

@@ -42,11 +42,11 @@ WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir
 	if (flow->state != WEIR_FLOW_ASSEMBLING)
 		return;
 	flow->state = WEIR_FLOW_EXPECTING;
-	a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
+	a = weir_known_assembly(frame, flow);
 	if (!a)
 		return;
 	a->reason = WEIR_REASON_CLOSED;
-	weir_give_up(frame, s, &l->segment.flow, a, l->now);
+	weir_give_up(frame, s, a, l->now);
 }
 
 /* Something else that a judged flow has done: told once each. */
@@ -88,10 +88,10 @@ WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_s
 
 		if (known->client_isn == fresh.client_isn && known->server_isn == fresh.server_isn)
 			return 0;		/* sent again */
-		a = WEIR_LOOKUP(frame, assemblies, &l->segment.flow);
+		a = known->state == WEIR_FLOW_ASSEMBLING ? weir_known_assembly(frame, known) : 0;
 		if (a) {
 			a->reason = WEIR_REASON_REUSED;
-			weir_give_up(frame, s, &l->segment.flow, a, l->now);
+			weir_give_up(frame, s, a, l->now);
 		}
 		WEIR_REMOVE(frame, flows, &l->segment.flow);
 	}

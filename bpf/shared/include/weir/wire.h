@@ -300,15 +300,14 @@ enum weir_counter {
 	WEIR_COUNT_REFLEX = 11,		/* entries that the kernel made or renewed */
 	WEIR_COUNT_LIMITS_FULL = 12,	/* entries that did not fit: the hello passed */
 	WEIR_COUNT_ASSEMBLED = 13,	/* hellos that spanned segments */
-	WEIR_COUNT_NO_ROOM = 14,	/* assemblies that were refused */
-	WEIR_COUNT_DEEP_HEADERS = 15,	/* TCP header beyond what is read */
-	WEIR_COUNT_RESET_FAILED = 16,	/* could not be turned into a RST: dropped instead */
-	WEIR_COUNT_HELD = 17,		/* later segments of a dropped flow, dropped with it */
-	WEIR_COUNT_EVICTED = 18,	/* hellos whose memory others took */
-	WEIR_COUNT_FRAGMENTS = 19,	/* IP fragments looked at */
-	WEIR_COUNT_FRAGMENTS_LOST = 20,	/* IP fragments whose first was not seen */
-	WEIR_COUNT_OUT_OF_STEP = 21,	/* flows whose records after the hello could not be followed */
-	WEIR_COUNT_SYN_DATA = 22,	/* bytes in a SYN (RFC 7413), not looked at */
-	WEIR_COUNT_COUNT = 23,
+	WEIR_COUNT_DEEP_HEADERS = 14,	/* TCP header beyond what is read */
+	WEIR_COUNT_RESET_FAILED = 15,	/* could not be turned into a RST: dropped instead */
+	WEIR_COUNT_HELD = 16,		/* later segments of a dropped flow, dropped with it */
+	WEIR_COUNT_EVICTED = 17,	/* hellos whose memory others took */
+	WEIR_COUNT_FRAGMENTS = 18,	/* IP fragments looked at */
+	WEIR_COUNT_FRAGMENTS_LOST = 19,	/* IP fragments whose first was not seen */
+	WEIR_COUNT_OUT_OF_STEP = 20,	/* flows whose records after the hello could not be followed */
+	WEIR_COUNT_SYN_DATA = 21,	/* bytes in a SYN (RFC 7413), not looked at */
+	WEIR_COUNT_COUNT = 22,
 };
 #endif
