@@ -25,17 +25,18 @@ private var fixtures: String { #filePath.split(separator: "/").dropLast(2).reduc
 private var weir: String { ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir" }
 
 private func measure(_ report: inout Report, _ file: String, _ kind: CaptureMaker.Kind, frames: Int, megabytes: Int, hellos: Int) throws {
-    func run(_ turns: Int, _ words: String...) throws -> Timed {
-        guard let run = Timed.best(of: turns, words), run.code == 0 else { throw Trouble(description: "\(words[0]) failed; `make bench` needs tcpdump, tshark and libndpi-bin") }
-        return run
+    func run(_ turns: Int, _ commands: [String]...) throws -> [Timed] {
+        try zip(commands, Timed.best(of: turns, commands)).map { words, best in
+            guard let best, best.code == 0 else { throw Trouble(description: "\(words[0]) failed; `make bench` needs tcpdump, tshark and libndpi-bin") }
+            return best
+        }
     }
     let title = "replay of \(thousands(hellos)) \(kind) (\(thousands(frames)) frames, \(megabytes) MB)"
-    // Of each the quickest of three, in turns with the others' beside it; the slow two once.
-    let floor = try run(3, "tcpdump", "-r", file, "-w", "/dev/null")
-    let summary = try run(3, weir, "replay", "--summary-only", file)
-    let json = try run(3, weir, "replay", "--format", "json", file)
-    let deep = try run(1, "ndpiReader", "-q", "-i", file)
-    let shark = try run(1, "tshark", "-r", file, "-Y", "tls.handshake.type==1", "-T", "fields", "-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.ja3")
+    // Of each the quickest of five, one after the other in every turn; the slow two once.
+    let quick = try run(5, ["tcpdump", "-r", file, "-w", "/dev/null"], [weir, "replay", "--summary-only", file], [weir, "replay", "--format", "json", file])
+    let slow = try run(1, ["ndpiReader", "-q", "-i", file],
+                       ["tshark", "-r", file, "-Y", "tls.handshake.type==1", "-T", "fields", "-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.ja3"])
+    let (floor, summary, json, deep, shark) = (quick[0], quick[1], quick[2], slow[0], slow[1])
     func perSecond(_ count: Int, _ run: Timed) -> Double { Double(count) * 1e9 / Double(run.wallNanoseconds) }
     func times(_ left: Timed, _ right: Timed) -> Double { Double(right.wallNanoseconds) / Double(left.wallNanoseconds) }
     func memory(_ run: Timed) -> String { "\(run.maximumResidentKilobytes / 1024) MB" }
