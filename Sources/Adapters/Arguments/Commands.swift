@@ -112,6 +112,20 @@ extension Command {
             ("weir tail events --kafka broker:9092", "what the nodes see, as it happens"),
             ("weir tail nodes --from-beginning --format json --kafka broker:9092", "every node's latest reports of itself"),
         ]),
+        Command("explain", "why a source is limited: evidence, limits, decisions, and when it ends; exit code 1 when nothing is known of it", options: [
+            Option(flag: "all", "every event, limit and decision, not only the last 20"),
+        ] + Option.broker, positionals: [prefix], notes: [
+            ("reads", "the events, limits and decisions topics to their ends; what they no longer keep is not told"),
+            ("json", "the records as they are on the topics, by time, one a line"),
+        ], examples: [
+            ("weir explain 203.0.113.7 --kafka broker:9092", "one address, and the blocks around it"),
+            ("weir explain 203.0.113.0/24 --all --kafka broker:9092", "a block, and whatever is in it"),
+        ]),
+        Command("trace", "one detection's way: the event, limits and decisions that bear its trace id; exit code 1 when none does", options: Option.broker, positionals: [
+            Positional("ID", .text("ID"), "32 hexadecimal digits, as events, limits, decisions and log lines bear them"),
+        ], examples: [
+            ("weir trace 4bf92f3577b34da6a3ce929d0e0e4736 --kafka broker:9092", "from the hello to the workload"),
+        ]),
         Command("limits", "the operator's hand on the limits topic", subcommands: [
             Command("list", "what is limited now, and on how many nodes", options: Option.broker, notes: [
                 ("nodes", "2/3: of three nodes that have reported within a day, the limit is known to hold on two"),

@@ -38,6 +38,8 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["limits", "add"]: try addLimit(arguments)
     case ["limits", "release"]: try releaseLimits(arguments)
     case ["tail"]: try tailTopic(arguments)
+    case ["explain"]: try explainSource(arguments)
+    case ["trace"]: try traceStory(arguments)
     case ["doctor"]: try examine(arguments)
     case ["broker"]: try serveBroker()
     case ["completion"]: try printCompletion(arguments)

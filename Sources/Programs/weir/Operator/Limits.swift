@@ -18,7 +18,15 @@ func brokers(_ arguments: Arguments) throws -> KafkaConfiguration {
     } catch let error as KafkaConfiguration.Problem { throw Ending.wrong("\(error)") }
 }
 
-/// Whether the broker has a topic; a follower of one that is not there would wait for it. Makes it first, if asked to.
+/// Those of `topics` that the broker has; a follower of one that is not there would wait for it.
+func topicsThere(among topics: [Topic], _ kafka: KafkaConfiguration) throws -> [Topic] {
+    do {
+        let there = try KafkaProducer(kafka, name: "weir").topics(withinMilliseconds: 10_000)
+        return topics.filter { there[$0.name] != nil }
+    } catch { throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?") }
+}
+
+/// Whether the broker has a topic. Makes it first, if asked to.
 func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = false) throws -> Bool {
     do {
         let producer = try KafkaProducer(kafka, name: "weir")

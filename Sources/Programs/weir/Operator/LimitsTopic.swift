@@ -38,14 +38,16 @@ struct LimitsTopic {
     }
 }
 
-/// Reads to the end of what there is.
+/// Reads to the end of what there is, however much that is, as long as some of it comes within every ten seconds.
 func follow(_ follower: borrowing KafkaFollower, _ kafka: KafkaConfiguration, _ body: (borrowing KafkaRecord) -> Void) throws {
-    let end = Clock.monotonic + 10_000_000_000
+    var end = Clock.monotonic + 10_000_000_000
     while !follower.isCaughtUp {
         guard Clock.monotonic < end else { throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?") }
         let more = follower.drain { event in
             switch event {
-            case .record(let record): body(record)
+            case .record(let record):
+                body(record)
+                end = Clock.monotonic + 10_000_000_000
             default: break
             }
         }
