@@ -60,6 +60,7 @@ let package = Package(
         library("CCrypto"),
         library("CMicrohttpd"),
         library("CPcap"),
+        library("CSQLite"),
         system("Crypto", ["CCrypto"]),
         library("CGRPC"),
         library("CCurl"),
@@ -81,6 +82,7 @@ let package = Package(
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
         adapter("Fingerprints", ["Detection", "Crypto", "Wire"]),
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
+        adapter("Spool", ["CSQLite", "Linux"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
         adapter("GRPC", ["CGRPC"]),
         adapter("Envoy", ["GRPC", "Wire"]),
@@ -92,7 +94,7 @@ let package = Package(
 
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
-                               "PolicyFile", "Probe", "Wire"]),
+                               "PolicyFile", "Probe", "Spool", "Wire"]),
         program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
 
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
@@ -121,6 +123,7 @@ let package = Package(
         tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
         tests("SpellingTests", ["Spelling"]),
+        tests("SpoolTests", ["Spool"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Wire"]),
         tests("HTTPTests", ["HTTP"]),

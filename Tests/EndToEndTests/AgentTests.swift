@@ -219,4 +219,21 @@ struct AgentTests {
             }
         }
     }
+
+    @Test("What an agent saw while no broker answered outlives it: the next one delivers it, once, and two do not share a spool")
+    func spool() throws {
+        try play("spool") { seen throws(JSONError) in
+            #expect(try seen.integer("refused") == 2)
+            #expect(try seen.string("why").contains("spool.sqlite3: another agent uses it; each needs a directory of its own"))
+            #expect(try seen.integer("delivered_before") == 0)
+            #expect(try seen.strings("nodes") == ["first", "first", "third"])
+            #expect(try seen.integer("ids") == 3)
+            #expect(try seen.integer("rest") == 0)
+            #expect(try seen.integer("seen") == 5, "every hello is counted in one of the two")
+            #expect(try seen.integer("code") == 0)
+            let said = try seen.string("said")
+            #expect(said.contains("events of an earlier run are sent now") && said.contains("spooled=0"), "\(said)")
+            #expect(!(try seen.string("nothing")).contains("earlier run"))
+        }
+    }
 }

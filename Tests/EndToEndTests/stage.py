@@ -662,6 +662,39 @@ def long_topic(broker=broker):
 def long_topic_noida(): return long_topic(noida)
 
 
+def spool():
+    """No broker answers, and the agent is killed; the next one delivers what it had seen, once."""
+    client = stage()
+    state = f"{HOME.name}/state"
+    options = ("--interface", "inner", "--policy", policy(), "--state", state)
+    first = Agent(*options, "--kafka", "127.0.0.1:1", "--node", "first")
+    second = Agent(*options, "--kafka", "127.0.0.1:1", "--node", "second", ready=False)
+    refused = second.process.wait(10)
+    client.handshakes([CLIENT], 5)
+    # The source's first event at once, the rest of its hellos in another a second later.
+    wait("two events on the disk", lambda: first.status["spooled"] == 2)
+    waiting = first.status
+    first.process.kill()
+    first.process.wait()
+    bootstrap = broker()
+    third = Agent(*options, "--kafka", bootstrap, "--node", "third")
+    wait("delivery", lambda: third.status["delivered"] == 2 and third.status["spooled"] == 0)
+    client.handshakes([CLIENT], 1)
+    wait("its own", lambda: third.status["delivered"] == 3 and third.status["spooled"] == 0)
+    code, said = third.stop(), third.said
+    fourth = Agent(*options, "--kafka", bootstrap, "--node", "fourth")
+    nothing = fourth.said
+    fourth.stop()
+    tail = subprocess.Popen([WEIR, "tail", "events", "--from-beginning", "--format", "json", "--kafka", bootstrap], stdout=subprocess.PIPE, text=True)
+    processes.append(tail)
+    events = [json.loads(tail.stdout.readline()) for _ in range(3)]
+    tail.send_signal(signal.SIGINT)
+    rest = tail.stdout.read().splitlines()
+    return {"refused": refused, "why": second.said, "delivered_before": waiting["delivered"] or 0, "nodes": sorted(event["node"] for event in events), "rest": len(rest),
+            "ids": len({event["id"] for event in events}), "seen": sum(event["counts"]["seen"] for event in events if event["node"] == "first"),
+            "code": code, "said": said, "nothing": nothing}
+
+
 def tail():
     """The topics, readable: whole from their beginning, or from now on."""
     client = stage()

@@ -53,6 +53,10 @@ extension Node {
         count("weir_agent_unlisted_total", "handshakes of sources that did not fit the board", self.board.unlisted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
         count("weir_agent_events_lost_total", "events that Kafka will never have", publisher?.lost ?? 0)
+        if let spooled = publisher?.spooled {
+            gauge("weir_agent_spool_events", "events in the spool, which Kafka does not have yet", Double(spooled.events))
+            count("weir_agent_spool_refused_total", "events that the spool had no room for, or that could not be written to it", spooled.refused)
+        }
         gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
         count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", refusedLimits)
         for refusal in ClusterLimits.Refusal.allCases {
@@ -108,6 +112,7 @@ extension Node {
             json.member("events", agent.statistics.events)
             json.member("delivered", publisher?.delivered)
             json.member("lost", publisher?.lost ?? 0)
+            json.member("spooled", publisher?.spooled?.events)
             json.array("sources") { json in
                 for row in board.busiest(32) {
                     json.object { json in

@@ -103,7 +103,7 @@ final class Node {
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         if let kafka = settings.kafka {
-            publisher = try Publisher(kafka, node: settings.node, log: log)
+            publisher = try Publisher(kafka, node: settings.node, state: settings.state, log: log)
             limits = try LimitsReader(kafka, node: settings.node)
         }
         for (descriptor, source) in [
@@ -254,6 +254,7 @@ final class Node {
             removeEndedLimits()
         }
         report(at: now)
+        publisher?.tick()
     }
 
     private func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
@@ -263,10 +264,10 @@ final class Node {
     private func finish() {
         watch.letGo()
         publisher?.retire()
-        let left = publisher?.close(withinMilliseconds: 500) ?? 0
+        let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)
         let counters = probe.counters
         log.write(.info, "stopped", [
-            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(agent.statistics.events)"), ("undelivered", "\(left)"),
+            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(agent.statistics.events)"), ("undelivered", "\(left)"), ("spooled", "\(kept)"),
         ])
     }
 }

@@ -3,11 +3,14 @@ internal import Linux
 internal import Log
 internal import Wire
 internal import Messages
+internal import Spool
 
-/// Throttle events, and this node's reports of itself, to Kafka. The library's own bounded queue holds them while no broker answers.
+/// Throttle events, and this node's reports of itself, to Kafka. While no broker answers the library's own bounded queue holds them; events are in the
+/// spool as well, if there is one, until Kafka has them, and so outlive this process.
 final class Publisher {
-    /// Reports are told apart from events by their token.
+    /// What a delivery report is about: reports and events without a place in the spool by these, an event with one by its id behind them.
     private static let event: UInt64 = 0, report: UInt64 = 1
+    private static func token(of id: Int64) -> UInt64 { UInt64(id) + report }
 
     struct Reports {
         var delivered = 0
@@ -32,13 +35,21 @@ final class Publisher {
     private(set) var lost = 0
     private var isLosing = false
     private var isPrepared = false
+    private var outbox: Outbox?
 
-    init(_ configuration: KafkaConfiguration, node: String, log: Log) throws(KafkaError) {
+    init(_ configuration: KafkaConfiguration, node: String, state: String?, log: Log) throws {
         self.configuration = configuration
         self.node = node
         self.log = log
         producer = try KafkaProducer(configuration, name: node)
+        if let state {
+            outbox = try Outbox(state)
+            if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
+        }
     }
+
+    /// Events in the spool, and those that found no room there; `nil` without one.
+    var spooled: (events: Int, refused: Int)? { outbox.map { ($0.count, $0.refused) } }
 
     var eventDescriptor: CInt { producer.eventDescriptor }
     var inFlight: Int { producer.inFlight }
@@ -52,8 +63,14 @@ final class Publisher {
     }
 
     func publish(_ event: ThrottleEvent) {
+        let key = event.sourcePrefix.description, value = event.encoded(), headers = event.headers
+        if let outbox, let id = outbox.add(key, value, headers) {
+            // Behind others that wait in the spool it waits there, too: a source's events stay in order.
+            if outbox.isNext(id) { _ = produce(Spool.Item(id: id, key: key, value: value, headers: headers.map { Spool.Header(name: $0.name, value: $0.value) }), outbox) }
+            return
+        }
         do throws(KafkaError) {
-            let acceptance = try producer.produce(topic: Topic.events.name, key: event.sourcePrefix.description, value: event.encoded(), headers: event.headers, token: Self.event)
+            let acceptance = try producer.produce(topic: Topic.events.name, key: key, value: value, headers: headers, token: Self.event)
             if acceptance == .accepted {
                 isLosing = false
                 return
@@ -66,6 +83,33 @@ final class Publisher {
             if error.isFatal { begin(anew: error) }
         }
     }
+
+    /// Hands over one of the spool's. False when the library takes no more for now.
+    private func produce(_ item: Spool.Item, _ outbox: Outbox) -> Bool {
+        do throws(KafkaError) {
+            let headers = item.headers.map { (name: $0.name, value: $0.value) }
+            guard try producer.produce(topic: Topic.events.name, key: item.key, value: item.value, headers: headers, token: Self.token(of: item.id)) == .accepted else { return false }
+            outbox.handOver(item.id)
+            return true
+        } catch {
+            if error.isFatal { begin(anew: error) } else { outbox.handOver(item.id); outbox.failed(item.id, at: Clock.monotonic) }
+            return false
+        }
+    }
+
+    /// Ten times a second: what the spool has kept back goes on, and what it was told is on the disk.
+    func tick() {
+        guard let outbox else { return }
+        outbox.eachWaiting(at: Clock.monotonic) { produce($0, outbox) }
+        if !outbox.commit() {
+            if !isUnwritable { log.write(.warning, "the spool cannot be written; events are only in memory until it can") }
+            isUnwritable = true
+        } else {
+            isUnwritable = false
+        }
+    }
+
+    private var isUnwritable = false
 
     /// Whether it was taken.
     func publish(_ status: NodeStatus) -> Bool {
@@ -105,8 +149,11 @@ final class Publisher {
             case .delivered(Self.report, let error):
                 reports.isUnderWay = false
                 if error == nil { reports.delivered += 1 } else { loseReport() }
-            case .delivered(_, nil): delivered += 1
-            case .delivered(_, .some): lost += 1
+            case .delivered(let token, nil):
+                delivered += 1
+                if token > Self.report { outbox?.delivered(Int64(token - Self.report)) }
+            case .delivered(let token, .some):
+                if token > Self.report { outbox?.failed(Int64(token - Self.report), at: Clock.monotonic) } else { lost += 1 }
             case .notice(.connected): log.write(.info, "Kafka answers", [("queued", "\(producer.inFlight)")])
             case .notice(.disconnected(let reason)): log.write(.warning, "Kafka does not answer; detecting and limiting go on", [("reason", reason)])
             case .notice(.failure(let error)) where error.isFatal: fatal = error
@@ -127,23 +174,25 @@ final class Publisher {
     @discardableResult
     private func begin(anew error: KafkaError) -> Bool {
         guard let fresh = try? KafkaProducer(configuration, name: node) else { return false }
-        let events = producer.inFlight - (reports.isUnderWay ? 1 : 0)
+        let events = producer.inFlight - (reports.isUnderWay ? 1 : 0) - (outbox?.underWay ?? 0)
         log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(events)")])
         lost += events
         if reports.isUnderWay { loseReport() }
         producer.purge()
         producer = fresh
+        outbox?.beginAnew()
         if isPrepared { producer.open([Topic.events, Topic.nodes]) }
         return true
     }
 
-    /// Waits for what is in flight, but not longer than that. How many events were given up.
-    func close(withinMilliseconds milliseconds: Int) -> Int {
+    /// Waits for what is in flight, but not longer than that. How many records were given up, and how many events the spool keeps for the next run.
+    func close(withinMilliseconds milliseconds: Int) -> (givenUp: Int, kept: Int) {
         let end = Clock.monotonic + UInt64(milliseconds) * 1_000_000
         while producer.inFlight > 0, Clock.monotonic < end {
             _ = drain()
             if producer.inFlight > 0 { pause(milliseconds: 5) }
         }
-        return producer.inFlight
+        outbox?.commit()
+        return (producer.inFlight - (outbox?.underWay ?? 0), outbox?.count ?? 0)
     }
 }

@@ -35,6 +35,12 @@ func run() {
     } catch { refuse("weir-agent: \(error)", code: 2) }
 }
 
+/// Options that do not go together.
+struct UsageError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
 /// What the command line asks for, checked.
 struct Settings {
     let node: String
@@ -46,6 +52,8 @@ struct Settings {
     let policy: Policy
     let policyStamp: FileStamp?
     let kafka: KafkaConfiguration?
+    /// The spool's directory.
+    let state: String?
     let listen: Endpoint
     let attach: Attachment.Method?
     /// MiB.
@@ -71,6 +79,8 @@ struct Settings {
         } else {
             kafka = nil
         }
+        state = arguments.text("state")
+        if state != nil, kafka == nil { throw UsageError("--state keeps events until Kafka has them; --kafka is wanted with it") }
     }
 }
 

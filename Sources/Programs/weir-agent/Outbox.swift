@@ -1,0 +1,84 @@
+internal import Spool
+
+/// What of the spool is with the Kafka client, and what still waits for it. A class, so that a report that comes in while records are handed over finds it.
+final class Outbox {
+    private var spool: Spool
+    /// All up to here have been handed to the client once; what of them came back is before it again.
+    private var handedOver: Int64 = 0
+    private var withClient: Set<Int64> = []
+    private var retryAt: UInt64 = 0
+    /// Events that it had no room for, or that could not be written.
+    private(set) var refused = 0
+
+    /// As many a tick, so that a long outage's worth does not hold up the loop.
+    private static let most = 2_000
+    /// What the broker would not take is offered again after so long, in nanoseconds.
+    private static let patience: UInt64 = 1_000_000_000
+
+    init(_ directory: String) throws(SpoolError) {
+        spool = try Spool(directory: directory)
+        count = spool.count
+    }
+
+    /// Events on the disk, as of the last commit.
+    private(set) var count = 0
+    var underWay: Int { withClient.count }
+
+    /// `nil` when there is no room.
+    func add(_ key: String, _ value: [UInt8], _ headers: [(name: String, value: String)]) -> Int64? {
+        let id = spool.add(key: key, headers: headers.map { Spool.Header(name: $0.name, value: $0.value) }, value: value)
+        if id == nil { refused += 1 }
+        return id
+    }
+
+    /// Whether nothing that was added before it waits.
+    func isNext(_ id: Int64) -> Bool { handedOver == id - 1 }
+
+    func handOver(_ id: Int64) {
+        handedOver = max(handedOver, id)
+        withClient.insert(id)
+    }
+
+    func delivered(_ id: Int64) {
+        withClient.remove(id)
+        spool.remove(id)
+    }
+
+    /// It is offered again, and what was added after it and is with the client already is not.
+    func failed(_ id: Int64, at now: UInt64) {
+        withClient.remove(id)
+        handedOver = min(handedOver, id - 1)
+        retryAt = now + Self.patience
+    }
+
+    /// The client has forgotten all that it had.
+    func beginAnew() {
+        withClient.removeAll()
+        handedOver = 0
+    }
+
+    /// Those that are not with the client, in their order, until `body` says no.
+    func eachWaiting(at now: UInt64, _ body: (Spool.Item) -> Bool) {
+        guard handedOver < spool.last, now >= retryAt else { return }
+        var left = Self.most
+        while left > 0 {
+            let items = spool.items(after: handedOver, atMost: min(left, 250))
+            guard !items.isEmpty else {
+                handedOver = spool.last
+                return
+            }
+            for item in items {
+                if withClient.contains(item.id) { handedOver = item.id } else if !body(item) { return }
+            }
+            left -= items.count
+        }
+    }
+
+    /// False when the disk does not take it.
+    @discardableResult
+    func commit() -> Bool {
+        guard spool.commit() else { return false }
+        count = spool.count
+        return true
+    }
+}
