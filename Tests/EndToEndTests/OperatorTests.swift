@@ -108,6 +108,19 @@ struct OperatorTests {
         }
     }
 
+    @Test("What the agent of this machine sees, live: a line a second where there is no terminal, until the time is up or Ctrl-C")
+    func top() throws {
+        try play("top") { seen throws(JSONError) in
+            let lines = try seen.strings("lines")
+            #expect(lines.first == "weir · here · inner · enforcing · tcx")
+            #expect(lines.dropFirst().count == 2 && lines.dropFirst().allSatisfy { $0.contains("  hellos 5  anomalous 5  refused 2  events ") }, "\(lines)")
+            #expect(try seen.string("first") == "weir · here · inner · enforcing · tcx\n")
+            #expect(try seen.integer("code") == 0)
+            let nobody = try seen.string("nobody")
+            #expect(nobody.hasPrefix("weir: no agent answers on 127.0.0.1:") && nobody.contains("is weir-agent running"), "\(nobody)")
+        }
+    }
+
     @Test("The doctor tries what Weir needs, says what is missing and what to do, and its exit code says which")
     func doctor() throws {
         try play("doctor") { seen throws(JSONError) in

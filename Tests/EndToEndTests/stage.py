@@ -662,6 +662,22 @@ def long_topic(broker=broker):
 def long_topic_noida(): return long_topic(noida)
 
 
+def top():
+    """The agent's own page, live, for a while and until Ctrl-C; and where no agent is."""
+    client = stage()
+    agent = Agent("--interface", "inner", "--policy", policy(), "--node", "here")
+    client.handshakes([CLIENT], 5)
+    agent.settled(5)
+    lines = weir("top", "--port", str(agent.port), "--for", "1s").splitlines()
+    endless = subprocess.Popen([WEIR, "top", "--port", str(agent.port)], stdout=subprocess.PIPE, text=True)
+    processes.append(endless)
+    first = endless.stdout.readline()
+    endless.send_signal(signal.SIGINT)
+    code = endless.wait(10)
+    agent.stop()
+    return {"lines": lines, "first": first, "code": code, "nobody": weir("top", "--port", str(agent.port), code=3)}
+
+
 def spool():
     """No broker answers, and the agent is killed; the next one delivers what it had seen, once."""
     client = stage()

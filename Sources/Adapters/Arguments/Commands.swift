@@ -107,6 +107,13 @@ extension Command {
             ]),
         ]),
         Command("doctor", "what this machine can do, and what is missing", options: Array(Option.broker.dropLast())),
+        Command("top", "what the agent of this machine sees and limits, live; ends with Ctrl-C", options: [
+            Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),
+            Option("for", .duration(long), "how long; without it until it is stopped"),
+        ] + Option.broker.dropLast(), examples: [
+            ("weir top", "its sources, the busiest first"),
+            ("weir top --kafka broker:9092", "and what every node and the controllers say meanwhile"),
+        ]),
         Command("tail", "a topic, readable, as it is written; ends with Ctrl-C", options: [Option(flag: "from-beginning", "what is in it already, too")] + Option.broker, positionals: [
             Positional("TOPIC", .choice(["events", "limits", "decisions", "nodes"]), "which"),
         ], examples: [

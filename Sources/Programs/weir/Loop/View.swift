@@ -20,7 +20,7 @@ struct View {
         self.isDemonstration = isDemonstration
     }
 
-    mutating func show(_ status: AgentStatus, _ news: News, elapsed: Duration, of total: Duration?, start: Instant) {
+    mutating func show(_ status: AgentStatus, _ news: News?, elapsed: Duration, of total: Duration?, start: Instant) {
         note(status)
         let clock = Figures.clock(elapsed) + (total.map { " of \(Figures.clock($0))" } ?? "")
         guard terminal.isTerminal else {
@@ -28,14 +28,14 @@ struct View {
             guard second != lastLine else { return }
             lastLine = second
             let refused = status.rows.reduce(0) { $0 + $1.refused }, anomalous = status.rows.reduce(0) { $0 + $1.anomalous }
-            print("\(clock)  hellos \(Figures.count(status.seen))  anomalous \(Figures.count(anomalous))  refused \(Figures.count(refused))  events \(news.events)  limits \(news.limits)  decisions \(news.decisions)")
+            print("\(clock)  hellos \(Figures.count(status.seen))  anomalous \(Figures.count(anomalous))  refused \(Figures.count(refused))  events \(news?.events ?? status.events)" + (news.map { "  limits \($0.limits)  decisions \($0.decisions)" } ?? ""))
             flush()
             return
         }
         var lines = [terminal.styled("weir", .bold) + " · \(heading) · \(clock)", ""]
         lines += table(status).lines(for: terminal)
         lines.append("")
-        lines += events(news, start) + decisions(news, start)
+        if let news { lines += events(news, start) + decisions(news, start) }
         lines.append(kernel(status))
         var text = hasDrawn ? Terminal.top : Terminal.top + Terminal.clearBelow
         hasDrawn = true
