@@ -84,9 +84,12 @@ WEIR_ONCE int weir_store_part(weir_frame *frame, struct weir_assembly *a)
 }
 
 struct weir_comparing {
+	weir_frame *frame;
+	struct weir_assembly *a;
 	struct weir_scratch *s;
 	const __u8 *known;
 	int different;
+	int reason;
 };
 
 /* Eight bytes of what came against what is known. Returns 1 to stop. */
@@ -103,40 +106,50 @@ WEIR_STEP long weir_compare_word(__u32 turn, void *context)
 	if (left < 8)
 		different &= (1ULL << left * 8) - 1;
 	c->s->scan += 8;
-	c->different |= different != 0;
-	return c->different;
+	if (!different)
+		return 0;
+	c->different = 1;
+	return 1;
+}
+
+/* What of the frame's bytes lies in one slot. Returns 1 to stop. */
+WEIR_STEP long weir_compare_slot(__u32 turn, void *context)
+{
+	struct weir_comparing *c = context;
+	struct weir_assembly *a = c->a;
+	__u32 at = a->place_at, n;
+
+	(void)turn;
+	if (at >= a->place_stop || at >= WEIR_STREAM_CAP)
+		return 1;
+	n = WEIR_SLOT - (at & (WEIR_SLOT - 1));
+	if (n > a->place_stop - at)
+		n = a->place_stop - at;
+	c->known = weir_slot_at(c->frame, a->slot[at / WEIR_SLOT & 15] - 1u, at & (WEIR_SLOT - 1));
+	if (!c->known || weir_bytes(c->frame, a->place_from, c->s->bytes, n, WEIR_SLOT)) {
+		c->reason = WEIR_REASON_CAPTURE;
+		return 1;
+	}
+	c->s->scan = 0;
+	c->s->length = n;
+	WEIR_LOOP(WEIR_SLOT / 8, weir_compare_word, c);
+	if (c->different)
+		a->conflict = 1;
+	a->place_at += n;
+	a->place_from += n;
+	return 0;
 }
 
 /* Are the frame's bytes those that the stream has at [place_at, place_stop)? Notes it if not; the first copy stays. */
 WEIR_ONCE int weir_compare_part(weir_frame *frame, struct weir_assembly *a, struct weir_scratch *s)
 {
-	struct weir_comparing c = { .s = s };
+	struct weir_comparing c = { .frame = frame, .a = a, .s = s, .reason = WEIR_REASON_NONE };
 
 	WEIR_USED(frame);
 	if (!a || !s)
 		return WEIR_REASON_NO_ROOM;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_SLOTS + 1); i++) {
-		__u32 at, n;
-
-		WEIR_TURN();
-		at = a->place_at;
-		if (at >= a->place_stop || at >= WEIR_STREAM_CAP)
-			break;
-		n = WEIR_SLOT - (at & (WEIR_SLOT - 1));
-		if (n > a->place_stop - at)
-			n = a->place_stop - at;
-		c.known = weir_slot_at(frame, a->slot[at / WEIR_SLOT & 15] - 1u, at & (WEIR_SLOT - 1));
-		if (!c.known || weir_bytes(frame, a->place_from, s->bytes, n, WEIR_SLOT))
-			return WEIR_REASON_CAPTURE;
-		s->scan = 0;
-		s->length = n;
-		WEIR_LOOP(WEIR_SLOT / 8, weir_compare_word, &c);
-		if (c.different)
-			a->conflict = 1;
-		a->place_at += n;
-		a->place_from += n;
-	}
-	return WEIR_REASON_NONE;
+	WEIR_LOOP(WEIR_SLOTS + 1, weir_compare_slot, &c);
+	return c.reason;
 }
 
 /* Sets place_stop to where what is known at `place_at` ends, or what is not known. True when it is known. */
@@ -191,24 +204,45 @@ WEIR_INLINE int weir_take_range(struct weir_assembly *a, __u32 i)
 	return 1;
 }
 
+#define WEIR_ASSEMBLY(context) (*(struct weir_assembly **)(context))
+
+/* Is this range free? Returns 1 behind the last one. */
+WEIR_STEP long weir_find_free(__u32 turn, void *context)
+{
+	struct weir_assembly *a = WEIR_ASSEMBLY(context);
+	__u32 at = a->scan;
+
+	(void)turn;
+	if (at >= WEIR_RANGES)
+		return 1;
+	a->scan++;
+	if (a->range_start[at & (WEIR_RANGES - 1)] == a->range_end[at & (WEIR_RANGES - 1)])
+		a->free = (__u8)at;
+	return 0;
+}
+
+/* A range taken may reach one that was passed already: round again until a whole round took none. */
+WEIR_STEP long weir_join_range(__u32 turn, void *context)
+{
+	struct weir_assembly *a = WEIR_ASSEMBLY(context);
+
+	(void)turn;
+	if (a->idle >= WEIR_RANGES)
+		return 1;
+	a->idle = weir_take_range(a, a->scan++) ? 0 : a->idle + 1;
+	return 0;
+}
+
 /* Notes that [start, end) has arrived. Returns -1 when there are more holes than are tracked. */
 WEIR_ONCE int weir_note_range(struct weir_assembly *a, __u32 start, __u32 end)
 {
+	struct weir_assembly *assembly = a;
+
 	if (!a)
 		return -1;
 	a->free = WEIR_RANGES;
 	a->scan = 0;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_RANGES + 1); i++) {
-		__u32 at;
-
-		WEIR_TURN();
-		at = a->scan;
-		if (at >= WEIR_RANGES)
-			break;
-		a->scan++;
-		if (a->range_start[at & (WEIR_RANGES - 1)] == a->range_end[at & (WEIR_RANGES - 1)])
-			a->free = (__u8)at;
-	}
+	WEIR_LOOP(WEIR_RANGES + 1, weir_find_free, &assembly);
 	if (start > a->filled) {
 		if (a->free >= WEIR_RANGES)
 			return -1;
@@ -219,15 +253,40 @@ WEIR_ONCE int weir_note_range(struct weir_assembly *a, __u32 start, __u32 end)
 	}
 	if (end > a->filled)
 		a->filled = end;
-	/* A range taken may reach one that was passed already: round again until a whole round took none. */
 	a->idle = 0;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_RANGES * (WEIR_RANGES + 1)); i++) {
-		WEIR_TURN();
-		if (a->idle >= WEIR_RANGES)
-			break;
-		a->idle = weir_take_range(a, a->scan++) ? 0 : a->idle + 1;
-	}
+	WEIR_LOOP(WEIR_RANGES * (WEIR_RANGES + 1), weir_join_range, &assembly);
 	return 0;
+}
+
+struct weir_placing {
+	weir_frame *frame;
+	struct weir_assembly *a;
+	struct weir_scratch *s;
+	int reason;
+	int fresh;
+};
+
+/* The next part that is known, or that is not. Returns 1 to stop. */
+WEIR_STEP long weir_place_part(__u32 turn, void *context)
+{
+	struct weir_placing *p = context;
+	struct weir_assembly *a = p->a;
+
+	(void)turn;
+	if (a->place_at >= a->place_end)
+		return 1;
+	if (!a->ranges && a->place_at >= a->filled) {	/* nearly always: nothing beyond the front is known */
+		a->place_stop = a->place_end;
+		p->fresh = 1;
+		p->reason = weir_store_part(p->frame, a);
+	} else if (weir_known_part(a)) {
+		a->flags |= WEIR_FLAG_OVERLAP;
+		p->reason = weir_compare_part(p->frame, a, p->s);
+	} else {
+		p->fresh = 1;
+		p->reason = weir_store_part(p->frame, a);
+	}
+	return p->reason != 0;
 }
 
 /*
@@ -236,7 +295,7 @@ WEIR_ONCE int weir_note_range(struct weir_assembly *a, __u32 start, __u32 end)
  */
 WEIR_ONCE int weir_place(weir_frame *frame, struct weir_assembly *a, struct weir_scratch *s, __u32 relative, __u32 size)
 {
-	int reason, fresh = 0;
+	struct weir_placing p = { .frame = frame, .a = a, .s = s };
 
 	WEIR_USED(frame);
 	if (!a || !s)
@@ -245,25 +304,10 @@ WEIR_ONCE int weir_place(weir_frame *frame, struct weir_assembly *a, struct weir
 		return WEIR_REASON_TOO_LONG;
 	a->place_at = relative;
 	a->place_end = size > WEIR_STREAM_CAP - relative ? WEIR_STREAM_CAP : relative + size;
-	for (__u32 i = 0; WEIR_TURNS(i, 2 * WEIR_RANGES + 3); i++) {
-		WEIR_TURN();
-		if (a->place_at >= a->place_end)
-			break;
-		if (!a->ranges && a->place_at >= a->filled) {	/* nearly always: nothing beyond the front is known */
-			a->place_stop = a->place_end;
-			fresh = 1;
-			reason = weir_store_part(frame, a);
-		} else if (weir_known_part(a)) {
-			a->flags |= WEIR_FLAG_OVERLAP;
-			reason = weir_compare_part(frame, a, s);
-		} else {
-			fresh = 1;
-			reason = weir_store_part(frame, a);
-		}
-		if (reason)
-			return reason;
-	}
-	if (!fresh)
+	WEIR_LOOP(2 * WEIR_RANGES + 3, weir_place_part, &p);
+	if (p.reason)
+		return p.reason;
+	if (!p.fresh)
 		return WEIR_REASON_NONE;
 	if (a->segments != 255)
 		a->segments++;
