@@ -144,12 +144,57 @@ WEIR_INLINE int weir_set_limit(weir_frame *frame, const struct weir_limit_order 
 	return 0;
 }
 
+struct weir_deciding {
+	weir_frame *frame;
+	const struct weir_config *config;
+	struct weir_scratch *s;
+	__u64 now;
+	struct weir_limit_key *key;
+};
+
+/* The limit of one class for the key's prefix. True when it does not admit. */
+WEIR_INLINE int weir_ask_limit(struct weir_deciding *d, __u8 limit_class, __u8 length)
+{
+	struct weir_handshake *r = &d->s->record;
+	struct weir_limit *limit;
+
+	d->key->limit_class = limit_class;
+	limit = WEIR_LOOKUP(d->frame, limits, d->key);
+	if (!limit || !weir_apply(d->frame, r, limit, d->now, 0))
+		return 0;
+	r->limit_class = limit_class;
+	if (r->action != WEIR_ADMITTED)
+		return 1;
+	if (length == d->s->own)
+		d->s->counted |= 1 << limit_class;
+	return 0;
+}
+
+/* The limits of one prefix length. Returns 1 to stop. */
+WEIR_STEP long weir_ask_length(__u32 turn, void *context)
+{
+	struct weir_deciding *d = context;
+	struct weir_scratch *s = d->s;
+	__u8 length;
+
+	(void)turn;
+	if (s->offset >= WEIR_LENGTHS)
+		return 1;
+	length = d->config->lengths[s->offset++ & (WEIR_LENGTHS - 1)];
+	if (!length)
+		return 1;
+	weir_mask_address(d->key, s->record.source, length);
+	return weir_ask_limit(d, WEIR_CLASS_ALL, length) ||
+	       (s->record.anomalies & d->config->anomalous && weir_ask_limit(d, WEIR_CLASS_ANOMALOUS, length));
+}
+
 /* Sets the record's action. The caller has a complete hello on ingress and the limiter is in force. */
 WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 {
 	const struct weir_config *config = weir_policy(frame);
 	struct weir_allow_key allowed = { .prefix_length = 128 };
 	struct weir_limit_key key __attribute__((aligned(8))) = {};
+	struct weir_deciding d = { .frame = frame, .config = config, .s = s, .now = now, .key = &key };
 	const struct weir_rule *rule;
 	struct weir_handshake *r;
 	struct weir_limit *limit;
@@ -172,37 +217,9 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	s->counted = 0;
 	/* Every limit that applies has to admit: a generous one for a block gives no source in it more than its own. */
 	s->offset = 0;				/* counts the turns, in map memory: see WEIR_TURN */
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_LENGTHS); i++) {
-		__u8 length;
-
-		WEIR_TURN();
-		if (s->offset >= WEIR_LENGTHS)
-			break;
-		length = config->lengths[s->offset++ & (WEIR_LENGTHS - 1)];
-		if (!length)
-			break;
-		weir_mask_address(&key, r->source, length);
-		key.limit_class = WEIR_CLASS_ALL;
-		limit = WEIR_LOOKUP(frame, limits, &key);
-		if (limit && weir_apply(frame, r, limit, now, 0)) {
-			r->limit_class = WEIR_CLASS_ALL;
-			if (r->action != WEIR_ADMITTED)
-				return 0;
-			if (length == s->own)
-				s->counted |= 1 << WEIR_CLASS_ALL;
-		}
-		if (!(r->anomalies & config->anomalous))
-			continue;
-		key.limit_class = WEIR_CLASS_ANOMALOUS;
-		limit = WEIR_LOOKUP(frame, limits, &key);
-		if (limit && weir_apply(frame, r, limit, now, 0)) {
-			r->limit_class = WEIR_CLASS_ANOMALOUS;
-			if (r->action != WEIR_ADMITTED)
-				return 0;
-			if (length == s->own)
-				s->counted |= 1 << WEIR_CLASS_ANOMALOUS;
-		}
-	}
+	WEIR_LOOP(WEIR_LENGTHS, weir_ask_length, &d);
+	if (r->action != WEIR_PASSED && r->action != WEIR_ADMITTED)
+		return 0;
 	rule = limiting ? weir_rule_of(config, limiting) : 0;
 	if (!rule || s->counted >> (rule->limit_class & 31) & 1)
 		return 0;

@@ -87,14 +87,31 @@ WEIR_INLINE int weir_follow_record(weir_frame *frame, struct weir_look *l, struc
 	return l->walk_at >= l->walk_end;
 }
 
+struct weir_following {
+	weir_frame *frame;
+	struct weir_look *l;
+	struct weir_flow *flow;
+	int result;
+};
+
+/* Returns 1 to stop. */
+WEIR_STEP long weir_follow_next(__u32 turn, void *context)
+{
+	struct weir_following *f = context;
+
+	(void)turn;
+	f->result = weir_follow_record(f->frame, f->l, f->flow);
+	return f->result || f->l->turns++ >= WEIR_RECORDS_MAX;
+}
+
 /*
  * The client's next bytes on a flow whose hello was judged. What it found is in the look, told by the caller; the flow
  * is `WEIR_FLOW_DONE` when nothing more is to be learned.
  */
 WEIR_ONCE int weir_follow(weir_frame *frame, struct weir_look *l, struct weir_flow *flow)
 {
+	struct weir_following f = { .frame = frame, .l = l, .flow = flow };
 	__u32 ahead;
-	int result = 0;
 
 	WEIR_USED(frame);
 	if (!l || !flow)
@@ -116,13 +133,8 @@ WEIR_ONCE int weir_follow(weir_frame *frame, struct weir_look *l, struct weir_fl
 		return 0;
 	l->walk_at = l->segment.payload_at + ahead;
 	l->walk_end = l->segment.payload_at + l->segment.payload_size;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_RECORDS_MAX); i++) {
-		WEIR_TURN();
-		result = weir_follow_record(frame, l, flow);
-		if (result || l->turns++ >= WEIR_RECORDS_MAX)
-			break;
-	}
-	if (result == 2)
+	WEIR_LOOP(WEIR_RECORDS_MAX, weir_follow_next, &f);
+	if (f.result == 2)
 		flow->state = WEIR_FLOW_DONE;
 	return 0;
 }
