@@ -104,5 +104,18 @@ package struct AnomalySet: OptionSet, Hashable, Sendable, BitwiseCopyable {
     package func contains(_ anomaly: Anomaly) -> Bool { rawValue >> UInt64(anomaly.rawValue) & 1 == 1 }
 
     /// In the order of the catalogue. Allocates: for messages and people, not for the loop.
-    package var list: [Anomaly] { Anomaly.allCases.filter(contains) }
+    package var list: [Anomaly] {
+        var list: [Anomaly] = []
+        forEach { list.append($0) }
+        return list
+    }
+
+    /// In the same order; what is no anomaly of ours is passed over.
+    package func forEach(_ body: (Anomaly) -> Void) {
+        var rest = rawValue
+        while rest != 0 {
+            if let anomaly = Anomaly(rawValue: numericCast(rest.trailingZeroBitCount)) { body(anomaly) }
+            rest &= rest - 1
+        }
+    }
 }

@@ -86,7 +86,7 @@ struct ReplaySummary {
         if case .unproven = handshake.proof { unproven += 1 }
         guard !item.anomalies.isEmpty else { return }
         anomalous += 1
-        for anomaly in item.anomalies.list { anomalies[anomaly, default: 0] += 1 }
+        item.anomalies.forEach { anomalies[$0, default: 0] += 1 }
         if let severity = item.severity { worst = max(worst ?? severity, severity) }
         if handshake.outcome.isRefused { refused += 1 }
     }
