@@ -81,8 +81,26 @@ private let enforcing: Policy = {
     func prefixes() throws {
         var agent = agent()
         let first = agent.consider(verdict("2001:db8::66", at: 0), found: [], at: time(0)), second = agent.consider(verdict("2001:db8::67", at: 1), found: [], at: time(1))
-        #expect(publish(&agent, try #require(first.publish), at: 1).sourcePrefix.description == "2001:db8::/64")
-        #expect(second.publish != nil && agent.trackedSources == 1)
+        #expect(second.publish == nil && agent.trackedSources == 1)
+        let event = publish(&agent, try #require(first.publish), at: 1)
+        #expect(event.sourcePrefix.description == "2001:db8::/64" && event.counts.seen == 2)
+    }
+
+    @Test("An event is ordered once, and takes in what its source does until it is made; its ticks order none beside it")
+    func due() throws {
+        var agent = agent()
+        let slot = try #require(agent.consider(verdict(at: 0), found: [], at: time(0)).publish)
+        for number in 1...3 as ClosedRange<Int64> { #expect(agent.consider(verdict(at: number), found: [], at: time(number)).publish == nil) }
+        #expect(agent.tick(at: time(2000)).isEmpty)
+        let event = publish(&agent, slot, at: 3)
+        #expect(event.counts.seen == 4 && event.counts.suppressed == 3)
+        // Nothing is left over for the next second.
+        #expect(agent.tick(at: time(5000)).isEmpty)
+        #expect(agent.consider(verdict(at: 500), found: [], at: time(500)).publish == nil)
+        let next = agent.tick(at: time(1500))
+        #expect(next == [slot] && agent.tick(at: time(1600)).isEmpty, "ordered once by ticks, too")
+        #expect(publish(&agent, slot, at: 1500).counts.seen == 1)
+        #expect(agent.consider(verdict(at: 2600), found: [], at: time(2600)).publish == slot)
     }
 
     @Test("A full table loses no limit, only events, and counts them; silence makes room again")

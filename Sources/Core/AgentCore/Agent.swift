@@ -9,7 +9,7 @@ package struct Agent: Sendable {
     package struct Order: Sendable {
         /// All that was found, by the kernel and here.
         package var anomalies = AnomalySet()
-        /// Publish the event of this source now: `takeEvent` makes it.
+        /// Publish the event of this source: `takeEvent` makes it, when the limits of whatever came with it stand. What the source does until then is in it.
         package var publish: Int?
         /// Set this limit in the kernel, because only user space could judge.
         package var limit: (key: LimitKey, perSecond: Int, answer: Answer, until: Instant)?
@@ -107,12 +107,13 @@ package struct Agent: Sendable {
             order.limit = (LimitKey(prefix: prefix, limitClass: limit.limitClass), limit.perSecond, limit.answer,
                            now + (limit.duration ?? policy.duration(ofStep: 0)))
         }
-        if now - sources.slots[slot].lastEvent >= .seconds(1) {
+        if !sources.slots[slot].isDue, now - sources.slots[slot].lastEvent >= .seconds(1) {
+            sources.slots[slot].isDue = true
             order.publish = slot
         } else {
             sources.slots[slot].suppressed += 1
             statistics.coalesced += 1
-            if !sources.slots[slot].isQueued {
+            if !sources.slots[slot].isQueued, !sources.slots[slot].isDue {
                 sources.slots[slot].isQueued = true
                 queue.append(slot)
             }
@@ -147,13 +148,16 @@ package struct Agent: Sendable {
         queue.removeAll { slot in
             guard now - sources.slots[slot].lastEvent >= .seconds(1) else { return false }
             sources.slots[slot].isQueued = false
-            if sources.slots[slot].seen > 0 { due.append(slot) }
+            if sources.slots[slot].seen > 0, !sources.slots[slot].isDue {
+                sources.slots[slot].isDue = true
+                due.append(slot)
+            }
             return true
         }
         return due
     }
 
-    /// Forgets who was silent for ten minutes. Call it now and then, between `tick`'s orders.
+    /// Forgets who was silent for ten minutes. Call it now and then, when every event that was ordered is taken: others move to other slots.
     package mutating func forget(at now: Instant) { sources.forget(silentSince: now - .seconds(600)) }
 
     /// The source's event, and its counts begin anew.
@@ -191,6 +195,7 @@ package struct Agent: Sendable {
         setAction(of: &event, source, seen: seen, enforced: enforced, until: until)
 
         sources.slots[slot].isLimited = event.limit?.enforced ?? false
+        sources.slots[slot].isDue = false
         sources.slots[slot].lastEvent = seen
         sources.slots[slot].seen = 0
         sources.slots[slot].suppressed = 0

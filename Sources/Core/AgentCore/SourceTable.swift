@@ -19,7 +19,10 @@ struct SourceTable {
         /// What the next event is about.
         var latest = Handshake()
         var isLimited = false
+        /// Waits for its second to pass.
         var isQueued = false
+        /// Its event was ordered, and not taken yet.
+        var isDue = false
     }
 
     /// By slot. Written in place: an accessor of our own would be a coroutine, which may allocate its frame.

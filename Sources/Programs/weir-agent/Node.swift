@@ -59,6 +59,8 @@ final class Node {
     /// What the kernel's allow-list holds.
     var knownAllowed = AllowList()
     private var poller: Poller
+    /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
+    private var due = DueEvents()
     /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
     private(set) var offset: Int64 = 0
 
@@ -121,12 +123,14 @@ final class Node {
             // But a flood never lets go by itself, and Kafka, timers and signals have their turn as well.
             let turnEnds = Clock.monotonic + Self.turnNanoseconds
             var now = Clock.monotonic
-            while now &- lastRecord < Self.spinNanoseconds, now < turnEnds {
-                if drain() { lastRecord = now }
+            while now &- lastRecord < Self.spinNanoseconds || !due.isEmpty, now < turnEnds {
+                if drain() { lastRecord = now } else { publishDue(atMost: 1) }
                 now = Clock.monotonic
             }
+            // Under a flood, too, events go on.
+            publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
-            let ready = try poller.wait(milliseconds: ring.hasRecords ? 0 : server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), readLimits() {
@@ -161,6 +165,8 @@ final class Node {
     private static let spinNanoseconds: UInt64 = 20_000
     /// How long it stays there at most, however many come.
     private static let turnNanoseconds: UInt64 = 1_000_000
+    /// Events a turn at least, whatever else there is to do.
+    private static let leastEvents = 16
     /// Records a drain, so that the time is looked at between.
     private static let budget = 256
 
@@ -186,7 +192,15 @@ final class Node {
         latency.note(decided &- handshake.seenNanoseconds)
         board.note(handshake, anomalies: order.anomalies)
         facts.note(handshake, raw)
-        if let slot = order.publish { publish(slot, decided: decided, enforced: enforced, until: order.limit?.until) }
+        if let slot = order.publish { due.add(DueEvents.Item(slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced, until: order.limit?.until)) }
+    }
+
+    private func publishDue(atMost most: Int = .max) {
+        var left = most
+        while left > 0, let item = due.next() {
+            publish(item)
+            left -= 1
+        }
     }
 
     /// What only the hello's bytes tell. Only a record that asks for it is read.
@@ -224,11 +238,11 @@ final class Node {
         denials = Denials(policy)
     }
 
-    private func publish(_ slot: Int, decided: UInt64, enforced: UInt64?, until: Instant?) {
-        let handshake = agent.latest(of: slot)
-        let limitEnd = until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
-        let event = agent.takeEvent(of: slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.facts(of: handshake),
-                                    seen: instant(handshake.seenNanoseconds), decided: instant(decided), enforced: enforced.map { instant($0) }, until: limitEnd)
+    private func publish(_ item: DueEvents.Item) {
+        let handshake = agent.latest(of: item.slot)
+        let limitEnd = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
+        let event = agent.takeEvent(of: item.slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.facts(of: handshake),
+                                    seen: instant(item.seen), decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: limitEnd)
         if event.action == .limited || event.action == .observed, event.counts.suppressed == 0 {
             log.write(.info, event.action == .limited ? "limited" : "would limit", [
                 ("source", event.sourcePrefix.description), ("anomalies", event.anomalies.list.map(\.id).joined(separator: ",")),
@@ -240,7 +254,7 @@ final class Node {
 
     private func onTick(_ ticks: Int) {
         let now = Instant(nanoseconds: Clock.wall)
-        for slot in agent.tick(at: now) { publish(slot, decided: Clock.monotonic, enforced: nil, until: nil) }
+        for slot in agent.tick(at: now) { due.add(DueEvents.Item(slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: Clock.monotonic, enforced: nil, until: nil)) }
         if ticks % 10 == 0 {
             readClocks()
             probe.sweep()
@@ -249,7 +263,8 @@ final class Node {
             endDenials(at: now)
         }
         if ticks % 100 == 0 {
-            agent.forget(at: now)
+            // What is forgotten moves others to other slots.
+            if due.isEmpty { agent.forget(at: now) }
             setOwn(policy)
             removeEndedLimits()
         }
@@ -263,6 +278,7 @@ final class Node {
     /// Within a second: the controller and the nodes learn the rest from the topic.
     private func finish() {
         watch.letGo()
+        publishDue()
         publisher?.retire()
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)
         let counters = probe.counters
