@@ -15,13 +15,17 @@ package struct KafkaFollower: ~Copyable {
     private let log: Log
 
     /// Partition 0 of each topic is read at once; the others, if there are any, when the broker has been seen to answer.
-    /// - Parameter fromBeginning: else only what is written from now on.
-    package init(_ configuration: KafkaConfiguration, topics: [String], name: String, fromBeginning: Bool = true) throws(KafkaError) {
+    /// - Parameters:
+    ///   - fromBeginning: else only what is written from now on.
+    ///   - patience: milliseconds to wait, before anything is read, for the brokers to say who leads what. Who does not ask reads half a second later:
+    ///     librdkafka looks again as late for a leader that it does not know (rdkafka_partition.c, `rd_kafka_toppar_offset_request`). For programs that
+    ///     have nothing else to do meanwhile.
+    package init(_ configuration: KafkaConfiguration, topics: [String], name: String, fromBeginning: Bool = true, patience: Int = 0) throws(KafkaError) {
         handle = try Handle(
             RD_KAFKA_CONSUMER, configuration, name: name, defaults: [("fetch.wait.max.ms", "20")] + Self.bounds,
             fixed: [("enable.auto.commit", "false"), ("auto.offset.reset", "earliest"), ("isolation.level", "read_committed"), ("enable.partition.eof", "true")],
             events: RD_KAFKA_EVENT_FETCH)
-        log = unsafe Log(handle.instance, into: handle.queue, topics, from: fromBeginning ? KafkaPosition.beginning : KafkaPosition.end)
+        log = unsafe Log(handle.instance, into: handle.queue, topics, from: fromBeginning ? KafkaPosition.beginning : KafkaPosition.end, patience: patience)
     }
 
     // Its topics go before the instance does.
@@ -82,15 +86,22 @@ package struct KafkaFollower: ~Copyable {
         private(set) var next: [KafkaPartition: Int64] = [:]
         private var ended: Set<KafkaPartition> = []
 
-        init(_ instance: OpaquePointer, into queue: OpaquePointer, _ names: [String], from first: Int64) {
+        init(_ instance: OpaquePointer, into queue: OpaquePointer, _ names: [String], from first: Int64, patience: Int) {
             unsafe self.instance = instance
             self.first = first
             unsafe self.queue = queue
             for name in names {
                 guard let topic = unsafe rd_kafka_topic_new(instance, name, nil) else { continue }
                 unsafe topics.append((topic, name, false))
+                if patience > 0 { unsafe lookUp(topic, patience) }
                 unsafe start(topic, name, partition: 0)
             }
+        }
+
+        private func lookUp(_ topic: OpaquePointer, _ milliseconds: Int) {
+            var metadata: UnsafePointer<rd_kafka_metadata>?
+            guard unsafe rd_kafka_metadata(instance, 0, topic, &metadata, Int32(milliseconds)) == RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+            unsafe rd_kafka_metadata_destroy(metadata)
         }
 
         func stop() {

@@ -59,7 +59,7 @@ final class Service {
         self.broker = broker
         server = try Server(host: listen.host, port: listen.port) { path in telemetry.answer(path) }
         outbox = try Outbox(kafka)
-        follower = try KafkaFollower(kafka, topics: [Topic.limits.name, Topic.decisions.name], name: "weir-controller")
+        follower = try KafkaFollower(kafka, topics: [Topic.limits.name, Topic.decisions.name], name: "weir-controller", patience: 500)
         consumer = try KafkaConsumer(kafka, group: "weir-controller", name: "weir-controller")
     }
 

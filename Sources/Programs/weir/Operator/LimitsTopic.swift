@@ -24,7 +24,7 @@ struct LimitsTopic {
     init(_ kafka: KafkaConfiguration) throws {
         guard try hasTopic(.limits, kafka) else { return }
         let follower: KafkaFollower
-        do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits") } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits", patience: 2000) } catch { throw Ending.cannot("Kafka: \(error)") }
         var reader = MessageReader(), found: [String: Entry] = [:], unreadable = 0
         try follow(follower, kafka) { record in
             let parsed = record.isTombstone ? nil : record.withValue { bytes in try? reader.limit(bytes) }

@@ -28,7 +28,7 @@ final class NodesTopic {
             follower = nil
             return
         }
-        do { follower = Follower(try KafkaFollower(kafka, topics: [Topic.nodes.name], name: "weir-limits")) } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { follower = Follower(try KafkaFollower(kafka, topics: [Topic.nodes.name], name: "weir-limits", patience: 2000)) } catch { throw Ending.cannot("Kafka: \(error)") }
     }
 
     func catchUp() throws {

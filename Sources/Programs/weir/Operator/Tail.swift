@@ -23,7 +23,7 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
     let isThere = try hasTopic(topic, kafka)
     if !isThere { complain("weir: \(topic.name) is not there yet; the controller makes it, waiting") }
     let follower: KafkaFollower
-    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning")) } catch { throw Ending.cannot("Kafka: \(error)") }
+    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning"), patience: isThere ? 2000 : 0) } catch { throw Ending.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
     var isMore = false
     while signals.wait(milliseconds: isMore ? 0 : 500, or: follower.eventDescriptor) == nil {

@@ -68,7 +68,7 @@ struct TopicStory {
         let topics = try topicsThere(among: [.events, .limits, .decisions], kafka)
         guard !topics.isEmpty else { return }
         let follower: KafkaFollower
-        do { follower = try KafkaFollower(kafka, topics: topics.map(\.name), name: "weir-explain") } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { follower = try KafkaFollower(kafka, topics: topics.map(\.name), name: "weir-explain", patience: 2000) } catch { throw Ending.cannot("Kafka: \(error)") }
         var reader = MessageReader(), story = self
         try follow(follower, kafka) { story.take($0, &reader) }
         self = story
