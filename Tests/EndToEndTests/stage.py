@@ -674,8 +674,9 @@ def top():
     first = endless.stdout.readline()
     endless.send_signal(signal.SIGINT)
     code = endless.wait(10)
+    stalls, loop = weir("stalls", "--port", str(agent.port)).splitlines(), {part["part"]: part for part in agent.status["loop"]}
     agent.stop()
-    return {"lines": lines, "first": first, "code": code, "nobody": weir("top", "--port", str(agent.port), code=3)}
+    return {"stalls": stalls, "ring": sum(count for name, count in loop["ring"].items() if name not in ("part", "longest_ns")), "longest": loop["ring"]["longest_ns"], "lines": lines, "first": first, "code": code, "nobody": weir("top", "--port", str(agent.port), code=3)}
 
 
 def spool():

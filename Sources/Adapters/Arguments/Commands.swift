@@ -114,6 +114,12 @@ extension Command {
             ("weir top", "its sources, the busiest first"),
             ("weir top --kafka broker:9092", "and what every node and the controllers say meanwhile"),
         ]),
+        Command("stalls", "how long each part of the loop of this machine's agent took since its start", options: [
+            Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),
+        ], notes: [
+            ("ring", "up to 256 verdicts read, judged and limited; while another part takes its time, they wait"),
+            ("json", "the same is in the agent's /status, as loop"),
+        ]),
         Command("tail", "a topic, readable, as it is written; ends with Ctrl-C", options: [Option(flag: "from-beginning", "what is in it already, too")] + Option.broker, positionals: [
             Positional("TOPIC", .choice(["events", "limits", "decisions", "nodes"]), "which"),
         ], examples: [

@@ -109,6 +109,15 @@ extension Node {
                 json.member("p99", clusterLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
                 json.member("count", clusterLatency.count)
             }
+            json.array("loop") { json in
+                for part in Stalls.Part.allCases {
+                    json.object { json in
+                        json.member("part", "\(part)")
+                        for (index, name) in Stalls.classes.enumerated() { json.member(name, stalls.count(part, index)) }
+                        json.member("longest_ns", stalls.longest(part))
+                    }
+                }
+            }
             json.member("events", agent.statistics.events)
             json.member("delivered", publisher?.delivered)
             json.member("lost", publisher?.lost ?? 0)

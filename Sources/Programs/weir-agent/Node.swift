@@ -61,6 +61,7 @@ final class Node {
     private var poller: Poller
     /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
     private var due = DueEvents()
+    private(set) var stalls = Stalls()
     /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
     private(set) var offset: Int64 = 0
 
@@ -118,13 +119,13 @@ final class Node {
 
         var ticks = 0, lastRecord: UInt64 = 0
         while true {
-            if drain() { lastRecord = Clock.monotonic }
+            if drain(since: Clock.monotonic) { lastRecord = Clock.monotonic }
             // Records come in bursts: a woken epoll costs 30 us, a look at the shared page nothing.
             // But a flood never lets go by itself, and Kafka, timers and signals have their turn as well.
             let turnEnds = Clock.monotonic + Self.turnNanoseconds
             var now = Clock.monotonic
             while now &- lastRecord < Self.spinNanoseconds || !due.isEmpty, now < turnEnds {
-                if drain() { lastRecord = now } else { publishDue(atMost: 1) }
+                if drain(since: now) { lastRecord = now } else { publishDue(atMost: 1) }
                 now = Clock.monotonic
             }
             // Under a flood, too, events go on.
@@ -133,25 +134,25 @@ final class Node {
             let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
-            if has(.limits) || has(.tick), readLimits() {
+            if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
                 reads.postponed += 1
                 poller.again(Source.limits.rawValue)
             }
-            if has(.producer) || has(.tick), let publisher, publisher.drain() {
+            if has(.producer) || has(.tick), let publisher, timed(.producer, { publisher.drain() }) {
                 try poller.add(publisher.eventDescriptor, as: Source.producer.rawValue)
             }
             if has(.tick), tick.take() > 0 {
                 ticks += 1
-                onTick(ticks)
+                timed(.tick) { onTick(ticks) }
             }
-            if has(.http) || ready == 0 { server.run() }
+            if has(.http) || ready == 0 { timed(.http) { server.run() } }
             if has(.links) {
                 links.take()
-                try? watch.follow(probe, enforcing: policy.mode == .enforce, atStart: false, log)
+                timed(.links) { try? watch.follow(probe, enforcing: policy.mode == .enforce, atStart: false, log) }
             }
             if has(.policy), let file {
                 file.watch.take()
-                reload(isAsked: false)
+                timed(.policy) { reload(isAsked: false) }
             }
             if has(.signals), let signal = signals.next() {
                 guard signal == Signals.hangUp else { break }
@@ -170,10 +171,18 @@ final class Node {
     /// Records a drain, so that the time is looked at between.
     private static let budget = 256
 
-    /// True when there was something.
-    private func drain() -> Bool {
+    /// True when there was something. `start` is now.
+    private func drain(since start: UInt64) -> Bool {
         guard ring.hasRecords else { return false }
-        return ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) } > 0
+        let found = ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) } > 0
+        stalls.note(.ring, since: start)
+        return found
+    }
+
+    private func timed<Result>(_ part: Stalls.Part, _ body: () -> Result) -> Result {
+        let start = Clock.monotonic
+        defer { stalls.note(part, since: start) }
+        return body()
     }
 
     /// One verdict: the limit first, if it is ours to set; then the event, if one is due.
@@ -196,11 +205,14 @@ final class Node {
     }
 
     private func publishDue(atMost most: Int = .max) {
+        guard !due.isEmpty else { return }
+        let start = Clock.monotonic
         var left = most
         while left > 0, let item = due.next() {
             publish(item)
             left -= 1
         }
+        stalls.note(.events, since: start)
     }
 
     /// What only the hello's bytes tell. Only a record that asks for it is read.
