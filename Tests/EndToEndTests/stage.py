@@ -665,7 +665,8 @@ def long_topic_noida(): return long_topic(noida)
 def top():
     """The agent's own page, live, for a while and until Ctrl-C; and where no agent is."""
     client = stage()
-    agent = Agent("--interface", "inner", "--policy", policy(), "--node", "here")
+    trace = f"{HOME.name}/startup"
+    agent = Agent("--interface", "inner", "--policy", policy(), "--node", "here", "--startup-trace", trace)
     client.handshakes([CLIENT], 5)
     agent.settled(5)
     lines = weir("top", "--port", str(agent.port), "--for", "1s").splitlines()
@@ -676,7 +677,9 @@ def top():
     code = endless.wait(10)
     stalls, loop = weir("stalls", "--port", str(agent.port)).splitlines(), {part["part"]: part for part in agent.status["loop"]}
     agent.stop()
-    return {"stalls": stalls, "ring": sum(count for name, count in loop["ring"].items() if name not in ("part", "longest_ns")), "longest": loop["ring"]["longest_ns"], "lines": lines, "first": first, "code": code, "nobody": weir("top", "--port", str(agent.port), code=3)}
+    steps = [json.loads(line) for line in open(trace)]
+    return {"steps": [step["step"] for step in steps], "adds_up": sum(step["took_us"] for step in steps) <= steps[-1]["at_us"] <= sum(step["took_us"] + 1 for step in steps),
+            "startup": weir("startup", trace).splitlines(), "no_startup": weir("startup", agent.log.name, code=2), "stalls": stalls, "ring": sum(count for name, count in loop["ring"].items() if name not in ("part", "longest_ns")), "longest": loop["ring"]["longest_ns"], "lines": lines, "first": first, "code": code, "nobody": weir("top", "--port", str(agent.port), code=3)}
 
 
 def spool():

@@ -65,7 +65,8 @@ extension Option {
         Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
         Option("hello-memory", .choice(["2", "4", "8", "16", "32", "64"]), "MiB of the kernel's for hellos that are not whole yet; each MiB holds 512", standard: "4"),
-        Option("state", .file, "directory for events that Kafka does not have yet; with it they outlive the agent"),
+        Option("startup-trace", .file, "write there where the time until listening went; weir startup shows it"),
+        Option("state", .text("DIR"), "directory for events that Kafka does not have yet; with it they outlive the agent"),
         Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }
@@ -114,6 +115,7 @@ extension Command {
             ("weir top", "its sources, the busiest first"),
             ("weir top --kafka broker:9092", "and what every node and the controllers say meanwhile"),
         ]),
+        Command("startup", "where an agent's start-up time went", positionals: [Positional("FILE", .file, "what weir-agent --startup-trace wrote")]),
         Command("stalls", "how long each part of the loop of this machine's agent took since its start", options: [
             Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),
         ], notes: [

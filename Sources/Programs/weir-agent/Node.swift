@@ -62,10 +62,12 @@ final class Node {
     /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
     private var due = DueEvents()
     private(set) var stalls = Stalls()
+    private var startup: StartupTrace
     /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
     private(set) var offset: Int64 = 0
 
-    init(_ settings: Settings, log: Log) throws {
+    init(_ settings: Settings, _ trace: StartupTrace, log: Log) throws {
+        startup = trace
         self.settings = settings
         self.log = log
         policy = settings.policy
@@ -76,16 +78,20 @@ final class Node {
         loading.first = policy.mode == .enforce ? .limiter : .observer
         loading.helloMemory = settings.helloMemory
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
+        startup.ended("probe verified")
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         watch = Watch(patterns: settings.patterns, method: settings.attach)
         setOwn(policy)
         try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
         isAttached = true
+        startup.ended("attached")
         sayAttached()
         agent = Self.makeAgent(settings, capacity: 8192)
         agent.allowed = knownAllowed
+        startup.ended("tables")
         try probe.loadTheRest()
+        startup.ended("other programs verified")
         mapBytes = probe.mapBytes
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
@@ -115,7 +121,9 @@ final class Node {
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue) }
         }
+        startup.ended("listening")
         sayListening(port: server.port)
+        if let path = settings.startupTrace, !startup.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
 
         var ticks = 0, lastRecord: UInt64 = 0
         while true {

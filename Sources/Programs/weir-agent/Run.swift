@@ -12,6 +12,7 @@ let version = "0.1.0"
 
 /// Exit codes: 0 well, 2 wrong use or input, 3 this machine cannot.
 func run() {
+    var trace = StartupTrace()
     let arguments: Arguments
     do {
         switch try Command.agent.parse(Array(CommandLine.arguments.dropFirst()), version: version) {
@@ -24,7 +25,8 @@ func run() {
         // Signals first: threads that libraries start later inherit the mask.
         let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
         let settings = try Settings(arguments)
-        let node = try Node(settings, log: log)
+        trace.ended("settings")
+        let node = try Node(settings, trace, log: log)
         try node.run(until: signals)
     } catch let error as ProbeError {
         refuse("weir-agent: \(error)", code: 3)
@@ -54,6 +56,8 @@ struct Settings {
     let kafka: KafkaConfiguration?
     /// The spool's directory.
     let state: String?
+    /// Where to write what the start-up took.
+    let startupTrace: String?
     let listen: Endpoint
     let attach: Attachment.Method?
     /// MiB.
@@ -80,6 +84,7 @@ struct Settings {
             kafka = nil
         }
         state = arguments.text("state")
+        startupTrace = arguments.text("startup-trace")
         if state != nil, kafka == nil { throw UsageError("--state keeps events until Kafka has them; --kafka is wanted with it") }
     }
 }

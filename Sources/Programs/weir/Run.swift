@@ -37,6 +37,7 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["limits", "list"], ["limits"]: try listLimits(arguments)
     case ["limits", "add"]: try addLimit(arguments)
     case ["limits", "release"]: try releaseLimits(arguments)
+    case ["startup"]: try showStartup(arguments)
     case ["stalls"]: try showStalls(arguments)
     case ["top"]: try showTop(arguments)
     case ["tail"]: try tailTopic(arguments)
