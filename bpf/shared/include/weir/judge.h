@@ -199,6 +199,9 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 		stream = WEIR_STREAM_LONG;
 	}
 	flow->state = WEIR_FLOW_DONE;
+	/* On another processor a newer hello took the place while this segment was looked at, and told of this one: what lies here now is not ours. */
+	if (a->id != flow->assembly)
+		return 0;
 	if (stream == WEIR_STREAM_LONG) {
 		if (!a->reason)
 			a->reason = WEIR_REASON_TOO_LONG;
