@@ -170,6 +170,39 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(counters.native[.evicted] == 1 && counters.kernel[.evicted] == 1)
     }
 
+    @Test("A second hello at the first one's sequence numbers is judged and told of, whole or in pieces, in any order; the same once more is not", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    func again() throws {
+        let named = Hello(number: 1).stream(), nameless = Hello(serverName: nil, padding: 200, number: 1).stream()
+        let early = Array(nameless[..<100]), late = Array(nameless[100...])
+        let wholly = c.data(nameless, at: 0), pieces = [c.data(early, at: 0), c.data(late, at: 100)], backwards = [c.data(late, at: 100), c.data(early, at: 0)]
+        let tiny = nameless.enumerated().map { c.data([$0.element], at: $0.offset) }
+        let found = AnomalySet([.missingSNI, .overlapConflict])
+        for (index, frames) in [[wholly], pieces, backwards, tiny].enumerated() {
+            let told = try both(c.handshake + [c.data(named, at: 0)] + frames, everything)
+            #expect(told.count == 2 && told[0].anomalies.isEmpty && told[1].anomalies.isSuperset(of: found) && told[1].proof == .tracked, "\(index): \(told.map(\.anomalies.list))")
+        }
+        // A limiter counts both, and refuses what is beyond the limit.
+        let many = (0..<5).flatMap { number in
+            let d = Conversation(clientPort: UInt16(900 + number))
+            return d.handshake + [d.data(Hello(number: 10 + number).stream(), at: 0), d.data(Hello(serverName: nil, number: 10 + number).stream(), at: 0)]
+        }
+        #expect(try both(many, everything, enforcing: true).filter { !$0.anomalies.isEmpty }.map(\.outcome) == [.admitted, .admitted, .admitted, .reset, .reset])
+        // What came before comes again: nothing is said, and the flow goes on as it was.
+        let after = c.data([20, 3, 3, 0, 1, 1] + [23, 3, 3, 0, 3, 7, 7, 7], at: named.count)
+        for frames in [[c.data(named, at: 0)], [c.data(Array(named[..<50]), at: 0), c.data(Array(named[50...]), at: 50)], [c.data(Array(named[50...]), at: 50)], [c.data(Array(named[..<50]), at: 0)]] {
+            let pair = try EnginePair(KernelPolicy(everything), enforcing: false)
+            var told: [Handshake] = []
+            for frame in c.handshake + [c.data(named, at: 0)] + frames + [after] {
+                let (ours, theirs) = try pair.run(frame)
+                #expect(ours == theirs)
+                told += ours.map(\.handshake)
+            }
+            #expect(told.map(\.anomalies) == [AnomalySet()])
+            let (ours, theirs) = pair.giveUp()
+            #expect(ours.isEmpty && theirs.isEmpty, "what came again and never was whole is no incomplete hello")
+        }
+    }
+
     @Test("Each MiB for hellos holds 512 of them in the kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [(2, 1500, false), (4, 1500, true), (4, 2500, false), (8, 2500, true)])
     func helloMemory(size: Int, others: Int, isKept: Bool) throws {
         let bytes = Hello(padding: 1500).stream()

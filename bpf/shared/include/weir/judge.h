@@ -152,6 +152,7 @@ WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct wei
 	a->first_ns = l->now;
 	a->proof = flow->proof;
 	a->preamble = flow->preamble;
+	a->again = flow->bits & WEIR_BIT_AGAIN;
 	a->direction = l->direction;
 	a->ifindex = weir_ifindex(frame);
 	a->vlan_tags = l->segment.vlan_tags;
@@ -177,7 +178,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 		return 0;
 	a = weir_assembly_of(frame, l, s, flow);
 	if (!a) {
-		flow->state = WEIR_FLOW_DONE;
+		flow->state = flow->bits & WEIR_BIT_AGAIN ? flow->judged : WEIR_FLOW_DONE;
 		return 0;
 	}
 	a->last_ns = l->now;

@@ -142,6 +142,9 @@ WEIR_ONCE int weir_follow(weir_frame *frame, struct weir_look *l, struct weir_fl
 /* After a hello of `length` message bytes and its record headers, `end` being the sequence number that follows. */
 WEIR_INLINE void weir_expect_records(struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, __u32 end)
 {
+	l->hello_end = end;
+	if (flow->bits & WEIR_BIT_AGAIN)
+		return;				/* weir_settle looks first whether it says anything new */
 	flow->state = WEIR_FLOW_AFTER;
 	flow->first_ns = l->now;
 	flow->next = end;

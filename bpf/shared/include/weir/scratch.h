@@ -75,6 +75,7 @@ struct weir_look {
 	__u64 noted;			/* anomalies that the walk found */
 	__u32 turns;
 	__u32 have;			/* bytes of the head that are the frame's */
+	__u32 hello_end;		/* sequence number behind the hello that was judged; 0: it was none */
 	__u8  carry[8];			/* the start of a record */
 	__u8  first[16];		/* the client's first bytes */
 	__u8  notes;			/* enum weir_note */
@@ -154,7 +155,8 @@ struct weir_assembly {
 	__u8  scan, idle, free;		/* weir_note_range's cursor; in map memory, see WEIR_TURN */
 	__u8  ranges;			/* in use: none, as long as segments arrive in order */
 	__u8  slots;			/* from which on none was taken */
-	__u8  reserved[5];
+	__u8  again;			/* the flow's hello was judged before: what never is whole is not told of */
+	__u8  reserved[4];
 };
 
 /* A hello's random, and whose it was. */
@@ -190,6 +192,7 @@ enum weir_flow_bit {
 	WEIR_BIT_WENT_ON = 1 << 2,	/* a client record after the hello */
 	WEIR_BIT_SILENCE = 1 << 3,	/* that it said nothing was told */
 	WEIR_BIT_OUT_OF_STEP = 1 << 4,	/* a segment was missed: what looks like a record may be none */
+	WEIR_BIT_AGAIN = 1 << 5,	/* bytes of the judged hello came again: they are judged, and told of if they say something else */
 };
 
 struct weir_flow {
@@ -199,10 +202,7 @@ struct weir_flow {
 	__u32 client_isn;
 	__u32 server_isn;
 	__u32 base;			/* sequence number of the first client byte */
-	union {
-		__u32 assembly;		/* WEIR_FLOW_ASSEMBLING: its number */
-		__u32 next;		/* WEIR_FLOW_AFTER: sequence number of the next record */
-	};
+	__u32 next;			/* WEIR_FLOW_AFTER: sequence number of the next record */
 	__u32 ifindex;
 	__u8  state;
 	__u8  proof;
@@ -213,6 +213,10 @@ struct weir_flow {
 	__u8  carried;			/* bytes in `carry` */
 	__u8  direction;
 	__u8  notes;			/* enum weir_note, told */
-	__u8  reserved[3];
+	__u8  judged;			/* WEIR_BIT_AGAIN: the state that it comes back to if nothing new is said */
+	__u8  reserved[2];
+	__u32 assembly;			/* WEIR_FLOW_ASSEMBLING: its number */
+	__u32 hello_size;		/* client bytes that were judged, from `base` on; 0: none that could come again */
+	__u32 digest;			/* of what they said */
 };
 #endif

@@ -170,6 +170,10 @@ WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, struct wei
 	WEIR_USED(frame);
 	if (!s || !a)
 		return -1;
+	if (a->again) {
+		a->id = 0;
+		return 0;
+	}
 	r = &s->record;
 	weir_begin(s, &a->flow, now);
 	weir_copy_history(r, a);

@@ -41,7 +41,7 @@ WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir
 	}
 	if (flow->state != WEIR_FLOW_ASSEMBLING)
 		return;
-	flow->state = WEIR_FLOW_EXPECTING;
+	flow->state = flow->bits & WEIR_BIT_AGAIN ? flow->judged : WEIR_FLOW_EXPECTING;
 	a = weir_known_assembly(frame, flow);
 	if (!a)
 		return;
@@ -136,13 +136,45 @@ WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *
 	return WEIR_LOOKUP(frame, half_open, &l->segment.flow);
 }
 
+/* What a hello says, as far as 32 bits can tell: the client's random, the lists, the name's length. */
+WEIR_INLINE __u32 weir_digest(const struct weir_scratch *s)
+{
+	__u64 x = weir_mix(WEIR_LE64(s->bytes + 6) ^ s->record.fingerprint ^ (__u64)s->record.server_name_length << 48);
+
+	return (__u32)(x ^ x >> 32);
+}
+
+/*
+ * The first client bytes were judged. True when that was done before and they said the same: a segment that the server
+ * dropped, for its checksum say, was judged all the same, and what it takes in its place has the same sequence numbers.
+ */
+WEIR_INLINE int weir_settle(struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	__u32 digest = weir_digest(s);
+
+	if (flow->bits & WEIR_BIT_AGAIN) {
+		flow->bits &= ~WEIR_BIT_AGAIN;
+		if (digest == flow->digest) {
+			flow->state = flow->judged;
+			return 1;
+		}
+		WEIR_FOUND(&s->record, WEIR_OVERLAP_CONFLICT);
+		if (l->hello_end)
+			weir_expect_records(l, s, flow, l->hello_end);
+	}
+	flow->digest = digest;
+	flow->hello_size = l->hello_end ? l->hello_end - flow->base : 0;
+	return 0;
+}
+
 WEIR_INLINE void weir_before(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
 {
 	int verdict;
 
 	l->sequence = l->segment.sequence;
+	l->hello_end = 0;
 	verdict = weir_judge(frame, l, s, flow);
-	if (verdict <= 0)
+	if (verdict <= 0 || weir_settle(l, s, flow))
 		return;
 	weir_conclude(frame, l, s, enforcing, (__u32)verdict - 1);
 	weir_obey(l, s, flow, enforcing);
@@ -159,7 +191,14 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 		return;
 	}
 	flow = weir_flow_of(frame, l);
-	if (!flow || flow->state == WEIR_FLOW_DONE)
+	if (!flow)
+		return;
+	if (seg->sequence - flow->base < flow->hello_size && seg->payload_size && (flow->state == WEIR_FLOW_AFTER || flow->state == WEIR_FLOW_DONE)) {
+		flow->judged = flow->state;
+		flow->state = WEIR_FLOW_EXPECTING;
+		flow->bits |= WEIR_BIT_AGAIN;
+	}
+	if (flow->state == WEIR_FLOW_DONE)
 		return;				/* nearly every frame ends here: the clock is read by those that go on */
 	if (flow->state != WEIR_FLOW_AFTER) {
 		l->now = weir_now(frame);
