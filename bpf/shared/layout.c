@@ -20,5 +20,5 @@ _Static_assert(sizeof(struct weir_config) == 8192 + 24 + 1024 + 24 + WEIR_LENGTH
 
 _Static_assert(offsetof(struct weir_scratch, bytes) == sizeof(struct weir_handshake), "the message travels behind the record");
 _Static_assert(sizeof(struct weir_scratch) <= 32768, "the largest value of a per-CPU map");
-_Static_assert(sizeof(struct weir_flow_key) == 36 && sizeof(struct weir_flow) == 72, "flow");
+_Static_assert(sizeof(struct weir_flow_key) == 36 && sizeof(struct weir_flow) == 64, "flow");
 _Static_assert(sizeof(struct weir_limit_order) == 32, "limit order");

@@ -214,9 +214,8 @@ struct weir_flow {
 	__u8  direction;
 	__u8  notes;			/* enum weir_note, told */
 	__u8  judged;			/* WEIR_BIT_AGAIN: the state that it comes back to if nothing new is said */
-	__u8  reserved[2];
-	__u32 assembly;			/* WEIR_FLOW_ASSEMBLING: its number */
-	__u32 hello_size;		/* client bytes that were judged, from `base` on; 0: none that could come again */
+	__u16 hello_size;		/* client bytes that were judged, from `base` on; 0: none that could come again */
 	__u32 digest;			/* of what they said */
+	__u32 assembly;			/* WEIR_FLOW_ASSEMBLING: its number */
 };
 #endif

@@ -163,7 +163,7 @@ WEIR_INLINE int weir_settle(struct weir_look *l, struct weir_scratch *s, struct 
 			weir_expect_records(l, s, flow, l->hello_end);
 	}
 	flow->digest = digest;
-	flow->hello_size = l->hello_end ? l->hello_end - flow->base : 0;
+	flow->hello_size = l->hello_end ? (__u16)(l->hello_end - flow->base) : 0;	/* of a record, or of what assemblies take: both are less */
 	return 0;
 }
 
