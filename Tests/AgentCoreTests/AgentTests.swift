@@ -113,4 +113,15 @@ private let enforcing: Policy = {
         #expect(agent.trackedSources == 0)
         #expect(agent.consider(verdict("10.9.9.9", at: 700_001), found: [], at: time(700_001)).publish != nil)
     }
+
+    @Test("The event of a limit that was set here says so, also when the kernel has counted the source's next hello against it by then")
+    func setHere() throws {
+        var policy = enforcing
+        policy.detections[.ipLiteralSNI] = policy.detections[.missingSNI]
+        var agent = agent(policy)
+        let order = agent.consider(verdict(at: 0, .passed, []), found: AnomalySet(.ipLiteralSNI), at: time(0)), slot = try #require(order.publish), limit = try #require(order.limit)
+        #expect(agent.consider(verdict(at: 1, .reset, []), found: AnomalySet(.ipLiteralSNI), at: time(1)).publish == nil)
+        let event = agent.takeEvent(of: slot, interface: "", hello: nil, seen: time(0), decided: time(0), enforced: time(0) + .microseconds(20), until: limit.until)
+        #expect(event.enforcedBy == .agent && event.action == .limited && event.seenToEnforced == 20 && event.counts.seen == 2 && event.counts.reset == 1)
+    }
 }

@@ -55,6 +55,28 @@ import Testing
         #expect(fourth == 3 && spool.count == 2)
     }
 
+    @Test("On a full disk what was kept stays, what was not is refused, and no id comes twice", .enabled(if: geteuid() == 0, "mounting a small file system needs root"))
+    func fullDisk() throws {
+        defer {
+            system("umount \(directory)")
+            clean()
+        }
+        try #require(system("mount -t tmpfs -o size=256k weir-spool \(directory)") == 0)
+        var spool = try Spool(directory: directory), kept: [Int64] = [], ids: Set<Int64> = []
+        var isFull = false
+        for _ in 0..<100 where !isFull {
+            let batch = (0..<10).compactMap { _ in spool.add(key: "k", headers: [], value: [UInt8](repeating: 7, count: 1000)) }
+            #expect(ids.isDisjoint(with: batch))
+            ids.formUnion(batch)
+            if spool.commit() { kept += batch } else { isFull = true }
+        }
+        #expect(isFull && !kept.isEmpty && spool.count == spool.items(after: 0, atMost: 10_000).count)
+        for id in kept.prefix(kept.count / 2) { spool.remove(id) }
+        let isKept = spool.commit(), next = spool.add(key: "k", headers: [], value: [1])
+        #expect(isKept == spool.items(after: 0, atMost: 10_000).allSatisfy { $0.id > kept[kept.count / 2 - 1] })
+        if let next { #expect(!ids.contains(next)) }
+    }
+
     @Test("A second owner, a file that is none of ours, and a place that is not there get one line each")
     func refused() throws {
         defer { clean() }

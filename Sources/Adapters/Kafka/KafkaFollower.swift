@@ -93,15 +93,9 @@ package struct KafkaFollower: ~Copyable {
             for name in names {
                 guard let topic = unsafe rd_kafka_topic_new(instance, name, nil) else { continue }
                 unsafe topics.append((topic, name, false))
-                if patience > 0 { unsafe lookUp(topic, patience) }
+                if patience > 0 { unsafe count(topics.count - 1, withinMilliseconds: patience) }
                 unsafe start(topic, name, partition: 0)
             }
-        }
-
-        private func lookUp(_ topic: OpaquePointer, _ milliseconds: Int) {
-            var metadata: UnsafePointer<rd_kafka_metadata>?
-            guard unsafe rd_kafka_metadata(instance, 0, topic, &metadata, Int32(milliseconds)) == RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-            unsafe rd_kafka_metadata_destroy(metadata)
         }
 
         func stop() {
@@ -127,14 +121,19 @@ package struct KafkaFollower: ~Copyable {
             // Behind the last record there may be offsets that compaction has emptied, or a transaction's mark: nothing comes of them any more.
             if position.offset >= 0 { next[partition] = position.offset }
             guard let index = unsafe topics.firstIndex(where: { unsafe $0.name == partition.topic && !$0.isCounted }) else { return }
+            count(index, withinMilliseconds: 250)
+        }
+
+        /// Asks how many partitions a topic has, and starts those behind the first. Who has asked knows their leaders, too.
+        private func count(_ index: Int, withinMilliseconds milliseconds: Int) {
+            let topic = unsafe topics[index]
             var metadata: UnsafePointer<rd_kafka_metadata>?
-            guard unsafe rd_kafka_metadata(instance, 0, topics[index].handle, &metadata, 250) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = unsafe metadata else { return }
+            guard unsafe rd_kafka_metadata(instance, 0, topic.handle, &metadata, Int32(milliseconds)) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = unsafe metadata else { return }
             defer { unsafe rd_kafka_metadata_destroy(metadata) }
-            guard unsafe metadata.pointee.topic_cnt == 1 else { return }
+            // A topic that is not there yet has none.
+            guard unsafe metadata.pointee.topic_cnt == 1, unsafe metadata.pointee.topics[0].partition_cnt > 0 else { return }
             unsafe topics[index].isCounted = true
-            for partition in unsafe 1..<max(1, Int(metadata.pointee.topics[0].partition_cnt)) {
-                unsafe start(topics[index].handle, topics[index].name, partition: partition)
-            }
+            for partition in unsafe 1..<max(1, Int(metadata.pointee.topics[0].partition_cnt)) { unsafe start(topic.handle, topic.name, partition: partition) }
         }
 
         private func start(_ topic: OpaquePointer, _ name: String, partition: Int) {

@@ -58,7 +58,7 @@ internal import Linux
             unsafe try Self.run(database, path, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304")
             // AUTOINCREMENT, or an id would come again when the table was empty.
             unsafe try Self.run(database, path, "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL); COMMIT")
-            unsafe insertion = try Self.prepare(database, path, "INSERT INTO events (key, headers, value) VALUES (?, ?, ?)")
+            unsafe insertion = try Self.prepare(database, path, "INSERT INTO events (id, key, headers, value) VALUES (?, ?, ?, ?)")
             unsafe removal = try Self.prepare(database, path, "DELETE FROM events WHERE id = ?")
             unsafe selection = try Self.prepare(database, path, "SELECT id, key, headers, value FROM events WHERE id > ? ORDER BY id LIMIT ?")
             count = unsafe try Self.number(database, path, "SELECT count(*) FROM events")
@@ -100,15 +100,17 @@ internal import Linux
             text.withUTF8 { text in
                 unsafe value.withUnsafeBufferPointer { value in
                     // Bound in place: they are read before this returns, and unbound by the reset.
-                    unsafe bind(insertion, 1, key)
-                    unsafe bind(insertion, 2, text)
-                    unsafe sqlite3_bind_blob(insertion, 3, value.baseAddress, Int32(value.count), nil)
+                    // By our own count: SQLite's goes back with a transaction that it gives up, and an id that is under way would come again.
+                    unsafe sqlite3_bind_int64(insertion, 1, last + 1)
+                    unsafe bind(insertion, 2, key)
+                    unsafe bind(insertion, 3, text)
+                    unsafe sqlite3_bind_blob(insertion, 4, value.baseAddress, Int32(value.count), nil)
                     return unsafe step(insertion)
                 }
             }
         }
         guard isDone else { return nil }
-        last = unsafe sqlite3_last_insert_rowid(database)
+        last += 1
         count += 1
         return last
     }

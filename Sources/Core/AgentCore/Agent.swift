@@ -207,7 +207,8 @@ package struct Agent: Sendable {
     private func setAction(of event: inout ThrottleEvent, _ source: SourceTable.Source, seen: Instant, enforced: Instant?, until: Instant?) {
         guard let rule = rule(for: source.anomalies) else { return }
         let handshake = source.latest
-        let byKernel = handshake.outcome == .admitted || handshake.outcome.isRefused
+        // What the kernel did with the latest hello may be by a limit that was set here for the one before.
+        let byKernel = enforced == nil && (handshake.outcome == .admitted || handshake.outcome.isRefused)
         guard byKernel || enforced != nil || policy.mode == .observe else { return }
         event.limit = ThrottleEvent.Limit(limitClass: byKernel ? handshake.limitClass : rule.limitClass,
                                           perSecond: byKernel ? handshake.limitPerSecond : rule.perSecond, answer: rule.answer,

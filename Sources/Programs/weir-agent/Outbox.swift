@@ -18,6 +18,8 @@ final class Outbox {
     init(_ directory: String) throws(SpoolError) {
         spool = try Spool(directory: directory)
         count = spool.count
+        // Where nothing waits the first event goes at once.
+        if count == 0 { handedOver = spool.last }
     }
 
     /// Events on the disk, as of the last commit.
@@ -77,7 +79,11 @@ final class Outbox {
     /// False when the disk does not take it.
     @discardableResult
     func commit() -> Bool {
-        guard spool.commit() else { return false }
+        guard spool.commit() else {
+            // What was taken out is in it again, if SQLite has given the transaction up: it goes once more, with the id that it had.
+            handedOver = 0
+            return false
+        }
         count = spool.count
         return true
     }

@@ -36,6 +36,7 @@ final class Publisher {
     private var isLosing = false
     private var isPrepared = false
     private var outbox: Outbox?
+    private var isUnwritable = false
 
     init(_ configuration: KafkaConfiguration, node: String, state: String?, log: Log) throws {
         self.configuration = configuration
@@ -108,8 +109,6 @@ final class Publisher {
             isUnwritable = false
         }
     }
-
-    private var isUnwritable = false
 
     /// Whether it was taken.
     func publish(_ status: NodeStatus) -> Bool {

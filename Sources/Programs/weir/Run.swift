@@ -1,5 +1,6 @@
 internal import Arguments
 internal import Glibc
+internal import Linux
 
 let version = "0.1.0"
 
@@ -50,6 +51,11 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["policy", "rehearse"]: try rehearsePolicy(arguments)
     default: throw Ending.wrong("\(arguments.path.joined(separator: " ")): no such command")
     }
+}
+
+/// SIGTERM and Ctrl-C, for what ends with them.
+func endingSignals() throws -> Signals {
+    do { return try Signals([Signals.terminate, Signals.interrupt]) } catch { throw Ending.cannot("signals: \(error)") }
 }
 
 func complain(_ message: String) {

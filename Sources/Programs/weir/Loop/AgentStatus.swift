@@ -46,6 +46,8 @@ struct AgentStatus {
     var lostEvents = 0
     var rows: [Row] = []
 
+    static func isMissing(port: UInt16) -> Ending { .cannot("no agent answers on 127.0.0.1:\(port); is weir-agent running, and is that the port of its --listen?") }
+
     /// `nil` while the agent does not answer.
     static func ask(port: UInt16) -> AgentStatus? {
         guard let bytes = fetch(port: port, path: "/status") else { return nil }

@@ -9,8 +9,7 @@ internal import Wire
 
 /// `weir run`: broker, agent and controller in one process tree, and what a person sees of them.
 func runLoop(_ arguments: Arguments) throws -> CInt {
-    let signals: Signals
-    do { signals = try Signals([Signals.terminate, Signals.interrupt]) } catch { throw Ending.cannot("signals: \(error)") }
+    let signals = try endingSignals()
     let isDemonstration = arguments.texts("interface").isEmpty
     if isDemonstration {
         if let reason = Stage.isPossible() { throw Ending.cannot(reason) }

@@ -8,9 +8,7 @@ internal import Wire
 /// `weir stalls`: how long each part of the agent's loop took since its start. What takes a millisecond keeps verdicts waiting as long.
 func showStalls(_ arguments: Arguments) throws -> CInt {
     let port = UInt16(arguments.number("port") ?? 9740)
-    guard let bytes = fetch(port: port, path: "/status") else {
-        throw Ending.cannot("no agent answers on 127.0.0.1:\(port); is weir-agent running, and is that the port of its --listen?")
-    }
+    guard let bytes = fetch(port: port, path: "/status") else { throw AgentStatus.isMissing(port: port) }
     let terminal = Terminal(of: 1)
     var table = Table([.init("part", minimum: 8)] + ["<1 us", "<4", "<16", "<64", "<256", "<1 ms", "<4", "<16", "longer"].map { .init($0, .right, minimum: 5) } + [.init("longest", .right, minimum: 7)])
     var parser = JSONParser(maximumSize: 1 << 20, maximumItems: 4096)

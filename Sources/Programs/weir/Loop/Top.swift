@@ -8,12 +8,9 @@ internal import Wire
 /// `weir top`: what an agent of this machine sees and limits, as it happens; with brokers also what the topics say.
 func showTop(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let signals: Signals
-    do { signals = try Signals([Signals.terminate, Signals.interrupt]) } catch { throw Ending.cannot("signals: \(error)") }
+    let signals = try endingSignals()
     let port = UInt16(arguments.number("port") ?? 9740), total = arguments.duration("for")
-    guard var status = AgentStatus.ask(port: port) else {
-        throw Ending.cannot("no agent answers on 127.0.0.1:\(port); is weir-agent running, and is that the port of its --listen?")
-    }
+    guard var status = AgentStatus.ask(port: port) else { throw AgentStatus.isMissing(port: port) }
     var news: News?
     if arguments.has("kafka") || arguments.has("kafka-config") {
         do { news = try News(try brokers(arguments), fromBeginning: false) } catch let error as KafkaError { throw Ending.cannot("Kafka: \(error)") }

@@ -11,8 +11,7 @@ internal import Wire
 /// `weir tail TOPIC`: one line a record, until Ctrl-C or until nobody reads.
 func tailTopic(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let signals: Signals
-    do { signals = try Signals([Signals.terminate, Signals.interrupt]) } catch { throw Ending.cannot("signals: \(error)") }
+    let signals = try endingSignals()
     let kafka = try brokers(arguments), isJSON = arguments.text("format") == "json"
     let topic = switch arguments.positionals[0] {
     case "events": Topic.events

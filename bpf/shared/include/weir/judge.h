@@ -74,6 +74,21 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 	return 1;
 }
 
+/* Nothing more is judged: the flow is done, or what it was before its hello came again. */
+WEIR_INLINE void weir_rest(struct weir_flow *flow)
+{
+	flow->state = flow->bits & WEIR_BIT_AGAIN ? flow->judged : WEIR_FLOW_DONE;
+	flow->bits &= ~WEIR_BIT_AGAIN;
+}
+
+/* The first client bytes cannot be read: the capture has cut them off. */
+WEIR_INLINE void weir_cut_off(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	if (!(flow->bits & WEIR_BIT_AGAIN))
+		weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
+	weir_rest(flow);
+}
+
 /*
  * The first client bytes are here and whole: judged in one go. What the two judges return: 0, nothing is to be
  * concluded; n > 0, a verdict stands in the record with n - 1 bytes of message; -1, the hello has to be assembled.
@@ -97,7 +112,7 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	if (is_hello && (length + 5 > seg->payload_size || size < length || length > WEIR_MESSAGE_CAP))
 		return -1;
 	if (!is_hello && !flow->proof) {
-		flow->state = WEIR_FLOW_DONE;
+		weir_rest(flow);
 		return 0;			/* the middle of something else */
 	}
 	weir_begin_here(frame, l, s, flow);
@@ -111,11 +126,11 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	}
 	if (!is_hello && length > WEIR_NOT_TLS_BYTES)
 		length = WEIR_NOT_TLS_BYTES;
-	flow->state = WEIR_FLOW_DONE;
 	if (length && weir_bytes(frame, at, s->bytes, length, WEIR_MESSAGE_CAP)) {
-		weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
+		weir_cut_off(frame, l, s, flow);
 		return 0;
 	}
+	flow->state = WEIR_FLOW_DONE;
 	if (is_hello) {
 		weir_read_client_hello(s, length);
 		weir_expect_records(l, s, flow, seg->sequence + 5 + size);
@@ -178,7 +193,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 		return 0;
 	a = weir_assembly_of(frame, l, s, flow);
 	if (!a) {
-		flow->state = flow->bits & WEIR_BIT_AGAIN ? flow->judged : WEIR_FLOW_DONE;
+		weir_rest(flow);
 		return 0;
 	}
 	a->last_ns = l->now;
@@ -199,11 +214,13 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 			return 0;
 		stream = WEIR_STREAM_LONG;
 	}
-	flow->state = WEIR_FLOW_DONE;
 	/* On another processor a newer hello took the place while this segment was looked at, and told of this one: what lies here now is not ours. */
-	if (a->id != flow->assembly)
+	if (a->id != flow->assembly) {
+		weir_rest(flow);
 		return 0;
+	}
 	if (stream == WEIR_STREAM_LONG) {
+		weir_rest(flow);
 		if (!a->reason)
 			a->reason = WEIR_REASON_TOO_LONG;
 		if (a->reason == WEIR_REASON_EVICTED)
@@ -211,6 +228,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 		weir_give_up(frame, s, a, l->now);
 		return 0;
 	}
+	flow->state = WEIR_FLOW_DONE;
 	weir_begin(s, &l->segment.flow, l->now);
 	if (l->segment.payload_size < 64 && a->tiny)
 		a->tiny--;			/* the last may be as small as it likes */
@@ -238,8 +256,7 @@ WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_s
 
 	if (flow->state == WEIR_FLOW_EXPECTING && l->segment.sequence == flow->base) {
 		if (weir_read_first(frame, l)) {
-			weir_unreadable(frame, l, s, flow, WEIR_REASON_CAPTURE);
-			flow->state = WEIR_FLOW_DONE;
+			weir_cut_off(frame, l, s, flow);
 			return 0;
 		}
 		switch (l->first[0] == 22 ? -1 : weir_skip_preamble(frame, l, s, flow)) {

@@ -41,7 +41,10 @@ WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir
 	}
 	if (flow->state != WEIR_FLOW_ASSEMBLING)
 		return;
-	flow->state = flow->bits & WEIR_BIT_AGAIN ? flow->judged : WEIR_FLOW_EXPECTING;
+	if (flow->bits & WEIR_BIT_AGAIN)
+		weir_rest(flow);
+	else
+		flow->state = WEIR_FLOW_EXPECTING;
 	a = weir_known_assembly(frame, flow);
 	if (!a)
 		return;
@@ -153,11 +156,11 @@ WEIR_INLINE int weir_settle(struct weir_look *l, struct weir_scratch *s, struct 
 	__u32 digest = weir_digest(s);
 
 	if (flow->bits & WEIR_BIT_AGAIN) {
-		flow->bits &= ~WEIR_BIT_AGAIN;
 		if (digest == flow->digest) {
-			flow->state = flow->judged;
+			weir_rest(flow);
 			return 1;
 		}
+		flow->bits &= ~WEIR_BIT_AGAIN;
 		WEIR_FOUND(&s->record, WEIR_OVERLAP_CONFLICT);
 		if (l->hello_end)
 			weir_expect_records(l, s, flow, l->hello_end);
