@@ -22,7 +22,8 @@ spec:
 
 /// The real agent on a veth pair: start-up, memory, and how fast a limit stands that only user space could judge.
 func measureAgent(_ report: inout Report) throws {
-    var setUp = try Child("ip", ["sh", "-c", "ip link add inner type veth peer name outer && ip link set inner up && ip link set outer up"])
+    // With an address of its own: where there are none but loopback's, the Kafka client finds no broker (AI_ADDRCONFIG).
+    var setUp = try Child("ip", ["sh", "-c", "ip link add inner type veth peer name outer && ip link set inner up && ip link set outer up && ip link set lo up && ip address replace 198.18.0.1/32 dev lo"])
     while setUp.poll() == nil { usleep(1000) }
     // The next measurement has a pair of the same name.
     defer {
@@ -54,12 +55,7 @@ func measureAgent(_ report: inout Report) throws {
                isMet: quiet.p50 < 50_000 && quiet.p99 < 1_000_000)
     agent.signal(SIGKILL)
 
-    // With a broker: an event of each source at once is what there is to do besides.
-    let broker = try Child("broker", [agentPath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir", "broker"], input: true, output: true)
-    var address = ""
-    while !address.contains("\n"), let bytes = broker.take() { address += String(decoding: bytes, as: UTF8.self) }
-    let kafka = String(address.prefix { $0 != "\n" })
-    let busy = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 1)", "--kafka", kafka], quiet: true)
+    let busy = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 1)"], quiet: true)
     while fetch(port: port + 1, path: "/readyz") == nil { usleep(1000) }
     // Records arrive all the time: an attack that the kernel answers itself, and now and then one for user space.
     for source in 0..<1000 as Range<UInt32> {
@@ -68,12 +64,30 @@ func measureAgent(_ report: inout Report) throws {
     }
     let under = try settled(1000, port: port + 1)
     report.add("the same during an attack", "\(micro(under.p50)) p50, \(micro(under.p99)) p99", goal: "p50 under 15 us", isMet: under.p50 < 15_000)
-    // And where every hello is one for user space, of a source that nobody knew: an event each.
-    for source in 0..<4000 as Range<UInt32> { try attack(0x0a0b_0000 + source, name: "192.0.2.1") }
-    let most = try settled(5000, port: port + 1)
-    report.add("the same, 4,000 new sources at once", "\(micro(most.p50)) p50, \(micro(most.p99)) p99")
     let memory = memoryOf(busy.pid)
     report.add("resident memory of the agent", "\(memory / 1000) MB", goal: "under 25 MB", isMet: memory < 25_000)
+    busy.signal(SIGKILL)
+
+    // Where every hello is one for user space, of a source that nobody knew: an event to Kafka each is what there is to do besides.
+    let broker = try Child("broker", [agentPath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir", "broker"], input: true, output: true)
+    var address = ""
+    while !address.contains("\n"), let bytes = broker.take() { address += String(decoding: bytes, as: UTF8.self) }
+    let kafka = String(address.prefix { $0 != "\n" })
+    let flooded = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 2)", "--kafka", kafka], quiet: true)
+    while fetch(port: port + 2, path: "/readyz") == nil { usleep(1000) }
+    let began = Clock.monotonic
+    for source in 0..<4000 as Range<UInt32> { try attack(0x0a0b_0000 + source, name: "192.0.2.1") }
+    let most = try settled(4000, port: port + 2)
+    // Each is an event that Kafka has, or this is no measurement of that.
+    while true {
+        let page = fetch(port: port + 2, path: "/metrics") ?? [], lines = String(decoding: page, as: UTF8.self).split(separator: "\n")
+        let delivered = lines.first { $0.hasPrefix("weir_agent_events_delivered_total ") }.flatMap { Int($0.split(separator: " ")[1]) }
+        if delivered ?? 0 >= 4000 { break }
+        guard Clock.monotonic - began < 30_000_000_000 else { throw Trouble(description: "\(delivered ?? 0) of 4,000 events reached the broker") }
+        usleep(10_000)
+    }
+    report.add("the same, 4,000 new sources at once, an event to Kafka each", "\(micro(most.p50)) p50, \(micro(most.p99)) p99")
+    report.add("resident memory of the agent with its Kafka client", "\(memoryOf(flooded.pid) / 1000) MB")
     let maps = Double(try KernelProbe(KernelPolicy(Policy())).mapBytes) / Double(1 << 20)
     report.add("memory of the kernel's maps", "\(Double(Int(maps * 10 + 0.5)) / 10) MiB", goal: "at most 16 MiB", isMet: maps <= 16)
 }
