@@ -28,7 +28,7 @@ static __attribute__((noinline)) int put_back(struct __sk_buff *skb, __u32 state
 WEIR_INLINE int rehearse(struct __sk_buff *skb, __u8 state)
 {
 	if (!put_back(skb, state))
-		look(skb, WEIR_INGRESS, 0);
+		look(skb, WEIR_HOOK_IN, 0);
 	return TC_ACT_UNSPEC;
 }
 
@@ -57,6 +57,7 @@ int rehearse_pair(struct __sk_buff *skb)
 
 	if (!s || !l || put_back(skb, WEIR_FLOW_EXPECTING))
 		return TC_ACT_UNSPEC;
+	l->hook = WEIR_HOOK_IN;
 	l->direction = WEIR_INGRESS;
 	l->order = WEIR_PASS;
 	l->have = WEIR_HEAD_PLAIN;

@@ -75,12 +75,9 @@ static __attribute__((noinline)) int reset_in_place(struct __sk_buff *skb, const
 	return bpf_skb_store_bytes(skb, network + 4, &length, 2, 0) ? -1 : 0;
 }
 
-SEC("tc")
-int limiter(struct __sk_buff *skb)
+/* What the look has ordered. */
+WEIR_INLINE int obey(struct __sk_buff *skb, const struct weir_look *l)
 {
-	__u8 direction = way(skb);
-	const struct weir_look *l = look(skb, direction, direction == WEIR_INGRESS);
-
 	if (!l || l->order == WEIR_PASS)
 		return TC_ACT_UNSPEC;
 	if (l->order == WEIR_DO_DROP)
@@ -89,6 +86,26 @@ int limiter(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	weir_count(skb, WEIR_COUNT_RESET_FAILED);
 	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int limiter(struct __sk_buff *skb)
+{
+	return obey(skb, look(skb, WEIR_HOOK_IN, 1));
+}
+
+SEC("tc")
+int limiter_out(struct __sk_buff *skb)
+{
+	look(skb, WEIR_HOOK_OUT, 0);
+	return TC_ACT_UNSPEC;
+}
+
+/* Frames of a capture, which go either way. Never attached. */
+SEC("tc")
+int replay_limiter(struct __sk_buff *skb)
+{
+	return obey(skb, look(skb, WEIR_HOOK_ANY, 1));
 }
 
 /*

@@ -179,11 +179,16 @@ WEIR_INLINE __u32 weir_frame_size(weir_frame *frame)
 /* Between 1 and `most` bytes of the frame, or -1. Live frames are non-linear at tc, so a helper reads them. */
 WEIR_INLINE int weir_bytes(weir_frame *frame, __u32 from, void *to, __u32 size, __u32 most)
 {
-	/* The verifier loses the bounds of what the compiler has moved; an empty asm keeps the test beside the call. */
-	__asm__ volatile("" : "+r"(size));
-	if (size - 1 >= most)
+	/*
+	 * The verifier loses the bounds of what the compiler has moved; an empty asm keeps the test beside the call. Before 6.18 a bound
+	 * of `size - 1` in 32 bits says nothing about `size`: so the comparison and the argument are 64 bits wide.
+	 */
+	__u64 less = size - 1;
+
+	__asm__ volatile("" : "+r"(less));
+	if (less >= most)
 		return -1;
-	return (int)bpf_skb_load_bytes(frame, from, to, size);
+	return (int)bpf_skb_load_bytes(frame, from, to, less + 1);
 }
 
 #define WEIR_HALF (WEIR_HEAD_PLAIN / 2)
@@ -253,8 +258,14 @@ WEIR_INLINE __u8 *weir_slot_at(weir_frame *frame, __u32 slot, __u32 at)
 {
 	__u32 slab = slot / WEIR_SLAB;
 	struct weir_slab *found = bpf_map_lookup_elem(&slabs, &slab);
+	__u64 base = slot & (WEIR_SLAB - 1), inside = at;
 
-	return found ? found->bytes + ((slot & (WEIR_SLAB - 1)) * WEIR_SLOT + (at & (WEIR_SLOT - 1))) : 0;
+	if (!found)
+		return 0;
+	/* One mask for both would be an OR, whose bound Linux 6.1 forgets. */
+	base *= WEIR_SLOT;
+	__asm__ volatile("" : "+r"(inside));
+	return found->bytes + base + (inside & (WEIR_SLOT - 1));
 }
 
 /* `size` bytes of a slot into the message at `to`. (BPF has no other copy of unknown length.) 0 or -1. */
@@ -262,10 +273,12 @@ WEIR_INLINE int weir_copy(weir_frame *frame, struct weir_scratch *s, __u32 to, _
 {
 	const __u8 *from = weir_slot_at(frame, slot, at);
 
-	__asm__ volatile("" : "+r"(size), "+r"(to));
-	if (!from || to >= WEIR_MESSAGE_CAP || size - 1 >= WEIR_SLOT)
+	__u64 less = size - 1, where = to;
+
+	__asm__ volatile("" : "+r"(less), "+r"(where));
+	if (!from || where >= WEIR_MESSAGE_CAP || less >= WEIR_SLOT)
 		return -1;
-	return (int)bpf_probe_read_kernel(s->bytes + to, size, from);
+	return (int)bpf_probe_read_kernel(s->bytes + where, less + 1, from);
 }
 
 WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)

@@ -5,17 +5,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/*
- * A frame that came in by the interface that it is seen on is on its way in; what this node sends came by none, what
- * it forwards by another. So one program serves both hooks, and the verifier reads it once.
- */
-WEIR_INLINE __u8 way(const struct __sk_buff *skb)
-{
-	return skb->ingress_ifindex == skb->ifindex ? WEIR_INGRESS : WEIR_EGRESS;
-}
-
 /* What every program does with a frame. Returns the look at it when it was worth one. */
-WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, __u8 direction, int enforcing)
+WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, enum weir_hook hook, int enforcing)
 {
 	__u32 zero = 0, have = skb->len;
 	struct weir_scratch *s;
@@ -29,7 +20,7 @@ WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, __u8 direction, int en
 		have = weir_policy(skb)->decap && have > WEIR_HEAD_CAP ? WEIR_HEAD_CAP : weir_policy(skb)->decap ? have : WEIR_HEAD_PLAIN;
 	if (!s || !l || !have || weir_read_head(skb, l, have))
 		return 0;
-	weir_watch(skb, l, s, have, direction, enforcing);
+	weir_watch(skb, l, s, have, hook, enforcing);
 	return l;
 }
 

@@ -31,7 +31,7 @@ import Wire
             for port in 0..<200 as Range<UInt16> {
                 let c = Conversation(client: Address(ipv4: 0xcb00_7100 + UInt32(port % 16)), clientPort: 1000 + round * 1000 + port)
                 for frame in c.handshake + [c.data(Hello(serverName: port % 2 == 0 ? nil : "shop.example", number: Int(round) << 16 | Int(port)).stream(), at: 0)] {
-                    _ = try probe.run(.limiter, over: frame.span.bytes, at: 1_000_000_000 + UInt64(round) * 1_000_000 + UInt64(port))
+                    _ = try probe.run(.replayLimiter, over: frame.span.bytes, at: 1_000_000_000 + UInt64(round) * 1_000_000 + UInt64(port))
                 }
             }
             let before = weir_allocations()

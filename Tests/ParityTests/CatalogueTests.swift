@@ -74,7 +74,7 @@ extension Example {
     static let names: [Example] = [
         Example("no name", say(Hello(serverName: nil, alpn: [])), .missingSNI),
         Example("a name", named("www.shop.example"), []),
-        Example("an encrypted name of the old draft", { var hello = Hello(serverName: nil, alpn: []); hello.extensions!.append((0xffce, [0, 1])); return say(hello) }(), []),
+        Example("an encrypted name of the old draft", { var hello = Hello(serverName: nil, alpn: []); hello.extensions!.append((0xffce, [0, 1])); return say(hello) }(), .missingSNI),
         Example("an empty extension", extensionZero([]), .emptySNI),
         Example("an empty list", extensionZero([0, 0]), .emptySNI),
         Example("an empty name", extensionZero([0, 3, 0, 0, 0]), .emptySNI),
@@ -105,8 +105,8 @@ extension Example {
     ]
 
     static let versions: [Example] = [
-        Example("SSLv2", say([0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10] + [UInt8](repeating: 1, count: 37)), .sslv2Hello),
-        Example("SSLv2's form, TLS 1.0's version", say([0x80, 0x2e, 1, 3, 1, 0, 0x15, 0, 0, 0, 0x10] + [UInt8](repeating: 1, count: 37)), .sslv2Hello),
+        Example("SSLv2", say([0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10] + [UInt8](repeating: 1, count: 37)), AnomalySet([.sslv2Hello, .missingSNI])),
+        Example("SSLv2's form, TLS 1.0's version", say([0x80, 0x2e, 1, 3, 1, 0, 0x15, 0, 0, 0, 0x10] + [UInt8](repeating: 1, count: 37)), AnomalySet([.sslv2Hello, .missingSNI])),
         Example("bit 7 and no such version", say([0x80, 0x2e, 1, 9, 9] + [UInt8](repeating: 1, count: 43)), .notTLS),
         Example("TLS 1.1", changed { hello in hello = Hello(versions: []); hello.legacyVersion = 0x0302 }, .obsoleteVersion),
         Example("1.1 in supported_versions, GREASE before it", say(Hello(versions: [0x5a5a, 0x0302])), .obsoleteVersion),

@@ -40,7 +40,7 @@ package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
     var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
     var verdicts: [Verdict] = []
     for (index, frame) in frames.enumerated() {
-        _ = try probe.run(enforcing ? .limiter : .observer, over: frame.span.bytes, at: start + UInt64(index) * step)
+        _ = try probe.run(enforcing ? .replayLimiter : .replayObserver, over: frame.span.bytes, at: start + UInt64(index) * step)
         _ = ring.drain(budget: .max) { record in
             if let verdict = Verdict(record) { verdicts.append(verdict) }
         }
@@ -63,7 +63,7 @@ package final class EnginePair {
         native = NativeEngine(policy, enforcing: enforcing)
         probe = try KernelProbe(policy, settings: settings)
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
-        program = enforcing ? .limiter : .observer
+        program = enforcing ? .replayLimiter : .replayObserver
     }
 
     /// What each says of a frame, a millisecond after the last.

@@ -200,7 +200,7 @@ void weir_engine_frame(struct weir_frame *frame, int enforcing)
 	if (!have || weir_glance(&e->config, frame->bytes, frame->bytes + frame->size) == WEIR_FOREIGN)
 		return;
 	memcpy(e->look.head, frame->bytes, have);
-	weir_watch(frame, &e->look, &e->scratch, have, WEIR_INGRESS, enforcing);
+	weir_watch(frame, &e->look, &e->scratch, have, WEIR_HOOK_ANY, enforcing);
 }
 
 struct sweep {

@@ -17,25 +17,30 @@ internal import Linux
 
     /// - Parameter method: `nil` takes TCX and falls back.
     package init(_ probe: borrowing KernelProbe, interface: UInt32, name: String, enforcing: Bool, method: Method? = nil) throws(ProbeError) {
-        // One program on both hooks: on the way out the limiter observes only.
-        let program = probe.descriptor(of: enforcing ? .limiter : .observer)
+        let programs = Self.programs(probe, enforcing: enforcing)
         var links: (ingress: CInt, egress: CInt)?
-        if method != .clsact { links = try Self.link(CInt(interface), program, name, mayFallBack: method == nil) }
-        madeHook = links == nil ? try Self.filter(CInt(interface), program, name) : false
+        if method != .clsact { links = try Self.link(CInt(interface), programs, name, mayFallBack: method == nil) }
+        madeHook = links == nil ? try Self.filter(CInt(interface), programs, name) : false
         self.interface = interface
         self.method = links == nil ? .clsact : .tcx
         ingress = links?.ingress ?? -1
         egress = links?.egress ?? -1
     }
 
-    private static func link(_ interface: CInt, _ program: CInt, _ name: String, mayFallBack: Bool) throws(ProbeError) -> (CInt, CInt)? {
-        let ingress = weir_tcx_attach(interface, 0, program)
+    /// Which way a frame goes is known by the program that sees it.
+    private static func programs(_ probe: borrowing KernelProbe, enforcing: Bool) -> (ingress: CInt, egress: CInt) {
+        let mode: KernelProbe.Mode = enforcing ? .enforcing : .observing
+        return (probe.descriptor(of: mode.ingress), probe.descriptor(of: mode.egress))
+    }
+
+    private static func link(_ interface: CInt, _ programs: (ingress: CInt, egress: CInt), _ name: String, mayFallBack: Bool) throws(ProbeError) -> (CInt, CInt)? {
+        let ingress = weir_tcx_attach(interface, 0, programs.ingress)
         guard ingress >= 0 else {
             let error = Errno(rawValue: -ingress)
             if mayFallBack, error.rawValue == EINVAL || error.rawValue == EOPNOTSUPP { return nil }
             throw refusal(error, name)
         }
-        let egress = weir_tcx_attach(interface, 1, program)
+        let egress = weir_tcx_attach(interface, 1, programs.egress)
         guard egress >= 0 else {
             close(ingress)
             throw refusal(Errno(rawValue: -egress), name)
@@ -44,13 +49,13 @@ internal import Linux
     }
 
     /// True when the clsact qdisc is ours.
-    private static func filter(_ interface: CInt, _ program: CInt, _ name: String) throws(ProbeError) -> Bool {
+    private static func filter(_ interface: CInt, _ programs: (ingress: CInt, egress: CInt), _ name: String) throws(ProbeError) -> Bool {
         let made = weir_tc_hook(interface)
         guard made == 0 || made == -EEXIST else { throw refusal(Errno(rawValue: -made), name) }
         // One of us that was killed has left the qdisc that it made: ours to take away now.
         let isOurs = made == 0 || weir_tc_was_ours(interface) != 0
         for hook in 0...1 as ClosedRange<CInt> {
-            let result = weir_tc_attach(interface, hook, program, isOurs ? 1 : 0)
+            let result = weir_tc_attach(interface, hook, hook == 0 ? programs.ingress : programs.egress, isOurs ? 1 : 0)
             guard result == 0 else {
                 remove(from: interface, withHook: isOurs)
                 throw refusal(Errno(rawValue: -result), name)
@@ -77,8 +82,9 @@ internal import Linux
 
     /// Puts the limiter in the observer's place, or takes it away again, without a frame going unseen.
     package mutating func enforce(_ enforcing: Bool, with probe: borrowing KernelProbe, name: String) throws(ProbeError) {
-        let program = probe.descriptor(of: enforcing ? .limiter : .observer)
+        let programs = Self.programs(probe, enforcing: enforcing)
         for hook in 0...1 as ClosedRange<CInt> {
+            let program = hook == 0 ? programs.ingress : programs.egress
             let result = method == .tcx ? weir_tcx_replace(hook == 0 ? ingress : egress, program) : weir_tc_attach(CInt(interface), hook, program, madeHook ? 1 : 0)
             guard result == 0 else { throw Self.refusal(Errno(rawValue: -result), name) }
         }

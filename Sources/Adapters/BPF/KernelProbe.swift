@@ -18,8 +18,8 @@ package struct ProbeSettings: Sendable {
     package var replay = false
     /// Load what only `bench/` runs as well.
     package var baseline = false
-    /// What is loaded at once; the rest comes with `loadTheRest`, which a live node calls when it is attached. `nil`: all.
-    package var first: KernelProbe.Program?
+    /// Whose programs are loaded at once; the other mode's come with `loadTheRest`, which a live node calls when it is attached. `nil`: both.
+    package var first: KernelProbe.Mode?
 
     /// Which object: the one with may_goto or the one without. `nil` takes the first that the kernel accepts.
     package var mayGoto: Bool?
@@ -28,7 +28,10 @@ package struct ProbeSettings: Sendable {
 
     func loads(_ program: KernelProbe.Program) -> Bool {
         if program.isBaseline { return baseline }
-        return first == nil || program == first
+        if program.isForCaptures { return replay }
+        // A capture's frames go through one program; only `bench/` runs a live one besides.
+        guard let mode = program.mode else { return first == nil }
+        return first.map { $0 == mode } ?? (!replay || baseline)
     }
 }
 
@@ -36,9 +39,29 @@ package struct ProbeSettings: Sendable {
 @safe package struct KernelProbe: ~Copyable {
     package enum Program: String, Sendable, CaseIterable {
         case nothing, rehearseHello = "rehearse_hello", rehearseFloor = "rehearse_floor", rehearsePair = "rehearse_pair"
-        case observer = "tls_probe", limiter, setLimit = "set_limit", sweep
+        case observer = "tls_probe", observerOut = "tls_probe_out", limiter, limiterOut = "limiter_out"
+        case replayObserver = "replay_probe", replayLimiter = "replay_limiter"
+        case setLimit = "set_limit", sweep
 
         var isBaseline: Bool { [.nothing, .rehearseHello, .rehearseFloor, .rehearsePair].contains(self) }
+        /// Frames go either way through it; it is never attached.
+        var isForCaptures: Bool { [.replayObserver, .replayLimiter].contains(self) }
+        /// Whose it is of those that are attached.
+        var mode: Mode? {
+            switch self {
+            case .observer, .observerOut: .observing
+            case .limiter, .limiterOut: .enforcing
+            default: nil
+            }
+        }
+    }
+
+    /// What is attached: one program for what comes in, one for what goes out.
+    package enum Mode: Sendable {
+        case observing, enforcing
+
+        package var ingress: Program { self == .enforcing ? .limiter : .observer }
+        package var egress: Program { self == .enforcing ? .limiterOut : .observerOut }
     }
 
     private let object: OpaquePointer
@@ -111,7 +134,7 @@ package struct ProbeSettings: Sendable {
         var size = 0
         let bytes = unsafe weir_probe_object(isModern ? 1 : 0, &size)
         guard let again = unsafe weir_bpf_open(bytes, size) else { throw Self.refusal("reading the BPF object") }
-        for program in Program.allCases where program == first || program.isBaseline {
+        for program in Program.allCases where program.mode == first || program.isBaseline || program.isForCaptures {
             unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
         }
         guard unsafe weir_bpf_share_maps(object, again) == 0, unsafe bpf_object__load(again) == 0 else {

@@ -75,7 +75,7 @@ final class Node {
         denials = Denials(policy)
         agent = Self.makeAgent(settings, capacity: 8)
         var loading = ProbeSettings()
-        loading.first = policy.mode == .enforce ? .limiter : .observer
+        loading.first = policy.mode == .enforce ? .enforcing : .observing
         loading.helloMemory = settings.helloMemory
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
         startup.ended("probe verified")

@@ -79,7 +79,7 @@ final class ReplayEngine {
         native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
         // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
         guard probe != nil, frame.byteCount >= 54 else { return false }
-        do { _ = try probe?.run(.limiter, over: frame, at: nanoseconds) } catch { throw Ending.cannot("running the probe over a frame: \(error)") }
+        do { _ = try probe?.run(.replayLimiter, over: frame, at: nanoseconds) } catch { throw Ending.cannot("running the probe over a frame: \(error)") }
         _ = ring?.drain(budget: .max, body)
         return frame.byteCount > Self.kernelLimit
     }

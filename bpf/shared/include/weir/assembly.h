@@ -147,7 +147,7 @@ WEIR_ONCE int weir_gather(weir_frame *frame, struct weir_assembly *a, struct wei
 	if (!a || !s)
 		return -1;
 	s->copy_at = s->copy_to = s->copy_left = 0;
-	WEIR_LOOP(WEIR_STREAM_CAP / 5 + 1, weir_gather_part, &g);
+	WEIR_LOOP(WEIR_STREAM_CAP / 3 + 2 * WEIR_SLOTS, weir_gather_part, &g);	/* a record of one byte takes two turns */
 	return g.failed || s->copy_to != weir_announced(a->head) ? -1 : 0;
 }
 #endif

@@ -11,31 +11,37 @@
 #include <weir/cursor.h>
 #include <weir/server_name.h>
 
-/* What a kernel without may_goto looks at: more suites are not hashed, more extensions are malformed. */
-#define WEIR_CIPHERS_MAX 160
-#define WEIR_EXTENSIONS_MAX 64
-#define WEIR_VERSIONS_MAX 32
-#define WEIR_SIGNATURES_MAX 64
-#define WEIR_PROTOCOLS_MAX 32
+/* What a body can hold: the data ends each list, so that every build reads the same bytes to the same end. */
+#define WEIR_WORDS_MAX (WEIR_BODY_CAP / 2)
+#define WEIR_EXTENSIONS_MAX (WEIR_BODY_CAP / 4)
+#define WEIR_PROTOCOLS_MAX WEIR_BODY_CAP
+/* Above so many types from 64 on, a bit for each type finds one that came twice; below, a search does, which costs less. */
+#define WEIR_FAR_TYPES_SEARCHED 32
 
-/* supported_versions, GREASE aside (RFC 8446 section 4.2.1); 0 if it names none. */
+/* One version. Returns 1 at the list's end. */
+WEIR_STEP long weir_read_version(__u32 turn, void *context)
+{
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+	__u16 version;
+
+	(void)turn;
+	if (s->scan + 2 > s->stop)
+		return 1;
+	version = weir_word(s, s->scan);
+	s->scan += 2;
+	if (!weir_grease(version) && version >> 8 == 3 && version > s->length)
+		s->length = version;
+	return 0;
+}
+
+/* The highest of supported_versions, GREASE aside (RFC 8446 section 4.2.1); 0 if it names none. */
 WEIR_INLINE __u16 weir_highest_version(struct weir_scratch *s)
 {
-	__u16 highest = 0;
-	__u32 stop = s->versions_at + s->versions_size;
-
-	s->offset = s->versions_at + 1;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_VERSIONS_MAX); i++) {
-		__u16 version;
-
-		WEIR_TURN();
-		if (s->offset + 2 > stop)
-			break;
-		version = weir_u16(s);
-		if (!weir_grease(version) && version >> 8 == 3 && version > highest)
-			highest = version;
-	}
-	return highest;
+	s->scan = s->versions_at + 1;
+	s->stop = s->versions_at + s->versions_size;
+	s->length = 0;
+	WEIR_OVER(s, WEIR_WORDS_MAX, weir_read_version);
+	return (__u16)s->length;
 }
 
 /* One algorithm. Order matters to JA4 here, so it matters to the hash. Returns 1 at the list's end. */
@@ -61,7 +67,7 @@ WEIR_INLINE __u64 weir_signatures(struct weir_scratch *s)
 	s->list.hash = 0;
 	s->list.at = s->signatures_at + 2;
 	s->list.end = s->signatures_at + s->signatures_size;
-	WEIR_OVER(s, WEIR_SIGNATURES_MAX, weir_read_signature);
+	WEIR_OVER(s, WEIR_WORDS_MAX, weir_read_signature);
 	return s->list.hash;
 }
 
@@ -177,7 +183,7 @@ WEIR_INLINE int weir_read_lists(struct weir_scratch *s)
 	l->at = s->offset;
 	l->end = s->offset + (n & ~1u);
 	s->offset += n;
-	WEIR_OVER(s, WEIR_CIPHERS_MAX, weir_read_suite);
+	WEIR_OVER(s, WEIR_WORDS_MAX, weir_read_suite);
 	if (!n || n & 1 || n / 2 > 99 || l->repeats > 4)
 		WEIR_FOUND(r, WEIR_ABSURD_CIPHERS);
 	if (l->suites & WEIR_SUITES_FALLBACK)
@@ -192,20 +198,82 @@ WEIR_INLINE int weir_read_lists(struct weir_scratch *s)
 	return n && s->offset <= s->end ? 0 : -1;
 }
 
+/* One extension before the one at `stop`: is it of the type in `length`? Returns 1 at the end, or when it is. */
+WEIR_STEP long weir_search_type(__u32 turn, void *context)
+{
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+
+	(void)turn;
+	if (s->scan >= s->stop)
+		return 1;
+	if (weir_word(s, s->scan) == (__u16)s->length)
+		return 1;
+	s->scan += 4 + weir_word(s, s->scan + 2);
+	return 0;
+}
+
 /* Was this type among the extensions before the one at `before`? Asked only where its hash was. */
 WEIR_ONCE int weir_repeated(struct weir_scratch *s, __u32 type, __u32 before)
 {
 	if (!s)
 		return 0;
 	s->scan = s->extensions_at;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_EXTENSIONS_MAX); i++) {
-		WEIR_TURN();
-		if (s->scan >= before)
-			break;
-		if (weir_word(s, s->scan) == (__u16)type)
-			return 1;
-		s->scan += 4 + weir_word(s, s->scan + 2);
-	}
+	s->stop = before;
+	s->length = type;
+	WEIR_OVER(s, WEIR_EXTENSIONS_MAX, weir_search_type);
+	return s->scan < s->stop;
+}
+
+/* The extension at the second cursor, which moves on: the word of marks that its type belongs to, and its bit. 0 at the end. */
+WEIR_INLINE __u64 *weir_marked(struct weir_scratch *s, __u64 *bit)
+{
+	__u32 word;
+	__u16 type;
+
+	if (s->scan + 4 > s->stop)
+		return 0;
+	type = weir_word(s, s->scan);
+	s->scan += 4 + weir_word(s, s->scan + 2);
+	word = type >> 6;
+	__asm__ volatile("" : "+r"(word));	/* the compiler knows the bound, the verifier may have lost it */
+	*bit = type < 64 || weir_grease(type) ? 0 : 1ULL << (type & 63);
+	return &s->marks[WEIR_INDEX(word, 1024)];
+}
+
+WEIR_STEP long weir_clear_mark(__u32 turn, void *context)
+{
+	__u64 bit, *word = weir_marked(WEIR_SCRATCH(context), &bit);
+
+	(void)turn;
+	if (!word)
+		return 1;
+	*word = 0;
+	return 0;
+}
+
+WEIR_STEP long weir_set_mark(__u32 turn, void *context)
+{
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+	__u64 bit, *word = weir_marked(s, &bit);
+
+	(void)turn;
+	if (!word)
+		return 1;
+	s->list.twice |= *word & bit;
+	*word |= bit;
+	return 0;
+}
+
+/* The same of very many extensions: two walks over all of them, rather than one for each. */
+WEIR_ONCE int weir_mark_types(struct weir_scratch *s)
+{
+	if (!s)
+		return 0;
+	s->stop = s->end;
+	s->scan = s->extensions_at;
+	WEIR_OVER(s, WEIR_EXTENSIONS_MAX, weir_clear_mark);
+	s->scan = s->extensions_at;
+	WEIR_OVER(s, WEIR_EXTENSIONS_MAX, weir_set_mark);
 	return 0;
 }
 
@@ -237,9 +305,7 @@ WEIR_INLINE void weir_note_far_type(struct weir_scratch *s, struct weir_reading 
 {
 	__u64 bit = 1ULL << (type * 0x9e37u >> 10 & 63);
 
-	if (type == 0xffce)			/* the name, encrypted, of an older draft */
-		s->record.flags |= WEIR_FLAG_NAMED;
-	if (s->far_types & bit && weir_repeated(s, type, at))
+	if (l->far++ < WEIR_FAR_TYPES_SEARCHED && s->far_types & bit && weir_repeated(s, type, at))
 		l->twice = 1;
 	s->far_types |= bit;
 }
@@ -290,6 +356,8 @@ WEIR_INLINE int weir_read_extensions(struct weir_scratch *s)
 	l->end = s->end;
 	WEIR_OVER(s, WEIR_EXTENSIONS_MAX, weir_read_one);
 	r->extension_count = (__u16)l->count;
+	if (l->far > WEIR_FAR_TYPES_SEARCHED)
+		weir_mark_types(s);
 	if (l->twice)
 		WEIR_FOUND(r, WEIR_DUPLICATE_EXTENSION);
 	if (s->psk_end && s->psk_end != s->end)
@@ -309,7 +377,7 @@ WEIR_INLINE int weir_judge_lists(struct weir_scratch *s)
 		if (!(s->list.suites & WEIR_SUITES_OTHER) && r->version <= 0x0303)
 			WEIR_FOUND(r, WEIR_DHE_FORCING);
 	}
-	if (!(r->flags & WEIR_FLAG_NAMED) && r->version >= 0x0301)
+	if (!(r->flags & WEIR_FLAG_NAMED))
 		WEIR_FOUND(r, WEIR_MISSING_SNI);
 	if (r->version < 0x0303)
 		WEIR_FOUND(r, WEIR_OBSOLETE_VERSION);

@@ -23,6 +23,7 @@ WEIR_INLINE void weir_misfit(struct weir_handshake *r, const __u8 *first)
 		WEIR_FOUND(r, first[1] != 3 || !(first[3] | first[4]) || ((__u32)first[3] << 8 | first[4]) > WEIR_RECORD_MOST ? WEIR_BAD_RECORD : WEIR_MALFORMED_HELLO);
 	} else if (weir_is_sslv2(first)) {
 		WEIR_FOUND(r, WEIR_SSLV2_HELLO);
+		WEIR_FOUND(r, WEIR_MISSING_SNI);	/* it has no place for a name */
 		r->version = (__u16)(first[3] << 8 | first[4]);
 	} else {
 		WEIR_FOUND(r, WEIR_NOT_TLS);

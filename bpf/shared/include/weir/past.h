@@ -65,7 +65,7 @@ WEIR_INLINE void weir_recall(weir_frame *frame, struct weir_scratch *s)
 	if (config->flood_ns)
 		weir_recall_source(frame, s);
 	if (s->record.fingerprint && weir_may_be_denied(frame, s->record.fingerprint) && config->recorded >> WEIR_FINGERPRINT_DENIED & 1 &&
-	    WEIR_LOOKUP(frame, denied, &s->record.fingerprint))
+	    WEIR_LOOKUP(frame, denied, WEIR_KEY(&s->record.fingerprint)))
 		WEIR_FOUND(&s->record, WEIR_FINGERPRINT_DENIED);
 }
 #endif

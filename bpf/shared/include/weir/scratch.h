@@ -57,6 +57,9 @@ struct weir_datagram {
 	__u32 acknowledged;
 };
 
+/* Where a frame is seen. Each hook has its own program, so this is never guessed; a capture says nothing of it. */
+enum weir_hook { WEIR_HOOK_IN = 0, WEIR_HOOK_OUT = 1, WEIR_HOOK_ANY = 2 };
+
 /* What a program has to do with its frame. */
 enum weir_order { WEIR_PASS = 0, WEIR_DO_RESET = 1, WEIR_DO_DROP = 2 };
 
@@ -81,7 +84,8 @@ struct weir_look {
 	__u8  notes;			/* enum weir_note */
 	__u8  order;
 	__u8  direction;
-	__u8  reserved[5];
+	__u8  hook;			/* enum weir_hook */
+	__u8  reserved[4];
 };
 
 /* A list of the hello being read: what a turn leaves to the next. In map memory, see WEIR_TURN. */
@@ -92,7 +96,7 @@ struct weir_reading {
 	__u32 count;
 	__u32 repeats;			/* suites that were there before */
 	__u32 suites;			/* enum weir_suites */
-	__u32 reserved;
+	__u32 far;			/* extension types from 64 */
 };
 
 /* The record, the handshake message behind it as it travels, and the parser's cursor. */
@@ -112,6 +116,7 @@ struct weir_scratch {
 	struct weir_reading list;
 	__u64 far_types;		/* a hash of extension types from 64 */
 	__u64 suites[16];		/* a bit for each suite */
+	__u64 marks[1024];		/* a bit for each extension type, where there are very many */
 	__u32 copy_at, copy_to, copy_left; /* from stream to message */
 	__u32 own;			/* the policy's own prefix length for this source, while deciding */
 	__u32 counted;			/* a bit for each class whose limit of that length has counted it; in map memory, see WEIR_TURN */

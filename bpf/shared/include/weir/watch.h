@@ -77,15 +77,17 @@ WEIR_INLINE void weir_after(weir_frame *frame, struct weir_look *l, struct weir_
 WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
 {
 	struct weir_flow fresh = { .state = WEIR_FLOW_SYN_ACK };
+	const struct weir_flow_key *key;
 	struct weir_flow *known;
 
 	WEIR_USED(frame);
 	if (!l || !s)
 		return -1;
+	key = WEIR_KEY(&l->segment.flow);
 	fresh.first_ns = l->now;
 	fresh.client_isn = l->segment.acknowledged - 1;
 	fresh.server_isn = l->segment.sequence;
-	known = WEIR_LOOKUP(frame, flows, &l->segment.flow);
+	known = WEIR_LOOKUP(frame, flows, key);
 	if (known) {
 		struct weir_assembly *a;
 
@@ -96,9 +98,9 @@ WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_s
 			a->reason = WEIR_REASON_REUSED;
 			weir_give_up(frame, s, a, l->now);
 		}
-		WEIR_REMOVE(frame, flows, &l->segment.flow);
+		WEIR_REMOVE(frame, flows, key);
 	}
-	WEIR_STORE(frame, half_open, &l->segment.flow, &fresh, BPF_ANY);
+	WEIR_STORE(frame, half_open, key, &fresh, BPF_ANY);
 	return 0;
 }
 
@@ -245,19 +247,29 @@ WEIR_INLINE void weir_turn(struct weir_flow_key *turned, const struct weir_flow_
 	turned->server_port = flow->client_port;
 }
 
-/* Who of the two is the client, and is that ours to look at? The segment's flow is turned round if it runs the other way. -1: neither port is watched. */
-WEIR_INLINE int weir_orient(weir_frame *frame, struct weir_look *l)
+/*
+ * Who of the two is the client, and is that ours to look at? The segment's flow is turned round if it runs the other way.
+ * -1: neither port is watched. What comes in for a watched port is a client's, what goes out from one a server's, whatever
+ * the other port is. In a capture both may be watched: then a SYN-ACK, and what is known of the flow, tell.
+ */
+WEIR_INLINE int weir_orient(weir_frame *frame, struct weir_look *l, enum weir_hook hook)
 {
 	const struct weir_config *config = weir_policy(frame);
-	int from_client = weir_watched(config, l->segment.flow.server_port), other_way = weir_watched(config, l->segment.flow.client_port);
+	int to_watched = weir_watched(config, l->segment.flow.server_port), from_watched = weir_watched(config, l->segment.flow.client_port);
+	int from_client = hook == WEIR_HOOK_OUT ? !from_watched : to_watched;
+	struct weir_flow_key turned;
 
-	if (!from_client && !other_way)
+	if (!to_watched && !from_watched)
 		return -1;
-	if (other_way) {
-		struct weir_flow_key turned;
-
+	if (hook != WEIR_HOOK_ANY) {
+		if (from_client)
+			return 1;
 		weir_turn(&turned, &l->segment.flow);
-		/* Both ports may be TLS ports (or all, in replay); then a SYN-ACK, and what is known of the flow, tell who the server is. */
+		l->segment.flow = turned;
+		return 0;
+	}
+	if (from_watched) {
+		weir_turn(&turned, &l->segment.flow);
 		if (from_client)
 			from_client = (l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) != (WEIR_TCP_SYN | WEIR_TCP_ACK) &&
 				      !WEIR_LOOKUP(frame, flows, &turned);
@@ -267,8 +279,8 @@ WEIR_INLINE int weir_orient(weir_frame *frame, struct weir_look *l)
 	return from_client;
 }
 
-/* The whole way. `have` header bytes are in the look; its order says what the frame's program has to do. */
-WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, __u8 direction, int enforcing)
+/* The whole way. `have` header bytes are in the look; its order says what the frame's program has to do. `hook` and `enforcing` are constants. */
+WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, enum weir_hook hook, int enforcing)
 {
 	int result, from_client = 1;
 
@@ -280,12 +292,13 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 	if (result == WEIR_FRAGMENT ? weir_later_fragment(frame, l) : result)
 		return;
 	if (result == WEIR_SEGMENT) {
-		from_client = weir_orient(frame, l);
+		from_client = weir_orient(frame, l, hook);
 		if (from_client < 0)
 			return;
 	}
 	weir_count(frame, WEIR_COUNT_FRAMES);
-	l->direction = direction;
+	l->hook = hook;
+	l->direction = hook == WEIR_HOOK_OUT ? WEIR_EGRESS : WEIR_INGRESS;
 	if (!from_client) {
 		weir_from_server(frame, l, s);
 		return;

@@ -148,7 +148,7 @@ enum weir_origin {
 enum weir_flag {
 	WEIR_FLAG_REFLEX = 1 << 0,	/* this hello made its limit's entry */
 	WEIR_FLAG_NO_ENTRY = 1 << 1,	/* it should have, but the map was full */
-	WEIR_FLAG_NAMED = 1 << 2,	/* extension 0 (or 0xffce) present */
+	WEIR_FLAG_NAMED = 1 << 2,	/* extension 0 present; the dead ESNI draft's 0xffce is no name */
 	WEIR_FLAG_OVERLAP = 1 << 3,	/* segments overlapped */
 	WEIR_FLAG_LITERAL = 1 << 4,	/* the name may be an address: user space looks */
 	WEIR_FLAG_CUT = 1 << 5,		/* more bytes than travelled */
