@@ -65,10 +65,10 @@ int rehearse_pair(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	rest = l->segment.payload_size - first;
 	l->segment.payload_size = first;
-	weir_from_client(skb, l, s, 0);
+	weir_from_client(skb, l, s, WEIR_HOOK_IN, 0);
 	l->segment.sequence += first;
 	l->segment.payload_at += first;
 	l->segment.payload_size = rest;
-	weir_from_client(skb, l, s, 0);
+	weir_from_client(skb, l, s, WEIR_HOOK_IN, 0);
 	return TC_ACT_UNSPEC;
 }

@@ -19,8 +19,9 @@ struct weir_policies {
 	__u64 active;
 	struct weir_config configs[2];
 	__u64 denied;			/* by its last six bits, whether a fingerprint may be denied at all: nearly every list is short or empty */
-	__u64 next_slot;		/* the kernel's own: stream slots are taken in turn */
-	__u64 next_assembly;		/* and unfinished hellos numbered; of one counter they would skip every other slot */
+	/* The kernel's own, for what is proven and for strangers: stream slots are taken in turn, and hellos numbered. */
+	__u64 next_slot[2];
+	__u64 next_assembly[2];
 };
 struct weir_policies policies SEC(".data.policies") = {};
 
@@ -50,6 +51,14 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
+/* Where a flow's entry is made; too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weir_flow);
+} drafts SEC(".maps");
+
 /* Two tables, so that a SYN flood cannot push out what is proven. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -57,6 +66,14 @@ struct {
 	__type(key, struct weir_flow_key);
 	__type(value, struct weir_flow);
 } flows SEC(".maps"), half_open SEC(".maps");
+
+/* Bytes that nothing proves: mid-stream, or in a SYN. They push out only their like. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WEIR_STRANGERS);
+	__type(key, struct weir_flow_key);
+	__type(value, struct weir_flow);
+} strangers SEC(".maps");
 
 /* Unfinished hellos, taken in turn: as many as there are slots. */
 struct {
@@ -222,14 +239,25 @@ WEIR_INLINE int weir_read_head(weir_frame *frame, struct weir_look *l, __u32 hav
 	return weir_bytes(frame, 0, l->head, have, WEIR_HEAD_CAP);
 }
 
-WEIR_INLINE __u32 weir_next_assembly(weir_frame *frame)
+/* An empty flow, to be filled and stored. */
+WEIR_INLINE struct weir_flow *weir_draft(weir_frame *frame)
 {
-	return (__u32)__sync_fetch_and_add(&policies.next_assembly, 1) + 1;
+	__u32 zero = 0;
+	struct weir_flow *flow = bpf_map_lookup_elem(&drafts, &zero);
+
+	if (flow)
+		__builtin_memset(flow, 0, sizeof(*flow));
+	return flow;
+}
+
+WEIR_INLINE __u32 weir_next_assembly(weir_frame *frame, int is_stranger)
+{
+	return weir_id(__sync_fetch_and_add(&policies.next_assembly[is_stranger], 1), is_stranger);
 }
 
 WEIR_INLINE struct weir_assembly *weir_assembly_at(weir_frame *frame, __u32 id)
 {
-	__u32 index = id & (settings.slots - 1);
+	__u32 index = weir_place_of(id, id, settings.slots);
 
 	return bpf_map_lookup_elem(&assemblies, &index);
 }
@@ -237,7 +265,7 @@ WEIR_INLINE struct weir_assembly *weir_assembly_at(weir_frame *frame, __u32 id)
 /* The next slot in turn, whoever has it now. */
 WEIR_INLINE __u32 weir_take_slot(weir_frame *frame, __u32 id)
 {
-	__u32 slot = (__u32)__sync_fetch_and_add(&policies.next_slot, 1) & (settings.slots - 1);
+	__u32 slot = weir_place_of((__u32)__sync_fetch_and_add(&policies.next_slot[id >> 31], 1), id, settings.slots);
 	__u32 *owner = bpf_map_lookup_elem(&owners, &slot);
 
 	if (!owner)
@@ -336,6 +364,21 @@ WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_
 	if (socket->state == WEIR_TCP_ESTABLISHED)
 		r->proof = WEIR_SOCKET;
 	bpf_sk_release(socket);
+}
+
+/* Does a local socket send its first bytes here: is nothing acknowledged of what it has said? 1 or 0; -1 where the frame is forwarded. */
+WEIR_INLINE int weir_first_of_socket(weir_frame *frame)
+{
+	struct bpf_sock *socket = frame->sk;
+	struct bpf_tcp_sock *tcp;
+
+	if (!socket)
+		return -1;
+	socket = bpf_sk_fullsock(socket);
+	if (!socket)
+		return -1;
+	tcp = bpf_tcp_sock(socket);
+	return tcp ? !tcp->bytes_acked : -1;
 }
 
 WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)

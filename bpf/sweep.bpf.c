@@ -14,12 +14,11 @@ static long sweep_hello(struct bpf_map *map, const __u32 *index, struct weir_ass
 	struct weir_scratch *s;
 	__u32 slot = 1;
 
-	if (!a->id || (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)config->hello_timeout_ns))
+	if (!weir_is_over(a, sweep->now, config->hello_timeout_ns, !!sweep->end))
 		return 0;
 	s = bpf_map_lookup_elem(&scratches, &slot);
 	if (!s)
 		return 0;
-	a->reason = sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT;
 	weir_give_up(0, s, a, sweep->now);
 	return 0;
 }

@@ -41,19 +41,25 @@ static inline int weir_bytes(struct weir_frame *frame, __u32 from, void *to, __u
 	return 0;
 }
 
-static inline __u32 weir_next_assembly(struct weir_frame *frame)
+static inline struct weir_flow *weir_draft(struct weir_frame *frame)
 {
-	return ++frame->engine->next_assembly;
+	memset(&frame->engine->draft, 0, sizeof(frame->engine->draft));
+	return &frame->engine->draft;
+}
+
+static inline __u32 weir_next_assembly(struct weir_frame *frame, int is_stranger)
+{
+	return weir_id(frame->engine->next_assembly[is_stranger]++, (__u32)is_stranger);
 }
 
 static inline struct weir_assembly *weir_assembly_at(struct weir_frame *frame, __u32 id)
 {
-	return &frame->engine->assemblies[id & (WEIR_ENGINE_SLOTS - 1)];
+	return &frame->engine->assemblies[weir_place_of(id, id, WEIR_ENGINE_SLOTS)];
 }
 
 static inline __u32 weir_take_slot(struct weir_frame *frame, __u32 id)
 {
-	__u32 slot = frame->engine->next_slot++ & (WEIR_ENGINE_SLOTS - 1);
+	__u32 slot = weir_place_of(frame->engine->next_slot[id >> 31]++, id, WEIR_ENGINE_SLOTS);
 
 	frame->engine->owners[slot] = id;
 	return slot;
@@ -107,6 +113,12 @@ static inline void weir_prove(struct weir_frame *frame, struct weir_look *l, str
 	(void)r;
 }
 
+static inline int weir_first_of_socket(struct weir_frame *frame)
+{
+	(void)frame;
+	return -1;
+}
+
 static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)
 {
 	struct weir_engine *e = frame->engine;
@@ -138,6 +150,17 @@ static int still_waits(const void *value)
 	return flow->state <= WEIR_FLOW_ASSEMBLING;
 }
 
+/* The limits that strangers share when the table is full: of no address, and ended until somebody needs them. */
+static void make_shared_limits(struct weir_engine *e)
+{
+	for (__u8 limit_class = 0; limit_class <= WEIR_CLASS_UNSEEN; limit_class++) {
+		struct weir_limit_key key = { .limit_class = limit_class };
+		struct weir_limit limit = { .origin = WEIR_ORIGIN_AGENT };
+
+		weir_table_store(e->limits, &key, &limit, BPF_ANY);
+	}
+}
+
 struct weir_engine *weir_engine_create(void)
 {
 	struct weir_engine *e = calloc(1, sizeof(*e));
@@ -146,6 +169,7 @@ struct weir_engine *weir_engine_create(void)
 		return 0;
 	e->flows = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
 	e->half_open = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
+	e->strangers = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), WEIR_STRANGERS);
 	e->limits = weir_table_create(WEIR_TABLE_HASH, sizeof(struct weir_limit_key), sizeof(struct weir_limit), 16384);
 	e->allow = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
 	e->datagrams = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_datagram_key), sizeof(struct weir_datagram), 1024);
@@ -157,10 +181,12 @@ struct weir_engine *weir_engine_create(void)
 	e->randoms = calloc(WEIR_RANDOMS, sizeof(*e->randoms));
 	e->buckets = calloc(WEIR_BUCKETS, sizeof(*e->buckets));
 	e->fingerprints = calloc(WEIR_FINGERPRINTS, sizeof(*e->fingerprints));
-	if (e->flows && e->half_open && e->assemblies && e->limits && e->allow && e->datagrams && e->denied &&
+	if (e->flows && e->half_open && e->strangers && e->assemblies && e->limits && e->allow && e->datagrams && e->denied &&
 	    e->slots && e->owners && e->randoms && e->buckets && e->fingerprints) {
 		weir_table_mourn(e->flows, still_waits);
 		weir_table_mourn(e->half_open, still_waits);
+		weir_table_mourn(e->strangers, still_waits);
+		make_shared_limits(e);
 		return e;
 	}
 	weir_engine_destroy(e);
@@ -173,6 +199,7 @@ void weir_engine_destroy(struct weir_engine *e)
 		return;
 	weir_table_destroy(e->flows);
 	weir_table_destroy(e->half_open);
+	weir_table_destroy(e->strangers);
 	weir_table_destroy(e->limits);
 	weir_table_destroy(e->allow);
 	weir_table_destroy(e->datagrams);
@@ -195,6 +222,7 @@ void weir_engine_use(struct weir_engine *e, const struct weir_config *config)
 void weir_engine_frame(struct weir_frame *frame, int enforcing)
 {
 	struct weir_engine *e = frame->engine;
+	e->now = frame->now;
 	__u32 most = e->config.decap ? WEIR_HEAD_CAP : WEIR_HEAD_PLAIN, have = frame->size < most ? frame->size : most;
 
 	if (!have || weir_glance(&e->config, frame->bytes, frame->bytes + frame->size) == WEIR_FOREIGN)
@@ -213,9 +241,8 @@ static void sweep_hello(struct sweep *sweep, struct weir_assembly *a)
 {
 	struct weir_engine *e = sweep->frame.engine;
 
-	if (!a->id || (!sweep->end && (__s64)(sweep->now - a->last_ns) < (__s64)e->config.hello_timeout_ns))
+	if (!weir_is_over(a, sweep->now, e->config.hello_timeout_ns, sweep->end))
 		return;
-	a->reason = sweep->end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT;
 	weir_give_up(&sweep->frame, &e->scratch, a, sweep->now);
 }
 
@@ -236,8 +263,10 @@ void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 	struct sweep sweep = { .frame = { .engine = e }, .now = now, .end = end };
 
 	/* In the order of their beginning, the oldest first. */
-	for (__u32 i = 1; i <= WEIR_ENGINE_SLOTS; i++)
-		sweep_hello(&sweep, weir_assembly_at(&sweep.frame, e->next_assembly + i));
+	for (__u32 i = 0; i < WEIR_ENGINE_SLOTS; i++)
+		sweep_hello(&sweep, weir_assembly_at(&sweep.frame, weir_id(e->next_assembly[0] + i, 0)));
+	for (__u32 i = 0; i < WEIR_ENGINE_SLOTS / 4; i++)
+		sweep_hello(&sweep, weir_assembly_at(&sweep.frame, weir_id(e->next_assembly[1] + i, 1)));
 	if (!end)
 		weir_table_each(e->flows, sweep_flow, &sweep);
 }
@@ -245,13 +274,14 @@ void weir_engine_sweep(struct weir_engine *e, __u64 now, int end)
 void weir_engine_pushed_out(const struct weir_engine *e, struct weir_pushed_out *out)
 {
 	out->flows = weir_table_losses(e->flows);
-	out->half_open = weir_table_losses(e->half_open);
+	out->half_open = weir_table_losses(e->half_open) + weir_table_losses(e->strangers);
 }
 
 void weir_engine_reset(struct weir_engine *e)
 {
 	weir_table_clear(e->flows);
 	weir_table_clear(e->half_open);
+	weir_table_clear(e->strangers);
 	weir_table_clear(e->limits);
 	weir_table_clear(e->allow);
 	weir_table_clear(e->datagrams);
@@ -261,6 +291,7 @@ void weir_engine_reset(struct weir_engine *e)
 	memset(e->buckets, 0, WEIR_BUCKETS * sizeof(*e->buckets));
 	memset(e->fingerprints, 0, WEIR_FINGERPRINTS * sizeof(*e->fingerprints));
 	e->denied_bits = 0;
+	make_shared_limits(e);
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }
@@ -281,12 +312,15 @@ int weir_engine_limit(struct weir_engine *e, const struct weir_limit_key *key, c
 		.until_ns = limit->until_ns,
 	};
 
-	return weir_set_limit(&frame, &order);
+	return weir_set_limit(&frame, &order, e->now);
 }
 
 int weir_engine_release(struct weir_engine *e, const struct weir_limit_key *key)
 {
-	return weir_table_remove(e->limits, key);
+	struct weir_frame frame = { .engine = e };
+	struct weir_limit_order order = { .key = *key, .what = WEIR_ORDER_END };
+
+	return weir_set_limit(&frame, &order, e->now);
 }
 
 int weir_engine_deny(struct weir_engine *e, __u64 fingerprint)

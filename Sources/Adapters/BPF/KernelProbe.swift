@@ -78,6 +78,8 @@ package struct ProbeSettings: Sendable {
     private let countersMap: CInt
     private var setLimit: CInt
     private let processors: Int
+    /// Where `forgetLimits` goes on.
+    private var forgotten: [UInt8] = []
     package let ringMap: CInt
     package let ringSize: Int
     /// The kernel has may_goto (6.9).
@@ -119,6 +121,9 @@ package struct ProbeSettings: Sendable {
         ringSize = settings.ringSize
         processors = Int(libbpf_num_possible_cpus())
         isModern = modern
+        // The limits that strangers share when the map is full: there before the first frame, and ended until somebody needs them.
+        let none = [UInt8](repeating: 0, count: LimitEntry.size)
+        for key in LimitOrder.sharedKeys { _ = unsafe bpf_map_update_elem(limitsMap, key, none, 0) }
     }
 
     deinit {
@@ -230,19 +235,44 @@ package struct ProbeSettings: Sendable {
 
     /// Sets a limit; its history stays, so that no order opens a gap. Allocates nothing.
     package func limit(_ key: LimitKey, _ entry: LimitEntry) throws(Errno) {
-        let (verdict, error) = entry.withOrder(for: key) { order in
-            var verdict: UInt32 = 0, duration: UInt32 = 0
-            let result = unsafe order.withUnsafeBytes { unsafe weir_bpf_run(setLimit, $0.baseAddress, UInt32($0.count), 1, 0, 1, &verdict, &duration) }
-            return (verdict, result)
-        }
-        guard error == 0 else { throw Errno(rawValue: -error) }
-        guard verdict == 0 else { throw Errno(rawValue: ENOSPC) }
+        guard try LimitOrder.set(key, entry).withBytes({ obey($0) }).get() == 0 else { throw Errno(rawValue: ENOSPC) }
     }
 
-    /// False when there was none.
+    /// Ends a limit at once, whoever set it.
+    package func release(_ key: LimitKey) {
+        _ = LimitOrder.end(key).withBytes { obey($0) }
+    }
+
+    private func obey(_ order: RawSpan) -> Result<UInt32, Errno> {
+        var verdict: UInt32 = 0, duration: UInt32 = 0
+        let result = unsafe order.withUnsafeBytes { unsafe weir_bpf_run(setLimit, $0.baseAddress, UInt32($0.count), 1, 0, 1, &verdict, &duration) }
+        return result == 0 ? .success(verdict) : .failure(Errno(rawValue: -result))
+    }
+
+    /// Looks at the next limits of the map, in its own order, and forgets those that have nothing more to say. Returns how many it looked at.
+    /// - Parameter spentToo: those of the kernel's that have not ended and carry no stamp of the last second, because others need the room.
     @discardableResult
-    package func release(_ key: LimitKey) -> Bool {
-        key.withBytes { unsafe $0.withUnsafeBytes { unsafe bpf_map_delete_elem(limitsMap, $0.baseAddress) == 0 } }
+    package mutating func forgetLimits(atMost most: Int, spentToo: Bool) -> Int {
+        var looked = 0
+        unsafe withUnsafeTemporaryAllocation(byteCount: LimitKey.size, alignment: 8) { next in
+            while looked < most {
+                let more = unsafe forgotten.withUnsafeBytes { unsafe bpf_map_get_next_key(limitsMap, $0.isEmpty ? nil : $0.baseAddress, next.baseAddress) == 0 }
+                guard more else {
+                    forgotten = []
+                    return
+                }
+                // The limit before it: a key that is gone would begin the walk anew.
+                if !forgotten.isEmpty { forget(forgotten, spentToo: spentToo) }
+                forgotten = unsafe [UInt8](next)
+                looked += 1
+            }
+        }
+        return looked
+    }
+
+    private func forget(_ key: [UInt8], spentToo: Bool) {
+        guard !LimitOrder.sharedKeys.contains(key) else { return }
+        _ = LimitOrder.withForgetting(key: unsafe key.span.bytes, spentToo: spentToo) { obey($0) }
     }
 
     package func entry(_ key: LimitKey) -> LimitEntry? {

@@ -23,9 +23,11 @@ package struct KernelPolicy {
                 unsafe slot.pointee.answer = limit.answer.rawValue
             }
             unsafe config.pointee.recorded = policy.recorded.rawValue
-            unsafe config.pointee.anomalous = policy.anomalies(atLeast: .medium).union(policy.limiting).rawValue
+            // Answers of flows that no table knows have a limit of their own: honest people are among them.
+            let unseen = policy.detections[.unseenAnswer]?.limit == nil ? AnomalySet() : AnomalySet(.unseenAnswer)
+            unsafe config.pointee.anomalous = policy.anomalies(atLeast: .medium).union(policy.limiting).subtracting(AnomalySet(.unseenAnswer)).rawValue
             // What only user space can judge is not the kernel's to limit by reflex.
-            unsafe config.pointee.limiting = policy.limiting.subtracting(Policy.judgedInUserSpace).rawValue
+            unsafe config.pointee.limiting = policy.limiting.subtracting(Policy.judgedInUserSpace).union(unseen).rawValue
             unsafe config.pointee.hello_timeout_ns = 10_000_000_000
             unsafe config.pointee.prefix4 = UInt8(96 + policy.prefixes.ipv4)
             unsafe config.pointee.prefix6 = UInt8(policy.prefixes.ipv6)

@@ -81,12 +81,10 @@ package struct ClusterLimits: Sendable {
         return .release(key)
     }
 
-    /// What has ended, to be taken out of the kernel's map.
-    package mutating func expire(at now: Instant) -> [Change] {
-        let ended = limits.filter { $0.value.until <= now }.map(\.key)
-        for key in ended { remove(key) }
+    /// Forgets what has ended. The kernel's map has the end as well, and need not be told.
+    package mutating func expire(at now: Instant) {
+        for key in limits.filter({ $0.value.until <= now }).map(\.key) { remove(key) }
         for (key, lack) in lacking { if let until = lack.until, until <= now { holds(key) } }
-        return ended.map { .release($0) }
     }
 
     /// The node's own words, which may change while limits stand: what they no longer cover is to be set, what they now cover to go.

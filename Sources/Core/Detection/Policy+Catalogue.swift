@@ -42,6 +42,9 @@ extension Policy {
         .fingerprintChurn: Rule(severity: .medium),
         .fingerprintSwarm: Rule(severity: .high, limit: LimitRule()),
         .tlsScan: Rule(severity: .medium),
+        .unjudgedHello: Rule(severity: .high, limit: LimitRule()),
+        .unseenAnswer: Rule(severity: .medium, limit: LimitRule(perSecond: 20)),
+        .urgentData: Rule(severity: .high, limit: LimitRule()),
     ]
 
     /// What some detections are compared with; they say nothing while their list is empty.

@@ -43,7 +43,7 @@ package struct Policy: Sendable, Equatable {
         package var duration: Duration?
         package var limitClass = LimitClass.anomalous
         package var answer = Answer.reset
-        package init() {}
+        package init(perSecond: Int = 3) { self.perSecond = perSecond }
     }
 
     /// How many bits of an address make one source, in each family's own count.

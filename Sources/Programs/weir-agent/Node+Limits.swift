@@ -72,7 +72,11 @@ extension Node {
         case .release(let key):
             probe.release(key)
         }
-        // A length that no limit had before has to be looked for from now on.
+        chooseLengths()
+    }
+
+    /// A length that no limit had before has to be looked for from now on.
+    func chooseLengths() {
         let lengths = cluster.lengths
         if lengths != knownLengths {
             knownLengths = lengths
@@ -101,9 +105,12 @@ extension Node {
         for change in cluster.waiting(atMost: 64) { apply(change) }
     }
 
-    func removeEndedLimits() {
-        let now = Clock.monotonic
-        probe.eachLimit { key, entry in if entry.untilNanoseconds &+ 1_000_000_000 < now { probe.release(key) } }
+    /// Makes room in the kernel's map, a part of it each tick; in all of it within two seconds while sources find it full.
+    func forgetLimits() {
+        let full = probe.counters[.limitsFull]
+        let isFull = full != limitsFull
+        limitsFull = full
+        probe.forgetLimits(atMost: isFull ? 1024 : 128, spentToo: isFull)
     }
 
     /// What is never limited here: the policy's blocks; the node's own addresses, from which kubelets probe their pods; its pods' networks.

@@ -46,6 +46,8 @@ final class Node {
     /// The policy's file as it was read last.
     var policyStamp: FileStamp?
     var reloads = (accepted: 0, refused: 0)
+    /// How often sources had found the limits map full, a tick ago.
+    var limitsFull: UInt64 = 0
     /// Limits of this node's own that the kernel's map had no room for.
     private(set) var refusedLimits = 0
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
@@ -278,7 +280,9 @@ final class Node {
         if ticks % 10 == 0 {
             readClocks()
             probe.sweep()
-            for change in cluster.expire(at: now) { apply(change) }
+            // What has ended ends in the kernel by itself: whatever it has renewed since is the kernel's own.
+            cluster.expire(at: now)
+            chooseLengths()
             placeWaiting()
             endDenials(at: now)
         }
@@ -286,8 +290,8 @@ final class Node {
             // What is forgotten moves others to other slots.
             if due.isEmpty { agent.forget(at: now) }
             setOwn(policy)
-            removeEndedLimits()
         }
+        forgetLimits()
         report(at: now)
         publisher?.tick()
     }

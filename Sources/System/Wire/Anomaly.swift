@@ -41,6 +41,9 @@ package enum Anomaly: UInt8, CaseIterable, Sendable, Hashable, Comparable {
     case fingerprintChurn = 36
     case fingerprintSwarm = 37
     case tlsScan = 38
+    case unjudgedHello = 39
+    case unseenAnswer = 40
+    case urgentData = 41
 
     /// The id in policies, events and docs.
     package var id: String {
@@ -84,6 +87,9 @@ package enum Anomaly: UInt8, CaseIterable, Sendable, Hashable, Comparable {
         case .fingerprintChurn: "fingerprint_churn"
         case .fingerprintSwarm: "fingerprint_swarm"
         case .tlsScan: "tls_scan"
+        case .unjudgedHello: "unjudged_hello"
+        case .unseenAnswer: "unseen_answer"
+        case .urgentData: "urgent_data"
         }
     }
 

@@ -2,6 +2,7 @@
 package enum Counter: Int, CaseIterable, Sendable {
     case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, deepHeaders
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
+    case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable
 
     /// For people, as the metric's help.
     package var help: String {
@@ -18,7 +19,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .reset: "handshakes over a limit, answered by a reset"
         case .dropped: "handshakes over a limit, dropped"
         case .reflex: "limits that the kernel made or renewed itself"
-        case .limitsFull: "limits that did not fit: the handshake passed"
+        case .limitsFull: "limits that did not fit: strangers share one"
         case .assembled: "hellos that spanned segments"
         case .deepHeaders: "frames whose TCP header lies beyond what is read"
         case .resetFailed: "frames that could not be turned into a reset, and were dropped"
@@ -27,7 +28,16 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .fragments: "IP fragments of watched segments"
         case .fragmentsLost: "IP fragments that overlap a TCP header"
         case .outOfStep: "flows whose records after the hello could not be followed from the start"
-        case .synData: "SYNs that bear data (TCP Fast Open), which is not looked at"
+        case .synData: "SYNs that bear data (TCP Fast Open)"
+        case .answers: "first answers to clean hellos"
+        case .answersCounted: "answers counted against a limit and within it"
+        case .answersRefused: "answers over a limit: both sides were reset, and the answer did not leave"
+        case .answersUnseen: "answers of connections that no table knew"
+        case .refusedAgain: "later frames of refused connections, either way"
+        case .outOfReach: "segments that can be no part of a hello, ignored"
+        case .shared: "handshakes and answers counted against the limit that strangers share, the table being full"
+        case .multipath: "SYNs whose Multipath TCP option was taken away"
+        case .unreadable: "frames dropped because their TCP header or hello cannot be read"
         }
     }
 
@@ -55,6 +65,15 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .fragmentsLost: "fragments_lost"
         case .outOfStep: "flows_out_of_step"
         case .synData: "syns_with_data"
+        case .answers: "answers"
+        case .answersCounted: "answers_counted"
+        case .answersRefused: "answers_refused"
+        case .answersUnseen: "answers_unseen"
+        case .refusedAgain: "frames_of_refused"
+        case .outOfReach: "segments_out_of_reach"
+        case .shared: "limits_shared"
+        case .multipath: "multipath_removed"
+        case .unreadable: "frames_unreadable"
         }
     }
 }

@@ -47,18 +47,46 @@ package struct LimitEntry: Sendable, Equatable {
     }
 }
 
-extension LimitEntry {
-    /// Calls `body` with the order that sets this limit (`struct weir_limit_order`).
-    package func withOrder<Result>(for key: LimitKey, _ body: (RawSpan) -> Result) -> Result {
+/// What user space asks of the kernel's limits (`struct weir_limit_order`): a map update would overwrite stamps between two hellos.
+package enum LimitOrder: Sendable {
+    case set(LimitKey, LimitEntry)
+    /// The limit ends now; its stamps stay, and count in whatever limits this source next.
+    case end(LimitKey)
+
+    package func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
         var order = weir_limit_order()
+        let key: LimitKey
+        switch self {
+        case .set(let named, let entry):
+            key = named
+            order.per_second = UInt8(clamping: entry.perSecond)
+            order.answer = entry.answer.rawValue
+            order.origin = entry.origin.rawValue
+            order.until_ns = entry.untilNanoseconds
+        case .end(let named):
+            key = named
+            order.what = UInt8(WEIR_ORDER_END.rawValue)
+        }
         order.key.address = key.prefix.address.bytes
         order.key.length = key.prefix.length
         order.key.limit_class = key.limitClass.rawValue
-        order.per_second = UInt8(clamping: perSecond)
-        order.answer = answer.rawValue
-        order.origin = origin.rawValue
-        order.until_ns = untilNanoseconds
         return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+
+    /// An order to forget the entry with a map's own key if it has ended, or, if the kernel made it, has nothing more to say; no
+    /// stamp of the last second is ever forgotten. The kernel looks again, under the entry's lock.
+    package static func withForgetting<Result>(key: RawSpan, spentToo: Bool, _ body: (RawSpan) -> Result) -> Result {
+        var order = weir_limit_order()
+        if key.byteCount >= LimitKey.size { order.key = unsafe key.unsafeLoadUnaligned(as: weir_limit_key.self) }
+        order.what = UInt8(spentToo ? WEIR_ORDER_FORGET_SPENT.rawValue : WEIR_ORDER_FORGET_ENDED.rawValue)
+        return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+
+    /// The keys of the limits that strangers share when the map is full (`make_shared_limits` of engine.c): one for each of the kernel's classes.
+    package static let sharedKeys: [[UInt8]] = (0...UInt8(WEIR_CLASS_UNSEEN.rawValue)).map { limitClass in
+        var key = [UInt8](repeating: 0, count: LimitKey.size)
+        key[17] = limitClass
+        return key
     }
 }
 

@@ -100,7 +100,7 @@ final class Replay {
         for slot in agent.tick(at: time) { publish(slot, enforced: nil, until: nil) }
         guard number % 10 == 0 else { return }
         engine.sweep(at: time) { judge($0, at: time) }
-        for change in cluster.expire(at: time) { apply(change) }
+        cluster.expire(at: time)
         for (fingerprint, until) in denied where until.map({ $0 <= time }) ?? false {
             engine.order(.admit(fingerprint))
             denied[fingerprint] = nil

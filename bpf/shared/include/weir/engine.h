@@ -18,11 +18,13 @@ struct weir_engine {
 	struct weir_config config;
 	struct weir_look look;
 	struct weir_scratch scratch;
-	struct weir_table *flows, *half_open, *limits, *allow, *datagrams, *denied;
+	struct weir_flow draft;
+	struct weir_table *flows, *half_open, *strangers, *limits, *allow, *datagrams, *denied;
 	__u8 *slots;			/* stream bytes, WEIR_ENGINE_SLOTS of them, each a slot's size */
 	__u32 *owners;
 	struct weir_assembly *assemblies; /* WEIR_ENGINE_SLOTS too */
-	__u32 next_slot, next_assembly;
+	__u32 next_slot[2], next_assembly[2]; /* of what is proven, of strangers */
+	__u64 now;			/* the last frame's time */
 	struct weir_random *randoms;
 	struct weir_bucket *buckets;
 	__u64 *fingerprints;

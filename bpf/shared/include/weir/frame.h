@@ -13,6 +13,7 @@
 #define WEIR_TCP_SYN 0x02
 #define WEIR_TCP_RST 0x04
 #define WEIR_TCP_ACK 0x10
+#define WEIR_TCP_URG 0x20
 
 #define WEIR_LAYERS 4			/* IP headers in one frame, at most */
 

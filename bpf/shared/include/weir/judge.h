@@ -60,11 +60,17 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 	first = l->first;
 	if (first[0] == 22 || !flow->proof || flow->skipped >= WEIR_SKIPS_MAX)
 		return -1;
+	/* Before a second hello a client may say that it changes its cipher, and does not (RFC 8446 appendix D.4). */
+	if (flow->gate_bits & WEIR_GATE_RETRY && first[0] == 20 && first[1] == 3 && !first[3] && first[4] == 1) {
+		size = 6;
+		goto skip;
+	}
 	kind = weir_preamble_of(first, seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST, seg->payload_size, flow->preamble);
 	size = weir_preamble_size(frame, seg, s, kind, first);
 	if (!size || size > 1u << 16)
 		return -1;
 	flow->preamble = (__u8)kind;
+skip:
 	flow->skipped++;
 	flow->base += size;
 	if (size >= seg->payload_size)
@@ -116,6 +122,8 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 		weir_rest(flow);
 		return 0;			/* the middle of something else */
 	}
+	if (!is_hello && flow->gate_bits & WEIR_GATE_RETRY)
+		return 0;			/* no second hello after all, or not yet */
 	weir_begin_here(frame, l, s, flow);
 	if (is_tls) {
 		s->record.hello_length = length;
@@ -133,6 +141,7 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	}
 	flow->state = WEIR_FLOW_DONE;
 	if (is_hello) {
+		l->message_end = seg->sequence + 5 + length;
 		weir_read_client_hello(s, length);
 		weir_expect_records(l, s, flow, seg->sequence + 5 + size);
 	} else {
@@ -152,12 +161,11 @@ WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct wei
 
 	if (flow->state == WEIR_FLOW_ASSEMBLING)
 		return weir_known_assembly(frame, flow);
-	id = weir_next_assembly(frame);
-	id |= !id;				/* 0 means that there is none */
+	id = weir_next_assembly(frame, !flow->proof);
 	a = weir_assembly_at(frame, id);
 	if (!a)
 		return 0;
-	if (a->id) {
+	if (a->id && !a->kept) {
 		a->reason = WEIR_REASON_EVICTED;
 		weir_count(frame, WEIR_COUNT_EVICTED);
 		weir_give_up(frame, s, a, l->now);
@@ -190,14 +198,17 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 		return 0;
 	r = &s->record;
 	relative = l->segment.sequence - flow->base;
-	if (relative >= 1u << 30)		/* before the first byte: an old copy */
+	if (relative >= WEIR_STREAM_CAP) {	/* an old copy, or beyond what is held: no part of the hello */
+		weir_count(frame, WEIR_COUNT_OUT_OF_REACH);
 		return 0;
+	}
 	a = weir_assembly_of(frame, l, s, flow);
 	if (!a) {
 		weir_rest(flow);
 		return 0;
 	}
 	a->last_ns = l->now;
+	a->proof = flow->proof;
 	l->sequence = flow->base + a->filled;
 	if (l->segment.fragment)
 		a->flags |= WEIR_FLAG_FRAGMENTS;
@@ -241,13 +252,54 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	if (stream == WEIR_STREAM_WHOLE) {
 		length = weir_announced(a->head);
 		r->hello_length = length;
+		l->message_end = flow->base + a->whole_at;
 		weir_read_client_hello(s, length);
 		weir_expect_records(l, s, flow, flow->base + a->header_at);
+		/* Its bytes stay until it is answered. */
+		if (!(flow->bits & WEIR_BIT_AGAIN)) {
+			a->kept = 1;
+			a->have = 0;
+			flow->kept = a->id;
+			return (int)length + 1;
+		}
 	} else {
 		WEIR_FOUND(r, a->records ? a->head_have == 4 && a->head >> 24 != 1 ? WEIR_MALFORMED_HELLO : WEIR_BAD_RECORD : WEIR_BAD_RECORD);
 	}
 	a->id = 0;
 	return (int)length + 1;
+}
+
+/* The bytes of a hello that one segment brought, kept until it is answered: what comes again at their numbers is compared with them. */
+WEIR_ONCE int weir_keep(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	struct weir_assembly *a;
+	__u32 id;
+
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return -1;
+	id = weir_next_assembly(frame, !flow->proof);
+	a = weir_assembly_at(frame, id);
+	if (!a)
+		return -1;
+	if (a->id && !a->kept) {
+		a->reason = WEIR_REASON_EVICTED;
+		weir_count(frame, WEIR_COUNT_EVICTED);
+		weir_give_up(frame, s, a, l->now);
+	}
+	__builtin_memset(a->slot, 0, sizeof(a->slot));
+	a->id = id;
+	a->kept = 1;
+	a->ranges = a->slots = a->conflict = 0;
+	a->have = 0;
+	a->last_ns = l->now;
+	a->place_at = 0;
+	a->place_from = l->segment.payload_at;
+	a->place_stop = a->place_end = a->filled = l->message_end - l->segment.sequence;
+	if (weir_store_part(frame, a))
+		return -1;
+	flow->kept = id;
+	return 0;
 }
 
 /* Bytes of a flow that is not judged yet. Returns as its judges do. */

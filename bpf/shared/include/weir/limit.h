@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* From a verdict to what becomes of it: allow-list, limits, the reflex. Only the limiter includes this. */
+/* From a verdict to what becomes of it: allow-list, limits, the reflex. In observe mode nothing calls it. */
 #ifndef WEIR_LIMIT_H
 #define WEIR_LIMIT_H
 
@@ -38,23 +38,27 @@ WEIR_INLINE int weir_mapped(const __u8 *address)
 	return !words[0] && halves[2] == __builtin_bswap32(0xffff);
 }
 
-/* Counts the hello against one limit. Returns 1 if it applied, and notes on the record what came of it. */
-WEIR_INLINE int weir_apply(weir_frame *frame, struct weir_handshake *r, struct weir_limit *limit, __u64 now, const struct weir_rule *renew)
+/* Counts the hello, or the answer, against one limit. Returns 1 if it applied, and notes on the record what came of it. */
+WEIR_INLINE int weir_apply(weir_frame *frame, struct weir_scratch *s, struct weir_limit *limit, __u64 now, const struct weir_rule *renew)
 {
+	struct weir_handshake *r = &s->record;
 	enum weir_admission admission;
+	struct weir_window *window;
 	__u8 answer, per_second;
 	__u64 until;
 
+	window = s->is_answer ? &limit->answers : &limit->hellos;
 	WEIR_LOCK(limit);
-	admission = weir_admit(limit, now);
+	admission = weir_admit(limit, window, now);
 	if (admission == WEIR_EXPIRED && renew) {
 		/* The same source again, after its end: the entry is the kernel's anew, its stamps still count. */
 		limit->until_ns = now + renew->for_ns;
+		weir_restamp(&limit->hellos, limit->per_second, renew->per_second);
+		weir_restamp(&limit->answers, limit->per_second, renew->per_second);
 		limit->per_second = renew->per_second;
 		limit->answer = renew->answer;
 		limit->origin = WEIR_ORIGIN_KERNEL;
-		limit->next = 0;
-		admission = weir_admit(limit, now);
+		admission = weir_admit(limit, window, now);
 		r->flags |= WEIR_FLAG_REFLEX;
 	}
 	until = limit->until_ns;
@@ -93,54 +97,82 @@ WEIR_INLINE const struct weir_rule *weir_rule_of(const struct weir_config *confi
 	return &config->rules[lowest & 63];
 }
 
-/* Makes the limit's entry, once, whoever else may be making it. */
-WEIR_INLINE struct weir_limit *weir_make_limit(weir_frame *frame, struct weir_handshake *r, const struct weir_limit_key *key, const struct weir_rule *rule, __u64 now)
-{
-	struct weir_limit fresh = {
-		.per_second = rule->per_second,
-		.answer = rule->answer,
-		.origin = WEIR_ORIGIN_KERNEL,
-		.until_ns = now + rule->for_ns,
-	};
+/* What every entry begins as: ended, so that whoever needs it first makes it his, under its lock. */
+static const struct weir_limit weir_no_limit;
 
-	if (!WEIR_STORE(frame, limits, key, &fresh, BPF_NOEXIST))
-		r->flags |= WEIR_FLAG_REFLEX;
+/* The limit's entry, made if there is none, once, whoever else may be making it. 0 when the table is full. */
+WEIR_INLINE struct weir_limit *weir_make_limit(weir_frame *frame, const struct weir_limit_key *key)
+{
+	WEIR_STORE(frame, limits, key, &weir_no_limit, BPF_NOEXIST);
 	return WEIR_LOOKUP(frame, limits, key);
 }
 
-/* Does what an order says. 0, or -1 when the table is full. */
-WEIR_INLINE int weir_set_limit(weir_frame *frame, const struct weir_limit_order *order)
+/* Has it nothing more to say: it has ended, or the kernel made it, and no stamp of the last second counts? The caller holds its lock. */
+WEIR_INLINE int weir_is_spent(const struct weir_limit *limit, __u64 now, int ended_only)
 {
-	struct weir_limit fresh = {
-		.per_second = order->per_second,
-		.answer = order->answer,
-		.origin = order->origin,
-		.until_ns = order->until_ns,
-	};
+	__u64 latest = 0;
+
+	if ((__s64)(limit->until_ns - now) >= 0 && (ended_only || limit->origin != WEIR_ORIGIN_KERNEL))
+		return 0;
+	for (__u32 i = 0; i < WEIR_STAMPS; i++) {
+		if (limit->hellos.stamps[i] > latest)
+			latest = limit->hellos.stamps[i];
+		if (limit->answers.stamps[i] > latest)
+			latest = limit->answers.stamps[i];
+	}
+	if (limit->per_second > WEIR_STAMPS)
+		latest = ((latest >> 16) + 1) * WEIR_PART;
+	return (__s64)(now - latest) > (__s64)WEIR_SECOND;
+}
+
+/* Does what an order says. 0, or -1 when the table is full. */
+WEIR_INLINE int weir_set_limit(weir_frame *frame, const struct weir_limit_order *order, __u64 now)
+{
+	struct weir_limit *limit = WEIR_LOOKUP(frame, limits, &order->key);
+	int is_spent = 0;
+
+	if (!limit && order->what == WEIR_ORDER_SET)
+		limit = weir_make_limit(frame, &order->key);
+	if (!limit)
+		return order->what == WEIR_ORDER_SET ? -1 : 0;
+	WEIR_LOCK(limit);
+	if (order->what == WEIR_ORDER_END) {
+		limit->until_ns = 0;		/* its stamps stay: whatever limits this source next counts them */
+	} else if (order->what != WEIR_ORDER_SET) {
+		is_spent = weir_is_spent(limit, now, order->what == WEIR_ORDER_FORGET_ENDED);
+	} else {
+		weir_restamp(&limit->hellos, limit->per_second, order->per_second);
+		weir_restamp(&limit->answers, limit->per_second, order->per_second);
+		limit->per_second = order->per_second;
+		limit->answer = order->answer;
+		limit->origin = order->origin;
+		limit->until_ns = order->until_ns;
+	}
+	WEIR_UNLOCK(limit);
+	if (is_spent)
+		WEIR_REMOVE(frame, limits, &order->key);
+	return 0;
+}
+
+/* The limit of one class for the source's prefix of one length. True when it does not admit. */
+WEIR_ONCE int weir_ask_limit(weir_frame *frame, struct weir_scratch *s, __u32 limit_class, __u32 length)
+{
+	struct weir_limit_key key __attribute__((aligned(8))) = {};
 	struct weir_limit *limit;
 
-	if (!WEIR_STORE(frame, limits, &order->key, &fresh, BPF_NOEXIST))
+	WEIR_USED(frame);
+	if (!s)
 		return 0;
-	limit = WEIR_LOOKUP(frame, limits, &order->key);
-	if (!limit)
-		return -1;
-	WEIR_LOCK(limit);
-	if (limit->per_second != order->per_second) {
-		/* Stamps beyond the new number would never be looked at again: all of them count from the latest. */
-		__u64 latest = 0;
-
-		for (int i = 0; i < WEIR_STAMPS; i++)
-			if (limit->admitted_ns[i] > latest)
-				latest = limit->admitted_ns[i];
-		for (int i = 0; i < WEIR_STAMPS; i++)
-			limit->admitted_ns[i] = latest;
-		limit->next = 0;
-		limit->per_second = order->per_second;
-	}
-	limit->answer = order->answer;
-	limit->origin = order->origin;
-	limit->until_ns = order->until_ns;
-	WEIR_UNLOCK(limit);
+	weir_mask_address(&key, s->record.source, length);
+	key.limit_class = (__u8)limit_class;
+	limit = WEIR_LOOKUP(frame, limits, &key);
+	if (!limit || !weir_apply(frame, s, limit, s->deciding_ns, 0))
+		return 0;
+	s->record.limit_class = (__u8)limit_class;
+	if (s->record.action != WEIR_ADMITTED)
+		return 1;
+	if (length == s->own)
+		s->counted |= 1u << (limit_class & 31);
 	return 0;
 }
 
@@ -148,27 +180,7 @@ struct weir_deciding {
 	weir_frame *frame;
 	const struct weir_config *config;
 	struct weir_scratch *s;
-	__u64 now;
-	struct weir_limit_key *key;
 };
-
-/* The limit of one class for the key's prefix. True when it does not admit. */
-WEIR_INLINE int weir_ask_limit(struct weir_deciding *d, __u8 limit_class, __u8 length)
-{
-	struct weir_handshake *r = &d->s->record;
-	struct weir_limit *limit;
-
-	d->key->limit_class = limit_class;
-	limit = WEIR_LOOKUP(d->frame, limits, d->key);
-	if (!limit || !weir_apply(d->frame, r, limit, d->now, 0))
-		return 0;
-	r->limit_class = limit_class;
-	if (r->action != WEIR_ADMITTED)
-		return 1;
-	if (length == d->s->own)
-		d->s->counted |= 1 << limit_class;
-	return 0;
-}
 
 /* The limits of one prefix length. Returns 1 to stop. */
 WEIR_STEP long weir_ask_length(__u32 turn, void *context)
@@ -178,14 +190,15 @@ WEIR_STEP long weir_ask_length(__u32 turn, void *context)
 	__u8 length;
 
 	(void)turn;
-	if (s->offset >= WEIR_LENGTHS)
+	if (s->offset >= WEIR_LENGTHS || s->is_answer > WEIR_ANSWER_PROVEN)
 		return 1;
 	length = d->config->lengths[s->offset++ & (WEIR_LENGTHS - 1)];
 	if (!length)
 		return 1;
-	weir_mask_address(d->key, s->record.source, length);
-	return weir_ask_limit(d, WEIR_CLASS_ALL, length) ||
-	       (s->record.anomalies & d->config->anomalous && weir_ask_limit(d, WEIR_CLASS_ANOMALOUS, length));
+	if (weir_ask_limit(d->frame, s, WEIR_CLASS_ALL, length) ||
+	    (s->record.anomalies & d->config->anomalous && weir_ask_limit(d->frame, s, WEIR_CLASS_ANOMALOUS, length)))
+		s->offset = WEIR_LENGTHS;	/* refused: the next turn is the last */
+	return 0;
 }
 
 /* Sets the record's action. The caller has a complete hello on ingress and the limiter is in force. */
@@ -194,11 +207,12 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	const struct weir_config *config = weir_policy(frame);
 	struct weir_allow_key allowed = { .prefix_length = 128 };
 	struct weir_limit_key key __attribute__((aligned(8))) = {};
-	struct weir_deciding d = { .frame = frame, .config = config, .s = s, .now = now, .key = &key };
+	struct weir_deciding d = { .frame = frame, .config = config, .s = s };
 	const struct weir_rule *rule;
 	struct weir_handshake *r;
 	struct weir_limit *limit;
 	__u64 limiting;
+	__u8 limit_class;
 
 	WEIR_USED(frame);
 	if (!s)
@@ -206,7 +220,7 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	r = &s->record;
 	limiting = r->anomalies & config->limiting;
 	r->action = WEIR_PASSED;
-	if (r->proof < config->proof)
+	if (r->proof < config->proof && !s->is_answer)
 		return 0;
 	__builtin_memcpy(allowed.address, r->source, 16);
 	if (WEIR_LOOKUP(frame, allow, &allowed)) {
@@ -215,26 +229,36 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	}
 	s->own = weir_mapped(r->source) ? config->prefix4 : config->prefix6;
 	s->counted = 0;
+	s->deciding_ns = now;
 	/* Every limit that applies has to admit: a generous one for a block gives no source in it more than its own. */
 	s->offset = 0;				/* counts the turns, in map memory: see WEIR_TURN */
 	WEIR_LOOP(WEIR_LENGTHS, weir_ask_length, &d);
 	if (r->action != WEIR_PASSED && r->action != WEIR_ADMITTED)
 		return 0;
 	rule = limiting ? weir_rule_of(config, limiting) : 0;
-	if (!rule || s->counted >> (rule->limit_class & 31) & 1)
+	if (!rule)
+		return 0;
+	limit_class = s->is_answer == WEIR_ANSWER_UNSEEN ? WEIR_CLASS_UNSEEN : s->is_answer == WEIR_ANSWER_UNPROVEN ? WEIR_CLASS_UNPROVEN : rule->limit_class;
+	if (s->counted >> (limit_class & 31) & 1)
 		return 0;
 	weir_mask_address(&key, r->source, s->own);
-	key.limit_class = rule->limit_class;
+	key.limit_class = limit_class;
 	limit = WEIR_LOOKUP(frame, limits, &key);
 	if (!limit)
-		limit = weir_make_limit(frame, r, &key, rule, now);
+		limit = weir_make_limit(frame, &key);
 	if (!limit) {
+		/* Full, of sources that were here within this second: strangers share one limit, rather than have none. */
 		r->flags |= WEIR_FLAG_NO_ENTRY;
 		weir_count(frame, WEIR_COUNT_LIMITS_FULL);
-		return 0;
+		__builtin_memset(&key, 0, sizeof(key));
+		key.limit_class = limit_class;
+		limit = WEIR_LOOKUP(frame, limits, &key);
+		if (!limit)
+			return 0;		/* user space makes it before the first frame is seen */
+		weir_count(frame, WEIR_COUNT_SHARED);
 	}
-	r->limit_class = rule->limit_class;
-	weir_apply(frame, r, limit, now, rule);
+	r->limit_class = limit_class;
+	weir_apply(frame, s, limit, now, rule);
 	if (r->flags & WEIR_FLAG_REFLEX)
 		weir_count(frame, WEIR_COUNT_REFLEX);
 	return 0;

@@ -12,6 +12,7 @@
 
 #define WEIR_RECORDS_MAX 16		/* of one frame; what lies beyond is passed over */
 #define WEIR_RECORD_MOST (16384 + 2048)
+#define WEIR_FOLLOWED_AHEAD (1u << 20)	/* a server's window, at most, for what can be lost */
 
 /* Could these five bytes be a record's header (RFC 8446 section 5.1; 24 is RFC 6520's)? */
 WEIR_INLINE int weir_is_header(const __u8 *p)
@@ -118,8 +119,16 @@ WEIR_ONCE int weir_follow(weir_frame *frame, struct weir_look *l, struct weir_fl
 		return 0;
 	l->noted = l->notes = 0;
 	ahead = flow->next - l->segment.sequence;	/* bytes of this segment that are known or belong to a known record */
+	if (ahead >= 1u << 31 && l->hook != WEIR_HOOK_ANY) {
+		/* Out of step: whoever sent it may have forged it. What no server takes now changes nothing; else nothing more is followed. */
+		if (0u - ahead < WEIR_FOLLOWED_AHEAD) {
+			weir_count(frame, WEIR_COUNT_OUT_OF_STEP);
+			flow->state = WEIR_FLOW_DONE;
+		}
+		return 0;
+	}
 	if (ahead >= 1u << 31) {
-		/* Something is missing: go on where a segment starts as a record does. */
+		/* A capture that lost something: go on where a segment starts as a record does. */
 		if (l->segment.payload_size < 5 || weir_bytes(frame, l->segment.payload_at, l->carry, 5, 5) || !weir_is_header(l->carry))
 			return 0;
 		if (!(flow->bits & WEIR_BIT_OUT_OF_STEP))

@@ -3,6 +3,7 @@
 #ifndef WEIR_SCRATCH_H
 #define WEIR_SCRATCH_H
 
+#include <weir/flow.h>
 #include <weir/wire.h>
 
 #define WEIR_HEAD_CAP 256		/* headers up to and with TCP's must end within; tunnels need the second half */
@@ -61,7 +62,14 @@ struct weir_datagram {
 enum weir_hook { WEIR_HOOK_IN = 0, WEIR_HOOK_OUT = 1, WEIR_HOOK_ANY = 2 };
 
 /* What a program has to do with its frame. */
-enum weir_order { WEIR_PASS = 0, WEIR_DO_RESET = 1, WEIR_DO_DROP = 2 };
+enum weir_order {
+	WEIR_PASS = 0,
+	WEIR_DO_RESET = 1,		/* both sides are told: the frame becomes a RST to each */
+	WEIR_DO_DROP = 2,
+	WEIR_DO_RESET_SERVER = 3,	/* only the server is told; the client's side hears nothing */
+	WEIR_DO_RESET_CLIENT = 4,	/* the other half, where the server was told before */
+	WEIR_DO_SINGLE_PATH = 5,	/* a SYN: both sides are to speak TCP, and not Multipath TCP */
+};
 
 /* One frame being looked at. */
 struct weir_look {
@@ -74,18 +82,27 @@ struct weir_look {
 	struct weir_datagram_key datagram;
 	__u64 now;
 	__u32 sequence;			/* what the server expects next: a RST with another is ignored (RFC 5961) */
+	__u32 client_expects;		/* and what the client does */
 	__u32 walk_at, walk_end;	/* the record walk's cursor, in the frame */
 	__u64 noted;			/* anomalies that the walk found */
 	__u32 turns;
 	__u32 have;			/* bytes of the head that are the frame's */
-	__u32 hello_end;		/* sequence number behind the hello that was judged; 0: it was none */
+	__u32 hello_end;		/* sequence number behind the records of the hello that was judged; 0: it was none */
+	__u32 message_end;		/* and behind the hello itself */
 	__u8  carry[8];			/* the start of a record */
-	__u8  first[16];		/* the client's first bytes */
+	__u8  first[48];		/* the first bytes: a client's sixteen, or as many of a server's as tell what it answers */
 	__u8  notes;			/* enum weir_note */
 	__u8  order;
 	__u8  direction;
 	__u8  hook;			/* enum weir_hook */
-	__u8  reserved[4];
+};
+
+/* Is what is counted an answer that leaves, and whom does it prove? */
+enum weir_answering {
+	WEIR_NO_ANSWER = 0,
+	WEIR_ANSWER_PROVEN = 1,		/* its client showed that it is there */
+	WEIR_ANSWER_UNPROVEN = 2,	/* it goes to whoever was named: data in a SYN, answered without a cookie */
+	WEIR_ANSWER_UNSEEN = 3,		/* a forwarded one, of a flow that no table knows */
 };
 
 /* A list of the hello being read: what a turn leaves to the next. In map memory, see WEIR_TURN. */
@@ -120,6 +137,8 @@ struct weir_scratch {
 	__u32 copy_at, copy_to, copy_left; /* from stream to message */
 	__u32 own;			/* the policy's own prefix length for this source, while deciding */
 	__u32 counted;			/* a bit for each class whose limit of that length has counted it; in map memory, see WEIR_TURN */
+	__u32 is_answer;		/* enum weir_answering */
+	__u64 deciding_ns;		/* the time of what is being decided */
 };
 
 #define WEIR_RANGES 8
@@ -161,7 +180,9 @@ struct weir_assembly {
 	__u8  ranges;			/* in use: none, as long as segments arrive in order */
 	__u8  slots;			/* from which on none was taken */
 	__u8  again;			/* the flow's hello was judged before: what never is whole is not told of */
-	__u8  reserved[4];
+	__u8  kept;			/* judged, and kept until it is answered: what comes again is compared with it */
+	__u8  closed;			/* a FIN or RST was seen; it may have been forged, so the rest is waited for, for a second */
+	__u8  reserved[2];
 };
 
 /* A hello's random, and whose it was. */
@@ -177,50 +198,29 @@ struct weir_bucket {
 	__u64 empty_ns;
 };
 
+/*
+ * A hello's number; 0 means that there is none. Bit 31 says that nothing proves it: a quarter of the room is for such, which
+ * so take nothing from what is proven.
+ */
+static inline __attribute__((always_inline)) __u32 weir_id(__u64 turn, __u32 is_stranger)
+{
+	__u32 id = ((__u32)turn & 0x7fffffff) + 1;
+
+	return (id & 0x7fffffff ? id & 0x7fffffff : 1) | is_stranger << 31;
+}
+
+/* Where the `turn`-th of its kind lies among `room` places. */
+static inline __attribute__((always_inline)) __u32 weir_place_of(__u32 turn, __u32 id, __u32 room)
+{
+	__u32 rest = room / 4;
+
+	turn &= 0x7fffffff;
+	return id >> 31 ? room - rest + turn % rest : turn % (room - rest);
+}
+
+#define WEIR_STRANGERS 2048
 #define WEIR_RANDOMS 32768
 #define WEIR_BUCKETS 16384
 #define WEIR_FINGERPRINTS 8192
 
-enum weir_flow_state {
-	WEIR_FLOW_SYN = 0,		/* not proven yet; in the half-open table */
-	WEIR_FLOW_SYN_ACK = 1,
-	WEIR_FLOW_EXPECTING = 2,	/* the next client byte is the first */
-	WEIR_FLOW_ASSEMBLING = 3,
-	WEIR_FLOW_DONE = 4,		/* judged: what follows is not looked at */
-	WEIR_FLOW_HELD = 5,		/* refused by dropping: what follows is dropped too */
-	WEIR_FLOW_AFTER = 6,		/* judged: its records are followed until they are encrypted for good */
-};
-
-enum weir_flow_bit {
-	WEIR_BIT_CIPHERS_CHANGED = 1 << 0,	/* ChangeCipherSpec seen */
-	WEIR_BIT_OLD = 1 << 1,		/* offers TLS 1.2 at most */
-	WEIR_BIT_WENT_ON = 1 << 2,	/* a client record after the hello */
-	WEIR_BIT_SILENCE = 1 << 3,	/* that it said nothing was told */
-	WEIR_BIT_OUT_OF_STEP = 1 << 4,	/* a segment was missed: what looks like a record may be none */
-	WEIR_BIT_AGAIN = 1 << 5,	/* bytes of the judged hello came again: they are judged, and told of if they say something else */
-};
-
-struct weir_flow {
-	__u64 first_ns;			/* SYN-ACK, then the verdict */
-	__u64 noted;			/* anomalies that were told of this flow besides its hello's */
-	__u8  carry[8];			/* the start of a record header at the last segment's end */
-	__u32 client_isn;
-	__u32 server_isn;
-	__u32 base;			/* sequence number of the first client byte */
-	__u32 next;			/* WEIR_FLOW_AFTER: sequence number of the next record */
-	__u32 ifindex;
-	__u8  state;
-	__u8  proof;
-	__u8  bits;			/* enum weir_flow_bit */
-	__u8  preamble;
-	__u8  skipped;			/* client messages before the hello that were preambles */
-	__u8  handshakes;		/* client handshake records since ChangeCipherSpec */
-	__u8  carried;			/* bytes in `carry` */
-	__u8  direction;
-	__u8  notes;			/* enum weir_note, told */
-	__u8  judged;			/* WEIR_BIT_AGAIN: the state that it comes back to if nothing new is said */
-	__u16 hello_size;		/* client bytes that were judged, from `base` on; 0: none that could come again */
-	__u32 digest;			/* of what they said */
-	__u32 assembly;			/* WEIR_FLOW_ASSEMBLING: its number */
-};
 #endif

@@ -23,6 +23,7 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	r->segments = 1;
 	r->records = 1;
 	r->wire_version = WEIR_WIRE_VERSION;
+	s->is_answer = WEIR_NO_ANSWER;
 }
 
 /* What the frame at hand adds: where it was seen and how it was wrapped. */
@@ -160,6 +161,23 @@ WEIR_INLINE struct weir_assembly *weir_known_assembly(weir_frame *frame, const s
 	struct weir_assembly *a = weir_assembly_at(frame, flow->assembly);
 
 	return a && a->id == flow->assembly ? a : 0;
+}
+
+/* Is this hello's time over? Notes why. One that was judged and kept for its answer goes without a word. */
+WEIR_INLINE int weir_is_over(struct weir_assembly *a, __u64 now, __u64 timeout, int end)
+{
+	if (!a->id)
+		return 0;
+	if (a->closed && !a->kept && timeout > WEIR_SECOND)
+		timeout = WEIR_SECOND;
+	if (!end && (__s64)(now - a->last_ns) < (__s64)timeout)
+		return 0;
+	if (a->kept) {
+		a->id = 0;
+		return 0;
+	}
+	a->reason = a->closed ? WEIR_REASON_CLOSED : end ? WEIR_REASON_CAPTURE : WEIR_REASON_TIMEOUT;
+	return 1;
 }
 
 /* A hello that will not be whole, for the assembly's reason. Nothing is said about what it lacks. */

@@ -6,24 +6,11 @@
 #ifndef WEIR_WATCH_H
 #define WEIR_WATCH_H
 
+#include <weir/gate.h>
 #include <weir/judge.h>
 #include <weir/fragments.h>
 
-/* What the limiter's verdict means for the frame and its flow. A fragment cannot become a RST: the rest of its datagram would follow. */
-WEIR_INLINE void weir_obey(struct weir_look *l, const struct weir_scratch *s, struct weir_flow *flow, int enforcing)
-{
-	if (!enforcing)
-		return;
-	if (s->record.action == WEIR_RESET && !l->segment.fragment) {
-		l->order = WEIR_DO_RESET;
-		flow->state = WEIR_FLOW_DONE;
-	} else if (s->record.action == WEIR_RESET || s->record.action == WEIR_DROPPED) {
-		l->order = WEIR_DO_DROP;
-		flow->state = WEIR_FLOW_HELD;
-	}
-}
-
-/* FIN or RST before the hello is whole. The flow lives on: whoever forged the RST has won nothing. */
+/* FIN or RST before the hello is whole. Either may be forged, or have a bad checksum: the flow lives on, and the rest is waited for a little. */
 WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
 	struct weir_assembly *a;
@@ -41,15 +28,9 @@ WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir
 	}
 	if (flow->state != WEIR_FLOW_ASSEMBLING)
 		return;
-	if (flow->bits & WEIR_BIT_AGAIN)
-		weir_rest(flow);
-	else
-		flow->state = WEIR_FLOW_EXPECTING;
 	a = weir_known_assembly(frame, flow);
-	if (!a)
-		return;
-	a->reason = WEIR_REASON_CLOSED;
-	weir_give_up(frame, s, a, l->now);
+	if (a)
+		a->closed = 1;
 }
 
 /* Something else that a judged flow has done: told once each. */
@@ -69,39 +50,150 @@ WEIR_INLINE void weir_after(weir_frame *frame, struct weir_look *l, struct weir_
 	s->record.kind = WEIR_KIND_FLOW;
 	s->record.anomalies = l->noted;
 	s->record.notes = l->notes;
+	l->client_expects = l->segment.acknowledged;
 	weir_conclude(frame, l, s, enforcing, 0);
-	weir_obey(l, s, flow, enforcing);
+	weir_obey(frame, l, s, flow, enforcing);
 }
 
-/* SYN-ACK: half of the proof, and the end of whatever used the 5-tuple before. Only the server can send it. */
+/* The same SYN-ACK again: sent again, or a SYN cookie given to the same numbers within its minute. A verdict that stands is taken back, a refusal is not. */
+WEIR_INLINE void weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
+{
+	struct weir_assembly *a = weir_assembly_at(frame, known->kept);
+
+	if (known->gate == WEIR_GATE_CLEAN) {
+		known->gate = WEIR_GATE_ARMED;
+		if (a && a->id == known->kept)
+			a->have = 0;		/* clean again when all of it has come again */
+	} else if (known->gate == WEIR_GATE_SETTLED) {
+		known->gate = WEIR_GATE_ARMED;
+		known->gate_bits &= ~WEIR_GATE_RETRY;
+		known->state = WEIR_FLOW_EXPECTING;
+		known->base = known->client_isn + 1;
+		known->server_next = known->server_isn + 1;
+		known->judged_size = 0;
+	}
+}
+
+/* Data in a SYN that the server has taken (RFC 7413): what was read of it is the flow's beginning. */
+WEIR_INLINE void weir_fast_open(weir_frame *frame, struct weir_look *l, struct weir_flow *fresh)
+{
+	struct weir_flow *opened = WEIR_LOOKUP(frame, strangers, WEIR_KEY(&l->segment.flow));
+	__u32 server_isn = fresh->server_isn;
+	__u8 seen = fresh->gate_bits;
+
+	if (!opened || !(opened->gate_bits & WEIR_GATE_FAST_OPEN) || l->segment.acknowledged == opened->base || l->segment.acknowledged - opened->client_isn > 1u << 16)
+		return;
+	*fresh = *opened;
+	fresh->server_isn = server_isn;
+	fresh->server_next = server_isn + 1;
+	fresh->gate_bits |= seen;
+	fresh->first_ns = l->now;
+}
+
+/*
+ * SYN-ACK: half of the proof, and the end of whatever used the 5-tuple before. Only the server can send it, and only what leaves by
+ * an interface of this node was sent by a server on our side; what comes in takes nothing from that.
+ */
 WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
 {
-	struct weir_flow fresh = { .state = WEIR_FLOW_SYN_ACK };
 	const struct weir_flow_key *key;
-	struct weir_flow *known;
+	struct weir_flow *known, *fresh;
+	struct weir_assembly *a;
 
 	WEIR_USED(frame);
-	if (!l || !s)
+	fresh = weir_draft(frame);
+	if (!l || !s || !fresh)
 		return -1;
+	fresh->state = WEIR_FLOW_SYN_ACK;
 	key = WEIR_KEY(&l->segment.flow);
-	fresh.first_ns = l->now;
-	fresh.client_isn = l->segment.acknowledged - 1;
-	fresh.server_isn = l->segment.sequence;
+	fresh->first_ns = l->now;
+	fresh->client_isn = l->segment.acknowledged - 1;
+	fresh->server_isn = l->segment.sequence;
+	fresh->server_next = l->segment.sequence + 1;
+	fresh->gate_bits = l->hook == WEIR_HOOK_IN ? 0 : WEIR_GATE_SEEN_OUT;
 	known = WEIR_LOOKUP(frame, flows, key);
+	if (known && known->server_isn == fresh->server_isn && (known->client_isn == fresh->client_isn || known->gate_bits & WEIR_GATE_FAST_OPEN)) {
+		known->gate_bits |= fresh->gate_bits;
+		if (fresh->gate_bits)
+			weir_syn_ack_again(frame, known);
+		return 0;
+	}
+	if (known && known->gate_bits & WEIR_GATE_SEEN_OUT && !fresh->gate_bits)
+		return 0;
 	if (known) {
-		struct weir_assembly *a;
-
-		if (known->client_isn == fresh.client_isn && known->server_isn == fresh.server_isn)
-			return 0;		/* sent again */
 		a = known->state == WEIR_FLOW_ASSEMBLING ? weir_known_assembly(frame, known) : 0;
 		if (a) {
 			a->reason = WEIR_REASON_REUSED;
 			weir_give_up(frame, s, a, l->now);
 		}
 		WEIR_REMOVE(frame, flows, key);
+	} else {
+		known = WEIR_LOOKUP(frame, half_open, key);
+		if (known && known->server_isn == fresh->server_isn) {
+			known->gate_bits |= fresh->gate_bits;
+			return 0;		/* sent again */
+		}
+		if (known && known->gate_bits & WEIR_GATE_SEEN_OUT && !fresh->gate_bits)
+			return 0;
 	}
-	WEIR_STORE(frame, half_open, key, &fresh, BPF_ANY);
+	weir_fast_open(frame, l, fresh);
+	WEIR_STORE(frame, half_open, key, fresh, BPF_ANY);
 	return 0;
+}
+
+/* Does this segment acknowledge what the server has sent, and nothing else? Who does has heard it: its address is no forgery (RFC 9293 section 3.5). */
+WEIR_INLINE int weir_has_heard(const struct weir_segment *seg, const struct weir_flow *flow)
+{
+	return seg->flags & WEIR_TCP_ACK && seg->acknowledged - flow->server_isn - 1 <= flow->server_next - flow->server_isn - 1;
+}
+
+/* A client's first segment after the SYN-ACK: its flow is proven from here on. 0 if this is none. */
+WEIR_ONCE int weir_promote(weir_frame *frame, struct weir_look *l, const struct weir_flow *half)
+{
+	struct weir_flow *fresh;
+	const struct weir_flow_key *key;
+
+	WEIR_USED(frame);
+	if (!l || !half)
+		return 0;
+	if (!weir_has_heard(&l->segment, half) || l->segment.sequence - half->client_isn - 1 >= 1u << 20)
+		return 0;
+	if (l->hook == WEIR_HOOK_IN && !(half->gate_bits & WEIR_GATE_SEEN_OUT))
+		return 0;
+	fresh = weir_draft(frame);
+	if (!fresh)
+		return 0;
+	key = WEIR_KEY(&l->segment.flow);
+	*fresh = *half;
+	if (fresh->state == WEIR_FLOW_SYN_ACK) {
+		fresh->base = half->client_isn + 1;
+		fresh->state = WEIR_FLOW_EXPECTING;
+	}
+	fresh->first_ns = l->now;
+	fresh->proof = WEIR_TRACKED;
+	fresh->ifindex = weir_ifindex(frame);
+	fresh->direction = l->direction;
+	WEIR_REMOVE(frame, half_open, key);
+	WEIR_STORE(frame, flows, key, fresh, BPF_ANY);
+	return 1;
+}
+
+/* An entry for bytes that nothing proves, where it can push out only its like. */
+WEIR_INLINE struct weir_flow *weir_stranger(weir_frame *frame, struct weir_look *l, __u32 base, __u8 gate_bits)
+{
+	struct weir_flow *fresh = weir_draft(frame);
+	const struct weir_flow_key *key;
+
+	if (!fresh)
+		return 0;
+	fresh->state = WEIR_FLOW_EXPECTING;
+	fresh->first_ns = l->now;
+	fresh->base = base;
+	fresh->client_isn = base - 1;
+	fresh->gate_bits = gate_bits;
+	key = WEIR_KEY(&l->segment.flow);
+	WEIR_STORE(frame, strangers, key, fresh, BPF_ANY);
+	return WEIR_LOOKUP(frame, strangers, key);
 }
 
 /* The flow that a client's segment belongs to: proven, just being proven, or (with payload) without proof. */
@@ -109,36 +201,23 @@ WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *
 {
 	const struct weir_segment *seg = &l->segment;
 	struct weir_flow *flow = WEIR_LOOKUP(frame, flows, &l->segment.flow);
-	struct weir_flow fresh = {};
 	__u8 start[6] = {};
 
 	if (flow)
 		return flow;
-	l->now = fresh.first_ns = weir_now(frame);
+	l->now = weir_now(frame);
 	flow = WEIR_LOOKUP(frame, half_open, &l->segment.flow);
-	if (flow && flow->state >= WEIR_FLOW_EXPECTING)
+	if (flow)
+		return weir_promote(frame, l, flow) ? WEIR_LOOKUP(frame, flows, &l->segment.flow) : 0;
+	if (!seg->payload_size)
+		return 0;
+	flow = WEIR_LOOKUP(frame, strangers, &l->segment.flow);
+	if (flow)
 		return flow;
-	if (flow) {
-		if (flow->state != WEIR_FLOW_SYN_ACK || !(seg->flags & WEIR_TCP_ACK) || seg->acknowledged != flow->server_isn + 1 ||
-		    seg->sequence - flow->client_isn - 1 >= 1u << 20)
-			return 0;
-		fresh = *flow;
-		fresh.base = flow->client_isn + 1;
-		fresh.state = WEIR_FLOW_EXPECTING;
-		fresh.proof = WEIR_TRACKED;
-		fresh.ifindex = weir_ifindex(frame);
-		fresh.direction = l->direction;
-		WEIR_REMOVE(frame, half_open, &l->segment.flow);
-		WEIR_STORE(frame, flows, &l->segment.flow, &fresh, BPF_ANY);
-		return WEIR_LOOKUP(frame, flows, &l->segment.flow);
-	}
-	/* Mid-stream: worth an entry only if it begins as a hello does, and only where it cannot push out what is proven. */
+	/* Mid-stream: worth an entry only if it begins as a hello does. */
 	if (seg->payload_size < 6 || weir_bytes(frame, seg->payload_at, start, 6, sizeof(start)) || start[0] != 22 || start[1] != 3 || start[5] != 1)
 		return 0;
-	fresh.base = seg->sequence;
-	fresh.state = WEIR_FLOW_EXPECTING;
-	WEIR_STORE(frame, half_open, &l->segment.flow, &fresh, BPF_ANY);
-	return WEIR_LOOKUP(frame, half_open, &l->segment.flow);
+	return weir_stranger(frame, l, seg->sequence, 0);
 }
 
 /* What a hello says, as far as 32 bits can tell: the client's random, the lists, the name's length. */
@@ -155,66 +234,136 @@ WEIR_INLINE __u32 weir_digest(const struct weir_scratch *s)
  */
 WEIR_INLINE int weir_settle(struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
-	__u32 digest = weir_digest(s);
+	__u32 digest = weir_digest(s), end = l->hello_end ? l->hello_end : l->segment.sequence + l->segment.payload_size;
 
 	if (flow->bits & WEIR_BIT_AGAIN) {
-		if (digest == flow->digest) {
+		/* What is no hello may come again in other pieces; only a hello can say something else. */
+		if (!l->hello_end || (digest == flow->digest && flow->hello_end)) {
 			weir_rest(flow);
 			return 1;
 		}
 		flow->bits &= ~WEIR_BIT_AGAIN;
+		flow->gate_bits |= WEIR_GATE_SPOILT;
 		WEIR_FOUND(&s->record, WEIR_OVERLAP_CONFLICT);
 		if (l->hello_end)
 			weir_expect_records(l, s, flow, l->hello_end);
 	}
 	flow->digest = digest;
-	flow->hello_size = l->hello_end ? (__u16)(l->hello_end - flow->base) : 0;	/* of a record, or of what assemblies take: both are less */
+	flow->judged_size = end - flow->base;
 	return 0;
+}
+
+/* What the answer to these first bytes will meet. */
+WEIR_INLINE void weir_arm(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, __u64 limiting)
+{
+	flow->hello_end = l->hello_end ? l->message_end : 0;
+	if (flow->gate == WEIR_GATE_REFUSED)
+		return;
+	flow->gate = WEIR_GATE_ARMED;
+	if (limiting) {
+		flow->gate = WEIR_GATE_ANOMALOUS;
+		flow->rule = (__u8)weir_lowest(limiting);
+	} else if (l->hello_end && !(flow->gate_bits & WEIR_GATE_SPOILT)) {
+		flow->gate = WEIR_GATE_CLEAN;
+		if (!flow->kept && flow->proof && l->hook != WEIR_HOOK_OUT)
+			weir_keep(frame, l, s, flow);
+	}
 }
 
 WEIR_INLINE void weir_before(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
 {
+	__u64 limiting;
 	int verdict;
 
 	l->sequence = l->segment.sequence;
+	l->client_expects = l->segment.acknowledged;
 	l->hello_end = 0;
 	verdict = weir_judge(frame, l, s, flow);
 	if (verdict <= 0 || weir_settle(l, s, flow))
 		return;
+	s->record.flags |= flow->gate_bits & WEIR_GATE_RETRY ? WEIR_FLAG_RETRY : 0;
 	weir_conclude(frame, l, s, enforcing, (__u32)verdict - 1);
-	weir_obey(l, s, flow, enforcing);
+	limiting = s->record.anomalies & weir_policy(frame)->limiting;
+	weir_obey(frame, l, s, flow, enforcing);
+	weir_arm(frame, l, s, flow, limiting);
 }
 
-WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing)
+/* Cuts off what lies before the stream's first byte. False when nothing is left. */
+WEIR_INLINE int weir_trim(struct weir_segment *seg, __u32 base)
 {
-	const struct weir_segment *seg = &l->segment;
+	__u32 early = base - seg->sequence;
+
+	if (!early || early >= 1u << 31)
+		return 1;
+	if (early >= seg->payload_size)
+		return 0;
+	seg->sequence += early;
+	seg->payload_at += early;
+	seg->payload_size -= early;
+	return 1;
+}
+
+/* Data in a SYN, read in case the server takes it (RFC 7413). */
+WEIR_ONCE int weir_syn_data(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
 	struct weir_flow *flow;
 
-	if (seg->flags & WEIR_TCP_SYN) {	/* proves nothing; the answer to it does */
-		if (seg->payload_size)
-			weir_count(frame, WEIR_COUNT_SYN_DATA);
+	WEIR_USED(frame);
+	if (!l || !s)
+		return 0;
+	weir_count(frame, WEIR_COUNT_SYN_DATA);
+	l->segment.sequence++;			/* the SYN takes a number */
+	l->now = weir_now(frame);
+	flow = weir_stranger(frame, l, l->segment.sequence, WEIR_GATE_FAST_OPEN);
+	if (flow)
+		weir_before(frame, l, s, flow, 0);
+	return 0;
+}
+
+WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, enum weir_hook hook, int enforcing)
+{
+	struct weir_segment *seg = &l->segment;
+	struct weir_flow *flow;
+
+	if (seg->flags & WEIR_TCP_SYN) {
+		/* It proves nothing; the answer to it does. */
+		if (enforcing)
+			l->order = WEIR_DO_SINGLE_PATH;
+		if (seg->payload_size && !(seg->flags & WEIR_TCP_ACK))
+			weir_syn_data(frame, l, s);
 		return;
 	}
 	flow = weir_flow_of(frame, l);
 	if (!flow)
 		return;
-	if (seg->sequence - flow->base < flow->hello_size && seg->payload_size && (flow->state == WEIR_FLOW_AFTER || flow->state == WEIR_FLOW_DONE)) {
-		flow->judged = flow->state;
-		flow->state = WEIR_FLOW_EXPECTING;
-		flow->bits |= WEIR_BIT_AGAIN;
-	}
-	if (flow->state == WEIR_FLOW_DONE)
-		return;				/* nearly every frame ends here: the clock is read by those that go on */
-	if (flow->state != WEIR_FLOW_AFTER) {
-		l->now = weir_now(frame);
-		if (flow->state == WEIR_FLOW_HELD) {
-			if (enforcing && seg->payload_size) {
-				l->order = WEIR_DO_DROP;
-				weir_count(frame, WEIR_COUNT_HELD);
-			}
+	if (flow->gate == WEIR_GATE_SETTLED && flow->state == WEIR_FLOW_DONE)
+		return;				/* nearly every frame ends here */
+	if (seg->payload_size) {
+		if (flow->gate == WEIR_GATE_REFUSED) {
+			if (enforcing)
+				weir_refuse_again(frame, l, flow, 1);
 			return;
 		}
+		if (flow->gate != WEIR_GATE_SETTLED && (flow->hello_end || seg->flags & WEIR_TCP_URG) && weir_guard(frame, l, s, flow))
+			return;
+		if (seg->sequence - flow->base < flow->judged_size && (flow->state == WEIR_FLOW_AFTER || flow->state == WEIR_FLOW_DONE)) {
+			flow->judged = flow->state;
+			flow->state = WEIR_FLOW_EXPECTING;
+			flow->bits |= WEIR_BIT_AGAIN;
+		}
+	}
+	if (flow->state == WEIR_FLOW_DONE)
+		return;
+	if (flow->proof == WEIR_TRACKED && hook != WEIR_HOOK_OUT && !weir_has_heard(seg, flow)) {
 		if (seg->payload_size)
+			weir_count(frame, WEIR_COUNT_OUT_OF_REACH);
+		if (flow->bits & WEIR_BIT_AGAIN && flow->state == WEIR_FLOW_EXPECTING)
+			weir_rest(flow);
+		return;				/* whoever sent it has not heard the server: it may be anybody */
+	}
+	if (flow->state != WEIR_FLOW_AFTER) {
+		l->now = weir_now(frame);
+		if (seg->payload_size && weir_trim(seg, flow->base))
 			weir_before(frame, l, s, flow, enforcing);
 		if (seg->flags & (WEIR_TCP_FIN | WEIR_TCP_RST))
 			weir_closed(frame, l, s, flow);
@@ -224,19 +373,50 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 		weir_after(frame, l, s, flow, enforcing);
 }
 
-WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, enum weir_hook hook, int enforcing)
 {
 	struct weir_flow *flow;
 
-	if (l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_FIN | WEIR_TCP_RST))
-		l->now = weir_now(frame);
 	if ((l->segment.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == (WEIR_TCP_SYN | WEIR_TCP_ACK)) {
+		l->now = weir_now(frame);
 		weir_syn_ack(frame, l, s);
-	} else if (l->segment.flags & (WEIR_TCP_FIN | WEIR_TCP_RST)) {
-		flow = WEIR_LOOKUP(frame, flows, &l->segment.flow);
-		if (flow)
-			weir_closed(frame, l, s, flow);
+		return;
 	}
+	/* A server elsewhere, answering somebody here: its answers are not ours to count. */
+	if (hook == WEIR_HOOK_IN && !(l->segment.flags & (WEIR_TCP_FIN | WEIR_TCP_RST)))
+		return;
+	flow = WEIR_LOOKUP(frame, flows, &l->segment.flow);
+	if (!flow && l->segment.payload_size)
+		flow = WEIR_LOOKUP(frame, half_open, &l->segment.flow);
+	if (!flow) {
+		if (hook != WEIR_HOOK_OUT || !l->segment.payload_size)
+			return;
+		if (enforcing)
+			weir_unseen_enforcing(frame, l, s);
+		else
+			weir_unseen_observing(frame, l, s);
+		return;
+	}
+	if (flow->gate == WEIR_GATE_REFUSED) {
+		if (enforcing && hook != WEIR_HOOK_IN && !(l->segment.flags & WEIR_TCP_RST))
+			weir_refuse_again(frame, l, flow, 0);
+		return;
+	}
+	if (l->segment.flags & (WEIR_TCP_FIN | WEIR_TCP_RST)) {
+		l->now = weir_now(frame);
+		weir_closed(frame, l, s, flow);
+	}
+	if (!l->segment.payload_size || hook == WEIR_HOOK_IN)
+		return;
+	if (flow->gate == WEIR_GATE_SETTLED || !(flow->gate_bits & WEIR_GATE_SEEN_OUT)) {
+		if ((__s32)(l->segment.sequence + l->segment.payload_size - flow->server_next) > 0)
+			flow->server_next = l->segment.sequence + l->segment.payload_size;
+		return;
+	}
+	if (enforcing)
+		weir_answer_enforcing(frame, l, s, flow);
+	else
+		weir_answer_observing(frame, l, s, flow);
 }
 
 WEIR_INLINE void weir_turn(struct weir_flow_key *turned, const struct weir_flow_key *flow)
@@ -300,11 +480,12 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 	l->hook = hook;
 	l->direction = hook == WEIR_HOOK_OUT ? WEIR_EGRESS : WEIR_INGRESS;
 	if (!from_client) {
-		weir_from_server(frame, l, s);
+		weir_from_server(frame, l, s, hook, enforcing);
 		return;
 	}
 	if (l->segment.fragment == WEIR_FIRST_FRAGMENT)
 		weir_first_fragment(frame, l);
-	weir_from_client(frame, l, s, enforcing);
+	/* What somebody here says to a server elsewhere is recorded, and never refused. */
+	weir_from_client(frame, l, s, hook, enforcing && hook != WEIR_HOOK_OUT);
 }
 #endif

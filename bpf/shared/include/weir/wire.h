@@ -53,7 +53,10 @@ enum weir_anomaly {
 	WEIR_FINGERPRINT_CHURN = 36,
 	WEIR_FINGERPRINT_SWARM = 37,
 	WEIR_TLS_SCAN = 38,
-	WEIR_ANOMALY_COUNT = 39,
+	WEIR_UNJUDGED_HELLO = 39,
+	WEIR_UNSEEN_ANSWER = 40,
+	WEIR_URGENT_DATA = 41,
+	WEIR_ANOMALY_COUNT = 42,
 };
 
 /* What a record tells of. */
@@ -137,6 +140,9 @@ enum weir_answer {
 enum weir_class {
 	WEIR_CLASS_ANOMALOUS = 0,	/* only this source's anomalous handshakes */
 	WEIR_CLASS_ALL = 1,
+	/* The kernel's own: answers that prove nothing about whom they go to limit nothing else of his. */
+	WEIR_CLASS_UNPROVEN = 2,
+	WEIR_CLASS_UNSEEN = 3,
 };
 
 enum weir_origin {
@@ -153,12 +159,14 @@ enum weir_flag {
 	WEIR_FLAG_LITERAL = 1 << 4,	/* the name may be an address: user space looks */
 	WEIR_FLAG_CUT = 1 << 5,		/* more bytes than travelled */
 	WEIR_FLAG_FRAGMENTS = 1 << 6,	/* IP fragments were put together */
+	WEIR_FLAG_RETRY = 1 << 7,	/* the second hello of its connection, after a HelloRetryRequest (RFC 8446 section 4.1.4) */
 };
 
 /* What a flow did that is an anomaly only when its source does it often: user space counts. */
 enum weir_note {
 	WEIR_NOTE_SILENT = 1 << 0,	/* no client record for ten seconds after the hello */
 	WEIR_NOTE_FATAL_ALERT = 1 << 1,	/* a fatal alert in plain text */
+	WEIR_NOTE_ANSWER = 1 << 2,	/* it is the server's answer that was counted */
 };
 
 /*
@@ -214,15 +222,22 @@ struct weir_limit_key {
 
 #define WEIR_STAMPS 8
 
+/* The last admissions of one kind: their times, or how many there were in each seventh of a second (admission.h). */
+struct weir_window {
+	__u64 stamps[WEIR_STAMPS];
+	__u64 next;			/* the oldest */
+};
+
 /* A limit. `lock` is a bpf_spin_lock in the kernel; everything below it is guarded by it. */
 struct weir_limit {
 	__u32 lock;
 	__u8  per_second;
 	__u8  answer;
 	__u8  origin;
-	__u8  next;			/* oldest stamp */
+	__u8  reserved;
 	__u64 until_ns;
-	__u64 admitted_ns[WEIR_STAMPS];
+	struct weir_window hellos;	/* as they come in */
+	struct weir_window answers;	/* as they leave: whatever became of its hello, an answer is dated when it leaves */
 	__u64 admitted;
 	__u64 refused;
 };
@@ -233,8 +248,15 @@ struct weir_limit_order {
 	__u8 per_second;
 	__u8 answer;
 	__u8 origin;
-	__u8 reserved;
+	__u8 what;			/* enum weir_order_kind */
 	__u64 until_ns;
+};
+
+enum weir_order_kind {
+	WEIR_ORDER_SET = 0,
+	WEIR_ORDER_END = 1,		/* now */
+	WEIR_ORDER_FORGET_ENDED = 2,	/* its entry goes, if it has ended and no stamp of the last second counts */
+	WEIR_ORDER_FORGET_SPENT = 3,	/* the same, though it has not ended, if the kernel made it: room for others */
 };
 
 struct weir_allow_key {
@@ -298,7 +320,7 @@ enum weir_counter {
 	WEIR_COUNT_RESET = 9,
 	WEIR_COUNT_DROPPED = 10,
 	WEIR_COUNT_REFLEX = 11,		/* entries that the kernel made or renewed */
-	WEIR_COUNT_LIMITS_FULL = 12,	/* entries that did not fit: the hello passed */
+	WEIR_COUNT_LIMITS_FULL = 12,	/* entries that did not fit: strangers share one limit */
 	WEIR_COUNT_ASSEMBLED = 13,	/* hellos that spanned segments */
 	WEIR_COUNT_DEEP_HEADERS = 14,	/* TCP header beyond what is read */
 	WEIR_COUNT_RESET_FAILED = 15,	/* could not be turned into a RST: dropped instead */
@@ -308,6 +330,15 @@ enum weir_counter {
 	WEIR_COUNT_FRAGMENTS_LOST = 19,	/* IP fragments whose first was not seen */
 	WEIR_COUNT_OUT_OF_STEP = 20,	/* flows whose records after the hello could not be followed */
 	WEIR_COUNT_SYN_DATA = 21,	/* bytes in a SYN (RFC 7413), not looked at */
-	WEIR_COUNT_COUNT = 22,
+	WEIR_COUNT_ANSWERS = 22,	/* first answers that left, to clean hellos */
+	WEIR_COUNT_ANSWERS_COUNTED = 23, /* to others, within the limit */
+	WEIR_COUNT_ANSWERS_REFUSED = 24, /* to others, over it: both sides were told */
+	WEIR_COUNT_ANSWERS_UNSEEN = 25,	/* of flows that no table knew */
+	WEIR_COUNT_REFUSED_AGAIN = 26,	/* frames of refused connections, either way */
+	WEIR_COUNT_OUT_OF_REACH = 27,	/* segments that can be no part of the hello, ignored */
+	WEIR_COUNT_SHARED = 28,		/* hellos and answers counted against the limit that strangers share, the table being full */
+	WEIR_COUNT_MULTIPATH = 29,	/* SYNs whose Multipath TCP option was taken away */
+	WEIR_COUNT_UNREADABLE = 30,	/* frames dropped because nobody could tell what they bear */
+	WEIR_COUNT_COUNT = 31,
 };
 #endif
