@@ -201,6 +201,10 @@ int limiter_out(struct __sk_buff *skb)
 {
 	struct weir_look *l = look(skb, WEIR_HOOK_OUT, 1);
 
+	if (l && l->order == WEIR_DO_OUTGOING) {
+		bpf_tail_call(skb, &outgoing, 0);
+		return TC_ACT_UNSPEC;
+	}
 	if (!l || l->order == WEIR_PASS)
 		return TC_ACT_UNSPEC;
 	if (l->order == WEIR_DO_DROP)

@@ -30,6 +30,22 @@ struct {
 	__uint(max_entries, 1 << 20);
 } handshakes SEC(".maps");
 
+/* The program for what somebody here says to a server elsewhere; user space puts it there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} outgoing SEC(".maps");
+
+/* Frames that were looked at, by the last ten bits of their interface's index: which interface is seen at all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} interfaces SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);		/* frames, the sweep */

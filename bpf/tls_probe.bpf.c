@@ -14,7 +14,18 @@ int tls_probe(struct __sk_buff *skb)
 SEC("tc")
 int tls_probe_out(struct __sk_buff *skb)
 {
-	look(skb, WEIR_HOOK_OUT, 0);
+	struct weir_look *l = look(skb, WEIR_HOOK_OUT, 0);
+
+	if (l && l->order == WEIR_DO_OUTGOING)
+		bpf_tail_call(skb, &outgoing, 0);
+	return TC_ACT_UNSPEC;
+}
+
+/* Called by either mode's program for what goes out. No start waits for it: what it records nobody is limited for. */
+SEC("tc")
+int tls_probe_outgoing(struct __sk_buff *skb)
+{
+	look(skb, WEIR_HOOK_OUTGOING, 0);
 	return TC_ACT_UNSPEC;
 }
 

@@ -8,10 +8,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* What every program does with a frame. Returns the look at it when it was worth one. */
 WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, enum weir_hook hook, int enforcing)
 {
-	__u32 zero = 0, have = skb->len;
+	__u32 zero = 0, have = skb->len, interface = skb->ifindex & 1023;
+	__u64 *frames = hook == WEIR_HOOK_OUTGOING ? 0 : bpf_map_lookup_elem(&interfaces, &interface);
 	struct weir_scratch *s;
 	struct weir_look *l;
 
+	if (frames)
+		(*frames)++;
 	if (weir_glance(weir_policy(skb), (__u8 *)(long)skb->data, (__u8 *)(long)skb->data_end) == WEIR_FOREIGN)
 		return 0;
 	s = bpf_map_lookup_elem(&scratches, &zero);

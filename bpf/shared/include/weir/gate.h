@@ -146,7 +146,6 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 		weir_count(frame, WEIR_COUNT_ANSWERS);
 	} else if (!flow->answered_ns || l->now - flow->answered_ns >= WEIR_SECOND) {
 		weir_begin_flow(frame, l, s, flow, 1ULL << (flow->gate == WEIR_GATE_ANOMALOUS ? flow->rule & 63 : WEIR_UNJUDGED_HELLO));
-		s->record.direction = WEIR_INGRESS;	/* of the connection, as all its records */
 		s->record.notes = WEIR_NOTE_ANSWER;
 		s->is_answer = flow->proof ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNPROVEN;
 		l->sequence = l->segment.acknowledged;
@@ -193,7 +192,6 @@ WEIR_INLINE int weir_unseen_as(weir_frame *frame, struct weir_look *l, struct we
 	fresh->gate_bits = WEIR_GATE_SEEN_OUT;
 	fresh->proof = first > 0 ? WEIR_SOCKET : WEIR_UNPROVEN;
 	weir_begin_flow(frame, l, s, fresh, 1ULL << (first > 0 ? WEIR_UNJUDGED_HELLO : WEIR_UNSEEN_ANSWER));
-	s->record.direction = WEIR_INGRESS;
 	s->record.notes = WEIR_NOTE_ANSWER;
 	s->is_answer = first > 0 ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNSEEN;
 	l->sequence = l->segment.acknowledged;

@@ -176,29 +176,10 @@ WEIR_ONCE int weir_ask_limit(weir_frame *frame, struct weir_scratch *s, __u32 li
 	return 0;
 }
 
-struct weir_deciding {
-	weir_frame *frame;
-	const struct weir_config *config;
-	struct weir_scratch *s;
-};
-
-/* The limits of one prefix length. Returns 1 to stop. */
-WEIR_STEP long weir_ask_length(__u32 turn, void *context)
+/* The limits of one prefix length. True when one does not admit. */
+WEIR_INLINE int weir_ask_length(weir_frame *frame, struct weir_scratch *s, __u64 anomalous, __u8 length)
 {
-	struct weir_deciding *d = context;
-	struct weir_scratch *s = d->s;
-	__u8 length;
-
-	(void)turn;
-	if (s->offset >= WEIR_LENGTHS || s->is_answer > WEIR_ANSWER_PROVEN)
-		return 1;
-	length = d->config->lengths[s->offset++ & (WEIR_LENGTHS - 1)];
-	if (!length)
-		return 1;
-	if (weir_ask_limit(d->frame, s, WEIR_CLASS_ALL, length) ||
-	    (s->record.anomalies & d->config->anomalous && weir_ask_limit(d->frame, s, WEIR_CLASS_ANOMALOUS, length)))
-		s->offset = WEIR_LENGTHS;	/* refused: the next turn is the last */
-	return 0;
+	return weir_ask_limit(frame, s, WEIR_CLASS_ALL, length) || (s->record.anomalies & anomalous && weir_ask_limit(frame, s, WEIR_CLASS_ANOMALOUS, length));
 }
 
 /* Sets the record's action. The caller has a complete hello on ingress and the limiter is in force. */
@@ -207,7 +188,6 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	const struct weir_config *config = weir_policy(frame);
 	struct weir_allow_key allowed = { .prefix_length = 128 };
 	struct weir_limit_key key __attribute__((aligned(8))) = {};
-	struct weir_deciding d = { .frame = frame, .config = config, .s = s };
 	const struct weir_rule *rule;
 	struct weir_handshake *r;
 	struct weir_limit *limit;
@@ -231,8 +211,9 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	s->counted = 0;
 	s->deciding_ns = now;
 	/* Every limit that applies has to admit: a generous one for a block gives no source in it more than its own. */
-	s->offset = 0;				/* counts the turns, in map memory: see WEIR_TURN */
-	WEIR_LOOP(WEIR_LENGTHS, weir_ask_length, &d);
+	for (__u32 i = 0; i < WEIR_LENGTHS && s->is_answer <= WEIR_ANSWER_PROVEN; i++)
+		if (!config->lengths[i] || weir_ask_length(frame, s, config->anomalous, config->lengths[i]))
+			break;
 	if (r->action != WEIR_PASSED && r->action != WEIR_ADMITTED)
 		return 0;
 	rule = limiting ? weir_rule_of(config, limiting) : 0;

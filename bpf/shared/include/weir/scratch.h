@@ -59,7 +59,12 @@ struct weir_datagram {
 };
 
 /* Where a frame is seen. Each hook has its own program, so this is never guessed; a capture says nothing of it. */
-enum weir_hook { WEIR_HOOK_IN = 0, WEIR_HOOK_OUT = 1, WEIR_HOOK_ANY = 2 };
+enum weir_hook {
+	WEIR_HOOK_IN = 0,
+	WEIR_HOOK_OUT = 1,		/* a server's frames; a client's are left to the next */
+	WEIR_HOOK_ANY = 2,
+	WEIR_HOOK_OUTGOING = 3,		/* what somebody here says to a server elsewhere */
+};
 
 /* What a program has to do with its frame. */
 enum weir_order {
@@ -68,6 +73,7 @@ enum weir_order {
 	WEIR_DO_DROP = 2,
 	WEIR_DO_RESET_SERVER = 3,	/* only the server is told; the client's side hears nothing */
 	WEIR_DO_RESET_CLIENT = 4,	/* the other half, where the server was told before */
+	WEIR_DO_OUTGOING = 6,		/* another program's, see WEIR_HOOK_OUTGOING */
 	WEIR_DO_SINGLE_PATH = 5,	/* a SYN: both sides are to speak TCP, and not Multipath TCP */
 };
 

@@ -265,7 +265,7 @@ WEIR_INLINE void weir_arm(weir_frame *frame, struct weir_look *l, struct weir_sc
 		flow->rule = (__u8)weir_lowest(limiting);
 	} else if (l->hello_end && !(flow->gate_bits & WEIR_GATE_SPOILT)) {
 		flow->gate = WEIR_GATE_CLEAN;
-		if (!flow->kept && flow->proof && l->hook != WEIR_HOOK_OUT)
+		if (!flow->kept && flow->proof && l->hook != WEIR_HOOK_OUTGOING)
 			weir_keep(frame, l, s, flow);
 	}
 }
@@ -354,7 +354,7 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 	}
 	if (flow->state == WEIR_FLOW_DONE)
 		return;
-	if (flow->proof == WEIR_TRACKED && hook != WEIR_HOOK_OUT && !weir_has_heard(seg, flow)) {
+	if (flow->proof == WEIR_TRACKED && hook != WEIR_HOOK_OUTGOING && !weir_has_heard(seg, flow)) {
 		if (seg->payload_size)
 			weir_count(frame, WEIR_COUNT_OUT_OF_REACH);
 		if (flow->bits & WEIR_BIT_AGAIN && flow->state == WEIR_FLOW_EXPECTING)
@@ -436,7 +436,7 @@ WEIR_INLINE int weir_orient(weir_frame *frame, struct weir_look *l, enum weir_ho
 {
 	const struct weir_config *config = weir_policy(frame);
 	int to_watched = weir_watched(config, l->segment.flow.server_port), from_watched = weir_watched(config, l->segment.flow.client_port);
-	int from_client = hook == WEIR_HOOK_OUT ? !from_watched : to_watched;
+	int from_client = hook == WEIR_HOOK_OUT || hook == WEIR_HOOK_OUTGOING ? !from_watched : to_watched;
 	struct weir_flow_key turned;
 
 	if (!to_watched && !from_watched)
@@ -476,16 +476,19 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 		if (from_client < 0)
 			return;
 	}
+	if (hook == WEIR_HOOK_OUT && from_client) {
+		l->order = WEIR_DO_OUTGOING;
+		return;
+	}
 	weir_count(frame, WEIR_COUNT_FRAMES);
 	l->hook = hook;
-	l->direction = hook == WEIR_HOOK_OUT ? WEIR_EGRESS : WEIR_INGRESS;
-	if (!from_client) {
+	l->direction = hook == WEIR_HOOK_OUTGOING ? WEIR_EGRESS : WEIR_INGRESS;
+	if (!from_client || hook == WEIR_HOOK_OUT) {
 		weir_from_server(frame, l, s, hook, enforcing);
 		return;
 	}
 	if (l->segment.fragment == WEIR_FIRST_FRAGMENT)
 		weir_first_fragment(frame, l);
-	/* What somebody here says to a server elsewhere is recorded, and never refused. */
-	weir_from_client(frame, l, s, hook, enforcing && hook != WEIR_HOOK_OUT);
+	weir_from_client(frame, l, s, hook, enforcing);
 }
 #endif
