@@ -178,7 +178,7 @@ class Agent:
         processes.append(self.process)
         agents.append(self)
         if ready:
-            wait("the agent", lambda: self.get("/readyz") is not None or self.process.poll() is not None)
+            wait("the agent", lambda: self.get("/healthz") is not None or self.process.poll() is not None)
 
     def get(self, path):
         try:

@@ -14,6 +14,8 @@ internal import Wire
 final class LimitsReader {
     var follower: KafkaFollower
     var reader = MessageReader()
+    /// All that was there has been applied once.
+    var isRead = false
 
     init(_ kafka: KafkaConfiguration, node: String) throws(KafkaError) {
         follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: node)
@@ -35,7 +37,9 @@ extension Node {
         return limits.follower.drain(atMost: Self.limitsPerTurn) { event in
             switch event {
             case .record(let record): take(record, limits)
-            case .endOfPartition: publisher?.prepare()
+            case .endOfPartition:
+                limits.isRead = true
+                publisher?.prepare()
             case .notice: break    // the publisher says whether Kafka answers
             }
         }
@@ -148,7 +152,7 @@ extension Node {
             probe.use(KernelPolicy(next, generation: generation, lengths: cluster.lengths.sorted()))
             knownLengths = cluster.lengths
             if next.mode != policy.mode {
-                do throws(ProbeError) { try watch.enforce(next.mode == .enforce, probe) } catch { log.write(.error, "\(error)") }
+                do throws(ProbeError) { try watch.enforce(probe.hooks(enforcing: next.mode == .enforce)) } catch { log.write(.error, "\(error)") }
             }
             agent.use(next)
             policy = next

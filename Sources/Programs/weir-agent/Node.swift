@@ -18,13 +18,14 @@ internal import Wire
 /// (an event's JSON, a scrape, a policy's file) comes after the limit stands.
 final class Node {
     /// What the loop waits for, as bits.
-    enum Source: Int { case ring, producer, limits, tick, signals, policy, http, links }
+    enum Source: Int { case ring, producer, limits, tick, signals, policy, http, network, attacher, peers }
 
     let log: Log
     let settings: Settings
     var probe: KernelProbe
     var ring: Ring
     var watch: Watch
+    let peers: Peers
     /// Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a variable is
     /// copied out and in at each use, tables and all.)
     var agent: Agent
@@ -81,12 +82,18 @@ final class Node {
         startup.ended("probe verified")
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
-        watch = Watch(patterns: settings.patterns, method: settings.attach)
+        peers = try Peers(node: settings.node, listen: settings.listen)
+        watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
         setOwn(policy)
-        try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
+    }
+
+    /// On the interfaces, and without any capability from then on.
+    private func attach() throws {
+        try watch.start(probe.hooks(enforcing: policy.mode == .enforce), log)
         isAttached = true
         startup.ended("attached")
         sayAttached()
+        peers.announce(watch.interfaces, log)
         agent = Self.makeAgent(settings, capacity: 8192)
         agent.allowed = knownAllowed
         startup.ended("tables")
@@ -95,7 +102,8 @@ final class Node {
         mapBytes = probe.mapBytes
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
-        try Capabilities.drop(keeping: watch.attachMethod == Attachment.Method.clsact.rawValue ? [Capabilities.netAdmin] : [])
+        try Capabilities.drop(keeping: watch.needsNetlink ? [Capabilities.netAdmin] : [])
+        watch.attacher.start()
         readClocks()
     }
 
@@ -108,7 +116,10 @@ final class Node {
     func run(until signals: borrowing Signals) throws {
         let server = try Server(host: settings.listen.host, port: settings.listen.port) { [unowned self] path in self.answer(path) }
         let tick = try Ticker(everyMilliseconds: 100)
-        let links = try LinkEvents()
+        // Before the interfaces are listed, so that none that comes meanwhile is missed.
+        let network = try NetworkEvents()
+        // Whoever listens there has a right to the interfaces: a second agent is refused before it touches any.
+        try attach()
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         if let kafka = settings.kafka {
@@ -117,7 +128,8 @@ final class Node {
         }
         for (descriptor, source) in [
             (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits), (tick.eventDescriptor, .tick),
-            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (server.descriptor, .http), (links.eventDescriptor, .links),
+            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (server.descriptor, .http), (network.eventDescriptor, .network),
+            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers),
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue) }
         }
@@ -125,7 +137,7 @@ final class Node {
         sayListening(port: server.port)
         if let path = settings.startupTrace, !startup.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
 
-        var ticks = 0, lastRecord: UInt64 = 0
+        var ticks = 0, lastRecord: UInt64 = 0, follow = (isDue: false, last: UInt64(0))
         while true {
             if drain(since: Clock.monotonic) { lastRecord = Clock.monotonic }
             // Records come in bursts: a woken epoll costs 30 us, a look at the shared page nothing.
@@ -152,11 +164,16 @@ final class Node {
             if has(.tick), tick.take() > 0 {
                 ticks += 1
                 timed(.tick) { onTick(ticks) }
+                if ticks % 10 == 0, watch.isDue { follow.isDue = true }
             }
             if has(.http) || ready == 0 { timed(.http) { server.run() } }
-            if has(.links) {
-                links.take()
-                timed(.links) { try? watch.follow(probe, enforcing: policy.mode == .enforce, atStart: false, log) }
+            if has(.network), !network.take().isEmpty { follow.isDue = true }
+            if has(.attacher), timed(.links, { watch.settle(log) }) { follow.isDue = true }
+            if has(.peers) { peers.take(watch.interfaces, log) }
+            // A burst of news is one look: a list of a thousand interfaces costs milliseconds.
+            if follow.isDue, Clock.monotonic &- follow.last > Self.followNanoseconds {
+                watch.follow()
+                follow = (false, Clock.monotonic)
             }
             if has(.policy), let file {
                 file.watch.take()
@@ -172,6 +189,8 @@ final class Node {
 
     /// How long the loop looks at the ring before it sleeps, once a record has come.
     private static let spinNanoseconds: UInt64 = 20_000
+    /// Between two looks at the interfaces.
+    private static let followNanoseconds: UInt64 = 50_000_000
     /// How long it stays there at most, however many come.
     private static let turnNanoseconds: UInt64 = 1_000_000
     /// Events a turn at least, whatever else there is to do.
@@ -282,6 +301,7 @@ final class Node {
             placeWaiting()
             endDenials(at: now)
         }
+        if ticks % 50 == 0 { watch.check() }
         if ticks % 100 == 0 {
             // What is forgotten moves others to other slots.
             if due.isEmpty { agent.forget(at: now) }
@@ -295,12 +315,12 @@ final class Node {
     private func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
     func instant(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: Int64(bitPattern: nanoseconds) &+ offset) }
 
-    /// Within a second: the controller and the nodes learn the rest from the topic.
+    /// Within a second: the controller and the nodes learn the rest from the topic. The links go last, so that a successor finds as little as can be unwatched.
     private func finish() {
-        watch.letGo()
         publishDue()
         publisher?.retire()
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)
+        watch.letGo()
         let counters = probe.counters
         log.write(.info, "stopped", [
             ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(agent.statistics.events)"), ("undelivered", "\(left)"), ("spooled", "\(kept)"),

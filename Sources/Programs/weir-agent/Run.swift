@@ -25,9 +25,13 @@ func run() {
         // Signals first: threads that libraries start later inherit the mask.
         let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
         let settings = try Settings(arguments)
+        // Two links for each interface.
+        Descriptors.raise(to: 1 << 20)
         trace.ended("settings")
         let node = try Node(settings, trace, log: log)
         try node.run(until: signals)
+        // Kafka's library waits for names to be resolved before it lets go (rd_kafka_destroy), and nothing is left to do for which we should.
+        exit(0)
     } catch let error as ProbeError {
         refuse("weir-agent: \(error)", code: 3)
     } catch let error as Errno {
