@@ -107,7 +107,10 @@ extension Command {
                 Positional("NEW", .file, "the policy"), Positional("FILE", .file, "captures", count: .oneOrMore),
             ]),
         ]),
-        Command("doctor", "what this machine can do, and what is missing", options: Array(Option.broker.dropLast())),
+        Command("doctor", "what this machine can do, and what is missing", options: [
+            Option("interface", .text("PATTERN"), "interface that is to be watched; without it those of the default routes", isRepeatable: true),
+            Option("port", .number(1...65_535), "that of the agent's --listen, where one runs", standard: "9740"),
+        ] + Option.broker.dropLast()),
         Command("top", "what the agent of this machine sees and limits, live; ends with Ctrl-C", options: [
             Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),
             Option("for", .duration(long), "how long; without it until it is stopped"),

@@ -8,6 +8,9 @@ package struct HookPrograms: Sendable, Equatable {
     let egress: CInt
 
     fileprivate subscript(hook: CInt) -> CInt { hook == 0 ? ingress : egress }
+
+    /// As the kernel numbers them.
+    package var ids: [UInt32] { [weir_bpf_program_id(ingress), weir_bpf_program_id(egress)] }
 }
 
 extension KernelProbe {
@@ -86,7 +89,7 @@ extension KernelProbe {
             result = weir_tc_attach(interface, 0, programs.ingress, handle, priority, 0)
             if result == 0 { result = weir_tc_attach(interface, 1, programs.egress, handle, priority, 0) }
             if result == 0 { break }
-            remove(from: interface, handle, priority, ids(programs))
+            remove(from: interface, handle, priority, programs.ids)
             guard result == -EINVAL || result == -EEXIST || result == -ENOENT else { break }
             priority += 1
         }
@@ -102,8 +105,6 @@ extension KernelProbe {
         }
         return (handle, priority)
     }
-
-    private static func ids(_ programs: HookPrograms) -> [UInt32] { [weir_bpf_program_id(programs.ingress), weir_bpf_program_id(programs.egress)] }
 
     /// Nothing but what is ours, by handle and by program.
     private static func remove(from interface: CInt, _ handle: UInt32, _ priority: UInt32, _ ids: [UInt32]) {
@@ -123,7 +124,7 @@ extension KernelProbe {
             if links.ingress >= 0 { close(links.ingress) }
             if links.egress >= 0 { close(links.egress) }
         case .clsact:
-            Self.remove(from: CInt(interface), handle, priority, Self.ids(programs))
+            Self.remove(from: CInt(interface), handle, priority, programs.ids)
             Self.letGoOfHook(CInt(interface), handle & 0xff00_0000 == UInt32(WEIR_TC_MADE))
         }
     }
@@ -156,7 +157,7 @@ extension KernelProbe {
         switch method {
         case .tcx: return weir_tcx_holds(links.ingress) != 0 && weir_tcx_holds(links.egress) != 0
         case .clsact:
-            let ids = Self.ids(programs)
+            let ids = programs.ids
             return (0...1 as ClosedRange<CInt>).allSatisfy { hook in
                 guard let filters = try? Interfaces.filters(on: interface, egress: hook == 1) else { return true }
                 return filters.contains { $0.handle == handle && $0.priority == priority && ids.contains($0.program) }

@@ -116,6 +116,23 @@ struct Watch {
                       [("attached", "\(held.count)"), ("left", "\(left.count)"), ("why", "/sys/kernel/rcu_expedited cannot be written")])
         }
         lookOut(uplinks, log)
+        for one in interfaces.prefix(Self.neighboursSought) { sayNeighbours(of: one, log) }
+    }
+
+    /// Who else looks at an interface's frames. Only the start may ask (CAP_NET_ADMIN); of many interfaces these are enough to know who is here.
+    private static let neighboursSought = 64
+
+    private func sayNeighbours(of interface: Interface, _ log: Log) {
+        guard let ours = programs?.ids else { return }
+        for hook in HookEntry.Hook.allCases {
+            guard let all = Neighbours.on(interface.index, hook), let place = all.firstIndex(where: { ours.contains($0.program) }) else { continue }
+            func names(_ entries: ArraySlice<HookEntry>) -> String { entries.map { "\($0.name) (\($0.method.rawValue))" }.joined(separator: ", ") }
+            let front = all[..<place].filter { !$0.isAgents }, behind = all[(place + 1)...].filter { !$0.isAgents }
+            if !front.isEmpty {
+                log.write(.warning, "others are in front of the probe, which does not see what they keep", [("interface", interface.name), ("hook", hook.rawValue), ("others", names(front[...]))])
+            }
+            if !behind.isEmpty { log.write(.info, "others are behind the probe", [("interface", interface.name), ("hook", hook.rawValue), ("others", names(behind[...]))]) }
+        }
     }
 
     /// Has the interfaces listed; what follows comes with the list, to `settle`.
@@ -182,7 +199,7 @@ struct Watch {
         attachedNow = []
         for outcome in attacher.take() { again = settle(outcome, isStart: false, log) || again }
         // Of a burst one line.
-        if attachedNow.count > 8 {
+        if attachedNow.count > 3 {
             log.write(.info, "attached", [("interfaces", Self.described(attachedNow)), ("count", "\(attachedNow.count)")])
         } else {
             for name in attachedNow { log.write(.info, "attached", [("interface", name)]) }
