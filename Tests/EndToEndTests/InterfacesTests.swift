@@ -123,4 +123,19 @@ struct InterfacesTests {
             #expect(try seen.integer("code") == 0)
         }
     }
+
+    @Test("Limits of the topic hold from the first frame after a kill, without a broker too; one that the topic has no more is lifted, and not kept")
+    func keptLimits() throws {
+        try play("kept_limits", of: file) { seen throws(JSONError) in
+            #expect(try seen.integer("held") == 1)
+            #expect(try seen.integer("ready") == 503, "it does not know what the topic says now")
+            #expect(try seen.integer("most") == 1)
+            #expect(try seen.integer("failed") > 0)
+            #expect(try seen.string("said").contains("limits of an earlier run hold until the topic has been read limits=1"))
+            #expect(try seen.integer("after") == 1, "the new one alone")
+            #expect(try seen.integer("free") == 4)
+            #expect(try seen.integer("last") == 1)
+            #expect(try seen.integer("code") == 0)
+        }
+    }
 }

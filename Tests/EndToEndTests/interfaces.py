@@ -265,5 +265,38 @@ def readiness():
     return {"well": well[1], "nothing": nothing[1], "gauges": [str(g) for g in gauges], "unread": unread[1], "code": reader.stop()}
 
 
+def kept_limits():
+    """The topic's limits outlive agent and broker; a topic that no longer has one frees it."""
+    client = stage()
+    state = ("--state", f"{HOME.name}/state")
+    options = ("--interface", "inner", "--policy", policy(), *state)
+    first_broker = broker()
+    weir("limits", "add", "203.0.113.0/24", "--per-second", "1", "--for", "1h", "--kafka", first_broker)
+    first = Agent(*options, "--kafka", first_broker)
+    wait("the limit", lambda: first.metric("weir_agent_limits_held") == 1)
+    # A transaction of the spool is a tenth of a second.
+    wait("the disk", lambda: b"203.0.113.0/24|all" in open(f"{state[1]}/spool.sqlite3-wal", "rb").read())
+    first.process.kill()
+    first.process.wait()
+    # Nobody answers, and the very first frames are limited. Side by side, so that the time that a busy machine takes is none between them.
+    second = Agent(*options, "--kafka", "127.0.0.1:1")
+    held, ready = second.metric("weir_agent_limits_held"), page(second, "/readyz")
+    got = client.at_once(6, *NAMED["openssl"])
+    said = second.said
+    second.stop()
+    next_broker = broker()
+    weir("limits", "add", "192.0.2.0/24", "--kafka", next_broker)
+    third = Agent(*options, "--kafka", next_broker)
+    wait("the topic", lambda: page(third, "/readyz")[0] == 200)
+    after, free = third.metric("weir_agent_limits_held"), client.handshakes([CLIENT], 4, name="shop.example")[CLIENT]
+    third.stop()
+    fourth = Agent(*options, "--kafka", "127.0.0.1:1")
+    last = fourth.metric("weir_agent_limits_held")
+    # What has ended is not kept either; and dead DNS holds up no end.
+    fourth.stop()
+    deaf = Agent("--interface", "inner", "--kafka", "no-such-broker.invalid:9092")
+    return {"held": int(held), "ready": ready[0], "most": got["most"], "failed": 6 - got["succeeded"], "said": said, "after": int(after), "free": len(free["spans"]), "last": int(last), "code": deaf.stop()}
+
+
 if __name__ == "__main__":
     main(globals())

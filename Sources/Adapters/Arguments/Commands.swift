@@ -66,7 +66,7 @@ extension Option {
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
         Option("hello-memory", .choice(["2", "4", "8", "16", "32", "64"]), "MiB of the kernel's for hellos that are not whole yet; each MiB holds 512", standard: "4"),
         Option("startup-trace", .file, "write there where the time until listening went; weir startup shows it"),
-        Option("state", .text("DIR"), "directory for events that Kafka does not have yet; with it they outlive the agent"),
+        Option("state", .text("DIR"), "directory for events that Kafka does not have yet and for the topic's limits; with it both outlive the agent"),
         Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }

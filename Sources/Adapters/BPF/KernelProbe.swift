@@ -21,6 +21,9 @@ package struct ProbeSettings: Sendable {
     /// Whose programs are loaded at once; the other mode's come with `loadTheRest`, which a live node calls when it is attached. `nil`: both.
     package var first: KernelProbe.Mode?
 
+    /// Limits are set before anything is attached, so what sets them is loaded at once, too.
+    package var limitsFirst = false
+
     /// Which object: the one with may_goto or the one without. `nil` takes the first that the kernel accepts.
     package var mayGoto: Bool?
 
@@ -29,6 +32,7 @@ package struct ProbeSettings: Sendable {
     func loads(_ program: KernelProbe.Program) -> Bool {
         if program.isBaseline { return baseline }
         if program.isForCaptures { return replay }
+        if program == .setLimit, limitsFirst { return true }
         // A capture's frames go through one program; only `bench/` runs a live one besides.
         guard let mode = program.mode else { return first == nil }
         return first.map { $0 == mode } ?? (!replay || baseline)

@@ -74,6 +74,9 @@ package struct ClusterLimits: Sendable {
     /// Everything that stands, for a node that begins to enforce.
     package var standing: [Change] { limits.compactMap { key, limit in allowed.covers(key.prefix) ? nil : change(key, limit) } }
 
+    /// Whether it is what the topic has under its key, as far as this node keeps it.
+    package func stands(_ limit: Limit) -> Bool { limits[LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass)] == limit }
+
     /// A tombstone.
     package mutating func release(_ key: Limit.Key) -> Change {
         let key = LimitKey(prefix: key.prefix, limitClass: key.limitClass)

@@ -12,6 +12,7 @@ internal import Messages
 internal import NetPoll
 internal import PolicyFile
 internal import Probe
+internal import Spool
 internal import Wire
 
 /// This node's agent: one thread, one epoll. Between ring and verdict nothing waits, allocates or locks; what is slow
@@ -32,6 +33,10 @@ final class Node {
     var board = Board()
     var cluster = ClusterLimits()
     var publisher: Publisher?
+    /// Events that Kafka does not have yet, and the topic's limits, on the disk.
+    let outbox: Outbox?
+    /// Limits of the disk that the topic has not said again yet.
+    var unconfirmed: Set<LimitKey> = []
     var limits: LimitsReader?
     var facts = HelloFactsCache()
     private var denials: Denials
@@ -75,7 +80,9 @@ final class Node {
         policyStamp = settings.policyStamp
         denials = Denials(policy)
         agent = Self.makeAgent(settings, capacity: 8)
+        outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
         var loading = ProbeSettings()
+        loading.limitsFirst = outbox != nil
         loading.first = policy.mode == .enforce ? .enforcing : .observing
         loading.helloMemory = settings.helloMemory
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
@@ -85,6 +92,7 @@ final class Node {
         peers = try Peers(node: settings.node, listen: settings.listen)
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
         setOwn(policy)
+        restoreLimits()
     }
 
     /// On the interfaces, and without any capability from then on.
@@ -123,7 +131,7 @@ final class Node {
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         if let kafka = settings.kafka {
-            publisher = try Publisher(kafka, node: settings.node, state: settings.state, log: log)
+            publisher = try Publisher(kafka, node: settings.node, outbox: outbox, log: log)
             limits = try LimitsReader(kafka, node: settings.node)
         }
         for (descriptor, source) in [
@@ -297,7 +305,10 @@ final class Node {
         if ticks % 10 == 0 {
             readClocks()
             probe.sweep()
-            for change in cluster.expire(at: now) { apply(change) }
+            for change in cluster.expire(at: now) {
+                apply(change)
+                if case .release(let key) = change { outbox?.forget(Limit.Key(prefix: key.prefix, limitClass: key.limitClass)) }
+            }
             placeWaiting()
             endDenials(at: now)
         }
@@ -312,7 +323,7 @@ final class Node {
         publisher?.tick()
     }
 
-    private func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
+    func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
     func instant(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: Int64(bitPattern: nanoseconds) &+ offset) }
 
     /// Within a second: the controller and the nodes learn the rest from the topic. The links go last, so that a successor finds as little as can be unwatched.

@@ -38,15 +38,13 @@ final class Publisher {
     private var outbox: Outbox?
     private var isUnwritable = false
 
-    init(_ configuration: KafkaConfiguration, node: String, state: String?, log: Log) throws {
+    init(_ configuration: KafkaConfiguration, node: String, outbox: Outbox?, log: Log) throws {
         self.configuration = configuration
         self.node = node
         self.log = log
         producer = try KafkaProducer(configuration, name: node)
-        if let state {
-            outbox = try Outbox(state)
-            if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
-        }
+        self.outbox = outbox
+        if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
     }
 
     /// Events in the spool, and those that found no room there; `nil` without one.
