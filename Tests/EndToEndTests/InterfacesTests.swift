@@ -138,4 +138,24 @@ struct InterfacesTests {
             #expect(try seen.integer("code") == 0)
         }
     }
+
+    @Test("A new agent takes a running one's port, spool and interfaces; both watch for a second, so an attacker gets no more; the old one goes on when the new one ends")
+    func takeOver() throws {
+        try play("take_over", of: file) { seen throws(JSONError) in
+            #expect(try seen.integer("unwatched") == 0)
+            #expect(try seen.integer("both") > 0)
+            #expect(try seen.integer("last_count") == 1)
+            #expect(try seen.integer("most") == 3, "in any second, old and new together")
+            #expect(try seen.integer("refused") == 2, "who does not ask is refused")
+            #expect(try seen.integer("again") == 3)
+            #expect(try seen.integer("again_failed") > 0)
+            let old = try seen.string("old"), new = try seen.string("new")
+            #expect(old.contains("the agent that took this one's place is gone; this one goes on"))
+            #expect(new.contains("takes the place of a running agent"))
+            #expect(!old.contains("another agent watches") && !new.contains("another agent watches"), "it is meant")
+            #expect(try seen.strings("kept") == ["limiter"])
+            #expect(try seen.integer("code") == 0)
+            #expect(try seen.integer("end") == 0)
+        }
+    }
 }

@@ -298,5 +298,39 @@ def kept_limits():
     return {"held": int(held), "ready": ready[0], "most": got["most"], "failed": 6 - got["succeeded"], "said": said, "after": int(after), "free": len(free["spans"]), "last": int(last), "code": deaf.stop()}
 
 
+def take_over():
+    """A new agent takes a running one's port, spool and interfaces, under an attack that gets three a second from both together; the old one goes on when the new one ends."""
+    client = stage()
+    bootstrap = broker()
+    weir("limits", "add", "192.0.2.0/24", "--kafka", bootstrap)
+    options = ("--interface", "inner", "--policy", policy(), "--state", f"{HOME.name}/state", "--kafka", bootstrap, "--node", "n")
+    old = Agent(*options)
+    wait("the topic", lambda: page(old, "/readyz")[0] == 200)
+    attack = client.attack(CLIENT)
+    counts = []
+    new = Agent(*options, "--take-over", listen=old.port, ready=False)
+    while "stands by" not in old.said:
+        counts.append(len(attached("inner")["ingress"]))
+        if new.process.poll() is not None:
+            raise SystemExit(new.said)
+        time.sleep(0.02)
+    counts.append(len(attached("inner")["ingress"]))
+    spans = json.loads(attack.communicate("stop\n", timeout=20)[0].splitlines()[-1])["spans"]
+    wait("the new one", lambda: page(new, "/readyz")[0] == 200)
+    third = subprocess.run([AGENT, "--listen", f"127.0.0.1:{old.port}", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
+    new.process.kill()
+    new.process.wait()
+    wait("the old one", lambda: "this one goes on" in old.said and page(old, "/readyz")[0] == 200)
+    again = client.handshakes([CLIENT], 6)[CLIENT]
+    # An orderly way: the old one ends while it stands by, and takes nothing along.
+    last = Agent(*options, "--take-over", listen=old.port, ready=False)
+    wait("the old one to stand by", lambda: old.said.count("stands by") == 2)
+    code = old.stop()
+    wait("the last", lambda: page(last, "/readyz")[0] == 200)
+    kept = attached("inner")["ingress"]
+    return {"unwatched": sum(1 for count in counts if count == 0), "both": counts.count(2), "last_count": counts[-1], "most": most_in_a_second(spans), "refused": third.returncode,
+            "again": most_in_a_second(again["spans"]), "again_failed": len(again["errors"]), "old": old.said, "new": new.said, "code": code, "kept": kept, "end": last.stop()}
+
+
 if __name__ == "__main__":
     main(globals())

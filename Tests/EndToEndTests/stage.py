@@ -40,7 +40,7 @@ def wait(what, condition, seconds=15):
         if value:
             return value
         time.sleep(0.01)
-    raise SystemExit(f"{SCENARIO}: not within {seconds} s: {what}")
+    raise SystemExit(f"{SCENARIO}: not within {seconds} s: {what}" + "".join(f"\n{agent.said[-1500:]}" for agent in agents))
 
 
 def policy(mode="enforce", extra=""):
@@ -174,7 +174,7 @@ def most_in_a_second(spans):
 class Agent:
     def __init__(self, *options, listen=None, ready=True):
         self.port = listen or next(PORTS)
-        self.log = open(f"{HOME.name}/agent-{self.port}.log", "w+b")
+        self.log = open(f"{HOME.name}/agent-{self.port}-{len(agents)}.log", "w+b")
         self.process = subprocess.Popen([*AGENT_WORDS, "--listen", f"127.0.0.1:{self.port}", *options], stderr=self.log, stdout=self.log)
         processes.append(self.process)
         agents.append(self)

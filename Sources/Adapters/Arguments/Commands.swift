@@ -67,6 +67,7 @@ extension Option {
         Option("hello-memory", .choice(["2", "4", "8", "16", "32", "64"]), "MiB of the kernel's for hellos that are not whole yet; each MiB holds 512", standard: "4"),
         Option("startup-trace", .file, "write there where the time until listening went; weir startup shows it"),
         Option("state", .text("DIR"), "directory for events that Kafka does not have yet and for the topic's limits; with it both outlive the agent"),
+        Option(flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both"),
         Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }

@@ -57,7 +57,8 @@ extension Node {
         for (name, value) in watch.failed.map({ ($0.interface.name, 0.0) }) + watch.interfaces.map({ ($0.name, 1.0) }) where named.count < Self.interfacesNamed && named.insert(name).inserted {
             gauge("weir_agent_interface_attached", "the probe is on this interface, or should be and is not", value, [("interface", name)])
         }
-        for one in watch.unwatched.prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_unwatched", "looks like an uplink, and is not watched", 1, [("interface", one.name)]) }
+        for name in Set(watch.unwatched.map(\.name)).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_unwatched", "looks like an uplink, and is not watched", 1, [("interface", name)]) }
+        for name in Set(watch.blind).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_blind", "carries frames of which the probe sees none", 1, [("interface", name)]) }
         count("weir_agent_attachments_failed_total", "attempts to attach that failed; each is tried again", watch.failedAttempts)
         count("weir_agent_attachments_put_back_total", "times that somebody took the probe from an interface, and it was put back", watch.putBack)
         count("weir_agent_listings_failed_total", "times that the interfaces could not be listed", watch.failedListings)
@@ -122,6 +123,7 @@ extension Node {
                     }
                 }
             }
+            json.member("blind", watch.blind)
             json.array("unwatched") { json in
                 for one in watch.unwatched {
                     json.object { json in

@@ -34,7 +34,11 @@ final class Node {
     var cluster = ClusterLimits()
     var publisher: Publisher?
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.
-    let outbox: Outbox?
+    var outbox: Outbox?
+    var place = Place.ours
+    var web: Web?
+    /// Said once.
+    var resumeTrouble = ""
     /// Limits of the disk that the topic has not said again yet.
     var unconfirmed: Set<LimitKey> = []
     var limits: LimitsReader?
@@ -64,7 +68,7 @@ final class Node {
     var knownLengths: [UInt8] = []
     /// What the kernel's allow-list holds.
     var knownAllowed = AllowList()
-    private var poller: Poller
+    var poller: Poller
     /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
     private var due = DueEvents()
     private(set) var stalls = Stalls()
@@ -80,9 +84,8 @@ final class Node {
         policyStamp = settings.policyStamp
         denials = Denials(policy)
         agent = Self.makeAgent(settings, capacity: 8)
-        outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
         var loading = ProbeSettings()
-        loading.limitsFirst = outbox != nil
+        loading.limitsFirst = settings.state != nil
         loading.first = policy.mode == .enforce ? .enforcing : .observing
         loading.helloMemory = settings.helloMemory
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
@@ -90,6 +93,8 @@ final class Node {
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
         peers = try Peers(node: settings.node, listen: settings.listen)
+        if settings.takesOver { peers.askForPlace(log) }
+        outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
         setOwn(policy)
         restoreLimits()
@@ -101,7 +106,8 @@ final class Node {
         isAttached = true
         startup.ended("attached")
         sayAttached()
-        peers.announce(watch.interfaces, log)
+        peers.tookPlace()
+        peers.announce(watch.interfaces)
         agent = Self.makeAgent(settings, capacity: 8192)
         agent.allowed = knownAllowed
         startup.ended("tables")
@@ -122,7 +128,7 @@ final class Node {
     }
 
     func run(until signals: borrowing Signals) throws {
-        let server = try Server(host: settings.listen.host, port: settings.listen.port) { [unowned self] path in self.answer(path) }
+        web = try Web(settings) { [unowned self] path in answer(path) }
         let tick = try Ticker(everyMilliseconds: 100)
         // Before the interfaces are listed, so that none that comes meanwhile is missed.
         let network = try NetworkEvents()
@@ -136,13 +142,13 @@ final class Node {
         }
         for (descriptor, source) in [
             (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits), (tick.eventDescriptor, .tick),
-            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (server.descriptor, .http), (network.eventDescriptor, .network),
+            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http), (network.eventDescriptor, .network),
             (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers),
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue) }
         }
         startup.ended("listening")
-        sayListening(port: server.port)
+        sayListening(port: web?.server.port ?? 0)
         if let path = settings.startupTrace, !startup.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
 
         var ticks = 0, lastRecord: UInt64 = 0, follow = (isDue: false, last: UInt64(0))
@@ -159,7 +165,7 @@ final class Node {
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
-            let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : web?.server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
@@ -174,10 +180,10 @@ final class Node {
                 timed(.tick) { onTick(ticks) }
                 if ticks % 10 == 0, watch.isDue { follow.isDue = true }
             }
-            if has(.http) || ready == 0 { timed(.http) { server.run() } }
+            if has(.http) || ready == 0 { timed(.http) { web?.server.run() } }
             if has(.network), !network.take().isEmpty { follow.isDue = true }
-            if has(.attacher), timed(.links, { watch.settle(log) }) { follow.isDue = true }
-            if has(.peers) { peers.take(watch.interfaces, log) }
+            if has(.attacher), timed(.links, { watch.settle(log) { probe.frames(on: $0) } }) { follow.isDue = true }
+            if has(.peers) { for request in peers.take(watch.interfaces, log) { heed(request) } }
             // A burst of news is one look: a list of a thousand interfaces costs milliseconds.
             if follow.isDue, Clock.monotonic &- follow.last > Self.followNanoseconds {
                 watch.follow()
@@ -296,7 +302,7 @@ final class Node {
                 ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
             ])
         }
-        publisher?.publish(event)
+        if place.isPublishing { publisher?.publish(event) }
     }
 
     private func onTick(_ ticks: Int) {
@@ -318,8 +324,11 @@ final class Node {
             if due.isEmpty { agent.forget(at: now) }
             setOwn(policy)
             removeEndedLimits()
+            // Though nothing was heard: what interfaces carry has to be looked at.
+            watch.follow()
         }
-        report(at: now)
+        lookAfterPlace(ticks)
+        if place.isPublishing { report(at: now) }
         publisher?.tick()
     }
 
@@ -329,7 +338,8 @@ final class Node {
     /// Within a second: the controller and the nodes learn the rest from the topic. The links go last, so that a successor finds as little as can be unwatched.
     private func finish() {
         publishDue()
-        publisher?.retire()
+        // What the topic says of this node is the successor's by now.
+        if place.isPublishing { publisher?.retire() }
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)
         watch.letGo()
         let counters = probe.counters

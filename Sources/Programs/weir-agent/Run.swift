@@ -64,6 +64,8 @@ struct Settings {
     let startupTrace: String?
     let listen: Endpoint
     let attach: Attachment.Method?
+    /// The place of the agent that listens there already.
+    let takesOver: Bool
     /// MiB.
     let helloMemory: Int
 
@@ -79,6 +81,7 @@ struct Settings {
         policy = try Self.load(policyPath, mode)
         listen = arguments.endpoint("listen")!
         attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }
+        takesOver = arguments.has("take-over")
         helloMemory = Int(arguments.text("hello-memory")!)!
         if arguments.has("kafka") || arguments.has("kafka-config") {
             var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()

@@ -1,3 +1,4 @@
+internal import AgentCore
 internal import BPF
 internal import Linux
 internal import Log
@@ -35,6 +36,8 @@ struct Watch {
     /// Taken away by somebody, and not put back yet.
     private var lost: Set<UInt32> = []
     private var programs: HookPrograms?
+    private var visibility = Visibility()
+    private var lookedAt: UInt64 = 0
     private(set) var unwatched: [Unwatched] = []
     private(set) var putBack = 0
     private(set) var failedAttempts = 0
@@ -61,6 +64,9 @@ struct Watch {
     /// At least one is a clsact filter, which only netlink takes away.
     var needsNetlink: Bool { held.values.contains { $0.method == .clsact } }
     func name(of index: UInt32) -> String { names[index] ?? held[index]?.interface.name ?? "" }
+
+    /// Attached, and yet they carry frames of which the probe sees none.
+    var blind: [String] { visibility.blind.map { name(of: $0) } }
 
     /// Names for a line that people read.
     var described: String {
@@ -164,6 +170,7 @@ struct Watch {
         let gone = held.filter { !present.contains($0.key) }
         for (index, held) in gone {
             self.held[index] = nil
+            visibility.forget(index)
             log.write(.info, "let go", [("interface", held.interface.name)])
         }
         if !gone.isEmpty { attacher.letGo(Array(gone.values)) }
@@ -194,10 +201,14 @@ struct Watch {
     }
 
     /// What the thread has done. True when something has to be followed.
-    mutating func settle(_ log: Log) -> Bool {
+    /// - Parameter seen: frames that the probe has seen on an interface, of any kind; `nil` where it does not count them.
+    mutating func settle(_ log: Log, seen: (UInt32) -> UInt64?) -> Bool {
         var again = false
         attachedNow = []
-        for outcome in attacher.take() { again = settle(outcome, isStart: false, log) || again }
+        for outcome in attacher.take() {
+            again = settle(outcome, isStart: false, log) || again
+            if case .listed(.success(let listing)) = outcome, look(at: listing.links, seen, log) { again = true }
+        }
         // Of a burst one line.
         if attachedNow.count > 3 {
             log.write(.info, "attached", [("interfaces", Self.described(attachedNow)), ("count", "\(attachedNow.count)")])
@@ -248,10 +259,37 @@ struct Watch {
         return false
     }
 
+    /// Between two readings of what interfaces carry. Nanoseconds.
+    private static let lookNanoseconds: UInt64 = 9_000_000_000
+
+    /// True when something has to be followed.
+    private mutating func look(at links: [Link], _ seen: (UInt32) -> UInt64?, _ log: Log) -> Bool {
+        guard Clock.monotonic &- lookedAt > Self.lookNanoseconds else { return false }
+        lookedAt = Clock.monotonic
+        var again = false
+        for link in links {
+            let index = link.interface.index
+            guard let old = held[index], let seen = seen(index), let finding = visibility.note(index, frames: link.frames, seen: seen) else { continue }
+            switch finding {
+            case .sees: log.write(.info, "the probe sees the interface's frames again", [("interface", link.interface.name)])
+            case .blind(let frames):
+                // Who came after us and stands in front is behind again when we come anew.
+                log.write(.warning, "the interface carries frames of which the probe sees none; it is attached anew, in front of whoever keeps them",
+                          [("interface", link.interface.name), ("frames", "\(frames)")])
+                held[index] = nil
+                lost.insert(index)
+                attacher.letGo([old])
+                again = true
+            }
+        }
+        return again
+    }
+
     /// Whether each attachment is still where it was; what is not comes back as an outcome.
     func check() { attacher.check(Array(held.values)) }
 
     mutating func enforce(_ programs: HookPrograms) throws(ProbeError) {
+        guard self.programs != nil else { return }
         self.programs = programs
         for one in held.values { try one.use(programs) }
     }
@@ -260,6 +298,8 @@ struct Watch {
     mutating func letGo() {
         let all = Array(held.values)
         held = [:]
+        // Nothing is followed from now on.
+        programs = nil
         guard all.count >= Attacher.burst else { return all.forEach { $0.letGo() } }
         GracePeriods.expedited { isExpedited in
             if isExpedited { return all.forEach { $0.letGo() } }
