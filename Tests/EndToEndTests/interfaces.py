@@ -40,7 +40,14 @@ def many():
     free_network()
     veths(0, 500)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    def expedited(): return open("/sys/kernel/rcu_expedited").read().strip() == "1"
     before = open("/sys/kernel/rcu_expedited").read()
+    # Killed while the switch is on, as near as that can be met.
+    killed = Agent("--interface", "v*", ready=False)
+    wait("the switch", lambda: expedited() or killed.process.poll() is not None)
+    killed.process.kill()
+    killed.process.wait()
+    wait("the switch to be off", lambda: not expedited())
     agent = Agent("--interface", "v*")
     status, ready = agent.status, page(agent, "/readyz")
     programs = {hook: len(found) for hook, found in attached("v499").items()}

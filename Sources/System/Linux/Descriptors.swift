@@ -19,22 +19,13 @@ package enum Descriptors {
 /// The kernel's grace periods, expedited for a while (`/sys/kernel/rcu_expedited`): a TCX program then comes or goes in 0.1 ms instead of 9 to 16.
 ///
 /// The kernel waits for each under its one lock for networks, so threads of ours win nothing, and everybody else who changes an interface waits with us. The
-/// switch is the whole machine's, so it is for bursts, and goes back to what it was.
+/// switch is the whole machine's, so it is for bursts, and goes back to what it was, also when this process is killed in between.
 package enum GracePeriods {
-    private static let path = "/sys/kernel/rcu_expedited"
-
     /// - Parameter body: is told whether they are.
     package static func expedited<Result>(_ body: (Bool) -> Result) -> Result {
-        let state = File.read(path, limit: 16)?.first
-        let isOurs = state == "0" && write("1")
-        defer { if isOurs { _ = write("0") } }
-        return body(isOurs || state == "1")
-    }
-
-    private static func write(_ text: String) -> Bool {
-        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return unsafe Glibc.write(descriptor, text, text.utf8.count) == text.utf8.count
+        var guardian: CInt = -1
+        let child = unsafe weir_expedite(&guardian)
+        defer { weir_unexpedite(child, guardian) }
+        return body(child >= 0)
     }
 }

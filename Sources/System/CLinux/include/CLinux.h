@@ -107,6 +107,13 @@ int weir_peer_socket(const char *name);
 int weir_peer_send(int s, const char *name, const void *bytes, size_t size);
 long weir_peer_receive(int s, char name[108], void *bytes, size_t size, unsigned *user, int *process);
 
+/*
+ * Expedites the kernel's grace periods until weir_unexpedite, or until this process ends, however it does: a child of ours waits for that.
+ * -1 where it cannot be done, else what weir_unexpedite wants; without a guard (-1) they were expedited before, and stay so.
+ */
+int weir_expedite(int *guard);
+void weir_unexpedite(int pid, int guard);
+
 /* waitpid's macros, which Swift does not see: the exit code, or 128 + the signal. */
 int weir_exit_code(int status);
 #endif
