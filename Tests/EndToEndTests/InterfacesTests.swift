@@ -33,6 +33,21 @@ struct InterfacesTests {
         }
     }
 
+    @Test("What cannot be attached is tried again: where too few files are allowed the agent watches what it can, says that it is not ready, and why")
+    func retried() throws {
+        try play("retried", of: file) { seen throws(JSONError) in
+            #expect(try seen.integer("all") == 100)
+            #expect(try seen.integer("watched") > 0)
+            #expect(try seen.integer("watched") < 100)
+            #expect(try seen.integer("ready") == 503)
+            #expect(try seen.string("why").contains("too few open files are allowed (RLIMIT_NOFILE); and "))
+            #expect(try seen.integer("zeros") == 100 - seen.integer("watched"), "a gauge for each that is not attached")
+            #expect(try seen.strings("last").sorted() == (80..<100).map { "v\($0)" })
+            #expect(try seen.integer("errors") == 1, "said once for all")
+            #expect(try seen.integer("code") == 0)
+        }
+    }
+
     @Test("Every next hop of every default route is watched, in any table and family; a route that goes takes nothing with it, one that comes is followed")
     func uplinks() throws {
         try play("uplinks", of: file) { seen throws(JSONError) in

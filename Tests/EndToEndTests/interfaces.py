@@ -61,6 +61,20 @@ def many():
             "switch": open("/sys/kernel/rcu_expedited").read() == before, "lines": len(agent.said.splitlines())}
 
 
+def retried():
+    """Too few open files for all: some are watched, the agent says which are not, and tries again until there is room."""
+    free_network()
+    veths(0, 100)
+    base.AGENT_WORDS[:] = ["sh", "-c", 'ulimit -n 260 && exec "$0" "$@"', AGENT]
+    agent = Agent("--interface", "v*")
+    first, ready, metrics = agent.status, page(agent, "/readyz"), agent.get("/metrics")
+    sh("ip -batch -", input="".join(f"link del v{i}\n" for i in range(0, 80, 2)))
+    links.difference_update(f"v{i}" for i in range(80))
+    wait("the others", lambda: page(agent, "/readyz")[0] == 200, 60)
+    return {"all": len(first["interfaces"]) + len(first["failed"]), "watched": len(first["interfaces"]), "ready": ready[0], "why": ready[1], "zeros": sum(1 for line in metrics.splitlines() if line.startswith("weir_agent_interface_attached{") and line.endswith(" 0")),
+            "last": agent.status["interfaces"], "errors": agent.said.count(" error: "), "code": agent.stop()}
+
+
 def slow():
     """Where the machine's switch is not ours: the rest is attached while the loop runs, and the end does not wait for the kernel."""
     free_network()

@@ -72,6 +72,9 @@ final class Attacher: Sendable {
     /// A burst from so many on is worth the machine's switch.
     static let burst = 8
 
+    /// Open files that are not for links: pages, brokers, lists of interfaces.
+    private static let reserve = 128
+
     private let work = Mutex<[Work]>([])
     private let outcomes = Mutex<[Outcome]>([])
     private let wake: EventCounter
@@ -134,9 +137,12 @@ final class Attacher: Sendable {
         var found: [Outcome] = []
         // Asked once for all: a machine has thousands of sockets.
         let alive = PeerSocket.all
+        var room = Descriptors.left - Self.reserve
         for (index, order) in orders.enumerated() {
             guard Clock.monotonic < end else { return (found, Array(orders[index...])) }
             do throws(ProbeError) {
+                guard room >= 2 else { throw ProbeError(Errno(rawValue: EMFILE), "\(order.interface.name): attaching the probe: too few open files are allowed (RLIMIT_NOFILE)") }
+                room -= 2
                 let attachment = try Attachment(order.programs, interface: order.interface.index, name: order.interface.name, method: order.method, owner: owner, isAlive: alive.contains)
                 found.append(.attached(Held(order.interface, attachment), order.programs))
             } catch {

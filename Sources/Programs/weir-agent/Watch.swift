@@ -44,7 +44,7 @@ struct Watch {
     private(set) var failedListings = 0
     private var listingFailed = false
     private var isListing = false
-    private var attachedNow: [String] = []
+    private var attachedNow: [String] = [], failedNow: [String] = []
 
     /// A start takes no longer than that; what is left is attached while the loop runs. Nanoseconds.
     private static let startBudget: UInt64 = 1_000_000_000
@@ -114,6 +114,7 @@ struct Watch {
             settle(outcome, isStart: true, log)
         }
         if held.isEmpty, let firstError { throw firstError }
+        sayFailures(log)
         if !left.isEmpty {
             for order in left { pending[order.interface.index] = order.interface }
             atStart = Set(left.map(\.interface.index))
@@ -209,6 +210,7 @@ struct Watch {
             again = settle(outcome, isStart: false, log) || again
             if case .listed(.success(let listing)) = outcome, look(at: listing.links, seen, log) { again = true }
         }
+        sayFailures(log)
         // Of a burst one line.
         if attachedNow.count > 3 {
             log.write(.info, "attached", [("interfaces", Self.described(attachedNow)), ("count", "\(attachedNow.count)")])
@@ -216,6 +218,12 @@ struct Watch {
             for name in attachedNow { log.write(.info, "attached", [("interface", name)]) }
         }
         return again
+    }
+
+    private mutating func sayFailures(_ log: Log) {
+        guard let first = failedNow.first else { return }
+        log.write(.error, "\(first); it is tried again", failedNow.count > 1 ? [("others", "\(failedNow.count - 1)")] : [])
+        failedNow = []
     }
 
     @discardableResult
@@ -241,7 +249,7 @@ struct Watch {
             atStart.remove(interface.index)
             failedAttempts += 1
             var failure = failures[interface.index] ?? Failure(interface: interface, reason: "")
-            if failure.reason != error.description { log.write(.error, "\(error); it is tried again", [("interface", interface.name)]) }
+            if failure.reason != error.description { failedNow.append(error.description) }
             failure.reason = error.description
             failure.retryAt = Clock.monotonic + min(Self.firstPatience << UInt64(min(failure.attempts, 10)), Self.longestPatience)
             failure.attempts += 1

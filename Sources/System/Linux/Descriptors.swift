@@ -7,6 +7,16 @@ package enum Descriptors {
     @discardableResult
     package static func raise(to wanted: UInt32) -> Int { Int(weir_raise_descriptors(wanted)) }
 
+    /// How many more this process may open.
+    package static var left: Int {
+        let limit = Int(weir_raise_descriptors(0))
+        guard let folder = unsafe opendir("/proc/self/fd") else { return 0 }
+        defer { unsafe closedir(folder) }
+        var used = 0
+        while unsafe readdir(folder) != nil { used += 1 }
+        return limit - used
+    }
+
     /// Closes them without waiting for what closing takes: the kernel's collector does it behind us.
     /// False when it could not be asked to; then they are all still open.
     package static func abandon(_ descriptors: [CInt]) -> Bool { unsafe weir_abandon(descriptors, CInt(descriptors.count)) == 0 }
