@@ -2,7 +2,8 @@ internal import CBPF
 internal import Glibc
 internal import Linux
 
-/// What goes on the two hooks of an interface. Only numbers, so that a thread may attach while the probe's owner goes on; it has to outlive that.
+/// What goes on the two hooks of an interface. Only numbers, so that a thread may attach while the probe's owner goes on; it has to
+/// outlive that.
 package struct HookPrograms: Sendable, Equatable {
     let ingress: CInt
     let egress: CInt
@@ -73,15 +74,22 @@ extension KernelProbe {
     // MARK: clsact
 
     /// Of any agent's, whether it made the qdisc or found it.
-    private static func isOfAnAgent(_ filter: Filter) -> Bool { [UInt32(WEIR_TC_MADE), UInt32(WEIR_TC_FOUND)].contains(filter.handle & 0xff00_0000) && filter.program != 0 }
+    private static func isOfAnAgent(_ filter: Filter) -> Bool {
+        [UInt32(WEIR_TC_MADE), UInt32(WEIR_TC_FOUND)].contains(filter.handle & 0xff00_0000) && filter.program != 0
+    }
 
-    private static func filters(_ interface: CInt, _ hook: CInt) -> [Filter] { (try? Interfaces.filters(on: UInt32(interface), egress: hook == 1)) ?? [] }
+    private static func isOfAMaker(_ filter: Filter) -> Bool { isOfAnAgent(filter) && filter.handle & 0xff00_0000 == UInt32(WEIR_TC_MADE) }
 
-    private static func filter(_ interface: CInt, _ programs: HookPrograms, _ name: String, _ owner: UInt32, _ isAlive: (UInt32) -> Bool) throws(ProbeError) -> (handle: UInt32, priority: UInt32) {
+    private static func filters(_ interface: CInt, _ hook: CInt) -> [Filter] {
+        (try? Interfaces.filters(on: UInt32(interface), egress: hook == 1)) ?? []
+    }
+
+    private static func filter(_ interface: CInt, _ programs: HookPrograms, _ name: String, _ owner: UInt32,
+                               _ isAlive: (UInt32) -> Bool) throws(ProbeError) -> (handle: UInt32, priority: UInt32) {
         let made = weir_tc_hook(interface)
         guard made == 0 || made == -EEXIST else { throw refusal(Errno(rawValue: -made), name) }
         // What another agent made, and still needs or was killed with, goes with the last of us.
-        let isOurs = made == 0 || (0...1 as ClosedRange<CInt>).contains { hook in filters(interface, hook).contains { isOfAnAgent($0) && $0.handle & 0xff00_0000 == UInt32(WEIR_TC_MADE) } }
+        let isOurs = made == 0 || (0...1 as ClosedRange<CInt>).contains { filters(interface, $0).contains(where: isOfAMaker) }
         let handle = UInt32(isOurs ? WEIR_TC_MADE : WEIR_TC_FOUND) | owner & 0xff_ffff
         // The first place there is: the kernel puts the newest of one priority in front, but does not mix kinds and protocols in one.
         var priority: UInt32 = 1, result: CInt = 0
@@ -108,7 +116,8 @@ extension KernelProbe {
 
     /// Nothing but what is ours, by handle and by program.
     private static func remove(from interface: CInt, _ handle: UInt32, _ priority: UInt32, _ ids: [UInt32]) {
-        for hook in 0...1 as ClosedRange<CInt> where filters(interface, hook).contains(where: { $0.handle == handle && $0.priority == priority && ids.contains($0.program) }) {
+        func isOurs(_ filter: Filter) -> Bool { filter.handle == handle && filter.priority == priority && ids.contains(filter.program) }
+        for hook in 0...1 as ClosedRange<CInt> where filters(interface, hook).contains(where: isOurs) {
             _ = weir_tc_detach(interface, hook, handle, priority)
         }
     }

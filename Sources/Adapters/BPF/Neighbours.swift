@@ -3,7 +3,7 @@ internal import Glibc
 internal import Linux
 
 /// Somebody's program on one hook of an interface.
-package struct HookEntry: Sendable, Equatable {
+package struct HookEntry: Sendable, Equatable, CustomStringConvertible {
     package enum Hook: String, Sendable, CaseIterable { case ingress, egress }
 
     package let hook: Hook
@@ -13,10 +13,13 @@ package struct HookEntry: Sendable, Equatable {
     package let name: String
     /// An agent's: its name, and on clsact its handle, say so.
     package let isAgents: Bool
+
+    package var description: String { "\(name) (\(method.rawValue))" }
 }
 
 package enum Neighbours {
-    /// All that looks at an interface's frames, in the order in which it does: TCX before clsact. `nil` when we may not ask (CAP_NET_ADMIN).
+    /// All that looks at an interface's frames, in the order in which it does: TCX before clsact. `nil` when we may not ask
+    /// (CAP_NET_ADMIN).
     package static func on(_ interface: UInt32, _ hook: HookEntry.Hook) -> [HookEntry]? {
         var ids = [UInt32](repeating: 0, count: Int(WEIR_TCX_PROGRAMS))
         let count = unsafe weir_tcx_programs(CInt(interface), hook == .egress ? 1 : 0, &ids)
@@ -28,12 +31,15 @@ package enum Neighbours {
         }
         for filter in (try? Interfaces.filters(on: interface, egress: hook == .egress)) ?? [] {
             let name = filter.name.split(separator: ":").first.map(String.init) ?? "\(filter.kind) filter"
-            found.append(HookEntry(hook: hook, method: .clsact, program: filter.program, name: name, isAgents: isOurs(name) && [0x57, 0x77].contains(filter.handle >> 24)))
+            found.append(HookEntry(hook: hook, method: .clsact, program: filter.program, name: name,
+                                   isAgents: isOurs(name) && [0x57, 0x77].contains(filter.handle >> 24)))
         }
         return found
     }
 
-    private static func isOurs(_ name: String) -> Bool { KernelProbe.Program.allCases.contains { $0.mode != nil && $0.rawValue.prefix(15) == name } }
+    private static func isOurs(_ name: String) -> Bool {
+        KernelProbe.Program.allCases.contains { $0.mode != nil && $0.rawValue.prefix(15) == name }
+    }
 
     private static func name(of id: UInt32) -> String {
         var name = [CChar](repeating: 0, count: Int(BPF_OBJ_NAME_LEN))

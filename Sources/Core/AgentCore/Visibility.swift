@@ -13,7 +13,8 @@ package struct Visibility: Sendable {
         var isBlind = false
     }
 
-    /// So many frames between two readings, of which none was seen, are no chance: a few may pass before the probe is on, or never reach its hooks.
+    /// So many frames between two readings, of which none was seen, are no chance: a few may pass before the probe is on, or never reach
+    /// its hooks.
     package static let threshold: UInt64 = 100
 
     private var readings: [UInt32: Reading] = [:]

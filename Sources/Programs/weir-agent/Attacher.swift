@@ -33,7 +33,8 @@ final class Held: Sendable {
     }
 }
 
-/// Attaches and lets go on a thread of its own. The kernel waits for a grace period at each hook of each interface, 9 to 16 ms, and the loop
+/// Attaches and lets go on a thread of its own. The kernel waits for a grace period at each hook of each interface, 9 to 16 ms, and the
+/// loop
 /// must not: verdicts wait for it.
 final class Attacher: Sendable {
     struct Order: Sendable {
@@ -141,9 +142,12 @@ final class Attacher: Sendable {
         for (index, order) in orders.enumerated() {
             guard Clock.monotonic < end else { return (found, Array(orders[index...])) }
             do throws(ProbeError) {
-                guard room >= 2 else { throw ProbeError(Errno(rawValue: EMFILE), "\(order.interface.name): attaching the probe: too few open files are allowed (RLIMIT_NOFILE)") }
+                guard room >= 2 else {
+                    throw ProbeError(Errno(rawValue: EMFILE), "\(order.interface.name): attaching the probe: too few open files are allowed (RLIMIT_NOFILE)")
+                }
                 room -= 2
-                let attachment = try Attachment(order.programs, interface: order.interface.index, name: order.interface.name, method: order.method, owner: owner, isAlive: alive.contains)
+                let attachment = try Attachment(order.programs, interface: order.interface.index, name: order.interface.name, method: order.method,
+                                                owner: owner, isAlive: alive.contains)
                 found.append(.attached(Held(order.interface, attachment), order.programs))
             } catch {
                 found.append(.failed(order.interface, error))

@@ -245,7 +245,7 @@ final class Node {
         if let slot = order.publish { due.add(DueEvents.Item(slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced, until: order.limit?.until)) }
     }
 
-    private func publishDue(atMost most: Int = .max) {
+    func publishDue(atMost most: Int = .max) {
         guard !due.isEmpty else { return }
         let start = Clock.monotonic
         var left = most
@@ -334,28 +334,4 @@ final class Node {
 
     func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
     func instant(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: Int64(bitPattern: nanoseconds) &+ offset) }
-
-    /// Within a second: the controller and the nodes learn the rest from the topic. The links go last, so that a successor finds as little as can be unwatched.
-    private func finish() {
-        publishDue()
-        // What the topic says of this node is the successor's by now.
-        if place.isPublishing { publisher?.retire() }
-        let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)
-        watch.letGo()
-        let counters = probe.counters
-        log.write(.info, "stopped", [
-            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(agent.statistics.events)"), ("undelivered", "\(left)"), ("spooled", "\(kept)"),
-        ])
-    }
 }
-
-/// A file watch in a place that an optional can hold.
-private final class PolicyWatch {
-    let watch: FileWatch
-    init?(_ path: String) {
-        do { watch = try FileWatch(path: path) } catch { return nil }
-    }
-}
-
-/// Where nothing is left to do but wait for a peer on the way out.
-func pause(milliseconds: Int) { usleep(UInt32(milliseconds * 1000)) }

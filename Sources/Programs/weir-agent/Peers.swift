@@ -3,7 +3,8 @@ internal import Glibc
 internal import Linux
 internal import Log
 
-/// Other agents of this network namespace. Two on one interface count every handshake twice, and each limits by its own count: both are told. And one may
+/// Other agents of this network namespace. Two on one interface count every handshake twice, and each limits by its own count: both are
+/// told. And one may
 /// take another's place, port and spool included, while both watch.
 final class Peers {
     enum Request {
@@ -45,7 +46,8 @@ final class Peers {
 
     // MARK: A place
 
-    /// Asks the agent that listens where we shall for its port and its spool. An agent that is stuck gives nothing, and its port then says so.
+    /// Asks the agent that listens where we shall for its port and its spool. An agent that is stuck gives nothing, and its port then
+    /// says so.
     func askForPlace(_ log: Log) {
         var silent = Set(socket.others)
         for other in silent where !socket.send(message(.yield), to: other) { silent.remove(other) }

@@ -99,15 +99,19 @@ struct Watch {
         let wanted = chosen(links, uplinks)
         guard !wanted.isEmpty else {
             let there = links.map(\.interface.name).prefix(32).joined(separator: ", ")
-            let asked = patterns.isEmpty ? "no default route to take an interface from" : "\(patterns.joined(separator: ", ")): no such interface"
+            let asked = patterns.isEmpty ? "no default route to take an interface from"
+                : "\(patterns.joined(separator: ", ")): no such interface"
             throw ProbeError(.noEntry, "\(asked); there are \(there)")
         }
         let readable = wanted.filter { $0.kind != .unreadable }
         for link in wanted where link.kind == .unreadable {
-            guard !readable.isEmpty, !patterns.contains(link.interface.name) else { throw ProbeError(.noEntry, Self.refusal(link.interface, link.type)) }
+            guard !readable.isEmpty, !patterns.contains(link.interface.name) else {
+                throw ProbeError(.noEntry, Self.refusal(link.interface, link.type))
+            }
             refuse(link, log)
         }
-        let (outcomes, left) = attacher.attachNow(readable.map { Attacher.Order(interface: $0.interface, programs: programs, method: method) }, until: Clock.monotonic + Self.startBudget)
+        let orders = readable.map { Attacher.Order(interface: $0.interface, programs: programs, method: method) }
+        let (outcomes, left) = attacher.attachNow(orders, until: Clock.monotonic + Self.startBudget)
         var firstError: ProbeError?
         for outcome in outcomes {
             if case .failed(_, let error) = outcome, firstError == nil { firstError = error }
@@ -126,19 +130,23 @@ struct Watch {
         for one in interfaces.prefix(Self.neighboursSought) { sayNeighbours(of: one, log) }
     }
 
-    /// Who else looks at an interface's frames. Only the start may ask (CAP_NET_ADMIN); of many interfaces these are enough to know who is here.
+    /// Who else looks at an interface's frames. Only the start may ask (CAP_NET_ADMIN); of many interfaces these are enough to know who
+    /// is here.
     private static let neighboursSought = 64
 
     private func sayNeighbours(of interface: Interface, _ log: Log) {
         guard let ours = programs?.ids else { return }
         for hook in HookEntry.Hook.allCases {
-            guard let all = Neighbours.on(interface.index, hook), let place = all.firstIndex(where: { ours.contains($0.program) }) else { continue }
-            func names(_ entries: ArraySlice<HookEntry>) -> String { entries.map { "\($0.name) (\($0.method.rawValue))" }.joined(separator: ", ") }
+            guard let all = Neighbours.on(interface.index, hook),
+                  let place = all.firstIndex(where: { ours.contains($0.program) }) else { continue }
+            func fields(_ others: [HookEntry]) -> [(String, String)] {
+                [("interface", interface.name), ("hook", hook.rawValue), ("others", others.map(\.description).joined(separator: ", "))]
+            }
             let front = all[..<place].filter { !$0.isAgents }, behind = all[(place + 1)...].filter { !$0.isAgents }
             if !front.isEmpty {
-                log.write(.warning, "others are in front of the probe, which does not see what they keep", [("interface", interface.name), ("hook", hook.rawValue), ("others", names(front[...]))])
+                log.write(.warning, "others are in front of the probe, which does not see what they keep", fields(front))
             }
-            if !behind.isEmpty { log.write(.info, "others are behind the probe", [("interface", interface.name), ("hook", hook.rawValue), ("others", names(behind[...]))]) }
+            if !behind.isEmpty { log.write(.info, "others are behind the probe", fields(behind)) }
         }
     }
 
@@ -158,7 +166,9 @@ struct Watch {
         case .failure(let error):
             // Nothing is known, which is not the same as that nothing is there.
             failedListings += 1
-            if !listingFailed { log.write(.warning, "the interfaces cannot be listed; those that are watched stay so", [("reason", "\(error)")]) }
+            if !listingFailed {
+                log.write(.warning, "the interfaces cannot be listed; those that are watched stay so", [("reason", "\(error)")])
+            }
             listingFailed = true
         }
     }
@@ -243,7 +253,8 @@ struct Watch {
                 attachedNow.append(new.interface.name)
             }
             // The mode may have changed meanwhile.
-            if let current = self.programs, current != programs { do throws(ProbeError) { try new.use(current) } catch { log.write(.error, "\(error)") } }
+            guard let current = self.programs, current != programs else { return false }
+            do throws(ProbeError) { try new.use(current) } catch { log.write(.error, "\(error)") }
         case .failed(let interface, let error):
             pending[interface.index] = nil
             atStart.remove(interface.index)
@@ -277,13 +288,15 @@ struct Watch {
         var again = false
         for link in links {
             let index = link.interface.index
-            guard let old = held[index], let seen = seen(index), let finding = visibility.note(index, frames: link.frames, seen: seen) else { continue }
+            guard let old = held[index], let seen = seen(index),
+                  let finding = visibility.note(index, frames: link.frames, seen: seen) else { continue }
             switch finding {
             case .sees: log.write(.info, "the probe sees the interface's frames again", [("interface", link.interface.name)])
             case .blind(let frames):
                 // Who came after us and stands in front is behind again when we come anew.
-                log.write(.warning, "the interface carries frames of which the probe sees none; it is attached anew, in front of whoever keeps them",
-                          [("interface", link.interface.name), ("frames", "\(frames)")])
+                log.write(.warning, "the probe sees none of the interface's frames; it is attached anew, in front of whoever keeps them", [
+                    ("interface", link.interface.name), ("frames", "\(frames)"),
+                ])
                 held[index] = nil
                 lost.insert(index)
                 attacher.letGo([old])
@@ -333,9 +346,11 @@ struct Watch {
 
     /// What looks like a way out of this node and is not watched.
     private mutating func lookOut(_ uplinks: Uplinks, _ log: Log) {
-        let found = (uplinks.routed.map { (link: $0, why: "a default route leaves by it") } + uplinks.alike).filter { held[$0.link.interface.index] == nil && pending[$0.link.interface.index] == nil }
+        let found = uplinks.all.filter { held[$0.link.interface.index] == nil && pending[$0.link.interface.index] == nil }
             .map { Unwatched(name: $0.link.interface.name, why: $0.why) }
-        for one in found where !unwatched.contains(one) { log.write(.warning, "not watched, and looks like an uplink", [("interface", one.name), ("why", one.why)]) }
+        for one in found where !unwatched.contains(one) {
+            log.write(.warning, "not watched, and looks like an uplink", [("interface", one.name), ("why", one.why)])
+        }
         unwatched = found
     }
 }

@@ -26,9 +26,11 @@ package enum Descriptors {
     }
 }
 
-/// The kernel's grace periods, expedited for a while (`/sys/kernel/rcu_expedited`): a TCX program then comes or goes in 0.1 ms instead of 9 to 16.
+/// The kernel's grace periods, expedited for a while (`/sys/kernel/rcu_expedited`): a TCX program then comes or goes in 0.1 ms instead
+/// of 9 to 16.
 ///
-/// The kernel waits for each under its one lock for networks, so threads of ours win nothing, and everybody else who changes an interface waits with us. The
+/// The kernel waits for each under its one lock for networks, so threads of ours win nothing, and everybody else who changes an
+/// interface waits with us. The
 /// switch is the whole machine's, so it is for bursts, and goes back to what it was, also when this process is killed in between.
 package enum GracePeriods {
     /// - Parameter body: is told whether they are.

@@ -1,7 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-/// Where the agents of one network namespace find each other: a datagram socket whose name goes with its process. The kernel says who sends,
+/// Where the agents of one network namespace find each other: a datagram socket whose name goes with its process. The kernel says who
+/// sends,
 /// and only root and our own user are listened to.
 package struct PeerSocket: ~Copyable {
     package struct Message: Sendable, Equatable {
