@@ -76,7 +76,7 @@ struct AgentTests {
             #expect(try seen.integer("anomalous") == 12)
             #expect(try seen.string("said").contains("would limit source=203.0.113.66/32 anomalies=missing_sni"))
             #expect(try seen.strings("ingress") == ["tls_probe"])
-            #expect(try seen.strings("egress") == ["tls_probe"])
+            #expect(try seen.strings("egress") == ["tls_probe_out"])
             #expect(try seen.boolean("balance"))
             try seen.object("counters") { counters throws(JSONError) in
                 #expect(try counters.integer("handshakes_observed") == 12)
@@ -147,7 +147,7 @@ struct AgentTests {
             #expect(try seen.integer("most") == 3)
             #expect(try seen.integer("failed") > 0)
             #expect(try seen.strings("left_by_kill") == ["limiter"])
-            #expect(try seen.strings("filters") == ["limiter", "limiter"], "one on each hook")
+            #expect(try seen.strings("filters") == ["limiter", "limiter_out"], "one on each hook")
             #expect(try seen.integer("code") == 0)
             #expect(try !seen.boolean("qdisc"), "a killed agent's qdisc goes with its successor")
             #expect(try seen.boolean("foreign"), "somebody else's filter on our qdisc stays")

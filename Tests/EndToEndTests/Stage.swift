@@ -63,9 +63,10 @@ func leftOutside() -> [String] {
 }
 
 /// Plays a scenario and reads its observations; nothing may be left of it.
-func play<Result>(_ scenario: String, _ read: (borrowing JSONObject) throws(JSONError) -> Result) throws -> Result {
+/// - Parameter file: where the scenario stands.
+func play<Result>(_ scenario: String, of file: String = "stage.py", _ read: (borrowing JSONObject) throws(JSONError) -> Result) throws -> Result {
     let mark = newMark()
-    let (code, text) = try output(of: ["env", "WEIR_TEST=\(mark)", "unshare", "-n", "python3", "\(root)/Tests/EndToEndTests/stage.py", program("weir-agent"), scenario])
+    let (code, text) = try output(of: ["env", "WEIR_TEST=\(mark)", "unshare", "-n", "python3", "\(root)/Tests/EndToEndTests/\(file)", program("weir-agent"), scenario])
     guard code == 0, let line = text.split(separator: "\n").last else { throw Failure(description: "\(scenario): \(text.suffix(2000))") }
     var parser = JSONParser()
     let bytes = Array(line.utf8)

@@ -25,6 +25,7 @@ PORTS = iter(range(19750, 19800))
 PYTHON = os.environ.get("WEIR_PYTHON") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.deps/venv/bin/python3")
 WEIR = os.path.join(os.path.dirname(AGENT), "weir")
 processes, agents, links = [], [], {"lo"}
+AGENT_WORDS = [AGENT]
 hellos = {}    # client bytes that reached the server, by the client's address
 
 
@@ -39,7 +40,7 @@ def wait(what, condition, seconds=15):
         if value:
             return value
         time.sleep(0.01)
-    raise SystemExit(f"{SCENARIO}: not within {seconds} s: {what}")
+    raise SystemExit(f"{SCENARIO}: not within {seconds} s: {what}" + "".join(f"\n{agent.said[-1500:]}" for agent in agents))
 
 
 def policy(mode="enforce", extra=""):
@@ -80,8 +81,8 @@ def left_behind():
         if name not in links:
             left.append(f"interface {name}")
         left += [f"{name}: program {program}" for programs in attached(name).values() for program in programs]
-        left += [f"{name}: {line}" for line in sh(f"tc qdisc show dev {name}").splitlines() if "clsact" in line ]
-        left += [f"{name}: filter {found}" for hook in ("ingress", "egress") for found in filters(name, hook)]
+    # No qdisc, no filters.
+    left += [line for line in sh("tc qdisc show").splitlines() if "clsact" in line]
     return left
 
 
@@ -173,12 +174,12 @@ def most_in_a_second(spans):
 class Agent:
     def __init__(self, *options, listen=None, ready=True):
         self.port = listen or next(PORTS)
-        self.log = open(f"{HOME.name}/agent-{self.port}.log", "w+b")
-        self.process = subprocess.Popen([AGENT, "--listen", f"127.0.0.1:{self.port}", *options], stderr=self.log, stdout=self.log)
+        self.log = open(f"{HOME.name}/agent-{self.port}-{len(agents)}.log", "w+b")
+        self.process = subprocess.Popen([*AGENT_WORDS, "--listen", f"127.0.0.1:{self.port}", *options], stderr=self.log, stdout=self.log)
         processes.append(self.process)
         agents.append(self)
         if ready:
-            wait("the agent", lambda: self.get("/readyz") is not None or self.process.poll() is not None)
+            wait("the agent", lambda: self.get("/healthz") is not None or self.process.poll() is not None)
 
     def get(self, path):
         try:
@@ -775,12 +776,18 @@ def wrong():
     return results
 
 
-try:
-    observed = globals()[SCENARIO]()
-    codes = [agent.stop() for agent in agents]
-    print(json.dumps({**observed, "left": left_behind()}))
-finally:
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+def main(scenarios):
+    try:
+        observed = scenarios[SCENARIO]()
+        for agent in agents:
+            agent.stop()
+        print(json.dumps({**observed, "left": left_behind()}))
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main(globals())

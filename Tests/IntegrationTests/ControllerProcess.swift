@@ -33,6 +33,13 @@ final class ControllerProcess {
     /// Where it answers Envoys and KEDA: the kernel has chosen the port, and the controller says which.
     var grpcPort: String? { process.output.split(separator: "\n").first { $0.contains(": started ") }?.split(separator: ":").last.map(String.init) }
 
+    /// What /readyz says, whatever its status.
+    var reason: String {
+        let file = Place.temporary("page")
+        defer { unlink(file) }
+        return system("curl -s -m 2 -o \(file) http://127.0.0.1:\(port)/readyz") == 0 ? read(file) : ""
+    }
+
     var isReady: Bool { page("/readyz") == "ok\n" }
     func metric(_ line: String) -> Int? { page("/metrics")?.split(separator: "\n").first { $0.hasPrefix("\(line) ") }.flatMap { Int($0.dropFirst(line.utf8.count + 1)) } }
 }

@@ -63,4 +63,22 @@ struct ReplicaTests {
         try expectTheSame()
         for replica in replicas { #expect(replica.process.terminate().code == 0) }
     }
+
+    @Test("A controller without a partition is not ready, and says so; it is as soon as it has one", arguments: BrokerKind.available.filter { $0 == .noida || $0 == .apache })
+    func idle(kind: BrokerKind) throws {
+        let broker = try Broker(kind), policy = TestPolicy(workloads: 1)
+        let producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+        // One partition, for two who want it.
+        _ = try producer.create([Topic(Topic.events.name, partitions: 1)], withinMilliseconds: 10_000)
+        var replicas = try (0..<2).map { try ControllerProcess(broker, policy: policy.path, replica: $0) }
+        let isSettled = eventually { replicas.filter(\.isReady).count == 1 }
+        try #require(isSettled, "\(replicas.map(\.process.output))")
+        let found = replicas.firstIndex { $0.isReady }
+        let busy = try #require(found), idle = replicas[1 - busy]
+        #expect(eventually { idle.partitions == 0 && idle.reason == "no partition of the events topic is assigned to it\n" }, "\(idle.reason)")
+        #expect(!idle.isReady)
+        _ = replicas.remove(at: busy).process.terminate()
+        if !broker.missesMembers { replicas.append(try ControllerProcess(broker, policy: policy.path, replica: busy)) }
+        #expect(eventually(within: 60) { replicas.contains { $0.partitions == 1 && $0.isReady } })
+    }
 }

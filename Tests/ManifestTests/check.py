@@ -109,14 +109,16 @@ with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
 with tempfile.TemporaryDirectory() as folder:
     yaml.safe_dump({"groups": rules["spec"]["groups"]}, open(f"{folder}/rules.yaml", "w"))
     def series(name, node, values): return {"series": f'{name}{{instance="{node}"}}', "values": values}
-    def fires(at, alert, *nodes): return {"eval_time": at, "alertname": alert, "exp_alerts": [{"exp_labels": {"instance": node, "severity": "warning"}} for node in nodes]}
+    def fires(at, alert, *nodes, severity="warning"): return {"eval_time": at, "alertname": alert, "exp_alerts": [{"exp_labels": {"instance": node, "severity": severity}} for node in nodes]}
     values = [series("weir_agent_limits_next_offset", "a", "0+10x20"), series("weir_agent_limits_next_offset", "b", "0+10x4 40x15"), series("weir_agent_limits_next_offset", "c", "0 0+10x19"),
-              series("weir_agent_limits_lacking", "a", "0x20"), series("weir_agent_limits_lacking", "b", "0x20"), series("weir_agent_limits_lacking", "c", "0x5 2x14")]
-    alerts = [fires("4m", "WeirNodeBehind"), fires("15m", "WeirNodeBehind", "b"), fires("5m", "WeirLimitsLacking"), fires("15m", "WeirLimitsLacking", "c")]
+              series("weir_agent_limits_lacking", "a", "0x20"), series("weir_agent_limits_lacking", "b", "0x20"), series("weir_agent_limits_lacking", "c", "0x5 2x14"),
+              series("weir_agent_ready", "a", "1x20"), series("weir_agent_ready", "b", "0x1 1x19"), series("weir_agent_ready", "c", "1x5 0x14")]
+    alerts = [fires("4m", "WeirNodeBehind"), fires("15m", "WeirNodeBehind", "b"), fires("5m", "WeirLimitsLacking"), fires("15m", "WeirLimitsLacking", "c"),
+              fires("3m", "WeirNotReady"), fires("15m", "WeirNotReady", "c", severity="critical")]
     for test in alerts:
         for alert in test["exp_alerts"]:
             rule = next(rule for group in rules["spec"]["groups"] for rule in group["rules"] if rule["alert"] == test["alertname"])
-            value = {"WeirNodeBehind": "40", "WeirLimitsLacking": "2"}[test["alertname"]]
+            value = {"WeirNodeBehind": "40", "WeirLimitsLacking": "2", "WeirNotReady": "0"}[test["alertname"]]
             alert["exp_annotations"] = {"summary": rule["annotations"]["summary"].replace("{{ $labels.instance }}", alert["exp_labels"]["instance"]).replace("{{ $value }}", value)}
     yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [{"interval": "1m", "input_series": values, "alert_rule_test": alerts}]}, open(f"{folder}/test.yaml", "w"))
     done = subprocess.run(["promtool", "test", "rules", f"{folder}/test.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -14,6 +14,24 @@ import Testing
     private func clean() { for name in ["spool.sqlite3", "spool.sqlite3-wal", "spool.sqlite3-shm", ""] { remove("\(directory)/\(name)") } }
     private static let headers = [Spool.Header(name: "ce_id", value: "node-a:1:2"), Spool.Header(name: "empty", value: "")]
 
+    @Test("The last word of each limit is kept, apart from the events, and what is forgotten is not")
+    func limits() throws {
+        defer { clean() }
+        do {
+            var spool = try Spool(directory: directory)
+            spool.keep(limit: "203.0.113.7/32|anomalous", value: [1])
+            spool.keep(limit: "2001:db8::/64|all", value: [2, 0])
+            spool.keep(limit: "203.0.113.7/32|anomalous", value: [3])
+            spool.keep(limit: "192.0.2.0/24|all", value: [])
+            spool.forget(limit: "192.0.2.0/24|all")
+            spool.forget(limit: "198.51.100.1/32|all")
+            #expect(spool.count == 0 && spool.commit())
+        }
+        let spool = try Spool(directory: directory)
+        #expect(spool.limits == [Spool.KeptLimit(key: "2001:db8::/64|all", value: [2, 0]), Spool.KeptLimit(key: "203.0.113.7/32|anomalous", value: [3])])
+        #expect(spool.count == 0)
+    }
+
     @Test("What was added comes back in its order, in the next life too, and what was removed does not; ids never come again")
     func lives() throws {
         defer { clean() }

@@ -66,7 +66,8 @@ extension Option {
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
         Option("hello-memory", .choice(["2", "4", "8", "16", "32", "64"]), "MiB of the kernel's for hellos that are not whole yet; each MiB holds 512", standard: "4"),
         Option("startup-trace", .file, "write there where the time until listening went; weir startup shows it"),
-        Option("state", .text("DIR"), "directory for events that Kafka does not have yet; with it they outlive the agent"),
+        Option("state", .text("DIR"), "directory for events that Kafka does not have yet and for the topic's limits; with it both outlive the agent"),
+        Option(flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both"),
         Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }
@@ -107,7 +108,10 @@ extension Command {
                 Positional("NEW", .file, "the policy"), Positional("FILE", .file, "captures", count: .oneOrMore),
             ]),
         ]),
-        Command("doctor", "what this machine can do, and what is missing", options: Array(Option.broker.dropLast())),
+        Command("doctor", "what this machine can do, and what is missing", options: [
+            Option("interface", .text("PATTERN"), "interface that is to be watched; without it those of the default routes", isRepeatable: true),
+            Option("port", .number(1...65_535), "that of the agent's --listen, where one runs", standard: "9740"),
+        ] + Option.broker.dropLast()),
         Command("top", "what the agent of this machine sees and limits, live; ends with Ctrl-C", options: [
             Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),
             Option("for", .duration(long), "how long; without it until it is stopped"),

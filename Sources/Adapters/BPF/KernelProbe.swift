@@ -21,6 +21,9 @@ package struct ProbeSettings: Sendable {
     /// Whose programs are loaded at once; the other mode's come with `loadTheRest`, which a live node calls when it is attached. `nil`: both.
     package var first: KernelProbe.Mode?
 
+    /// Limits are set before anything is attached, so what sets them is loaded at once, too.
+    package var limitsFirst = false
+
     /// Which object: the one with may_goto or the one without. `nil` takes the first that the kernel accepts.
     package var mayGoto: Bool?
 
@@ -29,6 +32,8 @@ package struct ProbeSettings: Sendable {
     func loads(_ program: KernelProbe.Program) -> Bool {
         if program.isBaseline { return baseline }
         if program.isForCaptures { return replay }
+        if program == .setLimit, limitsFirst { return true }
+        if program == .outgoing { return first == nil && !replay }
         // A capture's frames go through one program; only `bench/` runs a live one besides.
         guard let mode = program.mode else { return first == nil }
         return first.map { $0 == mode } ?? (!replay || baseline)
@@ -40,6 +45,8 @@ package struct ProbeSettings: Sendable {
     package enum Program: String, Sendable, CaseIterable {
         case nothing, rehearseHello = "rehearse_hello", rehearseFloor = "rehearse_floor", rehearsePair = "rehearse_pair"
         case observer = "tls_probe", observerOut = "tls_probe_out", limiter, limiterOut = "limiter_out"
+        /// What both modes' programs call for what somebody here says to a server elsewhere.
+        case outgoing = "tls_probe_outgoing"
         case replayObserver = "replay_probe", replayLimiter = "replay_limiter"
         case setLimit = "set_limit", sweep
 
@@ -124,6 +131,7 @@ package struct ProbeSettings: Sendable {
         // The limits that strangers share when the map is full: there before the first frame, and ended until somebody needs them.
         let none = [UInt8](repeating: 0, count: LimitEntry.size)
         for key in LimitOrder.sharedKeys { _ = unsafe bpf_map_update_elem(limitsMap, key, none, 0) }
+        connectOutgoing()
     }
 
     deinit {
@@ -149,6 +157,14 @@ package struct ProbeSettings: Sendable {
         }
         unsafe rest = again
         setLimit = descriptor(of: .setLimit)
+        connectOutgoing()
+    }
+
+    /// Until then outgoing hellos pass unrecorded.
+    private func connectOutgoing() {
+        var key: UInt32 = 0, program = descriptor(of: .outgoing)
+        guard program >= 0 else { return }
+        _ = unsafe bpf_map_update_elem(bpf_object__find_map_fd_by_name(object, "outgoing"), &key, &program, 0)
     }
 
     private static func load(_ policy: KernelPolicy, _ settings: ProbeSettings, mayGoto: Bool) throws(ProbeError) -> OpaquePointer {
@@ -330,6 +346,19 @@ package struct ProbeSettings: Sendable {
             }
         }
         return Counters(sums)
+    }
+
+    /// The first number of a key's value in a map of that name, all CPUs' together; `nil` without such a map, 0 without such a key.
+    func sum(of key: UInt32, in name: String) -> UInt64? {
+        guard let map = unsafe bpf_object__find_map_by_name(object, name) else { return nil }
+        let isPerCPU = [BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY].contains(unsafe bpf_map__type(map))
+        // Each CPU's value begins at a multiple of eight bytes.
+        let size = (unsafe Int(bpf_map__value_size(map)) + 7) & ~7, count = isPerCPU ? processors : 1
+        var key = key
+        return unsafe withUnsafeTemporaryAllocation(byteCount: size * count, alignment: 8) { values in
+            guard unsafe bpf_map_lookup_elem(bpf_map__fd(map), &key, values.baseAddress) == 0 else { return 0 }
+            return (0..<count).reduce(0) { $0 &+ (unsafe values.loadUnaligned(fromByteOffset: $1 * size, as: UInt64.self)) }
+        }
     }
 
     /// Gives up on hellos that stopped half way before `now`, and tells of flows that fell silent; 0 asks the kernel's clock.

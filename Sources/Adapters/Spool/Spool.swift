@@ -57,7 +57,7 @@ internal import Linux
             // Ours alone, so that two agents never send the same; and no shared memory is wanted beside the log.
             unsafe try Self.run(database, path, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304")
             // AUTOINCREMENT, or an id would come again when the table was empty.
-            unsafe try Self.run(database, path, "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL); COMMIT")
+            unsafe try Self.run(database, path, "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL); \(Self.limitsTable); COMMIT")
             unsafe insertion = try Self.prepare(database, path, "INSERT INTO events (id, key, headers, value) VALUES (?, ?, ?, ?)")
             unsafe removal = try Self.prepare(database, path, "DELETE FROM events WHERE id = ?")
             unsafe selection = try Self.prepare(database, path, "SELECT id, key, headers, value FROM events WHERE id > ? ORDER BY id LIMIT ?")
@@ -151,23 +151,26 @@ internal import Linux
 
     private func text(_ column: Int32) -> String { unsafe sqlite3_column_text(selection, column).map { unsafe String(cString: $0) } ?? "" }
 
-    private mutating func begin() -> Bool {
+    mutating func begin() -> Bool {
         if !isOpen { isOpen = unsafe sqlite3_exec(database, "BEGIN", nil, nil, nil) == SQLITE_OK }
         return isOpen
     }
 
-    private func bind(_ statement: OpaquePointer, _ index: Int32, _ text: UnsafeBufferPointer<UInt8>) {
+    func bind(_ statement: OpaquePointer, _ index: Int32, _ text: UnsafeBufferPointer<UInt8>) {
         // An empty text has no address of its own, and none at all would be NULL.
         unsafe sqlite3_bind_text(statement, index, UnsafeRawPointer(text.baseAddress).map { unsafe $0.assumingMemoryBound(to: CChar.self) }, Int32(text.count), nil)
     }
 
-    private func step(_ statement: OpaquePointer) -> Bool {
+    func step(_ statement: OpaquePointer) -> Bool {
         defer {
             unsafe sqlite3_reset(statement)
             unsafe sqlite3_clear_bindings(statement)
         }
         return unsafe sqlite3_step(statement) == SQLITE_DONE
     }
+
+    /// Its caller finalises it.
+    func prepared(_ words: String) -> OpaquePointer? { unsafe try? Self.prepare(database, "", words) }
 
     private static func run(_ database: OpaquePointer, _ path: String, _ words: String) throws(SpoolError) {
         guard unsafe sqlite3_exec(database, words, nil, nil, nil) == SQLITE_OK else { throw unsafe failure(database, path) }

@@ -74,6 +74,9 @@ package struct ClusterLimits: Sendable {
     /// Everything that stands, for a node that begins to enforce.
     package var standing: [Change] { limits.compactMap { key, limit in allowed.covers(key.prefix) ? nil : change(key, limit) } }
 
+    /// Whether it is what the topic has under its key, as far as this node keeps it.
+    package func stands(_ limit: Limit) -> Bool { limits[LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass)] == limit }
+
     /// A tombstone.
     package mutating func release(_ key: Limit.Key) -> Change {
         let key = LimitKey(prefix: key.prefix, limitClass: key.limitClass)
@@ -82,9 +85,12 @@ package struct ClusterLimits: Sendable {
     }
 
     /// Forgets what has ended. The kernel's map has the end as well, and need not be told.
-    package mutating func expire(at now: Instant) {
-        for key in limits.filter({ $0.value.until <= now }).map(\.key) { remove(key) }
+    @discardableResult
+    package mutating func expire(at now: Instant) -> [LimitKey] {
+        let ended = limits.filter { $0.value.until <= now }.map(\.key)
+        for key in ended { remove(key) }
         for (key, lack) in lacking { if let until = lack.until, until <= now { holds(key) } }
+        return ended
     }
 
     /// The node's own words, which may change while limits stand: what they no longer cover is to be set, what they now cover to go.

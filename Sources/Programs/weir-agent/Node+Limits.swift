@@ -14,6 +14,8 @@ internal import Wire
 final class LimitsReader {
     var follower: KafkaFollower
     var reader = MessageReader()
+    /// All that was there has been applied once.
+    var isRead = false
 
     init(_ kafka: KafkaConfiguration, node: String) throws(KafkaError) {
         follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: node)
@@ -35,7 +37,10 @@ extension Node {
         return limits.follower.drain(atMost: Self.limitsPerTurn) { event in
             switch event {
             case .record(let record): take(record, limits)
-            case .endOfPartition: publisher?.prepare()
+            case .endOfPartition:
+                if !limits.isRead { forgetUnconfirmed() }
+                limits.isRead = true
+                publisher?.prepare()
             case .notice: break    // the publisher says whether Kafka answers
             }
         }
@@ -44,12 +49,19 @@ extension Node {
     private func take(_ record: borrowing KafkaRecord, _ limits: LimitsReader) {
         let now = Instant(nanoseconds: Clock.wall)
         if record.isTombstone {
-            if let key = Limit.Key(record.key) { apply(cluster.release(key)) }
+            if let key = Limit.Key(record.key) {
+                apply(cluster.release(key))
+                unconfirmed.remove(LimitKey(prefix: key.prefix, limitClass: key.limitClass))
+                outbox?.forget(key)
+            }
             return
         }
         do throws(JSONError) {
             let limit = try record.withValue { bytes in Result { () throws(JSONError) in try limits.reader.limit(bytes) } }.get()
-            switch cluster.apply(limit, at: now) {
+            unconfirmed.remove(LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass))
+            let applied = cluster.apply(limit, at: now)
+            if cluster.stands(limit) { outbox?.keep(limit) }
+            switch applied {
             case .success(let change):
                 apply(change)
                 // From the packet on some node to the limit in this one's kernel; old news are no measure of it.
@@ -63,6 +75,38 @@ extension Node {
             if let key = Limit.Key(record.key) { cluster.refuse(key) } else { cluster.refuse() }
             log.write(.warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
         }
+    }
+
+    /// What the topic said to an earlier run holds before the first frame is seen, whether a broker answers or not.
+    func restoreLimits() {
+        guard let outbox else { return }
+        var reader = MessageReader(), lost = 0
+        let now = Instant(nanoseconds: Clock.wall)
+        readClocks()
+        for value in outbox.limits {
+            guard let limit = try? unsafe reader.limit(value.span.bytes) else {
+                lost += 1
+                continue
+            }
+            guard limit.until > now else {
+                outbox.forget(limit.key)
+                continue
+            }
+            if case .success(let change) = cluster.apply(limit, at: now) { apply(change) }
+            unconfirmed.insert(LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass))
+        }
+        if lost > 0 { log.write(.warning, "limits on the disk were not understood", [("limits", "\(lost)")]) }
+        if !unconfirmed.isEmpty { log.write(.info, "limits of an earlier run hold until the topic has been read", [("limits", "\(unconfirmed.count)")]) }
+    }
+
+    /// The topic has been read whole, and says nothing of these any more.
+    private func forgetUnconfirmed() {
+        for key in unconfirmed {
+            let key = Limit.Key(prefix: key.prefix, limitClass: key.limitClass)
+            apply(cluster.release(key))
+            outbox?.forget(key)
+        }
+        unconfirmed = []
     }
 
     func apply(_ change: ClusterLimits.Change) {
@@ -155,7 +199,7 @@ extension Node {
             probe.use(KernelPolicy(next, generation: generation, lengths: cluster.lengths.sorted()))
             knownLengths = cluster.lengths
             if next.mode != policy.mode {
-                do throws(ProbeError) { try watch.enforce(next.mode == .enforce, probe) } catch { log.write(.error, "\(error)") }
+                do throws(ProbeError) { try watch.enforce(probe.hooks(enforcing: next.mode == .enforce)) } catch { log.write(.error, "\(error)") }
             }
             agent.use(next)
             policy = next

@@ -16,15 +16,24 @@ extension Node {
         switch path {
         case "/metrics": Response(contentType: Metrics.contentType, body: metrics())
         case "/healthz": Response(text: "ok\n")
-        case "/readyz": isAttached ? Response(text: "ok\n") : Response(status: 503, text: "not attached\n")
+        case "/readyz": unready.map { Response(status: 503, text: "\($0)\n") } ?? Response(text: "ok\n")
         case "/status": Response(contentType: "application/json", body: status())
         default: Response.notFound
         }
     }
 
+    private static let interfacesNamed = 256, unwatchedNamed = 64
+
+    /// Why this node does not do all that it is there for; `nil` when it does.
+    private var unready: String? {
+        if let lacks = watch.lacks { return lacks }
+        guard let limits, !limits.isRead else { return nil }
+        return "the topic \(Topic.limits.name) has not been read: does Kafka answer, and is the topic there?"
+    }
+
     func sayAttached() {
         log.write(.info, "attached", [
-            ("version", version), ("node", settings.node), ("interfaces", watch.interfaces.map(\.name).joined(separator: ",")), ("attach", watch.attachMethod),
+            ("version", version), ("node", settings.node), ("interfaces", watch.described), ("attach", watch.attachMethod),
             ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version), ("may_goto", probe.isModern ? "yes" : "no"),
         ])
     }
@@ -41,6 +50,18 @@ extension Node {
         }
         func count(_ name: String, _ help: String, _ value: Int) { board.set(board.counter(name, help), to: UInt64(value)) }
         func gauge(_ name: String, _ help: String, _ value: Double, _ labels: Metrics.Labels = []) { board.set(board.gauge(name, help, labels: labels), to: value) }
+        gauge("weir_agent_ready", "this node watches all that it should and knows the topic's limits: what /readyz says", unready == nil ? 1 : 0)
+        gauge("weir_agent_interfaces", "interfaces that the probe is on", Double(watch.interfaces.count))
+        // Of a node with more only so many have a line each; those that lack the probe come first, and none twice.
+        var named: Set<String> = []
+        for (name, value) in watch.failed.map({ ($0.interface.name, 0.0) }) + watch.interfaces.map({ ($0.name, 1.0) }) where named.count < Self.interfacesNamed && named.insert(name).inserted {
+            gauge("weir_agent_interface_attached", "the probe is on this interface, or should be and is not", value, [("interface", name)])
+        }
+        for name in Set(watch.unwatched.map(\.name)).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_unwatched", "looks like an uplink, and is not watched", 1, [("interface", name)]) }
+        for name in Set(watch.blind).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_blind", "carries frames of which the probe sees none", 1, [("interface", name)]) }
+        count("weir_agent_attachments_failed_total", "attempts to attach that failed; each is tried again", watch.failedAttempts)
+        count("weir_agent_attachments_put_back_total", "times that somebody took the probe from an interface, and it was put back", watch.putBack)
+        count("weir_agent_listings_failed_total", "times that the interfaces could not be listed", watch.failedListings)
         let statistics = agent.statistics
         count("weir_agent_anomalous_total", "anomalous handshakes that count", statistics.anomalous)
         count("weir_agent_unproven_total", "anomalous handshakes without proof, which count against nobody", statistics.unproven)
@@ -92,6 +113,25 @@ extension Node {
             json.member("mode", policy.mode.rawValue)
             json.member("attach", watch.attachMethod)
             json.member("interfaces", watch.interfaces.map(\.name))
+            json.member("unready", unready)
+            json.array("failed") { json in
+                for failure in watch.failed {
+                    json.object { json in
+                        json.member("interface", failure.interface.name)
+                        json.member("reason", failure.reason)
+                        json.member("attempts", failure.attempts)
+                    }
+                }
+            }
+            json.member("blind", watch.blind)
+            json.array("unwatched") { json in
+                for one in watch.unwatched {
+                    json.object { json in
+                        json.member("interface", one.name)
+                        json.member("why", one.why)
+                    }
+                }
+            }
             json.member("balance", counters.balance)
             json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) } }
             json.object("ring_to_verdict_ns") { json in

@@ -12,25 +12,35 @@ internal import Messages
 internal import NetPoll
 internal import PolicyFile
 internal import Probe
+internal import Spool
 internal import Wire
 
 /// This node's agent: one thread, one epoll. Between ring and verdict nothing waits, allocates or locks; what is slow
 /// (an event's JSON, a scrape, a policy's file) comes after the limit stands.
 final class Node {
     /// What the loop waits for, as bits.
-    enum Source: Int { case ring, producer, limits, tick, signals, policy, http, links }
+    enum Source: Int { case ring, producer, limits, tick, signals, policy, http, network, attacher, peers }
 
     let log: Log
     let settings: Settings
     var probe: KernelProbe
     var ring: Ring
     var watch: Watch
+    let peers: Peers
     /// Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a variable is
     /// copied out and in at each use, tables and all.)
     var agent: Agent
     var board = Board()
     var cluster = ClusterLimits()
     var publisher: Publisher?
+    /// Events that Kafka does not have yet, and the topic's limits, on the disk.
+    var outbox: Outbox?
+    var place = Place.ours
+    var web: Web?
+    /// Said once.
+    var resumeTrouble = ""
+    /// Limits of the disk that the topic has not said again yet.
+    var unconfirmed: Set<LimitKey> = []
     var limits: LimitsReader?
     var facts = HelloFactsCache()
     private var denials: Denials
@@ -60,7 +70,7 @@ final class Node {
     var knownLengths: [UInt8] = []
     /// What the kernel's allow-list holds.
     var knownAllowed = AllowList()
-    private var poller: Poller
+    var poller: Poller
     /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
     private var due = DueEvents()
     private(set) var stalls = Stalls()
@@ -77,18 +87,29 @@ final class Node {
         denials = Denials(policy)
         agent = Self.makeAgent(settings, capacity: 8)
         var loading = ProbeSettings()
+        loading.limitsFirst = settings.state != nil
         loading.first = policy.mode == .enforce ? .enforcing : .observing
         loading.helloMemory = settings.helloMemory
         probe = try KernelProbe(KernelPolicy(policy), settings: loading)
         startup.ended("probe verified")
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
-        watch = Watch(patterns: settings.patterns, method: settings.attach)
+        peers = try Peers(node: settings.node, listen: settings.listen)
+        if settings.takesOver { peers.askForPlace(log) }
+        outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
+        watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
         setOwn(policy)
-        try watch.follow(probe, enforcing: policy.mode == .enforce, atStart: true, log)
+        restoreLimits()
+    }
+
+    /// On the interfaces, and without any capability from then on.
+    private func attach() throws {
+        try watch.start(probe.hooks(enforcing: policy.mode == .enforce), log)
         isAttached = true
         startup.ended("attached")
         sayAttached()
+        peers.tookPlace()
+        peers.announce(watch.interfaces)
         agent = Self.makeAgent(settings, capacity: 8192)
         agent.allowed = knownAllowed
         startup.ended("tables")
@@ -97,7 +118,8 @@ final class Node {
         mapBytes = probe.mapBytes
         // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
         // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
-        try Capabilities.drop(keeping: watch.attachMethod == Attachment.Method.clsact.rawValue ? [Capabilities.netAdmin] : [])
+        try Capabilities.drop(keeping: watch.needsNetlink ? [Capabilities.netAdmin] : [])
+        watch.attacher.start()
         readClocks()
     }
 
@@ -108,26 +130,30 @@ final class Node {
     }
 
     func run(until signals: borrowing Signals) throws {
-        let server = try Server(host: settings.listen.host, port: settings.listen.port) { [unowned self] path in self.answer(path) }
+        web = try Web(settings) { [unowned self] path in answer(path) }
         let tick = try Ticker(everyMilliseconds: 100)
-        let links = try LinkEvents()
+        // Before the interfaces are listed, so that none that comes meanwhile is missed.
+        let network = try NetworkEvents()
+        // Whoever listens there has a right to the interfaces: a second agent is refused before it touches any.
+        try attach()
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         if let kafka = settings.kafka {
-            publisher = try Publisher(kafka, node: settings.node, state: settings.state, log: log)
+            publisher = try Publisher(kafka, node: settings.node, outbox: outbox, log: log)
             limits = try LimitsReader(kafka, node: settings.node)
         }
         for (descriptor, source) in [
             (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits), (tick.eventDescriptor, .tick),
-            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (server.descriptor, .http), (links.eventDescriptor, .links),
+            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http), (network.eventDescriptor, .network),
+            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers),
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue) }
         }
         startup.ended("listening")
-        sayListening(port: server.port)
+        sayListening(port: web?.server.port ?? 0)
         if let path = settings.startupTrace, !startup.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
 
-        var ticks = 0, lastRecord: UInt64 = 0
+        var ticks = 0, lastRecord: UInt64 = 0, follow = (isDue: false, last: UInt64(0))
         while true {
             if drain(since: Clock.monotonic) { lastRecord = Clock.monotonic }
             // Records come in bursts: a woken epoll costs 30 us, a look at the shared page nothing.
@@ -141,7 +167,7 @@ final class Node {
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
-            let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : web?.server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
@@ -154,11 +180,16 @@ final class Node {
             if has(.tick), tick.take() > 0 {
                 ticks += 1
                 timed(.tick) { onTick(ticks) }
+                if ticks % 10 == 0, watch.isDue { follow.isDue = true }
             }
-            if has(.http) || ready == 0 { timed(.http) { server.run() } }
-            if has(.links) {
-                links.take()
-                timed(.links) { try? watch.follow(probe, enforcing: policy.mode == .enforce, atStart: false, log) }
+            if has(.http) || ready == 0 { timed(.http) { web?.server.run() } }
+            if has(.network), !network.take().isEmpty { follow.isDue = true }
+            if has(.attacher), timed(.links, { watch.settle(log) { probe.frames(on: $0) } }) { follow.isDue = true }
+            if has(.peers) { for request in peers.take(watch.interfaces, log) { heed(request) } }
+            // A burst of news is one look: a list of a thousand interfaces costs milliseconds.
+            if follow.isDue, Clock.monotonic &- follow.last > Self.followNanoseconds {
+                watch.follow()
+                follow = (false, Clock.monotonic)
             }
             if has(.policy), let file {
                 file.watch.take()
@@ -174,6 +205,8 @@ final class Node {
 
     /// How long the loop looks at the ring before it sleeps, once a record has come.
     private static let spinNanoseconds: UInt64 = 20_000
+    /// Between two looks at the interfaces.
+    private static let followNanoseconds: UInt64 = 50_000_000
     /// How long it stays there at most, however many come.
     private static let turnNanoseconds: UInt64 = 1_000_000
     /// Events a turn at least, whatever else there is to do.
@@ -214,7 +247,7 @@ final class Node {
         if let slot = order.publish { due.add(DueEvents.Item(slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced, until: order.limit?.until)) }
     }
 
-    private func publishDue(atMost most: Int = .max) {
+    func publishDue(atMost most: Int = .max) {
         guard !due.isEmpty else { return }
         let start = Clock.monotonic
         var left = most
@@ -271,7 +304,7 @@ final class Node {
                 ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
             ])
         }
-        publisher?.publish(event)
+        if place.isPublishing { publisher?.publish(event) }
     }
 
     private func onTick(_ ticks: Int) {
@@ -281,44 +314,25 @@ final class Node {
             readClocks()
             probe.sweep()
             // What has ended ends in the kernel by itself: whatever it has renewed since is the kernel's own.
-            cluster.expire(at: now)
+            for key in cluster.expire(at: now) { outbox?.forget(Limit.Key(prefix: key.prefix, limitClass: key.limitClass)) }
             chooseLengths()
             placeWaiting()
             endDenials(at: now)
         }
+        if ticks % 50 == 0 { watch.check() }
         if ticks % 100 == 0 {
             // What is forgotten moves others to other slots.
             if due.isEmpty { agent.forget(at: now) }
             setOwn(policy)
+            // Though nothing was heard: what interfaces carry has to be looked at.
+            watch.follow()
         }
         forgetLimits()
-        report(at: now)
+        lookAfterPlace(ticks)
+        if place.isPublishing { report(at: now) }
         publisher?.tick()
     }
 
-    private func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
+    func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
     func instant(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: Int64(bitPattern: nanoseconds) &+ offset) }
-
-    /// Within a second: the controller and the nodes learn the rest from the topic.
-    private func finish() {
-        watch.letGo()
-        publishDue()
-        publisher?.retire()
-        let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)
-        let counters = probe.counters
-        log.write(.info, "stopped", [
-            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(agent.statistics.events)"), ("undelivered", "\(left)"), ("spooled", "\(kept)"),
-        ])
-    }
 }
-
-/// A file watch in a place that an optional can hold.
-private final class PolicyWatch {
-    let watch: FileWatch
-    init?(_ path: String) {
-        do { watch = try FileWatch(path: path) } catch { return nil }
-    }
-}
-
-/// Where nothing is left to do but wait for a peer on the way out.
-func pause(milliseconds: Int) { usleep(UInt32(milliseconds * 1000)) }

@@ -1,3 +1,4 @@
+internal import Messages
 internal import Spool
 
 /// What of the spool is with the Kafka client, and what still waits for it. A class, so that a report that comes in while records are handed over finds it.
@@ -75,6 +76,12 @@ final class Outbox {
             left -= items.count
         }
     }
+
+    // MARK: What the limits topic said last
+
+    var limits: [[UInt8]] { spool.limits.map(\.value) }
+    func keep(_ limit: Limit) { spool.keep(limit: limit.key.description, value: limit.encoded()) }
+    func forget(_ key: Limit.Key) { spool.forget(limit: key.description) }
 
     /// False when the disk does not take it.
     @discardableResult

@@ -38,16 +38,22 @@ final class Publisher {
     private var outbox: Outbox?
     private var isUnwritable = false
 
-    init(_ configuration: KafkaConfiguration, node: String, state: String?, log: Log) throws {
+    init(_ configuration: KafkaConfiguration, node: String, outbox: Outbox?, log: Log) throws {
         self.configuration = configuration
         self.node = node
         self.log = log
         producer = try KafkaProducer(configuration, name: node)
-        if let state {
-            outbox = try Outbox(state)
-            if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
-        }
+        self.outbox = outbox
+        if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
     }
+
+    /// Another agent has it from now on; what of it is with Kafka's client is sent once more by that one, with the ids that it has.
+    func giveUpSpool() {
+        outbox?.commit()
+        outbox = nil
+    }
+
+    func use(_ outbox: Outbox?) { self.outbox = outbox }
 
     /// Events in the spool, and those that found no room there; `nil` without one.
     var spooled: (events: Int, refused: Int)? { outbox.map { ($0.count, $0.refused) } }

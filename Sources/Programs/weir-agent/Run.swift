@@ -25,9 +25,13 @@ func run() {
         // Signals first: threads that libraries start later inherit the mask.
         let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
         let settings = try Settings(arguments)
+        // Two links for each interface.
+        Descriptors.raise(to: 1 << 20)
         trace.ended("settings")
         let node = try Node(settings, trace, log: log)
         try node.run(until: signals)
+        // Kafka's library waits for names to be resolved before it lets go (rd_kafka_destroy), and nothing is left to do for which we should.
+        exit(0)
     } catch let error as ProbeError {
         refuse("weir-agent: \(error)", code: 3)
     } catch let error as Errno {
@@ -60,6 +64,8 @@ struct Settings {
     let startupTrace: String?
     let listen: Endpoint
     let attach: Attachment.Method?
+    /// The place of the agent that listens there already.
+    let takesOver: Bool
     /// MiB.
     let helloMemory: Int
 
@@ -75,6 +81,7 @@ struct Settings {
         policy = try Self.load(policyPath, mode)
         listen = arguments.endpoint("listen")!
         attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }
+        takesOver = arguments.has("take-over")
         helloMemory = Int(arguments.text("hello-memory")!)!
         if arguments.has("kafka") || arguments.has("kafka-config") {
             var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()

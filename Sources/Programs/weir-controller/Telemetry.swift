@@ -85,7 +85,8 @@ extension Service {
         telemetry.unready = switch phase {
         case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"
         case .assigned: "finding where to begin"
-        case .joined, .answering: broker.isUp ? nil : "Kafka does not answer"
+        case .joined, .answering:
+            if !broker.isUp { "Kafka does not answer" } else if ledger.assigned.isEmpty { "no partition of the events topic is assigned to it" } else { nil }
         }
     }
 }

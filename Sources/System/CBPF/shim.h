@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* <linux/bpf.h> of the distribution is older than these (Linux 6.6). */
 #define WEIR_TCX_INGRESS 46
@@ -96,10 +97,39 @@ static inline int weir_bpf_call(int program, void *context, unsigned size)
 	return bpf_prog_test_run_opts(program, &o);
 }
 
+static inline unsigned weir_bpf_program_id(int program)
+{
+	struct bpf_prog_info info;
+	__u32 size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return bpf_obj_get_info_by_fd(program, &info, &size) ? 0 : info.id;
+}
+
+/* The name of a program that is somebody else's; empty when we may not look (CAP_SYS_ADMIN). */
+static inline void weir_bpf_program_name(unsigned id, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info;
+	__u32 size = sizeof(info);
+	int program = bpf_prog_get_fd_by_id(id);
+
+	memset(&info, 0, sizeof(info));
+	if (program >= 0) {
+		bpf_obj_get_info_by_fd(program, &info, &size);
+		close(program);
+	}
+	memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	name[BPF_OBJ_NAME_LEN - 1] = 0;
+}
+
+/* BPF_F_BEFORE of Linux 6.6: without another program to stand before, it is the head of the chain. */
+#define WEIR_TCX_FIRST 8
+
 /* A link's descriptor, or -errno. */
 static inline int weir_tcx_attach(int ifindex, int egress, int program)
 {
-	int link = bpf_link_create(program, ifindex, (enum bpf_attach_type)(egress ? WEIR_TCX_EGRESS : WEIR_TCX_INGRESS), 0);
+	LIBBPF_OPTS(bpf_link_create_opts, o, .flags = WEIR_TCX_FIRST);
+	int link = bpf_link_create(program, ifindex, (enum bpf_attach_type)(egress ? WEIR_TCX_EGRESS : WEIR_TCX_INGRESS), &o);
 
 	return link < 0 ? -errno : link;
 }
@@ -109,9 +139,31 @@ static inline int weir_tcx_replace(int link, int program)
 	return bpf_link_update(link, program, 0);
 }
 
-/* "weir" on a qdisc that was there, "Weir" on one that we made: by it the next start finds what a killed one left. */
-#define WEIR_TC_HANDLE(made) ((made) ? 0x57656972 : 0x77656972)
-#define WEIR_TC_PRIORITY 1
+/* Programs on a TCX hook, in the order in which they run: how many (at most 64), or -errno. Needs CAP_NET_ADMIN. */
+#define WEIR_TCX_PROGRAMS 64
+static inline int weir_tcx_programs(int ifindex, int egress, unsigned ids[WEIR_TCX_PROGRAMS])
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, o, .prog_ids = ids, .prog_cnt = WEIR_TCX_PROGRAMS);
+
+	return bpf_prog_query_opts(ifindex, (enum bpf_attach_type)(egress ? WEIR_TCX_EGRESS : WEIR_TCX_INGRESS), &o) ? -errno : (int)o.prog_cnt;
+}
+
+/* Whether a link still holds its program to an interface: it does not when somebody detached it, or the interface is gone. */
+static inline int weir_tcx_holds(int link)
+{
+	/* struct bpf_link_info of Linux 6.6: type, id, prog_id, a hole, then the link's own: ifindex and hook. */
+	__u32 info[32] = { 0 };
+	__u32 size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(link, info, &size) && info[4] != 0;
+}
+
+/*
+ * Whose a clsact filter is stands in its handle: "W" when the agent that it belongs to made the qdisc, "w" when it was there, then three bytes that
+ * are that agent's own. So an agent takes away nothing of another's, and finds what a killed one left.
+ */
+#define WEIR_TC_MADE 0x57000000
+#define WEIR_TC_FOUND 0x77000000
 
 /* The clsact qdisc: 0, -EEXIST if it was there, or -errno. */
 static inline int weir_tc_hook(int ifindex)
@@ -121,32 +173,20 @@ static inline int weir_tc_hook(int ifindex)
 	return bpf_tc_hook_create(&hook);
 }
 
-/* Whether a killed one of us made the qdisc. */
-static inline int weir_tc_was_ours(int ifindex)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE(1), .priority = WEIR_TC_PRIORITY);
-
-	return !bpf_tc_query(&hook, &opts);
-}
-
-static inline int weir_tc_attach(int ifindex, int egress, int program, int made)
+static inline int weir_tc_attach(int ifindex, int egress, int program, unsigned handle, unsigned priority, int replace)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE(made), .priority = WEIR_TC_PRIORITY, .prog_fd = program, .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = priority, .prog_fd = program, .flags = replace ? BPF_TC_F_REPLACE : 0);
 
 	return bpf_tc_attach(&hook, &opts);
 }
 
-/* Takes our filters away. */
-static inline void weir_tc_detach(int ifindex, int made)
+static inline int weir_tc_detach(int ifindex, int egress, unsigned handle, unsigned priority)
 {
-	for (int egress = 0; egress < 2; egress++) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WEIR_TC_HANDLE(made), .priority = WEIR_TC_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = priority);
 
-		bpf_tc_detach(&hook, &opts);
-	}
+	return bpf_tc_detach(&hook, &opts);
 }
 
 /* Takes the qdisc away, with whatever hangs on it. */

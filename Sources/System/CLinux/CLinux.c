@@ -4,12 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
-#include <linux/netlink.h>
-#include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -125,61 +123,131 @@ int weir_pipe(int ends[2])
 	return pipe2(ends, O_CLOEXEC);
 }
 
-int weir_link_events(void)
-{
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
-	int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-
-	if (s >= 0 && bind(s, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		close(s);
-		return -1;
-	}
-	return s;
-}
-
-/* Filters on one hook of a clsact qdisc, or -errno. */
-static int filters(int s, int ifindex, unsigned parent)
-{
-	struct {
-		struct nlmsghdr header;
-		struct tcmsg message;
-	} ask = {
-		{ sizeof(ask), RTM_GETTFILTER, NLM_F_REQUEST | NLM_F_DUMP, 0, 0 },
-		{ .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_parent = parent },
-	};
-	char buffer[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
-	int count = 0;
-
-	if (send(s, &ask, sizeof(ask), 0) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t size = recv(s, buffer, sizeof(buffer), 0);
-
-		if (size <= 0)
-			return size ? -errno : -EIO;
-		for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; NLMSG_OK(h, size); h = NLMSG_NEXT(h, size)) {
-			if (h->nlmsg_type == NLMSG_DONE)
-				return count;
-			if (h->nlmsg_type == NLMSG_ERROR)
-				return ((struct nlmsgerr *)NLMSG_DATA(h))->error;
-			count += h->nlmsg_type == RTM_NEWTFILTER;
-		}
-	}
-}
-
-int weir_clsact_filters(int ifindex)
-{
-	int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), in, out;
-
-	if (s < 0)
-		return -errno;
-	in = filters(s, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS));
-	out = in < 0 ? in : filters(s, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS));
-	close(s);
-	return out < 0 ? out : in + out;
-}
-
 int weir_exit_code(int status)
 {
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+unsigned weir_raise_descriptors(unsigned wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	if (limit.rlim_cur < wanted) {
+		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	return limit.rlim_cur > 0x7fffffff ? 0x7fffffff : limit.rlim_cur;
+}
+
+/* The kernel takes 253 a message (SCM_MAX_FD). */
+#define HANDED 250
+
+static int hand(int s, const int *descriptors, int count)
+{
+	char byte = 0, space[CMSG_SPACE(HANDED * sizeof(int))] __attribute__((aligned(8)));
+	struct iovec vector = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = space, .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+	return sendmsg(s, &message, MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int weir_abandon(const int *descriptors, int count)
+{
+	int pair[2], error = 0;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	for (int i = 0; i < count && !error; i += HANDED)
+		error = hand(pair[0], descriptors + i, count - i < HANDED ? count - i : HANDED);
+	/* A socket that waits in its own queue is nobody's: net/unix/garbage.c finds it, and lets go of what lies beside it. */
+	if (!error)
+		error = hand(pair[0], pair + 1, 1);
+	if (!error)
+		for (int i = 0; i < count; i++)
+			close(descriptors[i]);
+	close(pair[0]);
+	close(pair[1]);
+	return error;
+}
+
+static int switched(const char *to)
+{
+	int s = open("/sys/kernel/rcu_expedited", O_WRONLY | O_CLOEXEC), done = s >= 0 && write(s, to, 1) == 1;
+
+	if (s >= 0)
+		close(s);
+	return done;
+}
+
+/* Switches back as soon as nobody holds the pipe any more: whoever is killed in between cannot. */
+static void switch_back(int held, int ready)
+{
+	char byte = 0;
+
+	dup2(held, 0);
+	dup2(ready, 1);
+	/* A link that is open here as well would not go with our maker's. */
+	close_range(2, ~0U, 0);
+	(void)!write(1, &byte, 1);
+	close(1);
+	while (read(0, &byte, 1) < 0 && errno == EINTR)
+		;
+	switched("0");
+	_exit(0);
+}
+
+int weir_expedite(int *guard)
+{
+	int held[2], ready[2], s = open("/sys/kernel/rcu_expedited", O_RDONLY | O_CLOEXEC);
+	char state = 0;
+	pid_t pid;
+
+	*guard = -1;
+	if (s < 0 || read(s, &state, 1) != 1)
+		state = 0;
+	if (s >= 0)
+		close(s);
+	if (state == '1')
+		return 0;
+	if (state != '0' || access("/sys/kernel/rcu_expedited", W_OK) < 0 || pipe2(held, O_CLOEXEC) < 0)
+		return -1;
+	if (pipe2(ready, O_CLOEXEC) < 0) {
+		close(held[0]);
+		close(held[1]);
+		return -1;
+	}
+	pid = fork();
+	if (pid == 0)
+		switch_back(held[0], ready[1]);
+	close(held[0]);
+	close(ready[1]);
+	if (pid > 0)
+		while (read(ready[0], &state, 1) < 0 && errno == EINTR)
+			;
+	close(ready[0]);
+	if (pid < 0 || !switched("1")) {
+		close(held[1]);
+		if (pid > 0)
+			waitpid(pid, 0, 0);
+		return -1;
+	}
+	*guard = held[1];
+	return pid;
+}
+
+void weir_unexpedite(int pid, int guard)
+{
+	if (guard < 0)
+		return;
+	close(guard);
+	while (waitpid(pid, 0, 0) < 0 && errno == EINTR)
+		;
 }

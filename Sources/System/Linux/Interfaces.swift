@@ -13,43 +13,91 @@ package struct Interface: Hashable, Sendable {
     }
 }
 
-package enum Interfaces {
-    /// All there are now.
-    package static var all: [Interface] {
-        guard let list = unsafe if_nameindex() else { return [] }
-        defer { unsafe if_freenameindex(list) }
-        var found: [Interface] = []
-        var entry = unsafe list
-        while unsafe entry.pointee.if_index != 0, let name = unsafe entry.pointee.if_name {
-            unsafe found.append(Interface(name: String(cString: name), index: entry.pointee.if_index))
-            unsafe entry += 1
-        }
-        return found
+/// An interface as the kernel describes it.
+package struct Link: Sendable {
+    /// What its frames begin with, by its type (ARPHRD_* of linux/if_arp.h).
+    package enum Kind: Sendable, Equatable {
+        /// An Ethernet header. Loopback has one as well.
+        case ethernet
+        /// The IP header: tun, WireGuard, tunnels, PPP.
+        case ip
+        /// Something that we do not read.
+        case unreadable
     }
+
+    package let interface: Interface
+    package let type: UInt16
+    package let isUp: Bool
+    package let isLoopback: Bool
+    /// A card, or what a hypervisor gives out as one.
+    package let isHardware: Bool
+    /// The bridge or bond that it belongs to; 0 without one.
+    package let master: UInt32
+    /// Frames that it has received and sent.
+    package let frames: UInt64
+
+    fileprivate init(_ link: weir_link) {
+        func has(_ flag: Int) -> Bool { link.flags & UInt32(flag) != 0 }
+        interface = Interface(name: Interfaces.text(link.name), index: link.index)
+        type = UInt16(truncatingIfNeeded: link.type)
+        isUp = has(IFF_UP)
+        isLoopback = has(IFF_LOOPBACK)
+        isHardware = link.is_hardware != 0
+        master = link.master
+        frames = link.received &+ link.sent
+    }
+
+    package var kind: Kind { Self.kind(ofType: type) }
+
+    package static func kind(ofType type: UInt16) -> Kind {
+        switch Int32(type) {
+        case ARPHRD_ETHER, ARPHRD_LOOPBACK: .ethernet
+        // ARPHRD_IP6GRE and ARPHRD_RAWIP, which the C library's header does not have.
+        case ARPHRD_NONE, ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT, ARPHRD_IPGRE, ARPHRD_PPP, 823, 519: .ip
+        default: .unreadable
+        }
+    }
+}
+
+package enum Interfaces {
+    /// All there are now, in the kernel's order.
+    package static func links() throws(Errno) -> [Link] {
+        var list: UnsafeMutablePointer<weir_link>?
+        let count = unsafe weir_links(&list)
+        guard count >= 0 else { throw Errno(rawValue: -count) }
+        defer { unsafe free(list) }
+        return unsafe Array(UnsafeBufferPointer(start: list, count: Int(count))).map { Link($0) }
+    }
+
+    /// As `links`; none when the kernel does not say.
+    package static var all: [Interface] { ((try? links()) ?? []).map(\.interface) }
+
+    /// Whether one of the shell patterns matches a name.
+    package static func matches(_ name: String, _ patterns: [String]) -> Bool { patterns.contains { unsafe fnmatch($0, name, 0) == 0 } }
 
     /// Those whose name matches one of the shell patterns.
-    package static func matching(_ patterns: [String]) -> [Interface] {
-        all.filter { interface in patterns.contains { unsafe fnmatch($0, interface.name, 0) == 0 } }
-    }
+    package static func matching(_ patterns: [String]) -> [Interface] { all.filter { matches($0.name, patterns) } }
 
-    /// Those that default routes of either family leave by (`/proc/net/route`, `/proc/net/ipv6_route`).
-    package static var ofDefaultRoutes: [Interface] {
-        var names: Set<String> = []
-        for line in lines("/proc/net/route").dropFirst() {
-            let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-            if fields.count > 7, fields[1] == "00000000", fields[7] == "00000000" { names.insert(String(fields[0])) }
+    /// Filters on one hook of an interface's clsact qdisc, in the order in which they run.
+    package static func filters(on index: UInt32, egress: Bool) throws(Errno) -> [Filter] {
+        var list: UnsafeMutablePointer<weir_filter>?
+        let count = unsafe weir_filters(CInt(index), egress ? 1 : 0, &list)
+        guard count >= 0 else { throw Errno(rawValue: -count) }
+        defer { unsafe free(list) }
+        return unsafe Array(UnsafeBufferPointer(start: list, count: Int(count))).map { filter in
+            Filter(priority: filter.priority, handle: filter.handle, program: filter.program, kind: text(filter.kind), name: text(filter.name))
         }
-        for line in lines("/proc/net/ipv6_route") {
-            let fields = line.split(separator: " ")
-            if fields.count == 10, fields[0].allSatisfy({ $0 == "0" }), fields[1] == "00", fields[9] != "lo" { names.insert(String(fields[9])) }
-        }
-        return all.filter { names.contains($0.name) }
     }
 
     /// Filters of anybody on an interface's clsact qdisc; `nil` when the kernel does not say.
     package static func clsactFilters(on index: UInt32) -> Int? {
-        let count = weir_clsact_filters(CInt(index))
-        return count < 0 ? nil : Int(count)
+        guard let inward = try? filters(on: index, egress: false), let outward = try? filters(on: index, egress: true) else { return nil }
+        return inward.count + outward.count
+    }
+
+    /// A field of a C structure: text up to its first zero.
+    fileprivate static func text<Field>(_ field: Field) -> String {
+        unsafe withUnsafeBytes(of: field) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
     /// Every address that this namespace has.
@@ -72,57 +120,14 @@ package enum Interfaces {
         }
         return found
     }
-
-    /// Networks that this namespace reaches directly by an interface that no default route leaves by: a node's pods, behind their bridge or one by one.
-    package static var attachedNetworks: [Prefix] {
-        let outer = Set(ofDefaultRoutes.map(\.name)), up: UInt32 = 1, gateway: UInt32 = 2
-        var found: [Prefix] = []
-        for line in lines("/proc/net/route").dropFirst() {
-            let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-            guard fields.count > 7, !outer.contains(String(fields[0])), let flags = UInt32(fields[3], radix: 16), flags & up != 0, flags & gateway == 0,
-                  let network = UInt32(fields[1], radix: 16), let mask = UInt32(fields[7], radix: 16), mask != 0 else { continue }
-            // As they lie in memory: the kernel prints network order as a number of this machine.
-            found.append(Prefix(Address(ipv4: network.byteSwapped), length: 96 + mask.nonzeroBitCount))
-        }
-        for line in lines("/proc/net/ipv6_route") {
-            let fields = line.split(separator: " ")
-            guard fields.count == 10, fields[9] != "lo", !outer.contains(String(fields[9])), let length = UInt8(fields[1], radix: 16), length > 0, length <= 128,
-                  let flags = UInt32(fields[8], radix: 16), flags & up != 0, flags & gateway == 0,
-                  let high = UInt64(fields[0].prefix(16), radix: 16), let low = UInt64(fields[0].suffix(16), radix: 16) else { continue }
-            // Link-local and multicast are no pods.
-            guard high >> 48 != 0xff00, high >> 54 != 0x3fa else { continue }
-            found.append(Prefix(Address(high: high, low: low), length: Int(length)))
-        }
-        return found
-    }
-
-    private static func lines(_ path: String) -> [Substring] {
-        (File.read(path, limit: 1 << 20) ?? "").split(separator: "\n")
-    }
 }
 
-package enum File {
-    /// A file's text, up to `limit` bytes; `nil` when it cannot be read.
-    package static func read(_ path: String, limit: Int) -> String? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        unsafe withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 8) { buffer in
-            while bytes.count < limit {
-                let count = unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-                guard count > 0 else { return }
-                unsafe bytes.append(contentsOf: buffer.prefix(count))
-            }
-        }
-        return String(decoding: bytes.prefix(limit), as: UTF8.self)
-    }
-
-    /// Writes a file whole, or anew; false when it cannot be.
-    package static func write(_ path: String, _ bytes: [UInt8]) -> Bool {
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count
-    }
+/// A filter of anybody on a clsact hook. They run by priority, the newest of one priority first.
+package struct Filter: Sendable, Equatable {
+    package let priority: UInt32
+    package let handle: UInt32
+    /// The BPF program's id; 0 where it is none.
+    package let program: UInt32
+    package let kind: String
+    package let name: String
 }

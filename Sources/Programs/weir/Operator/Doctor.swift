@@ -28,6 +28,7 @@ func examine(_ arguments: Arguments) throws -> CInt {
     let needed = [("CAP_BPF", Capabilities.bpf), ("CAP_NET_ADMIN", Capabilities.netAdmin), ("CAP_PERFMON", Capabilities.perfmon)]
     let missing = needed.filter { !Capabilities.has($0.1) }.map(\.0)
     say(missing.isEmpty, "privileges", missing.isEmpty ? needed.map(\.0).joined(separator: ", ") : "\(missing.joined(separator: ", ")) missing: run as root, or use `weir replay` which needs none")
+    examineInterfaces(arguments, say)
     if arguments.has("kafka") || arguments.has("kafka-config") {
         let configuration = try brokers(arguments), servers = configuration.value(of: "bootstrap.servers") ?? ""
         var answer = "does not answer within 5 s", isThere = false

@@ -3,6 +3,7 @@
 #define WEIR_CLINUX_H
 
 #include <linux/capability.h>
+#include <net/if_arp.h>
 #include <net/if.h>
 #include <fnmatch.h>
 #include <ifaddrs.h>
@@ -43,11 +44,75 @@ int weir_scratch_file(const char *name);
 /* A pipe, both ends closed on exec. 0 or -1. */
 int weir_pipe(int ends[2]);
 
-/* A non-blocking rtnetlink socket that hears of links. A descriptor, or -1 with errno set. */
-int weir_link_events(void);
+/* Bounds of what is listed: more is left out. */
+#define WEIR_LINKS 65536
+#define WEIR_ROUTES 65536
+#define WEIR_FILTERS 256
 
-/* Filters of anybody on both hooks of an interface's clsact qdisc, or -errno. */
-int weir_clsact_filters(int ifindex);
+struct weir_link {
+	/* The link's type is one of ARPHRD_* (linux/if_arp.h), its flags are IFF_* (linux/if.h). */
+	unsigned index, type, flags, master, is_hardware;
+	unsigned long long received, sent;
+	char name[16];
+};
+
+/* One next hop of a unicast route, of any table. */
+struct weir_route {
+	/* `object` names a next hop object where the route does not name an interface itself. */
+	unsigned interface, object, table;
+	unsigned char family, length, has_gateway;
+	unsigned char destination[16];
+};
+
+/* A next hop object (ip nexthop): of one interface, or a group's member. */
+struct weir_nexthop {
+	unsigned id, interface, member;
+};
+
+struct weir_filter {
+	unsigned priority, handle, program;
+	char kind[16], name[32];
+};
+
+/* How many there are in a list that the caller frees, or -errno; then there is no list. */
+int weir_links(struct weir_link **links);
+int weir_routes(struct weir_route **routes);
+int weir_nexthops(struct weir_nexthop **hops);
+/* Filters of anybody on one hook of an interface's clsact qdisc; none without a qdisc. */
+int weir_filters(int ifindex, int egress, struct weir_filter **filters);
+
+/* A non-blocking rtnetlink socket that hears of links and routes. A descriptor, or -1 with errno set. */
+int weir_network_events(void);
+
+#define WEIR_NEWS_LINK 1
+#define WEIR_NEWS_ROUTE 2
+
+/* Takes what it has heard: what of it is news to who watches interfaces. */
+int weir_take_network_events(int s);
+
+/* Raises the limit of open files to `wanted`, as far as it may; what it is now. */
+unsigned weir_raise_descriptors(unsigned wanted);
+
+/*
+ * Closes descriptors without waiting for what closing them takes: the kernel's collector of lost sockets does it (since Linux 6.10).
+ * 0, or -errno and they are all still open.
+ */
+int weir_abandon(const int *descriptors, int count);
+
+/*
+ * Datagram sockets with names that belong to the network namespace. Who sent a message is told by the kernel.
+ * weir_peer_receive: its length, or -errno. weir_peer_send: 0, or -errno.
+ */
+int weir_peer_socket(const char *name);
+int weir_peer_send(int s, const char *name, const void *bytes, size_t size);
+long weir_peer_receive(int s, char name[108], void *bytes, size_t size, unsigned *user, int *process);
+
+/*
+ * Expedites the kernel's grace periods until weir_unexpedite, or until this process ends, however it does: a child of ours waits for that.
+ * -1 where it cannot be done, else what weir_unexpedite wants; without a guard (-1) they were expedited before, and stay so.
+ */
+int weir_expedite(int *guard);
+void weir_unexpedite(int pid, int guard);
 
 /* waitpid's macros, which Swift does not see: the exit code, or 128 + the signal. */
 int weir_exit_code(int status);

@@ -1,0 +1,27 @@
+internal import Glibc
+
+package enum File {
+    /// A file's text, up to `limit` bytes; `nil` when it cannot be read.
+    package static func read(_ path: String, limit: Int) -> String? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        unsafe withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 8) { buffer in
+            while bytes.count < limit {
+                let count = unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                guard count > 0 else { return }
+                unsafe bytes.append(contentsOf: buffer.prefix(count))
+            }
+        }
+        return String(decoding: bytes.prefix(limit), as: UTF8.self)
+    }
+
+    /// Writes a file whole, or anew; false when it cannot be.
+    package static func write(_ path: String, _ bytes: [UInt8]) -> Bool {
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count
+    }
+}
