@@ -9,7 +9,9 @@ import Wire
 /// What may get better and not worse; a number here is lowered when the code allows it, and raised only with a reason.
 @Suite struct RatchetTests {
     @Test("The verifier's work stays bounded, for both kinds of kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [
-        (KernelProbe.Program.observer, true, 17_500), (.limiter, true, 24_500), (.sweep, true, 800), (.setLimit, true, 200), (.observer, false, 33_500), (.limiter, false, 38_000),
+        (KernelProbe.Program.observer, true, 22_000), (.observerOut, true, 9_000), (.outgoing, true, 26_000), (.limiter, true, 36_500), (.limiterOut, true, 18_500),
+        (.sweep, true, 850), (.setLimit, true, 850),
+        (.observer, false, 45_000), (.observerOut, false, 20_500), (.outgoing, false, 49_000), (.limiter, false, 60_000), (.limiterOut, false, 30_000),
     ])
     func verifier(program: KernelProbe.Program, mayGoto: Bool, most: Int) throws {
         var settings = ProbeSettings()
@@ -19,7 +21,7 @@ import Wire
         #expect((1...most).contains(verified), "\(program.rawValue): \(verified)")
     }
 
-    @Test("All maps together stay within 16 MiB, and the room for unfinished hellos is what was asked for", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    @Test("All maps together stay within 18 MiB, and the room for unfinished hellos is what was asked for", .enabled(if: geteuid() == 0, "loading BPF needs root"))
     func memory() throws {
         func bytes(_ helloMemory: Int) throws -> Int {
             var settings = ProbeSettings()
@@ -27,7 +29,7 @@ import Wire
             return try KernelProbe(KernelPolicy(Policy()), settings: settings).mapBytes
         }
         let standard = try bytes(4), least = try bytes(2), large = try bytes(64)
-        #expect((8 << 20...16 << 20).contains(standard), "\(standard)")
+        #expect((8 << 20...18 << 20).contains(standard), "\(standard)")
         #expect((2 << 20...3 << 20).contains(standard - least), "\(standard - least)")
         #expect((60 << 20...72 << 20).contains(large - standard), "\(large - standard)")
     }
@@ -35,7 +37,7 @@ import Wire
     @Test("A record, a limit and a key keep their size")
     func sizes() {
         #expect(Handshake.size == 120)
-        #expect(LimitEntry.size == 96)
+        #expect(LimitEntry.size == 176)
         #expect(LimitKey.size == 20)
     }
 

@@ -27,6 +27,10 @@ package func native(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
             if let verdict = Verdict(record) { verdicts.append(verdict) }
         }
     }
+    // Hellos that were closed half way are waited for, for a second.
+    engine.sweep(at: start + UInt64(frames.count) * step + 2_000_000_000) { record in
+        if let verdict = Verdict(record) { verdicts.append(verdict) }
+    }
     return verdicts
 }
 
@@ -44,6 +48,10 @@ package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
         _ = ring.drain(budget: .max) { record in
             if let verdict = Verdict(record) { verdicts.append(verdict) }
         }
+    }
+    probe.sweep(now: start + UInt64(frames.count) * step + 2_000_000_000)
+    _ = ring.drain(budget: .max) { record in
+        if let verdict = Verdict(record) { verdicts.append(verdict) }
     }
     return verdicts
 }

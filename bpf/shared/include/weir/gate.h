@@ -260,7 +260,7 @@ WEIR_INLINE int weir_same_as_kept(weir_frame *frame, struct weir_look *l, struct
 /*
  * Payload of a client's before the answer. A segment that shares a number with the judged hello is compared with it,
  * whatever its flags, acknowledgement or checksum: a server's stack takes more than we would, and what it takes in the
- * hello's place is what it answers. Returns 1 when the segment is a copy of what was judged, and nothing more.
+ * hello's place is what it answers. Returns 1 when the segment is the judged hello once more, and nothing else.
  */
 WEIR_ONCE int weir_guard(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
@@ -271,7 +271,7 @@ WEIR_ONCE int weir_guard(weir_frame *frame, struct weir_look *l, struct weir_scr
 		return 0;
 	overlaps = flow->hello_end && (__s32)(l->segment.sequence - flow->hello_end) < 0 && (__s32)(l->segment.sequence + l->segment.payload_size - flow->base) > 0;
 	if (overlaps && !(l->segment.flags & WEIR_TCP_URG) && weir_same_as_kept(frame, l, s, flow))
-		return (__s32)(l->segment.sequence + l->segment.payload_size - flow->hello_end) <= 0;
+		return (__s32)(l->segment.sequence - flow->base) <= 0 && l->segment.sequence + l->segment.payload_size == flow->hello_end;
 	is_urgent = l->segment.flags & WEIR_TCP_URG;
 	if (!overlaps && !is_urgent)
 		return 0;

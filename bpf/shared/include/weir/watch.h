@@ -354,9 +354,12 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 	}
 	if (flow->state == WEIR_FLOW_DONE)
 		return;
-	if (flow->proof == WEIR_TRACKED && hook != WEIR_HOOK_OUTGOING && !weir_has_heard(seg, flow)) {
+	/* A capture may lack what the server said; it cannot have been forged by somebody who is still at it. */
+	if (flow->proof == WEIR_TRACKED && (hook == WEIR_HOOK_IN || (hook == WEIR_HOOK_ANY && flow->state != WEIR_FLOW_AFTER)) && !weir_has_heard(seg, flow)) {
 		if (seg->payload_size)
 			weir_count(frame, WEIR_COUNT_OUT_OF_REACH);
+		else if (flow->state == WEIR_FLOW_ASSEMBLING && seg->sequence - flow->base < WEIR_STREAM_CAP)
+			weir_closed(frame, l, s, flow);
 		if (flow->bits & WEIR_BIT_AGAIN && flow->state == WEIR_FLOW_EXPECTING)
 			weir_rest(flow);
 		return;				/* whoever sent it has not heard the server: it may be anybody */
