@@ -127,6 +127,22 @@ struct {
 	__type(value, struct weir_datagram);
 } datagrams SEC(".maps");
 
+/* When a fragment that nothing placed was last seen, by its addresses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_UNPLACED);
+	__type(key, __u32);
+	__type(value, __u64);
+} unplaced SEC(".maps");
+
+/* Interfaces whose frames begin with the IP header, each at the last ten bits of its index; user space knows their kind. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u32);
+} raw_interfaces SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, WEIR_RANDOMS);
@@ -323,6 +339,13 @@ WEIR_INLINE int weir_copy(weir_frame *frame, struct weir_scratch *s, __u32 to, _
 	if (!from || where >= WEIR_MESSAGE_CAP || less >= WEIR_SLOT)
 		return -1;
 	return (int)bpf_probe_read_kernel(s->bytes + where, less + 1, from);
+}
+
+WEIR_INLINE __u64 *weir_unplaced_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_UNPLACED - 1);
+
+	return bpf_map_lookup_elem(&unplaced, &index);
 }
 
 WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)

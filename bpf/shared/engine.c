@@ -85,6 +85,11 @@ static inline int weir_copy(struct weir_frame *frame, struct weir_scratch *s, __
 	return 0;
 }
 
+static inline __u64 *weir_unplaced_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->unplaced[hash & (WEIR_UNPLACED - 1)];
+}
+
 static inline struct weir_random *weir_random_at(struct weir_frame *frame, __u32 hash)
 {
 	return &frame->engine->randoms[hash & (WEIR_RANDOMS - 1)];
@@ -153,7 +158,7 @@ static int still_waits(const void *value)
 /* The limits that strangers share when the table is full: of no address, and ended until somebody needs them. */
 static void make_shared_limits(struct weir_engine *e)
 {
-	for (__u8 limit_class = 0; limit_class <= WEIR_CLASS_UNSEEN; limit_class++) {
+	for (__u8 limit_class = 0; limit_class <= WEIR_CLASS_WIDE; limit_class++) {
 		struct weir_limit_key key = { .limit_class = limit_class };
 		struct weir_limit limit = { .origin = WEIR_ORIGIN_AGENT };
 
@@ -292,6 +297,7 @@ void weir_engine_reset(struct weir_engine *e)
 	memset(e->fingerprints, 0, WEIR_FINGERPRINTS * sizeof(*e->fingerprints));
 	e->denied_bits = 0;
 	make_shared_limits(e);
+	memset(e->unplaced, 0, sizeof(e->unplaced));
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }

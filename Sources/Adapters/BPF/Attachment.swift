@@ -7,6 +7,8 @@ internal import Linux
 package struct HookPrograms: Sendable, Equatable {
     let ingress: CInt
     let egress: CInt
+    /// The map of interfaces without an Ethernet header.
+    fileprivate let rawInterfaces: CInt
 
     fileprivate subscript(hook: CInt) -> CInt { hook == 0 ? ingress : egress }
 
@@ -18,7 +20,7 @@ extension KernelProbe {
     package func hooks(enforcing: Bool) -> HookPrograms {
         // Which way a frame goes is known by the program that sees it.
         let mode: Mode = enforcing ? .enforcing : .observing
-        return HookPrograms(ingress: descriptor(of: mode.ingress), egress: descriptor(of: mode.egress))
+        return HookPrograms(ingress: descriptor(of: mode.ingress), egress: descriptor(of: mode.egress), rawInterfaces: map("raw_interfaces"))
     }
 }
 
@@ -38,11 +40,13 @@ extension KernelProbe {
     private var programs: HookPrograms
 
     /// - Parameters:
+    ///   - isRaw: its frames begin with the IP header.
     ///   - method: `nil` takes TCX and falls back.
     ///   - owner: 24 bits that no other agent has, for the handles of clsact filters.
     ///   - isAlive: whether the agent with such a number runs; what one left that does not is taken away.
-    package init(_ programs: HookPrograms, interface: UInt32, name: String, method: Method? = nil, owner: UInt32 = UInt32(getpid()) & 0xff_ffff,
+    package init(_ programs: HookPrograms, interface: UInt32, name: String, isRaw: Bool = false, method: Method? = nil, owner: UInt32 = UInt32(getpid()) & 0xff_ffff,
                  isAlive: (UInt32) -> Bool = { _ in false }) throws(ProbeError) {
+        try Self.tellKind(of: interface, name, isRaw, programs)
         let links = method == .clsact ? nil : try Self.link(CInt(interface), programs, name, mayFallBack: method == nil)
         let filter = links == nil ? try Self.filter(CInt(interface), programs, name, owner, isAlive) : (handle: 0, priority: 0)
         self.interface = interface
@@ -54,6 +58,18 @@ extension KernelProbe {
 
     package init(_ probe: borrowing KernelProbe, interface: UInt32, name: String, enforcing: Bool, method: Method? = nil) throws(ProbeError) {
         try self.init(probe.hooks(enforcing: enforcing), interface: interface, name: name, method: method)
+    }
+
+    /// Before the first frame: where its headers begin. The probe knows such interfaces by the last ten bits of their index.
+    private static func tellKind(of interface: UInt32, _ name: String, _ isRaw: Bool, _ programs: HookPrograms) throws(ProbeError) {
+        var key = interface & 1023, known: UInt32 = 0
+        guard unsafe bpf_map_lookup_elem(programs.rawInterfaces, &key, &known) == 0 else { return }
+        if isRaw, known != 0, known != interface, Interfaces.exists(known) {
+            throw ProbeError(Errno(rawValue: EEXIST), "\(name): its index has the last ten bits of interface \(known), so the probe cannot tell their kinds apart")
+        }
+        guard isRaw || known == interface else { return }
+        var next = isRaw ? interface : 0
+        _ = unsafe bpf_map_update_elem(programs.rawInterfaces, &key, &next, 0)
     }
 
     private static func link(_ interface: CInt, _ programs: HookPrograms, _ name: String, mayFallBack: Bool) throws(ProbeError) -> (CInt, CInt)? {

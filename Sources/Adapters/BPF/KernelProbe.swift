@@ -160,11 +160,13 @@ package struct ProbeSettings: Sendable {
         connectOutgoing()
     }
 
+    func map(_ name: String) -> CInt { unsafe bpf_object__find_map_fd_by_name(object, name) }
+
     /// Until then outgoing hellos pass unrecorded.
     private func connectOutgoing() {
         var key: UInt32 = 0, program = descriptor(of: .outgoing)
         guard program >= 0 else { return }
-        _ = unsafe bpf_map_update_elem(bpf_object__find_map_fd_by_name(object, "outgoing"), &key, &program, 0)
+        _ = unsafe bpf_map_update_elem(map("outgoing"), &key, &program, 0)
     }
 
     private static func load(_ policy: KernelPolicy, _ settings: ProbeSettings, mayGoto: Bool) throws(ProbeError) -> OpaquePointer {

@@ -39,6 +39,7 @@ final class Held: Sendable {
 final class Attacher: Sendable {
     struct Order: Sendable {
         let interface: Interface
+        let isRaw: Bool
         let programs: HookPrograms
         let method: Attachment.Method?
     }
@@ -146,7 +147,7 @@ final class Attacher: Sendable {
                     throw ProbeError(Errno(rawValue: EMFILE), "\(order.interface.name): attaching the probe: too few open files are allowed (RLIMIT_NOFILE)")
                 }
                 room -= 2
-                let attachment = try Attachment(order.programs, interface: order.interface.index, name: order.interface.name, method: order.method,
+                let attachment = try Attachment(order.programs, interface: order.interface.index, name: order.interface.name, isRaw: order.isRaw, method: order.method,
                                                 owner: owner, isAlive: alive.contains)
                 found.append(.attached(Held(order.interface, attachment), order.programs))
             } catch {

@@ -110,7 +110,7 @@ struct Watch {
             }
             refuse(link, log)
         }
-        let orders = readable.map { Attacher.Order(interface: $0.interface, programs: programs, method: method) }
+        let orders = readable.map { Attacher.Order(interface: $0.interface, isRaw: $0.kind == .ip, programs: programs, method: method) }
         let (outcomes, left) = attacher.attachNow(orders, until: Clock.monotonic + Self.startBudget)
         var firstError: ProbeError?
         for outcome in outcomes {
@@ -198,7 +198,7 @@ struct Watch {
                 refuse(link, log)
             } else {
                 pending[index] = link.interface
-                orders.append(Attacher.Order(interface: link.interface, programs: programs, method: method))
+                orders.append(Attacher.Order(interface: link.interface, isRaw: link.kind == .ip, programs: programs, method: method))
             }
         }
         if !orders.isEmpty { attacher.attach(orders) }

@@ -69,6 +69,10 @@ package enum Interfaces {
         return unsafe Array(UnsafeBufferPointer(start: list, count: Int(count))).map { Link($0) }
     }
 
+    package static func exists(_ index: UInt32) -> Bool {
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { unsafe if_indextoname(index, $0.baseAddress!) != nil }
+    }
+
     /// As `links`; none when the kernel does not say.
     package static var all: [Interface] { ((try? links()) ?? []).map(\.interface) }
 

@@ -2,7 +2,7 @@
 package enum Counter: Int, CaseIterable, Sendable {
     case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, deepHeaders
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
-    case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable
+    case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable, translated
 
     /// For people, as the metric's help.
     package var help: String {
@@ -37,6 +37,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .outOfReach: "segments that can be no part of a hello, ignored"
         case .shared: "handshakes and answers counted against the limit that strangers share, the table being full"
         case .multipath: "SYNs whose Multipath TCP option was taken away"
+        case .translated: "hellos seen once more, behind a translation of their server's address"
         case .unreadable: "frames dropped because their TCP header or hello cannot be read"
         }
     }
@@ -74,6 +75,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .shared: "limits_shared"
         case .multipath: "multipath_removed"
         case .unreadable: "frames_unreadable"
+        case .translated: "handshakes_translated"
         }
     }
 }

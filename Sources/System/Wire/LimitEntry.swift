@@ -83,7 +83,7 @@ package enum LimitOrder: Sendable {
     }
 
     /// The keys of the limits that strangers share when the map is full (`make_shared_limits` of engine.c): one for each of the kernel's classes.
-    package static let sharedKeys: [[UInt8]] = (0...UInt8(WEIR_CLASS_UNSEEN.rawValue)).map { limitClass in
+    package static let sharedKeys: [[UInt8]] = (0...UInt8(WEIR_CLASS_WIDE.rawValue)).map { limitClass in
         var key = [UInt8](repeating: 0, count: LimitKey.size)
         key[17] = limitClass
         return key

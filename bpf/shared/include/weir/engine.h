@@ -29,6 +29,7 @@ struct weir_engine {
 	struct weir_bucket *buckets;
 	__u64 *fingerprints;
 	__u64 denied_bits;
+	__u64 unplaced[WEIR_UNPLACED];
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;

@@ -66,6 +66,7 @@ enum weir_gate_bit {
 	WEIR_GATE_SPOILT = 1 << 1,	/* never clean again: its bytes had two versions, were urgent, or lost */
 	WEIR_GATE_RETRY = 1 << 2,	/* a HelloRetryRequest may have been the answer: a second hello is expected */
 	WEIR_GATE_FAST_OPEN = 1 << 3,	/* its first bytes came with the SYN (RFC 7413) */
+	WEIR_GATE_FRAGMENTED = 1 << 5,	/* bytes came in IP fragments: of those that no table places, nobody knows what they said */
 	WEIR_GATE_QUIET = 1 << 4,	/* refused without a word to the client: the policy's answer is `drop` */
 };
 

@@ -67,7 +67,8 @@ WEIR_INLINE __u32 weir_head32(const struct weir_look *l, __u32 at)
 	return WEIR_BE32(l->head + (at & (WEIR_HEAD_CAP - 1)));
 }
 
-enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2, WEIR_FRAGMENT = -3 };
+/* WEIR_UNREADABLE: nobody honest sends it. Fragments that cut a TCP header in two or write over it (RFC 1858, RFC 3128). */
+enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2, WEIR_FRAGMENT = -3, WEIR_UNREADABLE = -4 };
 
 /* Moves the look's offset past Ethernet and up to two VLAN tags; the type of what follows is the look's. */
 WEIR_INLINE void weir_skip_tags(struct weir_look *l)
@@ -95,34 +96,50 @@ WEIR_INLINE void weir_note_fragment(struct weir_look *l, __u32 id, __u16 at, int
 	l->segment.fragment = at ? WEIR_LATER_FRAGMENT : more ? WEIR_FIRST_FRAGMENT : WEIR_WHOLE_DATAGRAM;
 }
 
-/* Moves the look's offset past hop-by-hop, routing, destination options, fragment (RFC 8200 section 4) and authentication (RFC 4302) headers. */
-WEIR_INLINE int weir_skip_extensions(struct weir_look *l)
-{
-	for (__u32 i = 0; WEIR_TURNS(i, 8); i++) {
-		__u32 at, type;
+#define WEIR_LOOK(context) (*(struct weir_look **)(context))
 
-		WEIR_TURN();
-		at = l->offset;
-		type = l->type;
-		if (type != 0 && type != 43 && type != 60 && type != 51 && type != 44)
-			return 0;
-		if (l->segment.fragment == WEIR_LATER_FRAGMENT)
-			return WEIR_NOT_OURS;	/* headers behind a later fragment's are payload */
-		if (at + 20 > WEIR_HEAD_CAP)
-			return WEIR_TOO_DEEP;
-		l->type = weir_head8(l, at);
-		if (type == 44) {
-			weir_note_fragment(l, weir_head32(l, at + 4), weir_head16(l, at + 2) & 0xfff8, weir_head16(l, at + 2) & 1);
-			l->offset += 8;
-			if (l->segment.fragment == WEIR_LATER_FRAGMENT)
-				return 0;
-		} else if (type == 51) {
-			l->offset += (weir_head8(l, at + 1) + 2u) * 4;
-		} else {
-			l->offset += (weir_head8(l, at + 1) + 1u) * 8;
+/* One extension header. Returns 1 to stop. */
+WEIR_STEP long weir_skip_extension(__u32 turn, void *context)
+{
+	struct weir_look *l = WEIR_LOOK(context);
+	__u32 at = l->offset, type = l->type;
+
+	(void)turn;
+	l->skipped = 0;
+	if (type != 0 && type != 43 && type != 60 && type != 51 && type != 44)
+		return 1;
+	l->skipped = WEIR_NOT_OURS;
+	if (l->segment.fragment == WEIR_LATER_FRAGMENT)
+		return 1;			/* headers behind a later fragment's are payload */
+	l->skipped = WEIR_TOO_DEEP;
+	if (at + 20 > WEIR_HEAD_CAP)
+		return 1;
+	l->type = weir_head8(l, at);
+	if (type == 44) {
+		weir_note_fragment(l, weir_head32(l, at + 4), weir_head16(l, at + 2) & 0xfff8, weir_head16(l, at + 2) & 1);
+		l->offset += 8;
+		if (l->segment.fragment == WEIR_LATER_FRAGMENT) {
+			l->skipped = 0;
+			return 1;
 		}
+	} else if (type == 51) {
+		l->offset += (weir_head8(l, at + 1) + 2u) * 4;
+	} else {
+		l->offset += (weir_head8(l, at + 1) + 1u) * 8;
 	}
-	return WEIR_TOO_DEEP;
+	return 0;
+}
+
+/* Moves the look's offset past hop-by-hop, routing, destination options, fragment (RFC 8200 section 4) and authentication (RFC 4302) headers. */
+WEIR_LOOPING int weir_skip_extensions(struct weir_look *l)
+{
+	struct weir_look *look = l;
+
+	if (!l)
+		return WEIR_NOT_OURS;
+	l->skipped = WEIR_TOO_DEEP;
+	WEIR_LOOP(WEIR_HEAD_CAP / 8 + 1, weir_skip_extension, &look);	/* of at least eight bytes each: what is read of a frame holds no more */
+	return l->skipped;
 }
 
 /* Reads an IP header: the look's offset moves behind it, its type becomes the protocol, its end the datagram's. */
@@ -237,6 +254,8 @@ WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int dec
 	l->offset = l->type = 0;
 	l->layers = 0;
 	l->segment.vlan_tags = l->segment.tunnels = 0;
+	if (l->is_raw)
+		l->type = weir_head8(l, 0) >> 4 == 4 ? 0x0800 : 0x86dd;
 	for (__u32 i = 0; WEIR_TURNS(i, WEIR_LAYERS); i++) {
 		int result;
 
@@ -302,11 +321,15 @@ WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size,
 	if (out->fragment == WEIR_LATER_FRAGMENT) {
 		if (at > have || at > l->end)
 			return WEIR_NOT_OURS;
+		if (out->fragment_at < 20)
+			return WEIR_UNREADABLE;
 		weir_read_addresses(l);
 		out->payload_at = at;
 		out->payload_size = l->end - at;
 		return WEIR_FRAGMENT;
 	}
+	if (out->fragment == WEIR_FIRST_FRAGMENT && at + 20 > l->end)
+		return WEIR_UNREADABLE;
 	if (at + 20 > have)
 		return have < WEIR_HEAD_PLAIN ? WEIR_NOT_OURS : WEIR_TOO_DEEP;
 	weir_read_addresses(l);
@@ -317,7 +340,7 @@ WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size,
 	out->flags = weir_head8(l, at + 13);
 	header = (weir_head8(l, at + 12) >> 4) * 4u;
 	if (header < 20 || at + header > l->end)
-		return WEIR_NOT_OURS;
+		return out->fragment ? WEIR_UNREADABLE : WEIR_NOT_OURS;
 	out->transport_at = at;
 	out->payload_at = at + header;
 	out->payload_size = l->end - (at + header);

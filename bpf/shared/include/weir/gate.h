@@ -7,6 +7,7 @@
 #ifndef WEIR_GATE_H
 #define WEIR_GATE_H
 
+#include <weir/fragments.h>
 #include <weir/judge.h>
 
 #define WEIR_ANSWER_START 11		/* bytes that tell a ServerHello from anything else */
@@ -142,6 +143,8 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 	l->now = weir_now(frame);
 	if (flow->gate == WEIR_GATE_CLEAN && (__s32)(l->segment.acknowledged - flow->hello_end) < 0)
 		flow->gate = WEIR_GATE_ARMED;	/* it answers less than what was judged: something else */
+	if (flow->gate == WEIR_GATE_CLEAN && flow->gate_bits & WEIR_GATE_FRAGMENTED && weir_is_unplaced(frame, l, l->now))
+		flow->gate = WEIR_GATE_ARMED;
 	if (flow->gate == WEIR_GATE_CLEAN) {
 		weir_count(frame, WEIR_COUNT_ANSWERS);
 	} else if (!flow->answered_ns || l->now - flow->answered_ns >= WEIR_SECOND) {

@@ -67,11 +67,17 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 	}
 	kind = weir_preamble_of(first, seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST, seg->payload_size, flow->preamble);
 	size = weir_preamble_size(frame, seg, s, kind, first);
+	/* A request goes on in the next segment, until the proxy has answered. */
+	if (!size && flow->preamble >= WEIR_PREAMBLE_CONNECT && seg->acknowledged == flow->next) {
+		size = seg->payload_size;
+		goto skip;
+	}
 	if (!size || size > 1u << 16)
 		return -1;
+	flow->next = seg->acknowledged;
 	flow->preamble = (__u8)kind;
-skip:
 	flow->skipped++;
+skip:
 	flow->base += size;
 	if (size >= seg->payload_size)
 		return 0;

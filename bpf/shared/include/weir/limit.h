@@ -176,6 +176,42 @@ WEIR_ONCE int weir_ask_limit(weir_frame *frame, struct weir_scratch *s, __u32 li
 	return 0;
 }
 
+/*
+ * A wide IPv6 block's window: whoever has a /48 has 65,536 sources. Returns 1 when it does not admit. (`wide` is 0 or 1.)
+ */
+WEIR_ONCE int weir_ask_wide(weir_frame *frame, struct weir_scratch *s, __u32 wide)
+{
+	struct weir_limit_key key __attribute__((aligned(8))) = { .limit_class = WEIR_CLASS_WIDE };
+	const struct weir_config *config = weir_policy(frame);
+	struct weir_limit *limit;
+	__u8 per_second, length;
+	int admitted;
+
+	WEIR_USED(frame);
+	if (!s)
+		return 0;
+	length = config->wide_lengths[wide & 1];
+	per_second = config->wide_per_second[wide & 1];
+	if (!length || length >= s->own)
+		return 0;
+	weir_mask_address(&key, s->record.source, length);
+	limit = weir_make_limit(frame, &key);
+	if (!limit)
+		return 0;			/* full: the source's own window counts it all the same */
+	WEIR_LOCK(limit);
+	weir_restamp(&limit->hellos, limit->per_second, per_second);
+	weir_restamp(&limit->answers, limit->per_second, per_second);
+	limit->per_second = per_second;
+	limit->until_ns = s->wide_until_ns;
+	admitted = weir_admit_one(s->is_answer ? &limit->answers : &limit->hellos, per_second, s->deciding_ns);
+	if (admitted)
+		limit->admitted++;
+	else
+		limit->refused++;
+	WEIR_UNLOCK(limit);
+	return !admitted;
+}
+
 /* The limits of one prefix length. True when one does not admit. */
 WEIR_INLINE int weir_ask_length(weir_frame *frame, struct weir_scratch *s, __u64 anomalous, __u8 length)
 {
@@ -200,6 +236,7 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	r = &s->record;
 	limiting = r->anomalies & config->limiting;
 	r->action = WEIR_PASSED;
+	s->wide_until_ns = 0;
 	if (r->proof < config->proof && !s->is_answer)
 		return 0;
 	__builtin_memcpy(allowed.address, r->source, 16);
@@ -242,6 +279,15 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	weir_apply(frame, s, limit, now, rule);
 	if (r->flags & WEIR_FLAG_REFLEX)
 		weir_count(frame, WEIR_COUNT_REFLEX);
+	if (r->action == WEIR_ADMITTED && !weir_mapped(r->source))
+		s->wide_until_ns = now + rule->for_ns;
 	return 0;
+}
+
+/* What an IPv6 source's own limit has admitted, its wider blocks have to admit as well. */
+WEIR_INLINE void weir_decide_wide(weir_frame *frame, struct weir_scratch *s)
+{
+	if (s->wide_until_ns && (weir_ask_wide(frame, s, 0) || weir_ask_wide(frame, s, 1)))
+		s->record.action = WEIR_RESET;
 }
 #endif

@@ -13,22 +13,32 @@
 
 #define WEIR_REPLAY_NS (60 * WEIR_SECOND)
 
-/* The same 32 random bytes on two flows (RFC 8446 section 4.1.2). One flow seen twice, before and after a translation of its server, is one. */
-WEIR_INLINE void weir_recall_random(weir_frame *frame, struct weir_scratch *s)
+/*
+ * The same 32 random bytes on two flows (RFC 8446 section 4.1.2). True when it is one hello, seen once more behind a translation of
+ * its server's address: the client is the same, and it was here a moment ago.
+ */
+WEIR_INLINE int weir_recall_random(weir_frame *frame, struct weir_scratch *s)
 {
 	struct weir_handshake *r = &s->record;
 	const __u8 *random = s->bytes + 6;
 	__u64 hash = weir_mix(WEIR_LE64(random) ^ weir_mix(WEIR_LE64(random + 8) ^ weir_mix(WEIR_LE64(random + 16) ^ weir_mix(WEIR_LE64(random + 24)))));
 	struct weir_random *known = weir_random_at(frame, (__u32)(hash >> 40));
 	__u64 client = weir_mix(*(const __u64 *)(r->source + 8) ^ r->source_port);
+	__u64 server = weir_mix(*(const __u64 *)(r->destination + 8) ^ r->destination_port);
+	int is_known;
 
 	if (!known)
-		return;
-	if (known->seen_ns && known->hash == hash && known->client != client && r->seen_ns - known->seen_ns < WEIR_REPLAY_NS)
+		return 0;
+	is_known = known->seen_ns && known->hash == hash && r->seen_ns - known->seen_ns < WEIR_REPLAY_NS;
+	if (is_known && known->client == client && known->server != server && r->seen_ns - known->seen_ns < WEIR_SECOND / 10)
+		return 1;
+	if (is_known && known->client != client)
 		WEIR_FOUND(r, WEIR_REPLAYED_HELLO);
 	known->hash = hash;
 	known->client = client;
+	known->server = server;
 	known->seen_ns = r->seen_ns;
+	return 0;
 }
 
 /* A prefix's bucket, by the time at which it will be empty (the generic cell rate algorithm, ITU-T I.371). */
@@ -55,17 +65,21 @@ WEIR_INLINE void weir_recall_source(weir_frame *frame, struct weir_scratch *s)
 		bucket->empty_ns += config->flood_ns;
 }
 
-/* Adds what only the past tells. The hello is proven, and whole or no hello at all. */
-WEIR_INLINE void weir_recall(weir_frame *frame, struct weir_scratch *s)
+/*
+ * Adds what only the past tells. The hello is proven, and whole or no hello at all. True when it was here before, on its way to
+ * the translated address: then it is counted and told of once.
+ */
+WEIR_INLINE int weir_recall(weir_frame *frame, struct weir_scratch *s)
 {
 	const struct weir_config *config = weir_policy(frame);
 
-	if (s->record.fingerprint && config->recorded >> WEIR_REPLAYED_HELLO & 1)
-		weir_recall_random(frame, s);
+	if (s->record.fingerprint && weir_recall_random(frame, s))
+		return 1;
 	if (config->flood_ns)
 		weir_recall_source(frame, s);
 	if (s->record.fingerprint && weir_may_be_denied(frame, s->record.fingerprint) && config->recorded >> WEIR_FINGERPRINT_DENIED & 1 &&
 	    WEIR_LOOKUP(frame, denied, WEIR_KEY(&s->record.fingerprint)))
 		WEIR_FOUND(&s->record, WEIR_FINGERPRINT_DENIED);
+	return 0;
 }
 #endif

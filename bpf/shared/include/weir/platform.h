@@ -71,10 +71,12 @@ typedef struct __sk_buff weir_frame;
 
 /* For many turns. Without may_goto by bpf_loop, since Linux 5.17: `body` is verified once. It returns 1 to stop. */
 #ifdef WEIR_MAY_GOTO
+#define WEIR_LOOPING WEIR_INLINE
 #define WEIR_STEP WEIR_INLINE
 #define WEIR_LOOP(turns, body, context) \
 	do { for (__u32 turn = 0; WEIR_TURNS(turn, turns); turn++) { WEIR_TURN(); if (body(turn, context)) break; } } while (0)
 #else
+#define WEIR_LOOPING WEIR_ONCE		/* what loops with a callback of its own is verified by itself */
 #define WEIR_STEP static
 #define WEIR_LOOP(turns, body, context) bpf_loop(turns, body, context, 0)
 #endif
@@ -127,6 +129,7 @@ static inline __u64 weir_le64_at(const __u8 *p)
 /* Here an index that needs its mask is a bug that the sanitizers and the fuzzer must see. */
 #define WEIR_INDEX(i, size) (assert((i) < (size)), (i))
 
+#define WEIR_LOOPING static inline
 #define WEIR_STEP static inline
 #define WEIR_LOOP(turns, body, context) \
 	do { for (__u32 turn = 0; turn < (turns); turn++) if (body(turn, context)) break; } while (0)

@@ -7,7 +7,7 @@
 #include <weir/wire.h>
 
 #define WEIR_HEAD_CAP 256		/* headers up to and with TCP's must end within; tunnels need the second half */
-#define WEIR_HEAD_PLAIN 128		/* what is read of a frame where tunnels are not looked into */
+#define WEIR_HEAD_PLAIN 128		/* what is read of a frame at first, where tunnels are not looked into */
 #define WEIR_BODY_CAP 16384		/* a hello's body; the largest that RFC 8446 lets one record hold */
 #define WEIR_MESSAGE_CAP (4 + WEIR_BODY_CAP)
 #define WEIR_SLOT 2048			/* stream bytes are kept in pieces of this size */
@@ -83,6 +83,7 @@ struct weir_look {
 	__u32 offset;			/* the headers' cursor, and what type stands there; in map memory, see WEIR_TURN */
 	__u32 type;
 	__u32 layers;
+	int skipped;			/* what came of the extension headers */
 	__u32 end;			/* where the innermost IP datagram ends, as it says */
 	struct weir_segment segment;
 	struct weir_datagram_key datagram;
@@ -101,6 +102,7 @@ struct weir_look {
 	__u8  order;
 	__u8  direction;
 	__u8  hook;			/* enum weir_hook */
+	__u8  is_raw;			/* the frame begins with its IP header: tun, WireGuard, IP in IP */
 };
 
 /* Is what is counted an answer that leaves, and whom does it prove? */
@@ -144,6 +146,7 @@ struct weir_scratch {
 	__u32 own;			/* the policy's own prefix length for this source, while deciding */
 	__u32 counted;			/* a bit for each class whose limit of that length has counted it; in map memory, see WEIR_TURN */
 	__u32 is_answer;		/* enum weir_answering */
+	__u64 wide_until_ns;		/* an IPv6 source was admitted: until when its wider blocks' windows are kept; 0: none is asked */
 	__u64 deciding_ns;		/* the time of what is being decided */
 };
 
@@ -195,6 +198,7 @@ struct weir_assembly {
 struct weir_random {
 	__u64 hash;
 	__u64 client;
+	__u64 server;
 	__u64 seen_ns;
 };
 
@@ -225,6 +229,7 @@ static inline __attribute__((always_inline)) __u32 weir_place_of(__u32 turn, __u
 }
 
 #define WEIR_STRANGERS 2048
+#define WEIR_UNPLACED 4096
 #define WEIR_RANDOMS 32768
 #define WEIR_BUCKETS 16384
 #define WEIR_FINGERPRINTS 8192

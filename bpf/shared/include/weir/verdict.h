@@ -120,12 +120,17 @@ WEIR_INLINE void weir_conclude_as(weir_frame *frame, struct weir_look *l, struct
 
 	if (r->proof < weir_policy(frame)->proof || !r->proof)
 		weir_prove(frame, l, r);
-	if (r->kind == WEIR_KIND_HELLO && r->proof)
-		weir_recall(frame, s);
+	if (r->kind == WEIR_KIND_HELLO && r->proof && weir_recall(frame, s)) {
+		weir_count(frame, WEIR_COUNT_TRANSLATED);
+		r->anomalies &= weir_policy(frame)->recorded;
+		return;
+	}
 	r->anomalies &= weir_policy(frame)->recorded;
 	/* What came out of a tunnel is a copy, or another's to stop; it is not where a frame could be changed. */
-	if (enforcing && !r->tunnels)
+	if (enforcing && !r->tunnels) {
 		weir_decide(frame, s, l->now);
+		weir_decide_wide(frame, s);
+	}
 	weir_tell_here(frame, s, have);
 }
 

@@ -338,6 +338,8 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 		return;
 	if (flow->gate == WEIR_GATE_SETTLED && flow->state == WEIR_FLOW_DONE)
 		return;				/* nearly every frame ends here */
+	if (seg->fragment)
+		flow->gate_bits |= WEIR_GATE_FRAGMENTED;
 	if (seg->payload_size) {
 		if (flow->gate == WEIR_GATE_REFUSED) {
 			if (enforcing)
@@ -470,8 +472,22 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 	l->order = WEIR_PASS;
 	l->have = have;
 	result = weir_read_frame(l, have, weir_frame_size(frame), weir_policy(frame)->decap);
+	if (result == WEIR_TOO_DEEP && have == WEIR_HEAD_PLAIN && weir_frame_size(frame) > have) {
+		/* Rare: options and extension headers beyond what is read of every frame. */
+		have = weir_frame_size(frame) < WEIR_HEAD_CAP ? weir_frame_size(frame) : WEIR_HEAD_CAP;
+		if (!weir_bytes(frame, 0, l->head, have, WEIR_HEAD_CAP)) {
+			l->have = have;
+			result = weir_read_frame(l, have, weir_frame_size(frame), weir_policy(frame)->decap);
+		}
+	}
 	if (result == WEIR_TOO_DEEP)
 		weir_count(frame, WEIR_COUNT_DEEP_HEADERS);
+	/* What we cannot read the server may. */
+	if ((result == WEIR_TOO_DEEP || result == WEIR_UNREADABLE) && enforcing && hook == WEIR_HOOK_IN && !weir_policy(frame)->pass_unreadable) {
+		weir_count(frame, WEIR_COUNT_UNREADABLE);
+		l->order = WEIR_DO_DROP;
+		return;
+	}
 	if (result == WEIR_FRAGMENT ? weir_later_fragment(frame, l) : result)
 		return;
 	if (result == WEIR_SEGMENT) {

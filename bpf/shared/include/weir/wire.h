@@ -143,6 +143,7 @@ enum weir_class {
 	/* The kernel's own: answers that prove nothing about whom they go to limit nothing else of his. */
 	WEIR_CLASS_UNPROVEN = 2,
 	WEIR_CLASS_UNSEEN = 3,
+	WEIR_CLASS_WIDE = 4,		/* anomalous handshakes of a whole IPv6 block */
 };
 
 enum weir_origin {
@@ -292,7 +293,10 @@ struct weir_config {
 	__u8  capture;			/* enum weir_capture */
 	__u8  decap;			/* look into tunnels */
 	__u8  read_names;		/* each hello travels: user space has a list of names or protocols */
-	__u8  reserved[6];
+	__u8  pass_unreadable;		/* frames whose TCP header nobody can read pass: then they may bear what nobody judged */
+	__u8  wide_lengths[2];		/* IPv6 blocks that have a window of their own, and how many a second; 0: none */
+	__u8  wide_per_second[2];
+	__u8  reserved[1];
 	__u32 generation;
 };
 
@@ -339,6 +343,7 @@ enum weir_counter {
 	WEIR_COUNT_SHARED = 28,		/* hellos and answers counted against the limit that strangers share, the table being full */
 	WEIR_COUNT_MULTIPATH = 29,	/* SYNs whose Multipath TCP option was taken away */
 	WEIR_COUNT_UNREADABLE = 30,	/* frames dropped because nobody could tell what they bear */
-	WEIR_COUNT_COUNT = 31,
+	WEIR_COUNT_TRANSLATED = 31,	/* hellos seen once more, behind a translation of their server's address */
+	WEIR_COUNT_COUNT = 32,
 };
 #endif
