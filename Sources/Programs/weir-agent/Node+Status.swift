@@ -71,6 +71,7 @@ extension Node {
         count("weir_agent_displaced_total", "sources whose behaviour was forgotten for others'", agent.displacedSources)
         count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", refusedDenials)
         count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
+        count("weir_agent_hellos_lost_total", "events without name and fingerprint: newer hellos had taken the room of theirs", statistics.hellosLost)
         count("weir_agent_unlisted_total", "handshakes of sources that did not fit the board", self.board.unlisted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
         count("weir_agent_events_lost_total", "events that Kafka will never have", publisher?.lost ?? 0)

@@ -42,7 +42,7 @@ final class Node {
     /// Limits of the disk that the topic has not said again yet.
     var unconfirmed: Set<LimitKey> = []
     var limits: LimitsReader?
-    var facts = HelloFactsCache()
+    private var facts = HelloFactsReader()
     private var denials: Denials
     /// What the kernel was told, and until when it holds.
     private var denied: [UInt64: Instant?] = [:]
@@ -231,9 +231,9 @@ final class Node {
     /// One verdict: the limit first, if it is ours to set; then the event, if one is due.
     private func handle(_ record: RawSpan) {
         guard let handshake = Handshake(record) else { return }
-        let raw = record.extracting(droppingFirst: Handshake.size)
+        let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
         let seen = Instant(nanoseconds: Int64(bitPattern: handshake.seenNanoseconds) &+ offset)
-        let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: seen), at: seen)
+        let order = agent.consider(handshake, hello: raw, found: look(into: raw, of: handshake, at: seen), at: seen)
         var enforced: UInt64?
         if let limit = order.limit {
             if !set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent) { refusedLimits += 1 }
@@ -243,7 +243,6 @@ final class Node {
         let decided = Clock.monotonic
         latency.note(decided &- handshake.seenNanoseconds)
         board.note(handshake, anomalies: order.anomalies)
-        facts.note(handshake, raw)
         if let slot = order.publish { due.add(DueEvents.Item(slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced, until: order.limit?.until)) }
     }
 
@@ -296,7 +295,7 @@ final class Node {
     private func publish(_ item: DueEvents.Item) {
         let handshake = agent.latest(of: item.slot)
         let limitEnd = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
-        let event = agent.takeEvent(of: item.slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.facts(of: handshake),
+        let event = agent.takeEvent(of: item.slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.read(item.slot, of: &agent),
                                     seen: instant(item.seen), decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: limitEnd)
         if event.action == .limited || event.action == .observed, event.counts.suppressed == 0 {
             log.write(.info, event.action == .limited ? "limited" : "would limit", [
