@@ -127,6 +127,7 @@ let package = Package(
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Wire"]),
         tests("HTTPTests", ["HTTP"]),
+        tests("LogTests", ["Linux", "Log"]),
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Wire"]),
         tests("FingerprintsTests", ["Fingerprints", "Detection", "Support"]),

@@ -73,7 +73,7 @@ extension Node {
             }
         } catch {
             if let key = Limit.Key(record.key) { cluster.refuse(key) } else { cluster.refuse() }
-            log.write(.warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
+            malformedLog.write(log, .warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
         }
     }
 

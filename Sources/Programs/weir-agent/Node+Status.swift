@@ -72,7 +72,10 @@ extension Node {
         count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", refusedDenials)
         count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
         count("weir_agent_hellos_lost_total", "events without name and fingerprint: newer hellos had taken the room of theirs", statistics.hellosLost)
-        count("weir_agent_unlisted_total", "handshakes of sources that did not fit the board", self.board.unlisted)
+        count("weir_agent_log_lines_dropped_total", "log lines that found no room, because standard error was not read", log.dropped)
+        count("weir_agent_unlisted_total", "handshakes of unproven sources that did not fit the board", self.board.unlisted)
+        count("weir_agent_board_displaced_total", "sources that left the board to make room for others", self.board.displaced)
+        count("weir_agent_http_evicted_total", "connections closed to make room for new ones", webCounts.evicted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
         count("weir_agent_events_lost_total", "events that Kafka will never have", publisher?.lost ?? 0)
         if let spooled = publisher?.spooled {

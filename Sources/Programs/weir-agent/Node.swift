@@ -63,6 +63,7 @@ final class Node {
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
+    let webCounts = Server.Counts()
     var isAttached = false
     /// Fixed once the maps are made; read when the probe is attached.
     private(set) var mapBytes = 0
@@ -74,6 +75,9 @@ final class Node {
     /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
     private var due = DueEvents()
     private(set) var stalls = Stalls()
+    /// Lines of which a flood brings many.
+    private var limitedLog = LimitedLog(interval: 1_000_000_000, lines: 10)
+    var malformedLog = LimitedLog(interval: 60_000_000_000)
     private var startup: StartupTrace
     /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
     private(set) var offset: Int64 = 0
@@ -130,7 +134,7 @@ final class Node {
     }
 
     func run(until signals: borrowing Signals) throws {
-        web = try Web(settings) { [unowned self] path in answer(path) }
+        web = try Web(settings, webCounts) { [unowned self] path in answer(path) }
         let tick = try Ticker(everyMilliseconds: 100)
         // Before the interfaces are listed, so that none that comes meanwhile is missed.
         let network = try NetworkEvents()
@@ -298,7 +302,7 @@ final class Node {
         let event = agent.takeEvent(of: item.slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.read(item.slot, of: &agent),
                                     seen: instant(item.seen), decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: limitEnd)
         if event.action == .limited || event.action == .observed, event.counts.suppressed == 0 {
-            log.write(.info, event.action == .limited ? "limited" : "would limit", [
+            limitedLog.write(log, .info, event.action == .limited ? "limited" : "would limit", [
                 ("source", event.sourcePrefix.description), ("anomalies", event.anomalies.list.map(\.id).joined(separator: ",")),
                 ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
             ])
@@ -330,6 +334,9 @@ final class Node {
         lookAfterPlace(ticks)
         if place.isPublishing { report(at: now) }
         publisher?.tick()
+        limitedLog.flush(log)
+        malformedLog.flush(log)
+        log.flush()
     }
 
     func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }

@@ -42,6 +42,7 @@ final class Service {
     let broker: BrokerState
     let peers: Peers
     let autoscalers: Autoscalers
+    let web = Server.Counts()
     private let server: Server
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
@@ -57,7 +58,7 @@ final class Service {
         self.telemetry = telemetry
         let broker = BrokerState(log: log)
         self.broker = broker
-        server = try Server(host: listen.host, port: listen.port) { path in telemetry.answer(path) }
+        server = try Server(host: listen.host, port: listen.port, counts: web) { path in telemetry.answer(path) }
         outbox = try Outbox(kafka)
         follower = try KafkaFollower(kafka, topics: [Topic.limits.name, Topic.decisions.name], name: "weir-controller", patience: 500)
         consumer = try KafkaConsumer(kafka, group: "weir-controller", name: "weir-controller")
@@ -106,6 +107,8 @@ final class Service {
         advance()
         commit()
         telemetry.limitLog.flush(log)
+        telemetry.malformedLog.flush(log)
+        log.flush()
     }
 
     private func reload() {
@@ -144,6 +147,7 @@ final class Service {
         if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 200) }
         consumer.close(withinMilliseconds: 250)
         log.write(.info, "stopped", [("undelivered", "\(left)")])
+        log.close(withinMilliseconds: 100)
         // Destroying the handles waits for their threads, which with an absent broker may be in a connect; the kernel is faster.
         exit(0)
     }
