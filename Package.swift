@@ -113,7 +113,7 @@ let package = Package(
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),
         tests("WireTests", ["CWire", "Wire"]),
-        tests("KafkaTests", ["Kafka", "Messages"]),
+        tests("KafkaTests", ["CKafka", "Kafka", "Messages"]),
         tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-controller"]),

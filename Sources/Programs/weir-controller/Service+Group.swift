@@ -25,7 +25,8 @@ extension Service {
                 log.write(.info, "limits and decisions read", [("limits", "\(controller.limitCount)"), ("workloads", "\(controller.wantedReplicas(at: now).count)")])
             case .assigned(let partitions):
                 try begin(partitions)
-            case .joined, .answering: return
+            case .joined, .answering:
+                if broker.isUp, !broker.hasTopics { try createTopics() }
             }
         } catch { broker.failed(error) }
     }

@@ -103,6 +103,7 @@ final class Service {
         let passing = controller.tick(at: now, partitions: ledger.assigned)
         for workload in passing.ended { log.write(.info, "scale decision over", [("workload", workload)]) }
         for output in passing.outputs { _ = outbox.put(output, from: nil, at: now) }
+        if outbox.isComfortable { for (limit, position) in controller.republish(at: now, partitions: ledger.assigned) { _ = outbox.put(.limit(limit), from: position, at: now) } }
         tellWanted()
         advance()
         commit()
@@ -134,7 +135,7 @@ final class Service {
     func hear(_ notice: KafkaNotice) {
         switch notice {
         case .connected: broker.up()
-        case .disconnected(let reason): broker.down(reason)
+        case .disconnected(let outage): broker.down(outage)
         case .failure(let error): broker.failed(error)
         case .log(let line): if line.level <= 3, line.facility != "FAIL", line.facility != "ERROR" { log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)]) }
         }

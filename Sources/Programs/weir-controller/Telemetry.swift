@@ -69,7 +69,7 @@ final class Telemetry {
 
     private static let answers: [Number] = [
         ("limit_set", { $0.limitsSet }), ("limit_renewed", { $0.limitsRenewed }), ("limit_overruled", { $0.limitsOverruled }), ("limit_allowed", { $0.limitsAllowed }),
-        ("limit_full", { $0.limitsFull }), ("limit_forgotten", { $0.limitsForgotten }), ("limit_restated", { $0.limitsRestated }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
+        ("limit_full", { $0.limitsFull }), ("limit_forgotten", { $0.limitsForgotten }), ("limit_restated", { $0.limitsRestated }), ("limit_republished", { $0.limitsRepublished }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
         ("scale_cooling_down", { $0.coolingDown }), ("scale_budget_spent", { $0.budgetSpent }), ("scale_at_maximum", { $0.atMaximum }), ("scale_unknown_workload", { $0.unknownWorkload }),
     ]
 }
