@@ -38,6 +38,8 @@ final class Publisher {
     private var outbox: Outbox?
     private var isUnwritable = false
     private var troubles = KafkaTroubles()
+    /// As the log has it; a client made anew connects as well.
+    private var isUp = false
     private var lossLog = LimitedLog(interval: 60_000_000_000)
     /// Why the library's instance is of no use any more, where making another at once would fail in the same way.
     private var pending: KafkaError?
@@ -180,8 +182,11 @@ final class Publisher {
             case .delivered(let token, let error?):
                 if !error.isPurged { hear(error) }
                 if token > Self.report { outbox?.failed(Int64(token - Self.report), at: Clock.monotonic) } else { lose(error) }
-            case .notice(.connected): log.write(.info, "Kafka answers", [("queued", "\(producer.inFlight)")])
+            case .notice(.connected):
+                if !isUp { log.write(.info, "Kafka answers", [("queued", "\(producer.inFlight)")]) }
+                isUp = true
             case .notice(.disconnected(let outage)):
+                isUp = false
                 log.write(.warning, "Kafka does not answer; detecting and limiting go on", [("reason", outage.reason)] + (outage.advice.map { [("advice", $0)] } ?? []))
             case .notice(.failure(let error)) where error.isFatal: fatal = error
             case .notice(.failure(let error)): hear(error)

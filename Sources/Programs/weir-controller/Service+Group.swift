@@ -38,7 +38,7 @@ extension Service {
             switch outcome {
             case .created: log.write(.info, "topic created", [("topic", name)])
             case .existed: break
-            case .refused(let error): if !error.isUnsupported { log.write(.warning, "topic not created: \(error)", [("topic", name)]) }
+            case .refused(let error): if !error.isUnsupported { log.write(.warning, "topic not created: \(error.reason)", [("topic", name), ("advice", "allow CREATE on this topic, or make it as manifests/kafka/topics.yaml does")]) }
             }
         }
     }

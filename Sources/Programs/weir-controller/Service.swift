@@ -137,7 +137,7 @@ final class Service {
         case .connected: broker.up()
         case .disconnected(let outage): broker.down(outage)
         case .failure(let error): broker.failed(error)
-        case .log(let line): if line.level <= 3, line.facility != "FAIL", line.facility != "ERROR" { log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)]) }
+        case .log(let line): if line.level <= 3, !["FAIL", "ERROR", "FATAL"].contains(line.facility) { log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)]) }
         }
     }
 
