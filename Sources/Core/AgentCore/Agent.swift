@@ -148,8 +148,11 @@ package struct Agent: Sendable {
     }
 
     private func rule(for anomalies: AnomalySet) -> Policy.LimitRule? {
-        for anomaly in Anomaly.allCases where anomalies.contains(anomaly) {
-            if let limit = policy.detections[anomaly]?.limit { return limit }
+        // By its bits: a list of cases would be an array, made anew for each verdict.
+        var rest = anomalies.rawValue
+        while rest != 0 {
+            if let anomaly = Anomaly(rawValue: UInt8(truncatingIfNeeded: rest.trailingZeroBitCount)), let limit = policy.detections[anomaly]?.limit { return limit }
+            rest &= rest - 1
         }
         return nil
     }

@@ -30,7 +30,7 @@ final class Node {
     /// Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a variable is
     /// copied out and in at each use, tables and all.)
     var agent: Agent
-    var board = Board()
+    var path = VerdictPath()
     var cluster = ClusterLimits()
     var publisher: Publisher?
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.
@@ -47,8 +47,6 @@ final class Node {
     /// What the kernel was told, and until when it holds.
     private var denied: [UInt64: Instant?] = [:]
     private(set) var refusedDenials = 0
-    var latency = Latency()
-    var enforcedLatency = Latency()
     /// Seen on any node to limited here, by the limits topic.
     var clusterLatency = Latency()
     var policy: Policy
@@ -58,8 +56,6 @@ final class Node {
     var reloads = (accepted: 0, refused: 0)
     /// How often sources had found the limits map full, a tick ago.
     var limitsFull: UInt64 = 0
-    /// Limits of this node's own that the kernel's map had no room for.
-    private(set) var refusedLimits = 0
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
@@ -72,8 +68,6 @@ final class Node {
     /// What the kernel's allow-list holds.
     var knownAllowed = AllowList()
     var poller: Poller
-    /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
-    private var due = DueEvents()
     private(set) var stalls = Stalls()
     /// Lines of which a flood brings many.
     private var limitedLog = LimitedLog(interval: 1_000_000_000, lines: 10)
@@ -164,14 +158,14 @@ final class Node {
             // But a flood never lets go by itself, and Kafka, timers and signals have their turn as well.
             let turnEnds = Clock.monotonic + Self.turnNanoseconds
             var now = Clock.monotonic
-            while now &- lastRecord < Self.spinNanoseconds || !due.isEmpty, now < turnEnds {
+            while now &- lastRecord < Self.spinNanoseconds || !path.due.isEmpty, now < turnEnds {
                 if drain(since: now) { lastRecord = now } else { publishDue(atMost: 1) }
                 now = Clock.monotonic
             }
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
-            let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : web?.server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(milliseconds: ring.hasRecords || !path.due.isEmpty ? 0 : web?.server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
@@ -237,24 +231,16 @@ final class Node {
         guard let handshake = Handshake(record) else { return }
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
         let seen = Instant(nanoseconds: Int64(bitPattern: handshake.seenNanoseconds) &+ offset)
-        let order = agent.consider(handshake, hello: raw, found: look(into: raw, of: handshake, at: seen), at: seen)
-        var enforced: UInt64?
-        if let limit = order.limit {
-            if !set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent) { refusedLimits += 1 }
-            enforced = Clock.monotonic
-            enforcedLatency.note(enforced! &- handshake.seenNanoseconds)
+        path.take(handshake, hello: raw, found: look(into: raw, of: handshake, at: seen), at: seen, &agent, clock: { Clock.monotonic }) { limit in
+            set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent)
         }
-        let decided = Clock.monotonic
-        latency.note(decided &- handshake.seenNanoseconds)
-        board.note(handshake, anomalies: order.anomalies)
-        if let slot = order.publish { due.add(DueEvents.Item(slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced, until: order.limit?.until)) }
     }
 
     func publishDue(atMost most: Int = .max) {
-        guard !due.isEmpty else { return }
+        guard !path.due.isEmpty else { return }
         let start = Clock.monotonic
         var left = most
-        while left > 0, let item = due.next() {
+        while left > 0, let item = path.due.next() {
             publish(item)
             left -= 1
         }
@@ -312,7 +298,7 @@ final class Node {
 
     private func onTick(_ ticks: Int) {
         let now = Instant(nanoseconds: Clock.wall)
-        for slot in agent.tick(at: now) { due.add(DueEvents.Item(slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: Clock.monotonic, enforced: nil, until: nil)) }
+        for slot in agent.tick(at: now) { path.due.add(DueEvents.Item(slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: Clock.monotonic, enforced: nil, until: nil)) }
         if ticks % 10 == 0 {
             readClocks()
             probe.sweep()
@@ -325,7 +311,7 @@ final class Node {
         if ticks % 50 == 0 { watch.check() }
         if ticks % 100 == 0 {
             // What is forgotten moves others to other slots.
-            if due.isEmpty { agent.forget(at: now) }
+            if path.due.isEmpty { agent.forget(at: now) }
             setOwn(policy)
             // Though nothing was heard: what interfaces carry has to be looked at.
             watch.follow()
