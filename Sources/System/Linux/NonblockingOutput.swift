@@ -15,6 +15,9 @@ package struct NonblockingOutput: ~Copyable {
         case asked(mostBytes: Int)
     }
 
+    /// MSG_DONTWAIT (bits/socket.h). The module that a statically linked program imports does not have it.
+    private static let dontWait: CInt = 0x40
+
     private let descriptor: CInt
     private let own: CInt
     private let way: Way
@@ -47,7 +50,7 @@ package struct NonblockingOutput: ~Copyable {
             switch way {
             case .direct: return unsafe Glibc.write(descriptor, from, count)
             case .own: return unsafe Glibc.write(own, from, count)
-            case .socket: return unsafe send(descriptor, from, count, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
+            case .socket: return unsafe send(descriptor, from, count, Self.dontWait)
             case .asked(let most): return hasRoom(within: 0) ? unsafe Glibc.write(descriptor, from, min(count, most)) : 0
             }
         }
