@@ -63,7 +63,7 @@ import Wire
         _ = try producer.create([Topic(Topic.events.name, partitions: 1)], withinMilliseconds: 10_000)
         let controllers = try (0..<2).map { try ControllerProcess(broker, policy: policy.path, replica: $0) }
         func reason(_ controller: ControllerProcess) -> String { output(of: ["curl", "-s", "-m", "2", "http://127.0.0.1:\(controller.port)/readyz"]) ?? "" }
-        try #require(eventually { controllers.map(reason).sorted() == ["ok", "without partitions: other replicas have them all"] }, "\(controllers.map(reason))")
+        try #require(eventually { controllers.map(reason).sorted() == ["ok", "no partition of the events topic is assigned to it"] }, "\(controllers.map(reason))")
         let owner = try #require(controllers.first { $0.isReady }), other = try #require(controllers.first { !$0.isReady })
         #expect(owner.partitions == 1 && other.partitions == 0)
         #expect(owner.process.terminate().code == 0)

@@ -61,6 +61,15 @@ import Wire
         case .fragmentsLost: WEIR_COUNT_FRAGMENTS_LOST
         case .outOfStep: WEIR_COUNT_OUT_OF_STEP
         case .synData: WEIR_COUNT_SYN_DATA
+        case .answers: WEIR_COUNT_ANSWERS
+        case .answersCounted: WEIR_COUNT_ANSWERS_COUNTED
+        case .answersRefused: WEIR_COUNT_ANSWERS_REFUSED
+        case .answersUnseen: WEIR_COUNT_ANSWERS_UNSEEN
+        case .refusedAgain: WEIR_COUNT_REFUSED_AGAIN
+        case .outOfReach: WEIR_COUNT_OUT_OF_REACH
+        case .shared: WEIR_COUNT_SHARED
+        case .multipath: WEIR_COUNT_MULTIPATH
+        case .unreadable: WEIR_COUNT_UNREADABLE
         }
     }
 
@@ -105,6 +114,9 @@ import Wire
         case .fingerprintChurn: WEIR_FINGERPRINT_CHURN
         case .fingerprintSwarm: WEIR_FINGERPRINT_SWARM
         case .tlsScan: WEIR_TLS_SCAN
+        case .unjudgedHello: WEIR_UNJUDGED_HELLO
+        case .unseenAnswer: WEIR_UNSEEN_ANSWER
+        case .urgentData: WEIR_URGENT_DATA
         }
     }
 
