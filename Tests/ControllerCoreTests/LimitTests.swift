@@ -121,4 +121,46 @@ import Wire
         for source in 1...5 { _ = script.see(Script.event(0, source: source, id: source)) }
         #expect((script.controller.counts.limitsSet, script.controller.counts.limitsFull) == (2, 3))
     }
+
+    @Test("Into a topic that was made anew every limit that stands is said again, as it was, with its cause; by the replica that answers its events; once")
+    func republished() throws {
+        var script = Script()
+        let said = (1...3).flatMap { source in script.see(Script.event(0, source: source, id: source)).limits }
+        // The first has ended by then; of the second an operator has spoken; the third is released.
+        var short = said[0], word = said[1]
+        short.until = Script.at(5)
+        short.generation = 2
+        (word.origin, word.perSecond, word.generation) = (.operator, 7, 9)
+        script.controller.apply(short, id: "p0/o0", at: Script.at(1))
+        script.controller.apply(word, id: "operator:1", at: Script.at(1))
+        script.controller.apply(said[2].released(at: Script.at(1)), id: "operator:2", at: Script.at(1))
+        #expect(script.controller.republish(at: Script.at(10), partitions: [0]).isEmpty, "the topic is what it was")
+
+        script.controller.limitsWereLost()
+        #expect(script.controller.republish(at: Script.at(10), partitions: []).isEmpty, "nothing is answered here yet")
+        var other = script.controller
+        #expect(other.republish(at: Script.at(10), partitions: [1, 2]).isEmpty, "another replica answers its events")
+        let again = script.controller.republish(at: Script.at(10), partitions: [0, 1]).sorted { $0.limit.key.prefix < $1.limit.key.prefix }
+        #expect(again.map(\.limit.key) == [said[1].key, said[2].key])
+        #expect(again.map(\.limit.perSecond) == [7, Limit.mostPerSecond] && again.map(\.limit.isRelease) == [false, true])
+        #expect(again.map(\.limit.generation) == [9, said[2].released(at: Script.at(1)).generation] && again.allSatisfy { $0.limit.origin == .operator })
+        #expect(again.map(\.limit.traceID) == ["t2", "t3"] && again.allSatisfy { $0.limit.anomalies == AnomalySet(.missingSNI) && $0.limit.until == Script.at(600) })
+        #expect(again.map(\.cause) == [1, 2].map { LogPosition(partition: 0, offset: $0) })
+        #expect(script.controller.republish(at: Script.at(11), partitions: [0]).isEmpty && script.controller.counts.limitsRepublished == 2)
+    }
+
+    @Test("What has come back on the new topic by itself is not said again, and many limits go a thousand at a time")
+    func republishedInPart() throws {
+        var script = Script(sources: 3000, limits: 3000)
+        let said = (0..<2500).flatMap { source in script.see(Script.event(0, source: source, id: source)).limits }
+        script.controller.limitsWereLost()
+        for limit in said.prefix(300) { script.controller.apply(limit, id: nil, at: Script.at(1)) }
+        var rounds: [Int] = []
+        while true {
+            let some = script.controller.republish(at: Script.at(10), partitions: [0])
+            if some.isEmpty { break }
+            rounds.append(some.count)
+        }
+        #expect(rounds == [1000, 1000, 200])
+    }
 }

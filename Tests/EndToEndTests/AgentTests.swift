@@ -205,6 +205,16 @@ struct AgentTests {
         }
     }
 
+    @Test("Standard error that nobody reads and connections that say nothing stop neither the agent's answers nor its end")
+    func unread() throws {
+        try play("unread") { seen throws(JSONError) in
+            #expect(try seen.strings("answers") == ["ok\n", "ok\n", "ok\n"])
+            #expect(try seen.integer("evicted") > 100)
+            #expect(try seen.boolean("blocking"), "the pipe is as others made it")
+            #expect(try seen.integer("code") == 0)
+        }
+    }
+
     @Test("Wrong use gets one line and its exit code")
     func wrong() throws {
         try play("wrong") { seen throws(JSONError) in

@@ -172,9 +172,9 @@ def most_in_a_second(spans):
 
 
 class Agent:
-    def __init__(self, *options, listen=None, ready=True):
+    def __init__(self, *options, listen=None, ready=True, log=None):
         self.port = listen or next(PORTS)
-        self.log = open(f"{HOME.name}/agent-{self.port}-{len(agents)}.log", "w+b")
+        self.log = log or open(f"{HOME.name}/agent-{self.port}-{len(agents)}.log", "w+b")
         self.process = subprocess.Popen([*AGENT_WORDS, "--listen", f"127.0.0.1:{self.port}", *options], stderr=self.log, stdout=self.log)
         processes.append(self.process)
         agents.append(self)
@@ -760,6 +760,27 @@ def doctor():
     nobody = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", WEIR, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     return {"root": weir("doctor"), "with_kafka": weir("doctor", "--kafka", bootstrap), "without_kafka": weir("doctor", "--kafka", "127.0.0.1:1", code=3),
             "nobody": nobody.stdout, "nobody_code": nobody.returncode}
+
+
+def unread():
+    """Standard error is a full pipe that nobody reads, and 200 connections say nothing: nobody who is slow stops the agent."""
+    sh("ip link set lo up")
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    agent = Agent("--interface", "lo", log=os.fdopen(writing, "wb", 0))
+    slow = [socket.create_connection(("127.0.0.1", agent.port)) for _ in range(200)]
+    for half in slow[::2]:
+        half.send(b"GET /healthz HT")
+    answers = [agent.get("/healthz") for _ in range(3)]
+    evicted = agent.metric("weir_agent_http_evicted_total")
+    began = time.monotonic()
+    code = agent.stop()
+    return {"answers": answers, "evicted": int(evicted), "blocking": os.get_blocking(writing), "code": code, "milliseconds": int((time.monotonic() - began) * 1000)}
 
 
 def wrong():

@@ -37,6 +37,12 @@ struct Client: ~Copyable {
     }
 }
 
+/// A client that an array can hold.
+private final class Waiting {
+    let client: Client
+    init(_ port: UInt16) { client = Client("127.0.0.1", port) }
+}
+
 private func start(_ host: String = "127.0.0.1", port: UInt16 = 0, bounds: Server.Bounds = .init()) throws(HTTPError) -> Server {
     try Server(host: host, port: port, bounds: bounds) { path in
         path == "/metrics" ? Response(contentType: "text/plain; version=0.0.4", body: Array("weir_up 1\n".utf8)) : .notFound
@@ -102,6 +108,7 @@ private func start(_ host: String = "127.0.0.1", port: UInt16 = 0, bounds: Serve
     func limit() throws {
         var bounds = Server.Bounds()
         bounds.connections = 4
+        bounds.reserve = 0
         let server = try start(bounds: bounds)
         do {
             let a = Client("127.0.0.1", server.port), b = Client("127.0.0.1", server.port)
@@ -112,6 +119,34 @@ private func start(_ host: String = "127.0.0.1", port: UInt16 = 0, bounds: Serve
         let client = Client("127.0.0.1", server.port)
         client.send("GET /metrics HTTP/1.0\r\n\r\n")
         #expect(client.receive(from: server).hasSuffix("weir_up 1\n"))
+    }
+
+    @Test("However many connections are slow, a newcomer is answered: who asked longest ago goes, and is counted", arguments: [64, 200])
+    func slow(number: Int) throws {
+        let counts = Server.Counts()
+        let server = try Server(host: "127.0.0.1", port: 0, counts: counts) { _ in Response(text: "ok\n") }
+        let slow = (0..<number).map { _ in Waiting(server.port) }
+        // Some say nothing, some half a request.
+        for (index, waiting) in slow.enumerated() where index % 2 == 1 { waiting.client.send("GET /healthz HT") }
+        for _ in 0..<5 {
+            let client = Client("127.0.0.1", server.port)
+            client.send("GET /healthz HTTP/1.0\r\n\r\n")
+            #expect(client.receive(from: server).hasSuffix("ok\n"))
+        }
+        #expect(counts.evicted >= number - 48)
+    }
+
+    @Test("A client that asks again and again keeps its connection while idle ones go")
+    func busy() throws {
+        let server = try start()
+        let busy = Client("127.0.0.1", server.port)
+        var idle: [Waiting] = []
+        for _ in 0..<100 {
+            idle.append(Waiting(server.port))
+            busy.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(busy.receive(from: server) { $0.hasSuffix("weir_up 1\n") }.hasPrefix("HTTP/1.1 200 "))
+        }
+        #expect(idle.count == 100)
     }
 
     @Test("A port in use is one line that names the option")

@@ -22,11 +22,15 @@ import Wire
     func ringToVerdict() throws {
         var settings = ProbeSettings()
         settings.replay = true
-        let probe = try KernelProbe(KernelPolicy(Policy()), settings: settings)
+        var policy = Policy()
+        policy.mode = .enforce
+        policy.capture = .all
+        policy.detections[.ipLiteralSNI] = policy.detections[.missingSNI]
+        let probe = try KernelProbe(KernelPolicy(policy), settings: settings)
         var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
-        var agent = Agent(policy: Policy(), node: "node", bootID: "1", seed: 1)
-        var board = Board()
-        var publications = 0
+        var agent = Agent(policy: policy, node: "node", bootID: "1", seed: 1)
+        var path = VerdictPath()
+        var limits = 0, publications = 0
         for round in 0..<3 as Range<UInt16> {
             for port in 0..<200 as Range<UInt16> {
                 let c = Conversation(client: Address(ipv4: 0xcb00_7100 + UInt32(port % 16)), clientPort: 1000 + round * 1000 + port)
@@ -37,15 +41,25 @@ import Wire
             let before = weir_allocations()
             let drained = ring.drain(budget: .max) { record in
                 guard let handshake = Handshake(record) else { return }
-                let order = agent.consider(handshake, found: [], at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)))
-                if order.publish != nil { publications += 1 }
-                board.note(handshake, anomalies: handshake.anomalies)
+                let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
+                // Every fifth has something that only user space sees, so that a limit is set here as well.
+                let found = handshake.sourcePort % 5 == 0 ? AnomalySet(.ipLiteralSNI) : AnomalySet()
+                path.take(handshake, hello: raw, found: found, at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)), &agent, clock: { Clock.monotonic }) { limit in
+                    // Setting it is one system call of the shell's.
+                    limits += 1
+                    return limit.perSecond == 3
+                }
             }
             // The first round also pays for what the language makes once.
             if round > 0 { #expect(weir_allocations() == before, "round \(round)") }
             #expect(drained == 200)
         }
-        #expect(publications > 0)
-        #expect(agent.statistics.anomalous == 300)
+        while let item = path.due.next() {
+            publications += 1
+            #expect(agent.withHello(of: item.slot) { $0.byteCount } ?? 0 > 0, "the hello's bytes came along")
+        }
+        #expect(publications == 16 && limits > 0 && path.refusedLimits == 0)
+        #expect(path.latency.count == 600 && path.enforcedLatency.count == limits)
+        #expect(path.board.busiest(100).count == 16)
     }
 }

@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Testing
 
-private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 private let python = getenv("WEIR_PYTHON").map { String(cString: $0) } ?? "\(root)/.deps/venv/bin/python3"
 
 @Suite struct ManifestTests {

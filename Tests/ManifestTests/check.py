@@ -67,6 +67,11 @@ def check(name, document):
                 wrong.append(f"{name}: weir-{container['name']} has no {option}")
             if value.startswith("/etc/") and not any(value.startswith(mount) for mount in mounts):
                 wrong.append(f"{name}: {value} is mounted nowhere")
+            if option == "--kafka-config":
+                # What kafka.conf proposes has to be there as well.
+                for path in re.findall(r"=(/etc/\S+)", open(f"{ROOT}/manifests/base/kafka.conf").read()):
+                    if not any(path.startswith(mount + "/") for mount in mounts):
+                        wrong.append(f"{name}: {path} of kafka.conf is mounted nowhere")
 
 
 def documents(text): return [document for document in yaml.safe_load_all(text) if document]

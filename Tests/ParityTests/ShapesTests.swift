@@ -87,6 +87,7 @@ struct Shape: Sendable, CustomTestStringConvertible {
         "a plain hello": [], "no name": nameless, "two segments": [], "two segments, turned round": [], "two segments, one twice": [],
         "many small segments": AnomalySet([.missingSNI, .alpnWithoutSNI, .tinyFragments]), "every other segment first": AnomalySet([.missingSNI, .alpnWithoutSNI, .tinyFragments]),
         "several records": AnomalySet(.recordFragmentation), "several records and segments": AnomalySet(.recordFragmentation), "tiny records": AnomalySet(.recordFragmentation),
+        "no name, unproven": nameless, "a reused 5-tuple": nameless, "version 302": AnomalySet(.obsoleteVersion), "a literal": [],
         "half a hello, then FIN": AnomalySet(.truncatedHello), "half a hello, then the server's RST": AnomalySet(.truncatedHello), "a server that says a hello of its own": [],
         "not TLS": AnomalySet(.notTLS), "long, and whole": AnomalySet(.oversizedHello), "too long to assemble": AnomalySet(.oversizedHello),
         "version 300": AnomalySet([.obsoleteVersion, .obsoleteSSL]), "version 301": AnomalySet(.obsoleteVersion), "version 303": [],
@@ -96,12 +97,16 @@ struct Shape: Sendable, CustomTestStringConvertible {
     /// It offers h2, as browsers do.
     static let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
 
+    @Test("Every verdict of this list is one of a shape")
+    func names() { #expect(Set(Self.anomalies.keys) == Set(Shape.all.map(\.name))) }
+
     @Test("Each shape gets its verdict, once, with its proof", arguments: Shape.all)
     func verdict(shape: Shape) throws {
         let verdicts = native(shape.frames, KernelPolicy(everything))
         #expect(verdicts.count == (shape.name == "a reused 5-tuple" ? 2 : 1))
         let handshake = try #require(verdicts.first).handshake
-        if let expected = Self.anomalies[shape.name] { #expect(handshake.anomalies == expected) }
+        #expect(handshake.anomalies == (try #require(Self.anomalies[shape.name], "what is right for this shape is not written down")))
+        #expect(handshake.mayBeLiteral == (shape.name == "a literal"))
         #expect(handshake.proof == (shape.name.contains("unproven") ? .unproven : .tracked))
         let incomplete = ["half a hello, then FIN", "half a hello, then the server's RST", "too long to assemble"].contains(shape.name)
         #expect((handshake.completeness == .incomplete) == incomplete)

@@ -45,4 +45,15 @@ private let colourful = Terminal(isTerminal: true, columns: 80, hasColours: true
 
     @Test("A clock counts minutes, then hours", arguments: [(42, "00:42"), (599, "09:59"), (3723, "1:02:03")])
     func clock(seconds: Int, text: String) { #expect(Figures.clock(.seconds(seconds)) == text) }
+
+    @Test("Into a file or a pipe a table's cells are whole, however long", .enabled(if: getenv("COLUMNS") == nil, "COLUMNS says how wide a pipe is"))
+    func whole() {
+        var ends: [CInt] = [0, 0]
+        pipe(&ends)
+        defer { ends.forEach { close($0) } }
+        let name = String(repeating: "n", count: 255), address = "2001:db8:1111:2222:3333:4444:5555:6666"
+        var table = Table([.init("source", minimum: 12, weight: 2), .init("destination", minimum: 6, weight: 0), .init("name", minimum: 5)])
+        table.append([address, address, name])
+        #expect(table.lines(for: Terminal(of: ends[1])).last == "\(address)  \(address)  \(name)")
+    }
 }

@@ -3,16 +3,27 @@ import Testing
 import Wire
 
 @Suite struct CounterTests {
-    @Test("Swift's enumerations are the header's: as many, in the same order")
+    @Test("Swift's enumerations are the header's: each case has its constant's value, and none is missing")
     func sameAsHeader() {
-        #expect(Counter.allCases.count == Int(WEIR_COUNT_COUNT.rawValue))
-        #expect(Counter.lost.rawValue == Int(WEIR_COUNT_LOST.rawValue) && Counter.held.rawValue == Int(WEIR_COUNT_HELD.rawValue))
-        #expect(Anomaly.allCases.count == Int(WEIR_ANOMALY_COUNT.rawValue))
-        #expect(Anomaly.missingSNI.rawValue == UInt8(WEIR_MISSING_SNI.rawValue) && Anomaly.malformedHello.rawValue == UInt8(WEIR_MALFORMED_HELLO.rawValue))
-        #expect(IncompleteReason.noRoom.rawValue == UInt8(WEIR_REASON_NO_ROOM.rawValue) && Outcome.dropped.rawValue == UInt8(WEIR_DROPPED.rawValue))
-        #expect(Proof.socket.rawValue == UInt8(WEIR_SOCKET.rawValue) && Completeness.incomplete.rawValue == UInt8(WEIR_INCOMPLETE.rawValue))
-        #expect(Answer.drop.rawValue == UInt8(WEIR_ANSWER_DROP.rawValue) && LimitClass.all.rawValue == UInt8(WEIR_CLASS_ALL.rawValue))
-        #expect(LimitEntry.Origin.cluster.rawValue == UInt8(WEIR_ORIGIN_CLUSTER.rawValue) && Direction.egress.rawValue == UInt8(WEIR_EGRESS.rawValue))
+        func same(_ pairs: [(swift: Int, header: Int)], _ name: String) {
+            #expect(pairs.map(\.swift) == pairs.map(\.header), "\(name)")
+            // The header's constants count from 0.
+            #expect(Set(pairs.map(\.header)) == Set(0..<pairs.count), "\(name)")
+        }
+        same(Counter.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Counter")
+        same(Anomaly.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Anomaly")
+        same(IncompleteReason.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "IncompleteReason")
+        same(Outcome.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Outcome")
+        same(Proof.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Proof")
+        same(Completeness.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Completeness")
+        same(Kind.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Kind")
+        same(Subtype.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Subtype")
+        same(Preamble.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Preamble")
+        same(Direction.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Direction")
+        same(Answer.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Answer")
+        same(LimitClass.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "LimitClass")
+        same(LimitEntry.Origin.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "LimitEntry.Origin")
+        #expect(Counter.allCases.count == Int(WEIR_COUNT_COUNT.rawValue) && Anomaly.allCases.count == Int(WEIR_ANOMALY_COUNT.rawValue))
     }
 
     @Test("Counters balance only when every verdict has a record or a loss, and one outcome")
@@ -22,5 +33,188 @@ import Wire
         #expect(counters([.seen: 3, .emitted: 2, .lost: 1, .passed: 1, .reset: 2]).balance)
         #expect(!counters([.seen: 3, .emitted: 2, .passed: 3]).balance)
         #expect(!counters([.seen: 3, .emitted: 3, .passed: 2]).balance)
+    }
+
+    // Each a switch, so that the compiler names a case that is missing here.
+
+    private func header(_ value: Counter) -> weir_counter {
+        switch value {
+        case .frames: WEIR_COUNT_FRAMES
+        case .seen: WEIR_COUNT_SEEN
+        case .emitted: WEIR_COUNT_EMITTED
+        case .lost: WEIR_COUNT_LOST
+        case .unproven: WEIR_COUNT_UNPROVEN
+        case .allowed: WEIR_COUNT_ALLOWED
+        case .passed: WEIR_COUNT_PASSED
+        case .observed: WEIR_COUNT_OBSERVED
+        case .admitted: WEIR_COUNT_ADMITTED
+        case .reset: WEIR_COUNT_RESET
+        case .dropped: WEIR_COUNT_DROPPED
+        case .reflex: WEIR_COUNT_REFLEX
+        case .limitsFull: WEIR_COUNT_LIMITS_FULL
+        case .assembled: WEIR_COUNT_ASSEMBLED
+        case .deepHeaders: WEIR_COUNT_DEEP_HEADERS
+        case .resetFailed: WEIR_COUNT_RESET_FAILED
+        case .held: WEIR_COUNT_HELD
+        case .evicted: WEIR_COUNT_EVICTED
+        case .fragments: WEIR_COUNT_FRAGMENTS
+        case .fragmentsLost: WEIR_COUNT_FRAGMENTS_LOST
+        case .outOfStep: WEIR_COUNT_OUT_OF_STEP
+        case .synData: WEIR_COUNT_SYN_DATA
+        case .answers: WEIR_COUNT_ANSWERS
+        case .answersCounted: WEIR_COUNT_ANSWERS_COUNTED
+        case .answersRefused: WEIR_COUNT_ANSWERS_REFUSED
+        case .answersUnseen: WEIR_COUNT_ANSWERS_UNSEEN
+        case .refusedAgain: WEIR_COUNT_REFUSED_AGAIN
+        case .outOfReach: WEIR_COUNT_OUT_OF_REACH
+        case .shared: WEIR_COUNT_SHARED
+        case .multipath: WEIR_COUNT_MULTIPATH
+        case .unreadable: WEIR_COUNT_UNREADABLE
+        }
+    }
+
+    private func header(_ value: Anomaly) -> weir_anomaly {
+        switch value {
+        case .missingSNI: WEIR_MISSING_SNI
+        case .emptySNI: WEIR_EMPTY_SNI
+        case .ipLiteralSNI: WEIR_IP_LITERAL_SNI
+        case .invalidSNI: WEIR_INVALID_SNI
+        case .unknownSNI: WEIR_UNKNOWN_SNI
+        case .alpnWithoutSNI: WEIR_ALPN_WITHOUT_SNI
+        case .alpnUnexpected: WEIR_ALPN_UNEXPECTED
+        case .alpnMalformed: WEIR_ALPN_MALFORMED
+        case .sslv2Hello: WEIR_SSLV2_HELLO
+        case .obsoleteVersion: WEIR_OBSOLETE_VERSION
+        case .obsoleteSSL: WEIR_OBSOLETE_SSL
+        case .weakCiphersOnly: WEIR_WEAK_CIPHERS_ONLY
+        case .absurdCiphers: WEIR_ABSURD_CIPHERS
+        case .dheForcing: WEIR_DHE_FORCING
+        case .compressionOffered: WEIR_COMPRESSION_OFFERED
+        case .fallbackSCSV: WEIR_FALLBACK_SCSV
+        case .notTLS: WEIR_NOT_TLS
+        case .badRecord: WEIR_BAD_RECORD
+        case .malformedHello: WEIR_MALFORMED_HELLO
+        case .oversizedHello: WEIR_OVERSIZED_HELLO
+        case .truncatedHello: WEIR_TRUNCATED_HELLO
+        case .tinyFragments: WEIR_TINY_FRAGMENTS
+        case .recordFragmentation: WEIR_RECORD_FRAGMENTATION
+        case .overlapConflict: WEIR_OVERLAP_CONFLICT
+        case .duplicateExtension: WEIR_DUPLICATE_EXTENSION
+        case .pskNotLast: WEIR_PSK_NOT_LAST
+        case .replayedHello: WEIR_REPLAYED_HELLO
+        case .clientHelloFlood: WEIR_CLIENT_HELLO_FLOOD
+        case .connectNoHello: WEIR_CONNECT_NO_HELLO
+        case .slowHello: WEIR_SLOW_HELLO
+        case .handshakeIncomplete: WEIR_HANDSHAKE_INCOMPLETE
+        case .fatalAlertRate: WEIR_FATAL_ALERT_RATE
+        case .renegotiationFlood: WEIR_RENEGOTIATION_FLOOD
+        case .heartbleedProbe: WEIR_HEARTBLEED_PROBE
+        case .earlyCCS: WEIR_EARLY_CCS
+        case .fingerprintDenied: WEIR_FINGERPRINT_DENIED
+        case .fingerprintChurn: WEIR_FINGERPRINT_CHURN
+        case .fingerprintSwarm: WEIR_FINGERPRINT_SWARM
+        case .tlsScan: WEIR_TLS_SCAN
+        case .unjudgedHello: WEIR_UNJUDGED_HELLO
+        case .unseenAnswer: WEIR_UNSEEN_ANSWER
+        case .urgentData: WEIR_URGENT_DATA
+        }
+    }
+
+    private func header(_ value: IncompleteReason) -> weir_incomplete_reason {
+        switch value {
+        case .none: WEIR_REASON_NONE
+        case .closed: WEIR_REASON_CLOSED
+        case .timeout: WEIR_REASON_TIMEOUT
+        case .tooLong: WEIR_REASON_TOO_LONG
+        case .gaps: WEIR_REASON_GAPS
+        case .capture: WEIR_REASON_CAPTURE
+        case .reused: WEIR_REASON_REUSED
+        case .noRoom: WEIR_REASON_NO_ROOM
+        case .evicted: WEIR_REASON_EVICTED
+        }
+    }
+
+    private func header(_ value: Outcome) -> weir_action {
+        switch value {
+        case .observed: WEIR_OBSERVED
+        case .passed: WEIR_PASSED
+        case .allowed: WEIR_ALLOWED
+        case .admitted: WEIR_ADMITTED
+        case .reset: WEIR_RESET
+        case .dropped: WEIR_DROPPED
+        }
+    }
+
+    private func header(_ value: Proof) -> weir_proof {
+        switch value {
+        case .unproven: WEIR_UNPROVEN
+        case .tracked: WEIR_TRACKED
+        case .socket: WEIR_SOCKET
+        }
+    }
+
+    private func header(_ value: Completeness) -> weir_completeness {
+        switch value {
+        case .complete: WEIR_COMPLETE
+        case .reassembled: WEIR_REASSEMBLED
+        case .incomplete: WEIR_INCOMPLETE
+        }
+    }
+
+    private func header(_ value: Kind) -> weir_kind {
+        switch value {
+        case .hello: WEIR_KIND_HELLO
+        case .flow: WEIR_KIND_FLOW
+        }
+    }
+
+    private func header(_ value: Subtype) -> weir_subtype {
+        switch value {
+        case .none: WEIR_SUBTYPE_NONE
+        case .http: WEIR_SUBTYPE_HTTP
+        case .ssh: WEIR_SUBTYPE_SSH
+        case .rdp: WEIR_SUBTYPE_RDP
+        case .other: WEIR_SUBTYPE_OTHER
+        }
+    }
+
+    private func header(_ value: Preamble) -> weir_preamble {
+        switch value {
+        case .none: WEIR_PREAMBLE_NONE
+        case .proxy1: WEIR_PREAMBLE_PROXY1
+        case .proxy2: WEIR_PREAMBLE_PROXY2
+        case .connect: WEIR_PREAMBLE_CONNECT
+        case .socks4: WEIR_PREAMBLE_SOCKS4
+        case .socks5: WEIR_PREAMBLE_SOCKS5
+        }
+    }
+
+    private func header(_ value: Direction) -> weir_direction {
+        switch value {
+        case .ingress: WEIR_INGRESS
+        case .egress: WEIR_EGRESS
+        }
+    }
+
+    private func header(_ value: Answer) -> weir_answer {
+        switch value {
+        case .reset: WEIR_ANSWER_RESET
+        case .drop: WEIR_ANSWER_DROP
+        }
+    }
+
+    private func header(_ value: LimitClass) -> weir_class {
+        switch value {
+        case .anomalous: WEIR_CLASS_ANOMALOUS
+        case .all: WEIR_CLASS_ALL
+        }
+    }
+
+    private func header(_ value: LimitEntry.Origin) -> weir_origin {
+        switch value {
+        case .kernel: WEIR_ORIGIN_KERNEL
+        case .agent: WEIR_ORIGIN_AGENT
+        case .cluster: WEIR_ORIGIN_CLUSTER
+        }
     }
 }

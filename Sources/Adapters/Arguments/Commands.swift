@@ -16,7 +16,7 @@ extension Option {
     }
 
     fileprivate static func common(listen standard: String) -> [Option] {
-        [policy, Option("mode", .choice(["observe", "enforce"]), "whatever the policy says"), kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), log, listen(standard)]
+        [policy, Option("mode", .choice(["observe", "enforce"]), "observe refuses nothing, enforce sets limits; without this option the policy decides"), kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), log, listen(standard)]
     }
 
     fileprivate static let run = [

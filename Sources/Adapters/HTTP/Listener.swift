@@ -20,7 +20,7 @@ struct Listener: ~Copyable {
         guard socket >= 0 else { throw refusal("\(Errno.current)") }
         var on: CInt = 1
         unsafe setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))
-        guard unsafe bind(socket, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, listen(socket, 64) == 0 else {
+        guard unsafe bind(socket, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, listen(socket, 512) == 0 else {
             let error = Errno.current
             _ = close(socket)
             switch error.rawValue {

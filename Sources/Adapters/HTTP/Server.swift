@@ -12,29 +12,32 @@ internal import CMicrohttpd
     // libmicrohttpd calls back on the thread that is inside `run()`, so the handler needs no lock.
     private let daemon: OpaquePointer
     private let context: Unmanaged<Context>
-    private let connectionLimit: UInt32
+    private let bounds: Bounds
+    private let counts: Counts
 
     /// `host` is an address without brackets, or a name. `option` is what the person wrote it in, for errors.
-    package init(host: String, port: UInt16, option: String = "--listen", bounds: Bounds = Bounds(),
+    package init(host: String, port: UInt16, option: String = "--listen", bounds: Bounds = Bounds(), counts: Counts = Counts(),
                  handler: @escaping (_ path: String) -> Response) throws(HTTPError) {
-        try self.init(host: host, port: port, option: option, bounds: bounds, tls: nil) { handler($0.path) }
+        try self.init(host: host, port: port, option: option, bounds: bounds, counts: counts, tls: nil) { handler($0.path) }
     }
 
     /// - Parameter tls: `nil` for plain text.
-    package init(host: String, port: UInt16, option: String, bounds: Bounds = Bounds(), tls: TLS?, requests handler: @escaping (Request) -> Response) throws(HTTPError) {
+    package init(host: String, port: UInt16, option: String, bounds: Bounds = Bounds(), counts: Counts = Counts(), tls: TLS?,
+                 requests handler: @escaping (Request) -> Response) throws(HTTPError) {
         let listener = try Listener(host: host, port: port, option: option)
         let context = unsafe Unmanaged.passRetained(Context(handler))
         let started = if let tls {
-            unsafe weir_http_start_tls(listener.descriptor, answer, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection,
+            unsafe weir_http_start_tls(listener.descriptor, answer, connected, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection,
                                        tls.certificateChain, tls.privateKey, tls.clientAuthority)
         } else {
-            unsafe weir_http_start(listener.descriptor, answer, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection)
+            unsafe weir_http_start(listener.descriptor, answer, connected, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection)
         }
         guard let daemon = unsafe started else {
             unsafe context.release()
             throw HTTPError(description: tls == nil ? "\(option): the server does not start" : "\(option): the server does not start; can the certificate and the key be used?")
         }
-        connectionLimit = UInt32(bounds.connections)
+        self.bounds = bounds
+        self.counts = counts
         self.port = listener.port
         listener.handOver()
         descriptor = unsafe weir_http_epoll(daemon)
@@ -50,10 +53,27 @@ internal import CMicrohttpd
 
     /// Accepts, reads, answers: as much as is ready, without waiting.
     package func run() {
-        let wasFull = unsafe weir_http_connections(daemon) >= connectionLimit
-        unsafe MHD_run(daemon)
-        // A full server looks at its listener again only at the start of a run, and nothing would wake the caller for that.
-        if wasFull { unsafe MHD_run(daemon) }
+        // Each round makes room for those that wait for it; the next call goes on where these do not suffice.
+        for _ in 0..<4 {
+            // A full server looks at its listener again only at the start of a run, and nothing would wake the caller for that.
+            let wasFull = unsafe weir_http_connections(daemon) >= UInt32(bounds.connections)
+            unsafe MHD_run(daemon)
+            if !makeRoom(), !wasFull { return }
+        }
+    }
+
+    /// Whoever is slow keeps nobody out: beyond what is reserved for newcomers, those whose last request is longest ago are closed.
+    private func makeRoom() -> Bool {
+        // The context lives as long as the server.
+        let latest = unsafe context.takeUnretainedValue()
+        var hasClosed = false
+        while latest.requests.count > bounds.connections - bounds.reserve, let oldest = latest.requests.min(by: { $0.value < $1.value }) {
+            latest.requests[oldest.key] = nil
+            unsafe weir_http_end(OpaquePointer(bitPattern: oldest.key))
+            counts.evicted += 1
+            hasClosed = true
+        }
+        return hasClosed
     }
 
     /// How long the caller may wait before the next `run()`, even if the descriptor stays silent; `nil`: for ever.
@@ -64,9 +84,17 @@ internal import CMicrohttpd
 
     package struct Bounds: Sendable {
         package var connections = 64
+        /// Of these, kept free for new ones.
+        package var reserve = 16
         package var idleSeconds = 10
         /// Of request line and headers.
         package var bytesPerConnection = 16_384
+        package init() {}
+    }
+
+    package final class Counts {
+        /// Connections that were closed to make room for new ones.
+        package fileprivate(set) var evicted = 0
         package init() {}
     }
 }
@@ -121,6 +149,15 @@ package struct HTTPError: Error, Equatable, Sendable, CustomStringConvertible {
 
 final class Context {
     let handler: (Request) -> Response
+    /// Open connections, by their addresses in memory, with the number of their latest request; of who has not asked yet, of its arrival.
+    fileprivate var requests: [UInt: UInt64] = [:]
+    private var number: UInt64 = 0
+
+    fileprivate func note(_ connection: OpaquePointer) {
+        number += 1
+        requests[UInt(bitPattern: connection)] = number
+    }
+
     init(_ handler: @escaping (Request) -> Response) { self.handler = handler }
 }
 
@@ -141,8 +178,16 @@ private func answer(
         return .YES
     }
     // The context lives until the daemon is stopped, and only a running daemon calls back.
-    let handler = unsafe Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().handler
-    return unsafe queue(handler(Request(path: String(cString: url), connection: connection)), on: connection, allow: false)
+    let server = unsafe Unmanaged<Context>.fromOpaque(context).takeUnretainedValue()
+    if let connection = unsafe connection { unsafe server.note(connection) }
+    return unsafe queue(server.handler(Request(path: String(cString: url), connection: connection)), on: connection, allow: false)
+}
+
+private func connected(context: UnsafeMutableRawPointer?, connection: OpaquePointer?, state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, what: MHD_ConnectionNotificationCode) {
+    guard let context = unsafe context, let connection = unsafe connection else { return }
+    // As above; the end of a server ends its connections first.
+    let server = unsafe Unmanaged<Context>.fromOpaque(context).takeUnretainedValue()
+    if what == .CONNECTION_NOTIFY_STARTED { unsafe server.note(connection) } else { server.requests[UInt(bitPattern: connection)] = nil }
 }
 
 private func queue(_ response: Response, on connection: OpaquePointer?, allow: Bool) -> MHD_Result {

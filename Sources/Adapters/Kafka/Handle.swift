@@ -90,7 +90,7 @@ internal import Linux
         case RD_KAFKA_EVENT_ERROR:
             let error = unsafe self.error(of: event)
             body(.failure(error))
-            if error.isBrokerDown, let change = connection.lost(error) { body(change) }
+            if error.isOfConnection, let change = connection.lost(error) { body(change) }
         case RD_KAFKA_EVENT_STATS:
             if unsafe weir_kafka_any_broker_up(rd_kafka_event_stats(event)) != 0, let change = connection.works() { body(change) }
         case RD_KAFKA_EVENT_LOG:
@@ -107,8 +107,8 @@ internal import Linux
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) } ?? ""
         if unsafe rd_kafka_event_error_is_fatal(event) != 0 || code == RD_KAFKA_RESP_ERR__FATAL { return fatalError ?? KafkaError(code, text, isFatal: true) }
         let error = KafkaError(code, text)
-        guard error.isAuthentication, let hint else { return error }
-        return KafkaError(code, text + hint)
+        guard error.isAuthentication, text.contains("invalid credentials"), let hint else { return error }
+        return KafkaError(code, error.reason + hint)
     }
 
     /// Why this instance is done for, if it is.
@@ -123,20 +123,26 @@ internal import Linux
 /// Whether a broker answers, so that its loss and its return are each told once.
 final class Connection {
     private var isUp: Bool?
-    private var reason = ""
+    private var last: KafkaError?
+    /// What was told of last.
+    private var outage: KafkaOutage?
 
     func works() -> KafkaNotice? {
         guard isUp != true else { return nil }
         isUp = true
+        (last, outage) = (nil, nil)
         return .connected
     }
 
-    /// One broker's failure is only remembered: it is the reason to give when the last one is gone.
+    /// One broker's failure is only remembered: it is the reason to give when the last one is gone. A reason that only a change of the configuration mends is
+    /// told of also when there was another before.
     func lost(_ error: KafkaError) -> KafkaNotice? {
-        if error.isTransport { reason = error.message }
-        guard error.isAllBrokersDown, isUp != false else { return nil }
+        if !error.isAllBrokersDown { last = error }
+        let news = KafkaOutage(last ?? error)
+        guard isUp == false ? news.isOfConfiguration && news.advice != outage?.advice : error.isAllBrokersDown else { return nil }
         isUp = false
-        return .disconnected(reason: reason.isEmpty ? error.message : reason)
+        outage = news
+        return .disconnected(news)
     }
 }
 
@@ -147,6 +153,6 @@ package enum KafkaNotice: Sendable, Equatable {
     /// The first broker answers, or one answers again: once for each change.
     case connected
     /// None answers any more: once for each change.
-    case disconnected(reason: String)
+    case disconnected(KafkaOutage)
     case log(KafkaLog)
 }

@@ -8,6 +8,8 @@ package struct KafkaFollower: ~Copyable {
         case record(KafkaRecord)
         /// Everything before that offset has been handed out. Comes again each time that the end is reached.
         case endOfPartition(KafkaPosition)
+        /// Offsets begin again: somebody has deleted this topic and made it anew, or its brokers have lost its end. What was read before may not be on it any more.
+        case madeAnew(topic: String)
         case notice(KafkaNotice)
     }
 
@@ -50,6 +52,9 @@ package struct KafkaFollower: ~Copyable {
     /// Partitions read, for who wants to ask the broker about their ends.
     package var partitions: [KafkaPartition] { Array(log.next.keys) }
 
+    /// What the broker says of a topic that is followed: its partitions, or why there are none. Waits for the broker.
+    package func partitionCount(of topic: String, withinMilliseconds milliseconds: Int) throws(KafkaError) -> Int { try log.partitionCount(of: topic, withinMilliseconds: milliseconds) }
+
     /// As `KafkaConsumer.drain`.
     @discardableResult
     package func drain(atMost limit: Int = 1000, _ body: (borrowing Event) -> Void) -> Bool {
@@ -59,7 +64,7 @@ package struct KafkaFollower: ~Copyable {
                 while let message = unsafe rd_kafka_event_message_next(event) {
                     if let change = handle.connection.works() { body(.notice(change)) }
                     let record = unsafe KafkaRecord(message)
-                    log.read(record)
+                    if log.read(record) { body(.madeAnew(topic: record.topic)) }
                     body(.record(record))
                 }
             case RD_KAFKA_EVENT_ERROR where unsafe rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__PARTITION_EOF:
@@ -68,7 +73,7 @@ package struct KafkaFollower: ~Copyable {
                 guard let element = unsafe rd_kafka_event_topic_partition(event) else { return }
                 let position = unsafe PartitionList.position(element.pointee)
                 unsafe rd_kafka_topic_partition_destroy(element)
-                log.reachedEnd(position)
+                if log.reachedEnd(position) { body(.madeAnew(topic: position.partition.topic)) }
                 body(.endOfPartition(KafkaPosition(position.partition, offset: log.next[position.partition, default: 0])))
             default:
                 unsafe handle.notice(event) { body(.notice($0)) }
@@ -108,20 +113,37 @@ package struct KafkaFollower: ~Copyable {
 
         var isCaughtUp: Bool { unsafe ended.count == next.count && topics.allSatisfy(\.isCounted) }
 
-        func read(_ record: borrowing KafkaRecord) {
-            next[KafkaPartition(topic: record.topic, partition: record.partition)] = record.offset + 1
+        /// Whether its offsets begin again.
+        func read(_ record: borrowing KafkaRecord) -> Bool {
+            let partition = KafkaPartition(topic: record.topic, partition: record.partition)
+            defer { next[partition] = record.offset + 1 }
+            return record.offset < next[partition, default: 0]
         }
 
         func isKnown(_ partition: KafkaPartition) -> Bool { ended.contains(partition) || next[partition, default: 0] > 0 }
 
         /// The broker answers, so asking it how many partitions there are costs a round trip on one machine or network, not a time-out.
-        func reachedEnd(_ position: KafkaPosition) {
+        /// - Returns: whether its offsets begin again.
+        func reachedEnd(_ position: KafkaPosition) -> Bool {
             let partition = position.partition
+            let isAnew = position.offset >= 0 && position.offset < next[partition, default: 0]
             ended.insert(partition)
             // Behind the last record there may be offsets that compaction has emptied, or a transaction's mark: nothing comes of them any more.
             if position.offset >= 0 { next[partition] = position.offset }
-            guard let index = unsafe topics.firstIndex(where: { unsafe $0.name == partition.topic && !$0.isCounted }) else { return }
-            count(index, withinMilliseconds: 250)
+            if let index = unsafe topics.firstIndex(where: { unsafe $0.name == partition.topic && !$0.isCounted }) { count(index, withinMilliseconds: 250) }
+            return isAnew
+        }
+
+        func partitionCount(of name: String, withinMilliseconds milliseconds: Int) throws(KafkaError) -> Int {
+            guard let topic = unsafe topics.first(where: { unsafe $0.name == name }) else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) }
+            var metadata: UnsafePointer<rd_kafka_metadata>?
+            try check(unsafe rd_kafka_metadata(instance, 0, topic.handle, &metadata, Int32(milliseconds)))
+            guard let metadata = unsafe metadata else { return 0 }
+            defer { unsafe rd_kafka_metadata_destroy(metadata) }
+            guard unsafe metadata.pointee.topic_cnt == 1 else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, name) }
+            let code = unsafe metadata.pointee.topics[0].err
+            if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaError(code, unsafe "\(name): \(String(cString: rd_kafka_err2str(code)))") }
+            return unsafe Int(metadata.pointee.topics[0].partition_cnt)
         }
 
         /// Asks how many partitions a topic has, and starts those behind the first. Who has asked knows their leaders, too.

@@ -131,7 +131,8 @@ package import Messages
                     if let change = handle.connection.works() { body(.notice(change)) }
                     body(.delivered(token: token, nil))
                 } else {
-                    body(.delivered(token: token, KafkaError(code)))
+                    let topic = unsafe message.pointee.rkt.map { unsafe "\(String(cString: rd_kafka_topic_name($0))): " } ?? ""
+                    body(.delivered(token: token, KafkaError(code, unsafe topic + String(cString: rd_kafka_err2str(code)))))
                 }
             }
         }

@@ -14,19 +14,22 @@ package struct Terminal: Sendable, Equatable {
         self.hasColours = hasColours
     }
 
+    /// A file or pipe has no width: what is read there later is whole.
+    private static let unlimited = 100_000
+
     /// Asks the kernel and the environment: NO_COLOR (no-color.org), TERM=dumb, and COLUMNS where there is no terminal to ask.
     package init(of descriptor: CInt) {
         func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
         var size = winsize()
         let isTerminal = isatty(descriptor) == 1
         let asked = unsafe isTerminal && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        self.init(isTerminal: isTerminal, columns: asked ? Int(size.ws_col) : variable("COLUMNS").flatMap { Int($0) } ?? 120,
+        self.init(isTerminal: isTerminal, columns: asked ? Int(size.ws_col) : variable("COLUMNS").flatMap { Int($0) } ?? (isTerminal ? 120 : Self.unlimited),
                   rows: asked && size.ws_row > 0 ? Int(size.ws_row) : 24, noColour: variable("NO_COLOR"), term: variable("TERM"))
     }
 
     /// The rule alone.
     package init(isTerminal: Bool, columns: Int, rows: Int, noColour: String?, term: String?) {
-        self.init(isTerminal: isTerminal, columns: max(20, min(columns, 1000)), rows: max(2, min(rows, 1000)),
+        self.init(isTerminal: isTerminal, columns: max(20, min(columns, isTerminal ? 1000 : Self.unlimited)), rows: max(2, min(rows, 1000)),
                   hasColours: isTerminal && (noColour ?? "").isEmpty && term != nil && term != "dumb")
     }
 

@@ -23,6 +23,8 @@ package struct Agent: Sendable {
         package var coalesced = 0
         /// Sources that did not fit into the table: limited, but without events.
         package var untracked = 0
+        /// Events without facts of their hello, because newer hellos had taken its room.
+        package var hellosLost = 0
     }
 
     package private(set) var policy: Policy
@@ -34,6 +36,7 @@ package struct Agent: Sendable {
     private var masks: Masks
     private var sources: SourceTable
     private var behaviour: Behaviour
+    private var hellos: HelloStore
     /// Slots with counts that wait for their second to pass, in order of arrival.
     private var queue: [Int] = []
     private var sequence: UInt64 = 0
@@ -63,9 +66,13 @@ package struct Agent: Sendable {
         masks = Masks(policy)
         sources = SourceTable(capacity: capacity)
         behaviour = Behaviour(capacity: max(8, capacity / 4))
+        hellos = HelloStore(capacity: capacity * Self.helloBytes)
         queue.reserveCapacity(capacity)
         traces = TraceIDs(seed: seed)
     }
+
+    /// Memory for hellos, for each source: an ordinary hello has about as many bytes.
+    private static let helloBytes = 512
 
     package mutating func use(_ policy: Policy) {
         self.policy = policy
@@ -76,8 +83,8 @@ package struct Agent: Sendable {
     /// Sources whose behaviour was forgotten for others'.
     package var displacedSources: Int { behaviour.displaced }
 
-    /// Judges one verdict. `found` is what the shell saw in the hello's bytes: names, protocols, fingerprints.
-    package mutating func consider(_ handshake: Handshake, found: AnomalySet, at now: Instant) -> Order {
+    /// Judges one verdict. `hello` is the hello's bytes, or nothing where they did not travel; `found` is what the shell saw in them: names, protocols, fingerprints.
+    package mutating func consider(_ handshake: Handshake, hello: RawSpan = RawSpan(), found: AnomalySet, at now: Instant) -> Order {
         var order = Order()
         let prefix = policy.sourcePrefix(of: handshake.source)
         var anomalies = handshake.anomalies.union(found.intersection(masks.user))
@@ -98,7 +105,7 @@ package struct Agent: Sendable {
             statistics.untracked += 1
             return order
         }
-        note(handshake, anomalies, slot, now)
+        note(handshake, hello, anomalies, slot, now)
 
         // The reflex has limited what the kernel can judge; the rest is ours, before anything else.
         let unlimited = anomalies.intersection(masks.limiting).subtracting(handshake.anomalies)
@@ -121,7 +128,7 @@ package struct Agent: Sendable {
         return order
     }
 
-    private mutating func note(_ handshake: Handshake, _ anomalies: AnomalySet, _ slot: Int, _ now: Instant) {
+    private mutating func note(_ handshake: Handshake, _ hello: RawSpan, _ anomalies: AnomalySet, _ slot: Int, _ now: Instant) {
         if sources.slots[slot].seen == 0 {
             sources.slots[slot].since = now
             sources.slots[slot].anomalies = AnomalySet()
@@ -129,14 +136,23 @@ package struct Agent: Sendable {
         sources.slots[slot].seen += 1
         sources.slots[slot].lastSeen = now
         sources.slots[slot].anomalies.formUnion(anomalies)
+        if handshake.hasHello, hello.byteCount > 0 {
+            hellos.keep(hello, in: &sources.slots[slot].hello)
+        } else if handshake.kind == .hello || !handshake.isSameConnection(as: sources.slots[slot].latest) {
+            // The event is about this verdict, and what an earlier connection said is not about it.
+            sources.slots[slot].hello.clear()
+        }
         sources.slots[slot].latest = handshake
         if handshake.outcome == .reset { sources.slots[slot].reset += 1 }
         if handshake.outcome == .dropped { sources.slots[slot].dropped += 1 }
     }
 
     private func rule(for anomalies: AnomalySet) -> Policy.LimitRule? {
-        for anomaly in Anomaly.allCases where anomalies.contains(anomaly) {
-            if let limit = policy.detections[anomaly]?.limit { return limit }
+        // By its bits: a list of cases would be an array, made anew for each verdict.
+        var rest = anomalies.rawValue
+        while rest != 0 {
+            if let anomaly = Anomaly(rawValue: UInt8(truncatingIfNeeded: rest.trailingZeroBitCount)), let limit = policy.detections[anomaly]?.limit { return limit }
+            rest &= rest - 1
         }
         return nil
     }
@@ -228,16 +244,32 @@ package struct Agent: Sendable {
 
     /// The latest verdict of a source whose event is due.
     package func latest(of slot: Int) -> Handshake { sources.slots[slot].latest }
+
+    /// Gives the hello that the source's event is about to `body`, or an empty one where its bytes did not travel. `nil` where they had to make room, which is counted.
+    package mutating func withHello<Result>(of slot: Int, _ body: (RawSpan) -> Result) -> Result? {
+        let result = hellos.read(sources.slots[slot].hello, body)
+        if result == nil { statistics.hellosLost += 1 }
+        return result
+    }
+}
+
+extension Handshake {
+    /// It is about a hello that was read to the end.
+    package var hasHello: Bool { kind == .hello && completeness != .incomplete && !anomalies.contains(.notTLS) }
+
+    fileprivate func isSameConnection(as other: Handshake) -> Bool {
+        source == other.source && destination == other.destination && sourcePort == other.sourcePort && destinationPort == other.destinationPort
+    }
 }
 
 /// What only the hello's bytes tell, worked out outside this module.
 package struct HelloFacts: Sendable, Equatable {
     package var serverName: String?
     package var alpn: [String]
-    package var ja3: String
-    package var ja4: String
+    package var ja3: String?
+    package var ja4: String?
 
-    package init(serverName: String?, alpn: [String], ja3: String, ja4: String) {
+    package init(serverName: String? = nil, alpn: [String] = [], ja3: String? = nil, ja4: String? = nil) {
         self.serverName = serverName
         self.alpn = alpn
         self.ja3 = ja3

@@ -1,6 +1,8 @@
 package import Wire
 
 /// Totals per source address since the agent began, for `weir top`: bounded, and filled without allocating.
+///
+/// Anybody can send hellos under any address, so a source that nothing proves takes the place of no proven one.
 package struct Board: Sendable {
     package struct Row: Sendable {
         package var address = Address(high: 0, low: 0)
@@ -15,26 +17,38 @@ package struct Board: Sendable {
         package var limitPerSecond = 0
         /// In the records' clock; 0 when no limit was met.
         package var limitUntil: UInt64 = 0
+        /// One of its handshakes at least was proven.
+        package var isProven = false
         fileprivate var isUsed = false
+        /// In the records' clock.
+        fileprivate var lastSeen: UInt64 = 0
     }
 
+    /// In sets of eight: an address belongs to one set, and only there it takes a place.
     private var rows: [Row]
-    private var used = 0
-    /// Handshakes of sources that did not fit.
+    /// Handshakes of unproven sources that did not fit.
     package private(set) var unlisted = 0
+    /// Sources that went to make room for others.
+    package private(set) var displaced = 0
 
-    /// - Parameter capacity: a power of two.
-    package init(capacity: Int = 1024) {
-        precondition(capacity > 0 && capacity & (capacity - 1) == 0, "a board's capacity is a power of two")
-        rows = Array(repeating: Row(), count: capacity * 2)
+    private static let ways = 8
+    /// A source that was silent for so long goes before one that was not.
+    private static let silence: UInt64 = 60_000_000_000
+
+    /// - Parameter capacity: a power of two, eight at least.
+    package init(capacity: Int = 2048) {
+        precondition(capacity >= Self.ways && capacity & (capacity - 1) == 0, "a board's capacity is a power of two")
+        rows = Array(repeating: Row(), count: capacity)
     }
 
     package mutating func note(_ handshake: Handshake, anomalies: AnomalySet) {
-        guard let index = index(of: handshake.source) else {
+        guard let index = index(of: handshake) else {
             unlisted += 1
             return
         }
         rows[index].handshakes += 1
+        rows[index].lastSeen = handshake.seenNanoseconds
+        if handshake.proof > .unproven { rows[index].isProven = true }
         if handshake.completeness == .incomplete { rows[index].incomplete += 1 }
         if !anomalies.isEmpty {
             rows[index].anomalous += 1
@@ -51,20 +65,31 @@ package struct Board: Sendable {
         rows[index].limitUntil = handshake.untilNanoseconds
     }
 
-    private mutating func index(of address: Address) -> Int? {
-        let mask = rows.count - 1
+    private mutating func index(of handshake: Handshake) -> Int? {
+        let address = handshake.source
         var hash = (address.high ^ 0x9e37_79b9_7f4a_7c15) &* 0xff51_afd7_ed55_8ccd
         hash = (hash ^ hash >> 32 ^ address.low) &* 0xc4ce_b9fe_1a85_ec53
-        var index = Int(truncatingIfNeeded: hash ^ hash >> 32) & mask
-        while rows[index].isUsed {
-            if rows[index].address == address { return index }
-            index = (index + 1) & mask
+        let start = Int(truncatingIfNeeded: hash ^ hash >> 32) & (rows.count - 1) & ~(Self.ways - 1)
+        for index in start..<start + Self.ways where rows[index].isUsed && rows[index].address == address { return index }
+        var least = start
+        for index in start + 1..<start + Self.ways where goes(rows[index], before: rows[least], at: handshake.seenNanoseconds) { least = index }
+        if rows[least].isUsed {
+            if rows[least].isProven, handshake.proof == .unproven { return nil }
+            displaced += 1
         }
-        guard used * 2 < rows.count else { return nil }
-        rows[index].isUsed = true
-        rows[index].address = address
-        used += 1
-        return index
+        rows[least] = Row()
+        rows[least].isUsed = true
+        rows[least].address = address
+        return least
+    }
+
+    /// Empty places first, then the unproven, then the silent, then whoever did least.
+    private func goes(_ row: Row, before other: Row, at now: UInt64) -> Bool {
+        if row.isUsed != other.isUsed { return !row.isUsed }
+        if row.isProven != other.isProven { return !row.isProven }
+        let isSilent = now > row.lastSeen && now - row.lastSeen > Self.silence, isOtherSilent = now > other.lastSeen && now - other.lastSeen > Self.silence
+        if isSilent != isOtherSilent { return isSilent }
+        return (row.anomalous, row.handshakes) < (other.anomalous, other.handshakes)
     }
 
     /// The busiest first.

@@ -18,6 +18,8 @@ struct SourceTable {
         var anomalies = AnomalySet()
         /// What the next event is about.
         var latest = Handshake()
+        /// Where the bytes of that hello lie.
+        var hello = HelloStore.Place()
         var isLimited = false
         /// Waits for its second to pass.
         var isQueued = false

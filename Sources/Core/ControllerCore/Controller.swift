@@ -46,6 +46,8 @@ package struct Controller: Sendable {
         package var limitsForgotten = 0
         /// Said again, because a lesser word came after them on the topic.
         package var limitsRestated = 0
+        /// Said again, because the topic was made anew.
+        package var limitsRepublished = 0
         /// Over the threshold, but of no workload that the policy knows.
         package var unknownWorkload = 0
         package var scaleSteps = 0
@@ -168,6 +170,17 @@ package struct Controller: Sendable {
     ///   - id: the record's CloudEvents id.
     ///   - time: the record's, to tell what is still in force.
     package mutating func apply(_ limit: Limit, id: String?, at time: Instant) { limits.apply(limit, from: id.flatMap { LogPosition(id: $0) }, at: time) }
+
+    /// The limits topic was made anew: what stands is to be said again.
+    package mutating func limitsWereLost() { limits.wereLost() }
+
+    /// Some of the limits that stand and are not on the topic any more, each with the event that caused it, and counted. Call it now and then.
+    /// - Parameter partitions: whose events are answered here. Each limit is said again by one replica.
+    package mutating func republish(at time: Instant, partitions: Set<Int>) -> [(limit: Limit, cause: LogPosition?)] {
+        let again = limits.republish(at: time, from: partitions, atMost: Self.mostRestated)
+        counts.limitsRepublished += again.count
+        return again
+    }
 
     package mutating func release(_ key: Limit.Key, at time: Instant) { limits.release(key, at: time) }
 

@@ -25,6 +25,9 @@ struct LimitBook {
     /// Keys whose last record is a lesser word than what stands, with that record and whose events it came from.
     private var overtaken: [Limit.Key: (lesser: Limit, partition: Int)] = [:]
 
+    /// Keys that are to be looked at, since the topic was made anew.
+    private var lost: [Limit.Key] = []
+
     private struct Entry {
         var until: Instant
         var step: Int
@@ -35,6 +38,8 @@ struct LimitBook {
         /// Read from the topic; else a word of ours that has not come back.
         var isOnTopic: Bool
         var isReleased = false
+        var anomalies: AnomalySet
+        var traceID: String
         /// The event that caused it, which no replay of the log may answer a second time.
         var trigger: LogPosition?
     }
@@ -70,7 +75,7 @@ struct LimitBook {
         limit.step = step
         limit.eventsInWindow = eventsInWindow
         limit.eventIDs = [event.id]
-        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: wanted.perSecond, answer: wanted.answer, isOnTopic: false, trigger: position)
+        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: wanted.perSecond, answer: wanted.answer, isOnTopic: false, anomalies: event.anomalies, traceID: event.traceID, trigger: position)
         return isActive ? .renew(limit) : .set(limit)
     }
 
@@ -93,7 +98,7 @@ struct LimitBook {
         overtaken[limit.key] = nil
         entries[limit.key] = Entry(
             until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond, answer: limit.answer, isOnTopic: true,
-            isReleased: limit.isRelease, trigger: position ?? entry?.trigger)
+            isReleased: limit.isRelease, anomalies: limit.anomalies, traceID: limit.traceID, trigger: position ?? entry?.trigger)
     }
 
     /// Up to `most` limits whose key's last record is a lesser word, to be said again, also when they have ended before it does: compaction keeps the last
@@ -111,6 +116,29 @@ struct LimitBook {
             limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller
             limits.append(limit)
             overtaken[key] = nil
+        }
+        return limits
+    }
+
+    /// The topic was made anew, and nothing of what stands is on it.
+    mutating func wereLost() {
+        overtaken = [:]
+        forgotten = [:]
+        for key in entries.keys { entries[key]?.isOnTopic = false }
+        lost = Array(entries.keys)
+    }
+
+    /// Up to `most` limits that stand and have not come back on the new topic, with the events that caused them.
+    mutating func republish(at time: Instant, from partitions: Set<Int>, atMost most: Int) -> [(limit: Limit, cause: LogPosition?)] {
+        guard !lost.isEmpty, !partitions.isEmpty else { return [] }
+        var limits: [(limit: Limit, cause: LogPosition?)] = []
+        while limits.count < most, let key = lost.popLast() {
+            guard let entry = entries[key], !entry.isOnTopic, time < entry.until, partitions.contains(entry.trigger?.partition ?? 0) else { continue }
+            var limit = Limit(key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation, anomalies: entry.anomalies, traceID: entry.traceID)
+            limit.step = entry.step
+            if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) }
+            limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller
+            limits.append((limit, entry.trigger))
         }
         return limits
     }

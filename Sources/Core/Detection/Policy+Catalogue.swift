@@ -2,50 +2,55 @@ package import Wire
 
 extension Policy {
     /// The catalogue's own severities (docs/detections.md); `high` and `critical` limit.
-    package static let defaultRules: [Anomaly: Rule] = [
-        .missingSNI: Rule(severity: .high, limit: LimitRule()),
-        .emptySNI: Rule(severity: .medium),
-        .ipLiteralSNI: Rule(severity: .low),
-        .invalidSNI: Rule(severity: .high, limit: LimitRule()),
-        .unknownSNI: Rule(severity: .medium),
-        .alpnWithoutSNI: Rule(severity: .medium),
-        .alpnUnexpected: Rule(severity: .low),
-        .alpnMalformed: Rule(severity: .medium),
-        .sslv2Hello: Rule(severity: .high, limit: LimitRule()),
-        .obsoleteVersion: Rule(severity: .medium),
-        .obsoleteSSL: Rule(severity: .high, limit: LimitRule()),
-        .weakCiphersOnly: Rule(severity: .high, limit: LimitRule()),
-        .absurdCiphers: Rule(severity: .medium),
-        .dheForcing: Rule(severity: .high, limit: LimitRule()),
-        .compressionOffered: Rule(severity: .low),
-        .fallbackSCSV: Rule(severity: .info),
-        .notTLS: Rule(severity: .medium),
-        .badRecord: Rule(severity: .high, limit: LimitRule()),
-        .malformedHello: Rule(severity: .high, limit: LimitRule()),
-        .oversizedHello: Rule(severity: .medium),
-        .truncatedHello: Rule(severity: .low),
-        .tinyFragments: Rule(severity: .medium),
-        .recordFragmentation: Rule(severity: .medium),
-        .overlapConflict: Rule(severity: .high, limit: LimitRule()),
-        .duplicateExtension: Rule(severity: .high, limit: LimitRule()),
-        .pskNotLast: Rule(severity: .medium),
-        .replayedHello: Rule(severity: .high, limit: LimitRule()),
-        .clientHelloFlood: Rule(severity: .high, limit: LimitRule()),
-        .connectNoHello: Rule(severity: .low),
-        .slowHello: Rule(severity: .low),
-        .handshakeIncomplete: Rule(severity: .high, limit: LimitRule()),
-        .fatalAlertRate: Rule(severity: .medium),
-        .renegotiationFlood: Rule(severity: .high, limit: LimitRule()),
-        .heartbleedProbe: Rule(severity: .critical, limit: LimitRule()),
-        .earlyCCS: Rule(severity: .high, limit: LimitRule()),
-        .fingerprintDenied: Rule(severity: .high, limit: LimitRule()),
-        .fingerprintChurn: Rule(severity: .medium),
-        .fingerprintSwarm: Rule(severity: .high, limit: LimitRule()),
-        .tlsScan: Rule(severity: .medium),
-        .unjudgedHello: Rule(severity: .high, limit: LimitRule()),
-        .unseenAnswer: Rule(severity: .medium, limit: LimitRule(perSecond: 20)),
-        .urgentData: Rule(severity: .high, limit: LimitRule()),
-    ]
+    package static let defaultRules = Dictionary(uniqueKeysWithValues: Anomaly.allCases.map { ($0, defaultRule(of: $0)) })
+
+    /// A switch, so that the compiler names an anomaly without a rule, which nobody would ever record.
+    private static func defaultRule(of anomaly: Anomaly) -> Rule {
+        switch anomaly {
+        case .missingSNI: Rule(severity: .high, limit: LimitRule())
+        case .emptySNI: Rule(severity: .medium)
+        case .ipLiteralSNI: Rule(severity: .low)
+        case .invalidSNI: Rule(severity: .high, limit: LimitRule())
+        case .unknownSNI: Rule(severity: .medium)
+        case .alpnWithoutSNI: Rule(severity: .medium)
+        case .alpnUnexpected: Rule(severity: .low)
+        case .alpnMalformed: Rule(severity: .medium)
+        case .sslv2Hello: Rule(severity: .high, limit: LimitRule())
+        case .obsoleteVersion: Rule(severity: .medium)
+        case .obsoleteSSL: Rule(severity: .high, limit: LimitRule())
+        case .weakCiphersOnly: Rule(severity: .high, limit: LimitRule())
+        case .absurdCiphers: Rule(severity: .medium)
+        case .dheForcing: Rule(severity: .high, limit: LimitRule())
+        case .compressionOffered: Rule(severity: .low)
+        case .fallbackSCSV: Rule(severity: .info)
+        case .notTLS: Rule(severity: .medium)
+        case .badRecord: Rule(severity: .high, limit: LimitRule())
+        case .malformedHello: Rule(severity: .high, limit: LimitRule())
+        case .oversizedHello: Rule(severity: .medium)
+        case .truncatedHello: Rule(severity: .low)
+        case .tinyFragments: Rule(severity: .medium)
+        case .recordFragmentation: Rule(severity: .medium)
+        case .overlapConflict: Rule(severity: .high, limit: LimitRule())
+        case .duplicateExtension: Rule(severity: .high, limit: LimitRule())
+        case .pskNotLast: Rule(severity: .medium)
+        case .replayedHello: Rule(severity: .high, limit: LimitRule())
+        case .clientHelloFlood: Rule(severity: .high, limit: LimitRule())
+        case .connectNoHello: Rule(severity: .low)
+        case .slowHello: Rule(severity: .low)
+        case .handshakeIncomplete: Rule(severity: .high, limit: LimitRule())
+        case .fatalAlertRate: Rule(severity: .medium)
+        case .renegotiationFlood: Rule(severity: .high, limit: LimitRule())
+        case .heartbleedProbe: Rule(severity: .critical, limit: LimitRule())
+        case .earlyCCS: Rule(severity: .high, limit: LimitRule())
+        case .fingerprintDenied: Rule(severity: .high, limit: LimitRule())
+        case .fingerprintChurn: Rule(severity: .medium)
+        case .fingerprintSwarm: Rule(severity: .high, limit: LimitRule())
+        case .tlsScan: Rule(severity: .medium)
+        case .unjudgedHello: Rule(severity: .high, limit: LimitRule())
+        case .unseenAnswer: Rule(severity: .medium, limit: LimitRule(perSecond: 20))
+        case .urgentData: Rule(severity: .high, limit: LimitRule())
+        }
+    }
 
     /// What some detections are compared with; they say nothing while their list is empty.
     package struct Lists: Sendable, Equatable {

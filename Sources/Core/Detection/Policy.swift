@@ -88,7 +88,7 @@ package struct Policy: Sendable, Equatable {
     }
 }
 
-/// info and low are recorded; medium counts as an anomaly; high limits; critical limits even uncorroborated.
+/// info and low are recorded; medium counts as an anomaly; high and critical limit. critical is a rank of its own for whoever reads or filters.
 package enum Severity: UInt8, CaseIterable, Sendable, Comparable {
     case info, low, medium, high, critical
 

@@ -18,6 +18,7 @@ extension Node {
         log.write(.info, "stopped", [
             ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(agent.statistics.events)"), ("undelivered", "\(left)"), ("spooled", "\(kept)"),
         ])
+        log.close(withinMilliseconds: 100)
     }
 }
 

@@ -41,6 +41,8 @@ extension Node {
                 if !limits.isRead { forgetUnconfirmed() }
                 limits.isRead = true
                 publisher?.prepare()
+            case .madeAnew: log.write(.warning, "the limits topic was made anew; what is limited here stays until its end")
+            case .notice(.failure(let error)): publisher?.hear(error)
             case .notice: break    // the publisher says whether Kafka answers
             }
         }
@@ -73,7 +75,7 @@ extension Node {
             }
         } catch {
             if let key = Limit.Key(record.key) { cluster.refuse(key) } else { cluster.refuse() }
-            log.write(.warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
+            malformedLog.write(log, .warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
         }
     }
 

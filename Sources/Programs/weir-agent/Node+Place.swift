@@ -38,8 +38,8 @@ enum Place: Equatable {
 /// Where the pages answer, in a place that an optional can hold.
 final class Web {
     let server: Server
-    init(_ settings: Settings, _ answer: @escaping (String) -> Response) throws {
-        server = try Server(host: settings.listen.host, port: settings.listen.port, handler: answer)
+    init(_ settings: Settings, _ counts: Server.Counts, _ answer: @escaping (String) -> Response) throws {
+        server = try Server(host: settings.listen.host, port: settings.listen.port, counts: counts, handler: answer)
     }
 }
 
@@ -72,7 +72,7 @@ extension Node {
         }
         guard ticks % 10 == 0, let successor = place.successor, !peers.isThere(successor) else { return }
         do {
-            web = try Web(settings) { [unowned self] path in answer(path) }
+            web = try Web(settings, webCounts) { [unowned self] path in answer(path) }
             if let web { try poller.add(web.server.descriptor, as: Source.http.rawValue) }
             outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
             publisher?.use(outbox)

@@ -71,7 +71,11 @@ extension Node {
         count("weir_agent_displaced_total", "sources whose behaviour was forgotten for others'", agent.displacedSources)
         count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", refusedDenials)
         count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
-        count("weir_agent_unlisted_total", "handshakes of sources that did not fit the board", self.board.unlisted)
+        count("weir_agent_hellos_lost_total", "events without name and fingerprint: newer hellos had taken the room of theirs", statistics.hellosLost)
+        count("weir_agent_log_lines_dropped_total", "log lines that found no room, because standard error was not read", log.dropped)
+        count("weir_agent_unlisted_total", "handshakes of unproven sources that did not fit the board", path.board.unlisted)
+        count("weir_agent_board_displaced_total", "sources that left the board to make room for others", path.board.displaced)
+        count("weir_agent_http_evicted_total", "connections closed to make room for new ones", webCounts.evicted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
         count("weir_agent_events_lost_total", "events that Kafka will never have", publisher?.lost ?? 0)
         if let spooled = publisher?.spooled {
@@ -79,7 +83,7 @@ extension Node {
             count("weir_agent_spool_refused_total", "events that the spool had no room for, or that could not be written to it", spooled.refused)
         }
         gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
-        count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", refusedLimits)
+        count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", path.refusedLimits)
         for refusal in ClusterLimits.Refusal.allCases {
             board.set(board.counter("weir_agent_limits_refused_total", "records of the limits topic that were not applied", labels: [("reason", refusal.rawValue)]), to: UInt64(cluster.refusals[refusal] ?? 0))
         }
@@ -99,7 +103,7 @@ extension Node {
         gauge("weir_agent_policy", "the policy in force", 1, [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
         for quantile in [0.5, 0.99] {
             gauge("weir_agent_seen_to_limited_here_microseconds", "a packet on any node to the limit in this one's kernel, by the limits topic", clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
-            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's", latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
+            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's", path.latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
         }
         return board.render()
     }
@@ -135,14 +139,14 @@ extension Node {
             json.member("balance", counters.balance)
             json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) } }
             json.object("ring_to_verdict_ns") { json in
-                json.member("p50", latency.microseconds(at: 0.5).map { Int($0 * 1000) })
-                json.member("p99", latency.microseconds(at: 0.99).map { Int($0 * 1000) })
-                json.member("count", latency.count)
+                json.member("p50", path.latency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", path.latency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", path.latency.count)
             }
             json.object("seen_to_enforced_ns") { json in
-                json.member("p50", enforcedLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
-                json.member("p99", enforcedLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
-                json.member("count", enforcedLatency.count)
+                json.member("p50", path.enforcedLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", path.enforcedLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", path.enforcedLatency.count)
             }
             json.object("seen_to_limited_here_ns") { json in
                 json.member("p50", clusterLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
@@ -163,7 +167,7 @@ extension Node {
             json.member("lost", publisher?.lost ?? 0)
             json.member("spooled", publisher?.spooled?.events)
             json.array("sources") { json in
-                for row in board.busiest(32) {
+                for row in path.board.busiest(32) {
                     json.object { json in
                         json.member("address", row.address.description)
                         json.member("handshakes", row.handshakes)

@@ -30,7 +30,7 @@ final class Node {
     /// Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a variable is
     /// copied out and in at each use, tables and all.)
     var agent: Agent
-    var board = Board()
+    var path = VerdictPath()
     var cluster = ClusterLimits()
     var publisher: Publisher?
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.
@@ -42,13 +42,11 @@ final class Node {
     /// Limits of the disk that the topic has not said again yet.
     var unconfirmed: Set<LimitKey> = []
     var limits: LimitsReader?
-    var facts = HelloFactsCache()
+    private var facts = HelloFactsReader()
     private var denials: Denials
     /// What the kernel was told, and until when it holds.
     private var denied: [UInt64: Instant?] = [:]
     private(set) var refusedDenials = 0
-    var latency = Latency()
-    var enforcedLatency = Latency()
     /// Seen on any node to limited here, by the limits topic.
     var clusterLatency = Latency()
     var policy: Policy
@@ -58,11 +56,10 @@ final class Node {
     var reloads = (accepted: 0, refused: 0)
     /// How often sources had found the limits map full, a tick ago.
     var limitsFull: UInt64 = 0
-    /// Limits of this node's own that the kernel's map had no room for.
-    private(set) var refusedLimits = 0
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
+    let webCounts = Server.Counts()
     var isAttached = false
     /// Fixed once the maps are made; read when the probe is attached.
     private(set) var mapBytes = 0
@@ -71,9 +68,10 @@ final class Node {
     /// What the kernel's allow-list holds.
     var knownAllowed = AllowList()
     var poller: Poller
-    /// Events that are ordered and not made yet: each costs more than a limit, and every limit that waits comes first.
-    private var due = DueEvents()
     private(set) var stalls = Stalls()
+    /// Lines of which a flood brings many.
+    private var limitedLog = LimitedLog(interval: 1_000_000_000, lines: 10)
+    var malformedLog = LimitedLog(interval: 60_000_000_000)
     private var startup: StartupTrace
     /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
     private(set) var offset: Int64 = 0
@@ -130,7 +128,7 @@ final class Node {
     }
 
     func run(until signals: borrowing Signals) throws {
-        web = try Web(settings) { [unowned self] path in answer(path) }
+        web = try Web(settings, webCounts) { [unowned self] path in answer(path) }
         let tick = try Ticker(everyMilliseconds: 100)
         // Before the interfaces are listed, so that none that comes meanwhile is missed.
         let network = try NetworkEvents()
@@ -160,14 +158,14 @@ final class Node {
             // But a flood never lets go by itself, and Kafka, timers and signals have their turn as well.
             let turnEnds = Clock.monotonic + Self.turnNanoseconds
             var now = Clock.monotonic
-            while now &- lastRecord < Self.spinNanoseconds || !due.isEmpty, now < turnEnds {
+            while now &- lastRecord < Self.spinNanoseconds || !path.due.isEmpty, now < turnEnds {
                 if drain(since: now) { lastRecord = now } else { publishDue(atMost: 1) }
                 now = Clock.monotonic
             }
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
-            let ready = try poller.wait(milliseconds: ring.hasRecords || !due.isEmpty ? 0 : web?.server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(milliseconds: ring.hasRecords || !path.due.isEmpty ? 0 : web?.server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
@@ -231,27 +229,18 @@ final class Node {
     /// One verdict: the limit first, if it is ours to set; then the event, if one is due.
     private func handle(_ record: RawSpan) {
         guard let handshake = Handshake(record) else { return }
-        let raw = record.extracting(droppingFirst: Handshake.size)
+        let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
         let seen = Instant(nanoseconds: Int64(bitPattern: handshake.seenNanoseconds) &+ offset)
-        let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: seen), at: seen)
-        var enforced: UInt64?
-        if let limit = order.limit {
-            if !set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent) { refusedLimits += 1 }
-            enforced = Clock.monotonic
-            enforcedLatency.note(enforced! &- handshake.seenNanoseconds)
+        path.take(handshake, hello: raw, found: look(into: raw, of: handshake, at: seen), at: seen, &agent, clock: { Clock.monotonic }) { limit in
+            set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent)
         }
-        let decided = Clock.monotonic
-        latency.note(decided &- handshake.seenNanoseconds)
-        board.note(handshake, anomalies: order.anomalies)
-        facts.note(handshake, raw)
-        if let slot = order.publish { due.add(DueEvents.Item(slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced, until: order.limit?.until)) }
     }
 
     func publishDue(atMost most: Int = .max) {
-        guard !due.isEmpty else { return }
+        guard !path.due.isEmpty else { return }
         let start = Clock.monotonic
         var left = most
-        while left > 0, let item = due.next() {
+        while left > 0, let item = path.due.next() {
             publish(item)
             left -= 1
         }
@@ -296,10 +285,10 @@ final class Node {
     private func publish(_ item: DueEvents.Item) {
         let handshake = agent.latest(of: item.slot)
         let limitEnd = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
-        let event = agent.takeEvent(of: item.slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.facts(of: handshake),
+        let event = agent.takeEvent(of: item.slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.read(item.slot, of: &agent),
                                     seen: instant(item.seen), decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: limitEnd)
         if event.action == .limited || event.action == .observed, event.counts.suppressed == 0 {
-            log.write(.info, event.action == .limited ? "limited" : "would limit", [
+            limitedLog.write(log, .info, event.action == .limited ? "limited" : "would limit", [
                 ("source", event.sourcePrefix.description), ("anomalies", event.anomalies.list.map(\.id).joined(separator: ",")),
                 ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
             ])
@@ -309,7 +298,7 @@ final class Node {
 
     private func onTick(_ ticks: Int) {
         let now = Instant(nanoseconds: Clock.wall)
-        for slot in agent.tick(at: now) { due.add(DueEvents.Item(slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: Clock.monotonic, enforced: nil, until: nil)) }
+        for slot in agent.tick(at: now) { path.due.add(DueEvents.Item(slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: Clock.monotonic, enforced: nil, until: nil)) }
         if ticks % 10 == 0 {
             readClocks()
             probe.sweep()
@@ -322,7 +311,7 @@ final class Node {
         if ticks % 50 == 0 { watch.check() }
         if ticks % 100 == 0 {
             // What is forgotten moves others to other slots.
-            if due.isEmpty { agent.forget(at: now) }
+            if path.due.isEmpty { agent.forget(at: now) }
             setOwn(policy)
             // Though nothing was heard: what interfaces carry has to be looked at.
             watch.follow()
@@ -331,6 +320,9 @@ final class Node {
         lookAfterPlace(ticks)
         if place.isPublishing { report(at: now) }
         publisher?.tick()
+        limitedLog.flush(log)
+        malformedLog.flush(log)
+        log.flush()
     }
 
     func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }

@@ -37,6 +37,14 @@ final class Publisher {
     private var isPrepared = false
     private var outbox: Outbox?
     private var isUnwritable = false
+    private var troubles = KafkaTroubles()
+    /// As the log has it; a client made anew connects as well.
+    private var isUp = false
+    private var lossLog = LimitedLog(interval: 60_000_000_000)
+    /// Why the library's instance is of no use any more, where making another at once would fail in the same way.
+    private var pending: KafkaError?
+    private var begunAt: UInt64 = 0
+    private static let patience: UInt64 = 5_000_000_000
 
     init(_ configuration: KafkaConfiguration, node: String, outbox: Outbox?, log: Log) throws {
         self.configuration = configuration
@@ -86,9 +94,21 @@ final class Publisher {
             isLosing = true
             lost += 1
         } catch {
-            lost += 1
+            lose(error)
             if error.isFatal { begin(anew: error) }
         }
+    }
+
+    /// One event is given up.
+    private func lose(_ error: KafkaError) {
+        lost += 1
+        lossLog.write(log, .warning, "an event is lost: Kafka does not take it, and there is no --state to keep it in", [("reason", error.reason), ("lost", "\(lost)")])
+    }
+
+    /// What somebody has to mend, once.
+    func hear(_ error: KafkaError) {
+        guard troubles.isNews(error, at: Clock.monotonic) else { return }
+        log.write(.warning, "Kafka refuses something", [("reason", error.reason)] + (error.advice.map { [("advice", $0)] } ?? []))
     }
 
     /// Hands over one of the spool's. False when the library takes no more for now.
@@ -106,6 +126,7 @@ final class Publisher {
 
     /// Ten times a second: what the spool has kept back goes on, and what it was told is on the disk.
     func tick() {
+        lossLog.flush(log)
         guard let outbox else { return }
         outbox.eachWaiting(at: Clock.monotonic) { produce($0, outbox) }
         if !outbox.commit() {
@@ -156,17 +177,24 @@ final class Publisher {
                 if error == nil { reports.delivered += 1 } else { loseReport() }
             case .delivered(let token, nil):
                 delivered += 1
+                troubles.clear()
                 if token > Self.report { outbox?.delivered(Int64(token - Self.report)) }
-            case .delivered(let token, .some):
-                if token > Self.report { outbox?.failed(Int64(token - Self.report), at: Clock.monotonic) } else { lost += 1 }
-            case .notice(.connected): log.write(.info, "Kafka answers", [("queued", "\(producer.inFlight)")])
-            case .notice(.disconnected(let reason)): log.write(.warning, "Kafka does not answer; detecting and limiting go on", [("reason", reason)])
+            case .delivered(let token, let error?):
+                if !error.isPurged { hear(error) }
+                if token > Self.report { outbox?.failed(Int64(token - Self.report), at: Clock.monotonic) } else { lose(error) }
+            case .notice(.connected):
+                if !isUp { log.write(.info, "Kafka answers", [("queued", "\(producer.inFlight)")]) }
+                isUp = true
+            case .notice(.disconnected(let outage)):
+                isUp = false
+                log.write(.warning, "Kafka does not answer; detecting and limiting go on", [("reason", outage.reason)] + (outage.advice.map { [("advice", $0)] } ?? []))
             case .notice(.failure(let error)) where error.isFatal: fatal = error
+            case .notice(.failure(let error)): hear(error)
             case .notice: break
             }
         }
-        guard let fatal else { return false }
-        return begin(anew: fatal)
+        if let fatal { return begin(anew: fatal) }
+        return pending.map { begin(anew: $0) } ?? false
     }
 
     private func loseReport() {
@@ -178,9 +206,14 @@ final class Publisher {
     /// After a broker has lost its state the library's instance is of no use any more.
     @discardableResult
     private func begin(anew error: KafkaError) -> Bool {
+        // A permission that is missing now is missing a moment later.
+        let now = Clock.monotonic
+        pending = error
+        guard begunAt == 0 || now - begunAt > Self.patience else { return false }
         guard let fresh = try? KafkaProducer(configuration, name: node) else { return false }
         let events = producer.inFlight - (reports.isUnderWay ? 1 : 0) - (outbox?.underWay ?? 0)
-        log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(events)")])
+        (pending, begunAt) = (nil, now)
+        if error.isAuthorization { hear(error) } else { log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(events)")]) }
         lost += events
         if reports.isUnderWay { loseReport() }
         producer.purge()

@@ -107,7 +107,6 @@ extension Settings {
 }
 
 func refuse(_ message: String, code: CInt) -> Never {
-    let line = Array("\(message)\n".utf8)
-    unsafe _ = write(2, line, line.count)
+    Log.lastWords(message)
     exit(code)
 }

@@ -10,30 +10,42 @@ final class BrokerState {
     private(set) var losses = 0
     private(set) var failures = 0
     var hasTopics = false
-    private var quietUntil: UInt64 = 0
+    private var troubles = KafkaTroubles()
+    private var advice: String?
+    /// When missing topics may be made again.
+    private var topicsAt: UInt64 = 0
 
     init(log: Log) { self.log = log }
 
     func up() {
         guard !isUp else { return }
         isUp = true
+        advice = nil
         if hasBeenTold == false { log.write(.info, "Kafka is back") } else { log.write(.info, "Kafka answers") }
         hasBeenTold = true
     }
 
-    func down(_ reason: String) {
-        guard isUp || hasBeenTold == nil else { return }
+    func down(_ outage: KafkaOutage) {
+        guard isUp || hasBeenTold == nil || outage.isOfConfiguration && outage.advice != advice else { return }
+        if isUp || hasBeenTold == nil { losses += 1 }
         isUp = false
         hasBeenTold = false
-        losses += 1
-        log.write(.warning, "Kafka does not answer; what is decided waits: \(reason)")
+        advice = outage.advice
+        log.write(.warning, "Kafka does not answer; what is decided waits: \(outage)")
     }
 
-    /// Anything else that goes wrong: counted, and said at most every ten seconds.
+    /// Anything else that goes wrong: counted, and each told once.
     func failed(_ error: KafkaError) {
         failures += 1
-        guard !error.isBrokerDown, !error.isTimeout, Clock.monotonic >= quietUntil else { return }
-        quietUntil = Clock.monotonic + 10_000_000_000
-        log.write(error.isFatal ? .error : .warning, "Kafka: \(error)")
+        if error.isUnknownTopic, hasTopics { lacksTopics() }
+        guard troubles.isNews(error, at: Clock.monotonic) else { return }
+        log.write(error.isFatal ? .error : .warning, "Kafka: \(error.reason)", error.advice.map { [("advice", $0)] } ?? [])
+    }
+
+    /// Somebody has deleted one, or has made one anew: looked for at the next tick, but not more often than every few seconds.
+    private func lacksTopics() {
+        guard Clock.monotonic >= topicsAt else { return }
+        topicsAt = Clock.monotonic + 5_000_000_000
+        hasTopics = false
     }
 }

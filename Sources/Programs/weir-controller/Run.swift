@@ -81,7 +81,6 @@ private func credentials(_ arguments: Arguments) throws -> Credentials {
 }
 
 private func refuse(_ message: String, code: CInt) -> Never {
-    let line = Array("\(message)\n".utf8)
-    unsafe _ = write(2, line, line.count)
+    Log.lastWords(message)
     exit(code)
 }

@@ -25,7 +25,8 @@ extension Service {
                 log.write(.info, "limits and decisions read", [("limits", "\(controller.limitCount)"), ("workloads", "\(controller.wantedReplicas(at: now).count)")])
             case .assigned(let partitions):
                 try begin(partitions)
-            case .joined, .answering: return
+            case .joined, .answering:
+                if broker.isUp, !broker.hasTopics { try createTopics() }
             }
         } catch { broker.failed(error) }
     }
@@ -37,7 +38,7 @@ extension Service {
             switch outcome {
             case .created: log.write(.info, "topic created", [("topic", name)])
             case .existed: break
-            case .refused(let error): if !error.isUnsupported { log.write(.warning, "topic not created: \(error)", [("topic", name)]) }
+            case .refused(let error): if !error.isUnsupported { log.write(.warning, "topic not created: \(error.reason)", [("topic", name), ("advice", "allow CREATE on this topic, or make it as manifests/kafka/topics.yaml does")]) }
             }
         }
     }

@@ -68,6 +68,9 @@ extension Service {
         follower.drain(atMost: Self.recordsPerTurn) { event in
             switch event {
             case .record(let record): learn(record)
+            case .madeAnew(let topic):
+                log.write(.warning, "a topic was made anew", [("topic", topic)])
+                if topic == Topic.limits.name { controller.limitsWereLost() }
             case .endOfPartition: if case .recollecting = phase { advance() } else if case .assigned = phase { advance() }
             case .notice(let notice): hear(notice)
             }

@@ -42,6 +42,7 @@ final class Service {
     let broker: BrokerState
     let peers: Peers
     let autoscalers: Autoscalers
+    let web = Server.Counts()
     private let server: Server
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
@@ -57,7 +58,7 @@ final class Service {
         self.telemetry = telemetry
         let broker = BrokerState(log: log)
         self.broker = broker
-        server = try Server(host: listen.host, port: listen.port) { path in telemetry.answer(path) }
+        server = try Server(host: listen.host, port: listen.port, counts: web) { path in telemetry.answer(path) }
         outbox = try Outbox(kafka)
         follower = try KafkaFollower(kafka, topics: [Topic.limits.name, Topic.decisions.name], name: "weir-controller", patience: 500)
         consumer = try KafkaConsumer(kafka, group: "weir-controller", name: "weir-controller")
@@ -102,10 +103,13 @@ final class Service {
         let passing = controller.tick(at: now, partitions: ledger.assigned)
         for workload in passing.ended { log.write(.info, "scale decision over", [("workload", workload)]) }
         for output in passing.outputs { _ = outbox.put(output, from: nil, at: now) }
+        if outbox.isComfortable { for (limit, position) in controller.republish(at: now, partitions: ledger.assigned) { _ = outbox.put(.limit(limit), from: position, at: now) } }
         tellWanted()
         advance()
         commit()
         telemetry.limitLog.flush(log)
+        telemetry.malformedLog.flush(log)
+        log.flush()
     }
 
     private func reload() {
@@ -131,9 +135,9 @@ final class Service {
     func hear(_ notice: KafkaNotice) {
         switch notice {
         case .connected: broker.up()
-        case .disconnected(let reason): broker.down(reason)
+        case .disconnected(let outage): broker.down(outage)
         case .failure(let error): broker.failed(error)
-        case .log(let line): if line.level <= 3, line.facility != "FAIL", line.facility != "ERROR" { log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)]) }
+        case .log(let line): if line.level <= 3, !["FAIL", "ERROR", "FATAL"].contains(line.facility) { log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)]) }
         }
     }
 
@@ -144,6 +148,7 @@ final class Service {
         if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 200) }
         consumer.close(withinMilliseconds: 250)
         log.write(.info, "stopped", [("undelivered", "\(left)")])
+        log.close(withinMilliseconds: 100)
         // Destroying the handles waits for their threads, which with an absent broker may be in a connect; the kernel is faster.
         exit(0)
     }

@@ -37,7 +37,7 @@ final class Telemetry {
     private lazy var answers = Self.answers.map { answer in
         (metrics.counter("weir_controller_outputs_total", "Limits and scale decisions, by what was decided.", labels: [("decision", answer.name)]), answer.count)
     }
-    private lazy var failures = ["malformed_record", "commit", "delivery", "kafka", "broker_loss", "policy_refused", "events_trimmed"].map {
+    private lazy var failures = ["malformed_record", "commit", "delivery", "kafka", "broker_loss", "policy_refused", "events_trimmed", "log_dropped", "http_evicted"].map {
         metrics.counter("weir_controller_failures_total", "What went wrong and was survived.", labels: [("what", $0)])
     }
     private lazy var gauges = ["sources", "limits", "limits_active", "undelivered", "partitions", "broker_up"].map {
@@ -69,7 +69,7 @@ final class Telemetry {
 
     private static let answers: [Number] = [
         ("limit_set", { $0.limitsSet }), ("limit_renewed", { $0.limitsRenewed }), ("limit_overruled", { $0.limitsOverruled }), ("limit_allowed", { $0.limitsAllowed }),
-        ("limit_full", { $0.limitsFull }), ("limit_forgotten", { $0.limitsForgotten }), ("limit_restated", { $0.limitsRestated }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
+        ("limit_full", { $0.limitsFull }), ("limit_forgotten", { $0.limitsForgotten }), ("limit_restated", { $0.limitsRestated }), ("limit_republished", { $0.limitsRepublished }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
         ("scale_cooling_down", { $0.coolingDown }), ("scale_budget_spent", { $0.budgetSpent }), ("scale_at_maximum", { $0.atMaximum }), ("scale_unknown_workload", { $0.unknownWorkload }),
     ]
 }
@@ -79,7 +79,7 @@ extension Service {
         telemetry.set(controller.counts)
         telemetry.set(peers.counts)
         telemetry.set(
-            failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused],
+            failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.evicted],
             gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, ledger.assigned.count, broker.isUp ? 1 : 0],
             policyVersion: policy.current.version)
         telemetry.unready = switch phase {
@@ -88,32 +88,5 @@ extension Service {
         case .joined, .answering:
             if !broker.isUp { "Kafka does not answer" } else if ledger.assigned.isEmpty { "no partition of the events topic is assigned to it" } else { nil }
         }
-    }
-}
-
-/// So many lines in an interval, and then their number.
-struct LimitedLog {
-    private let interval: UInt64
-    private let lines: Int
-    private var until: UInt64 = 0
-    private var written = 0
-    private var swallowed = 0
-
-    init(interval nanoseconds: UInt64, lines: Int = 1) {
-        interval = nanoseconds
-        self.lines = lines
-    }
-
-    mutating func write(_ log: Log, _ level: Log.Level, _ message: String, _ fields: [(name: String, value: String)]) {
-        flush(log)
-        guard written < lines else { swallowed += 1; return }
-        written += 1
-        log.write(level, message, fields)
-    }
-
-    mutating func flush(_ log: Log) {
-        guard Clock.monotonic >= until else { return }
-        if swallowed > 0 { log.write(.info, "and \(swallowed) more like the last") }
-        (written, swallowed, until) = (0, 0, Clock.monotonic + interval)
     }
 }

@@ -1,13 +1,15 @@
 /* libmicrohttpd, and what of it is variadic or a macro: Swift sees neither. */
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
+#include <sys/socket.h>
 
 /* Without threads: the caller polls weir_http_epoll() and calls MHD_run. Takes over `listener` when it succeeds. */
-static inline struct MHD_Daemon *weir_http_start(int listener, MHD_AccessHandlerCallback handler, void *context,
-						 unsigned int connections, unsigned int timeout_seconds, size_t memory)
+static inline struct MHD_Daemon *weir_http_start(int listener, MHD_AccessHandlerCallback handler, MHD_NotifyConnectionCallback connected,
+						 void *context, unsigned int connections, unsigned int timeout_seconds, size_t memory)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handler, context,
 				MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
+				MHD_OPTION_NOTIFY_CONNECTION, connected, context,
 				MHD_OPTION_CONNECTION_LIMIT, connections,
 				MHD_OPTION_CONNECTION_TIMEOUT, timeout_seconds,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,
@@ -15,11 +17,13 @@ static inline struct MHD_Daemon *weir_http_start(int listener, MHD_AccessHandler
 }
 
 /* The same over TLS, by GnuTLS. `trust` may be NULL; else a client may show a certificate, which weir_http_verified looks at. PEM texts; copied. */
-static inline struct MHD_Daemon *weir_http_start_tls(int listener, MHD_AccessHandlerCallback handler, void *context, unsigned int connections,
+static inline struct MHD_Daemon *weir_http_start_tls(int listener, MHD_AccessHandlerCallback handler,
+						     MHD_NotifyConnectionCallback connected, void *context, unsigned int connections,
 						     unsigned int timeout_seconds, size_t memory, const char *certificate, const char *key, const char *trust)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TLS, 0, NULL, NULL, handler, context,
 				MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
+				MHD_OPTION_NOTIFY_CONNECTION, connected, context,
 				MHD_OPTION_CONNECTION_LIMIT, connections,
 				MHD_OPTION_CONNECTION_TIMEOUT, timeout_seconds,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,
@@ -50,6 +54,15 @@ static inline int weir_http_epoll(struct MHD_Daemon *daemon)
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
 
 	return info ? info->epoll_fd : -1;
+}
+
+/* Both directions end; the daemon sees that with its next run, and closes. */
+static inline void weir_http_end(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (info)
+		shutdown(info->connect_fd, SHUT_RDWR);
 }
 
 static inline unsigned int weir_http_connections(struct MHD_Daemon *daemon)

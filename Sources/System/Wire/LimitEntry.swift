@@ -2,7 +2,7 @@ internal import CWire
 
 /// A limit as the limits map has it: what is allowed, until when, and what came of it.
 package struct LimitEntry: Sendable, Equatable {
-    package enum Origin: UInt8, Sendable { case kernel, agent, cluster }
+    package enum Origin: UInt8, CaseIterable, Sendable { case kernel, agent, cluster }
 
     package var perSecond: Int
     package var answer: Answer

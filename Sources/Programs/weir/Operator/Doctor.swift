@@ -4,7 +4,6 @@ internal import Detection
 internal import Glibc
 internal import Kafka
 internal import Linux
-internal import Messages
 internal import Probe
 internal import Terminal
 
@@ -30,23 +29,7 @@ func examine(_ arguments: Arguments) throws -> CInt {
     say(missing.isEmpty, "privileges", missing.isEmpty ? needed.map(\.0).joined(separator: ", ") : "\(missing.joined(separator: ", ")) missing: run as root, or use `weir replay` which needs none")
     examineInterfaces(arguments, say)
     if arguments.has("kafka") || arguments.has("kafka-config") {
-        let configuration = try brokers(arguments), servers = configuration.value(of: "bootstrap.servers") ?? ""
-        var answer = "does not answer within 5 s", isThere = false
-        if let follower = try? KafkaFollower(configuration, topics: [Topic.limits.name], name: "weir-doctor") {
-            let end = Clock.monotonic + 5_000_000_000
-            while !isThere, Clock.monotonic < end {
-                _ = follower.drain { event in
-                    switch event {
-                    case .notice(.connected): isThere = true
-                    case .notice(.disconnected(let reason)): answer = reason
-                    case .endOfPartition: isThere = true
-                    default: break
-                    }
-                }
-                usleep(5000)
-            }
-        }
-        say(isThere, "Kafka at \(servers)", isThere ? "answers" : "\(answer); is it running, and is `bootstrap.servers` right?")
+        for finding in KafkaExamination(try brokers(arguments)).findings { say(finding.isGood, finding.what, finding.more) }
     } else {
         say(nil, "Kafka", "not asked about (--kafka HOST:PORT)")
     }

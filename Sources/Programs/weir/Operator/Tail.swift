@@ -32,7 +32,7 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
                 let line = isJSON ? record.value.map { String(decoding: $0, as: UTF8.self) } : line(of: record, topic, &reader)
                 if let line { lines += Array(line.utf8) + [10] }
             case .notice(let notice):
-                if case .disconnected(let reason) = notice { complain("weir: Kafka does not answer: \(reason)") }
+                if case .disconnected(let outage) = notice { complain("weir: Kafka does not answer: \(outage)") }
             default: break
             }
         }

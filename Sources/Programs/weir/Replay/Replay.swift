@@ -19,7 +19,6 @@ final class Replay {
     private let counting: AnomalySet
     private let recorded: AnomalySet
     private var hellos = HelloReader()
-    private var facts = LatestFacts()
     private var denials: Denials
     private var denied: [UInt64: Instant?] = [:]
     private var output: any ReplayOutput
@@ -106,7 +105,6 @@ final class Replay {
             denied[fingerprint] = nil
         }
         if number % 100 == 0 { agent.forget(at: time) }
-        facts.forget(before: time - .seconds(2))
         let passing = controller.tick(at: time, partitions: [0])
         for workload in passing.ended { attempt { try output.ended(workload, at: time) } }
         tell(passing.outputs, at: time)
@@ -117,7 +115,7 @@ final class Replay {
     private func judge(_ record: RawSpan, at time: Instant) {
         guard let handshake = Handshake(record) else { return }
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
-        let order = agent.consider(handshake, found: look(into: raw, of: handshake, at: time), at: time)
+        let order = agent.consider(handshake, hello: raw, found: look(into: raw, of: handshake, at: time), at: time)
         if let limit = order.limit { engine.order(.limit(limit.key, LimitEntry(limit.perSecond, limit.answer, .agent, limit.until))) }
 
         let anomalies = order.anomalies.intersection(recorded)
@@ -128,7 +126,6 @@ final class Replay {
         summary.note(item)
         if summary.firstLimit == nil, handshake.isReflex || order.limit != nil { summary.firstLimit = time }
         attempt { try output.handshake(item) }
-        if counts, let known = item.facts { facts.note(known, of: policy.sourcePrefix(of: handshake.source), at: time) }
         if let slot = order.publish { publish(slot, enforced: order.limit == nil ? nil : time, until: order.limit?.until) }
     }
 
@@ -136,8 +133,7 @@ final class Replay {
     private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool { !anomalies.intersection(counting).isEmpty && handshake.proof >= policy.proof }
 
     private func read(_ handshake: Handshake, _ raw: RawSpan) -> HelloReader.Reading? {
-        let isHello = handshake.kind == .hello && handshake.completeness != .incomplete && handshake.rawLength > 0 && !handshake.anomalies.contains(.notTLS)
-        return isHello ? hellos.read(raw) : nil
+        handshake.hasHello && raw.byteCount > 0 ? hellos.read(raw) : nil
     }
 
     /// What only the hello's bytes tell, as the agent looks for it.
@@ -162,7 +158,8 @@ final class Replay {
         let handshake = agent.latest(of: slot)
         let seen = Instant(nanoseconds: Int64(clamping: handshake.seenNanoseconds))
         let end = until ?? (handshake.untilNanoseconds == 0 ? nil : Instant(nanoseconds: Int64(clamping: handshake.untilNanoseconds)))
-        let event = agent.takeEvent(of: slot, interface: "", hello: facts.latest(of: policy.sourcePrefix(of: handshake.source)), seen: seen, decided: seen, enforced: enforced, until: end)
+        let facts = agent.withHello(of: slot) { $0.byteCount > 0 ? hellos.read($0) : nil } ?? nil
+        let event = agent.takeEvent(of: slot, interface: "", hello: facts.map { HelloFacts($0) }, seen: seen, decided: seen, enforced: enforced, until: end)
         summary.events += 1
         attempt { try output.event(event) }
         offset += 1

@@ -19,7 +19,12 @@ struct ReplayedHandshake {
     var stack: HelloReader.Stack? { hello?.stack }
     var serverName: String? { hello?.serverName }
     var version: String? { ClientHello.name(ofVersion: handshake.version) }
-    var facts: HelloFacts? { stack.map { HelloFacts(serverName: serverName, alpn: $0.alpn, ja3: $0.ja3, ja4: $0.ja4) } }
+}
+
+extension HelloFacts {
+    init(_ hello: HelloReader.Reading) {
+        self.init(serverName: hello.serverName, alpn: hello.stack?.alpn ?? [], ja3: hello.stack?.ja3, ja4: hello.stack?.ja4)
+    }
 }
 
 /// Where a replay's story goes, in the order in which Weir would have said it.

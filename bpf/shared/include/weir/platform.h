@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * What differs between the kernel and everywhere else: maps, bytes of a frame, the clock, the ring.
- * Everything above this file is written once. Each side declares the tables of tables.h under the same names.
+ * Everything above this file is written once. Each side declares the tables of maps.h under the same names.
  */
 #ifndef WEIR_PLATFORM_H
 #define WEIR_PLATFORM_H

@@ -102,7 +102,7 @@ enum weir_completeness {
 enum weir_incomplete_reason {
 	WEIR_REASON_NONE = 0,
 	WEIR_REASON_CLOSED = 1,		/* FIN or RST before the announced length */
-	WEIR_REASON_TIMEOUT = 2,	/* nothing more for WEIR_HELLO_TIMEOUT */
+	WEIR_REASON_TIMEOUT = 2,	/* nothing more for hello_timeout_ns */
 	WEIR_REASON_TOO_LONG = 3,	/* above what is assembled (WEIR_STREAM_CAP) */
 	WEIR_REASON_GAPS = 4,		/* more holes than are tracked */
 	WEIR_REASON_CAPTURE = 5,	/* the capture ends, or cut the frame */
