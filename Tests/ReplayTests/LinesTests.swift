@@ -9,7 +9,7 @@ private let engines = Glibc.geteuid() == 0 ? ["native", "kernel"] : ["native"]
 
 private let handshakeKeys = [
     "type", "frame", "time", "source.address", "source.port", "destination.address", "destination.port", "network.transport", "tls.client.server_name", "tls.client.version", "tls.client.alpn",
-    "tls.client.ja3", "tls.client.ja4", "segments", "records", "completeness", "incomplete.reason", "proof", "anomalies", "severity", "encapsulation",
+    "tls.client.ja3", "tls.client.ja4", "segments", "records", "completeness", "incomplete.reason", "proof", "retry", "anomalies", "severity", "encapsulation",
 ]
 
 /// Names of an object's own members, in their order.

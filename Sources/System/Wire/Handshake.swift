@@ -62,6 +62,8 @@ package struct Handshake: BitwiseCopyable, Sendable {
     package var hasServerName: Bool { get { has(WEIR_FLAG_NAMED) } set { set(WEIR_FLAG_NAMED, newValue) } }
     package var mayBeLiteral: Bool { get { has(WEIR_FLAG_LITERAL) } set { set(WEIR_FLAG_LITERAL, newValue) } }
     package var overlapped: Bool { has(WEIR_FLAG_OVERLAP) }
+    /// The second hello of its connection, after a HelloRetryRequest (RFC 8446 section 4.1.4).
+    package var isRetry: Bool { has(WEIR_FLAG_RETRY) }
 
     private func has(_ flag: weir_flag) -> Bool { UInt32(record.flags) & flag.rawValue != 0 }
     private mutating func set(_ flag: weir_flag, _ on: Bool) {

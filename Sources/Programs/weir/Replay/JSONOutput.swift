@@ -64,6 +64,7 @@ struct JSONOutput: ReplayOutput {
         put(handshake.incompleteReason.id)
         lines.put(",\"proof\":")
         put(handshake.proof.id)
+        lines.put(handshake.isRetry ? ",\"retry\":true" : ",\"retry\":false")
         lines.put(",\"anomalies\":[")
         if !item.anomalies.isEmpty { put(list: item.anomalies.list.map(\.id)) }
         lines.put("],\"severity\":")

@@ -344,6 +344,8 @@ WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size,
 	out->transport_at = at;
 	out->payload_at = at + header;
 	out->payload_size = l->end - (at + header);
+	/* Linux, as most, takes the pointer to be behind the urgent byte (RFC 6093 section 3.1). */
+	out->urgent = out->flags & WEIR_TCP_URG && weir_head16(l, at + 18) <= out->payload_size ? weir_head16(l, at + 18) : 0;
 	return WEIR_SEGMENT;
 }
 #endif

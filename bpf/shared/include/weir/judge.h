@@ -31,18 +31,69 @@ WEIR_INLINE void weir_misfit(struct weir_handshake *r, const __u8 *first)
 	}
 }
 
-/* Reads the segment's first bytes; what it lacks of sixteen is zero. -1 when the capture has cut them off. */
-WEIR_INLINE int weir_read_first(weir_frame *frame, struct weir_look *l)
+/* The message's next byte takes the place of the one before. Returns 1 at its end. */
+WEIR_STEP long weir_move_up(__u32 turn, void *context)
 {
-	__u32 n = l->segment.payload_size < WEIR_FIRST ? l->segment.payload_size : WEIR_FIRST;
+	struct weir_scratch *s = WEIR_SCRATCH(context);
+
+	(void)turn;
+	if (s->scan >= s->stop)
+		return 1;
+	s->bytes[WEIR_INDEX(s->scan, 32768) & (WEIR_BODY_CAP - 1)] = s->bytes[(WEIR_INDEX(s->scan, 32768) & (WEIR_BODY_CAP - 1)) + 1];
+	s->scan++;
+	return 0;
+}
+
+/*
+ * Reads `size` bytes of the stream from the frame's `at` on into the scratch, as a server's application does that has not asked for urgent
+ * data: without the urgent byte (RFC 9293 section 3.8.5). 0 or -1.
+ */
+WEIR_ONCE int weir_read_stream(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 at, __u32 size)
+{
+	__u32 urgent;
+
+	WEIR_USED(frame);
+	if (!l || !s)
+		return -1;
+	urgent = l->segment.payload_at + l->segment.urgent - 1;
+	if (urgent < at)
+		return weir_bytes(frame, at + 1, s->bytes, size, WEIR_MESSAGE_CAP);
+	if (urgent >= at + size)
+		return weir_bytes(frame, at, s->bytes, size, WEIR_MESSAGE_CAP);
+	if (weir_bytes(frame, at, s->bytes, size + 1, WEIR_MESSAGE_CAP))
+		return -1;
+	s->scan = urgent - at;
+	s->stop = size;
+	WEIR_OVER(s, WEIR_MESSAGE_CAP, weir_move_up);
+	return 0;
+}
+
+/* Reads the segment's first bytes; what it lacks of sixteen is zero. -1 when the capture has cut them off. */
+WEIR_INLINE int weir_read_first(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	__u32 size = l->segment.payload_size - (l->segment.urgent ? 1 : 0), n = size < WEIR_FIRST ? size : WEIR_FIRST;
 	__u32 at = l->segment.payload_at;
 
-	if (WEIR_BYTES_ARE_FAR && n == WEIR_FIRST && at < WEIR_HEAD_CAP && at + WEIR_FIRST <= l->have) {
+	if (WEIR_BYTES_ARE_FAR && n == WEIR_FIRST && at < WEIR_HEAD_CAP && at + WEIR_FIRST <= l->have && !l->segment.urgent) {
 		__builtin_memcpy(l->first, l->head + WEIR_INDEX(at, WEIR_HEAD_CAP), WEIR_FIRST);
 		return 0;
 	}
 	__builtin_memset(l->first, 0, sizeof(l->first));
-	return weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_FIRST);
+	if (!l->segment.urgent)
+		return weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_FIRST);
+	if (!n || weir_read_stream(frame, l, s, at, n))
+		return n ? -1 : 0;
+	__builtin_memcpy(l->first, s->bytes, WEIR_FIRST);
+	return 0;
+}
+
+/* The segment without its first `size` bytes. */
+WEIR_INLINE void weir_advance(struct weir_segment *seg, __u32 size)
+{
+	seg->sequence += size;
+	seg->payload_at += size;
+	seg->payload_size -= size;
+	seg->urgent = seg->urgent > size ? seg->urgent - (__u16)size : 0;
 }
 
 /* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none. */
@@ -81,9 +132,7 @@ skip:
 	flow->base += size;
 	if (size >= seg->payload_size)
 		return 0;
-	seg->sequence += size;
-	seg->payload_at += size;
-	seg->payload_size -= size;
+	weir_advance(seg, size);
 	return 1;
 }
 
@@ -110,19 +159,20 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 {
 	const struct weir_segment *seg;
 	const __u8 *first;
-	__u32 size, length, at;
+	__u32 size, length, at, here;
 	int is_tls, is_hello;
 
 	seg = &l->segment;
 	first = l->first;
 	at = seg->payload_at;
+	here = seg->payload_size - (seg->urgent ? 1 : 0);
 	is_tls = first[0] == 22;
-	if (is_tls && seg->payload_size < 9)
+	if (is_tls && here < 9)
 		return -1;
 	size = (__u32)first[3] << 8 | first[4];
 	length = weir_announced((__u32)first[5] << 24 | (__u32)first[6] << 16 | (__u32)first[7] << 8 | first[8]);
 	is_hello = is_tls && first[1] == 3 && first[5] == 1 && size && size <= WEIR_RECORD_MOST;
-	if (is_hello && (length + 5 > seg->payload_size || size < length || length > WEIR_MESSAGE_CAP))
+	if (is_hello && (length + 5 > here || size < length || length > WEIR_MESSAGE_CAP - 1))
 		return -1;
 	if (!is_hello && !flow->proof) {
 		weir_rest(flow);
@@ -134,14 +184,14 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	if (is_tls) {
 		s->record.hello_length = length;
 		at += 5;
-		if (length + 5 > seg->payload_size)
-			length = seg->payload_size - 5;	/* of something malformed, what is there */
+		if (length + 5 > here)
+			length = here - 5;	/* of something malformed, what is there */
 	} else {
-		length = seg->payload_size;
+		length = here;
 	}
 	if (!is_hello && length > WEIR_NOT_TLS_BYTES)
 		length = WEIR_NOT_TLS_BYTES;
-	if (length && weir_bytes(frame, at, s->bytes, length, WEIR_MESSAGE_CAP)) {
+	if (length && (seg->urgent ? weir_read_stream(frame, l, s, at, length) : weir_bytes(frame, at, s->bytes, length, WEIR_MESSAGE_CAP))) {
 		weir_cut_off(frame, l, s, flow);
 		return 0;
 	}
@@ -314,7 +364,7 @@ WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_s
 	int verdict = -1;
 
 	if (flow->state == WEIR_FLOW_EXPECTING && l->segment.sequence == flow->base) {
-		if (weir_read_first(frame, l)) {
+		if (weir_read_first(frame, l, s)) {
 			weir_cut_off(frame, l, s, flow);
 			return 0;
 		}
@@ -322,7 +372,7 @@ WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_s
 		case 0:
 			return 0;
 		case 1:
-			if (weir_read_first(frame, l))
+			if (weir_read_first(frame, l, s))
 				return 0;
 		}
 		if (!l->segment.fragment)

@@ -33,12 +33,12 @@ struct weir_segment {
 	__u32 payload_size;		/* as the IP header says */
 	__u32 fragment_id;
 	__u16 fragment_at;		/* bytes of the datagram before this fragment */
+	__u16 urgent;			/* 1 + the payload's byte that is urgent; 0: none */
 	__u8  flags;
 	__u8  vlan_tags;
 	__u8  family;			/* 4 or 6 */
 	__u8  tunnels;			/* enum weir_tunnel */
 	__u8  fragment;			/* enum weir_fragment_kind */
-	__u8  preamble;
 };
 
 enum weir_fragment_kind { WEIR_WHOLE_DATAGRAM, WEIR_FIRST_FRAGMENT, WEIR_LATER_FRAGMENT };

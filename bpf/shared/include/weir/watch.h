@@ -297,9 +297,7 @@ WEIR_INLINE int weir_trim(struct weir_segment *seg, __u32 base)
 		return 1;
 	if (early >= seg->payload_size)
 		return 0;
-	seg->sequence += early;
-	seg->payload_at += early;
-	seg->payload_size -= early;
+	weir_advance(seg, early);
 	return 1;
 }
 
