@@ -6,7 +6,7 @@ import Wire
     @Test("Swift's enumerations are the header's: as many, in the same order")
     func sameAsHeader() {
         #expect(Counter.allCases.count == Int(WEIR_COUNT_COUNT.rawValue))
-        #expect(Counter.lost.rawValue == Int(WEIR_COUNT_LOST.rawValue) && Counter.held.rawValue == Int(WEIR_COUNT_HELD.rawValue))
+        #expect(Counter.lost.rawValue == Int(WEIR_COUNT_LOST.rawValue) && Counter.held.rawValue == Int(WEIR_COUNT_ANSWERS_HELD.rawValue))
         #expect(Anomaly.allCases.count == Int(WEIR_ANOMALY_COUNT.rawValue))
         #expect(Anomaly.missingSNI.rawValue == UInt8(WEIR_MISSING_SNI.rawValue) && Anomaly.malformedHello.rawValue == UInt8(WEIR_MALFORMED_HELLO.rawValue))
         #expect(IncompleteReason.noRoom.rawValue == UInt8(WEIR_REASON_NO_ROOM.rawValue) && Outcome.dropped.rawValue == UInt8(WEIR_DROPPED.rawValue))
