@@ -8,6 +8,7 @@ SECONDS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 VENV := .deps/venv
+KERNELS := .deps/kernels
 # A floor may only use floors below it, and says so in Package.swift: the build checks it.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # The run-time library goes into each program: one file to copy, and a millisecond less at start.
@@ -42,6 +43,15 @@ test: deps bpf ## every test; those that lack a privilege or a part say so and a
 	swift test --skip-build --no-parallel --filter EndToEndTests
 	swift test --skip-build --no-parallel --filter 'EnvoyTests|KubernetesTests'
 	swift test --skip-build --no-parallel --filter IntegrationTests
+
+.PHONY: test-kernels
+test-kernels: deps-kernels bpf ## the real agent on Debian's kernels 6.1 and 6.12, under an emulator; 4 minutes
+	swift build --build-tests $(SWIFT_FLAGS)
+	Tests/KernelTests/run $(KERNELS) .build/debug
+
+.PHONY: deps-kernels
+deps-kernels: ## what test-kernels needs: an emulator and two kernels, in .deps; says what it downloads
+	@.ci/deps-kernels $(KERNELS)
 
 .PHONY: build
 build: deps bpf ## weir, weir-agent and weir-controller, optimised, in .build/release
