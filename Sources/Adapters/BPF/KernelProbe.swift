@@ -99,8 +99,8 @@ package struct ProbeSettings: Sendable {
         do {
             unsafe opened = try Self.load(policy, settings, mayGoto: modern)
         } catch {
-            // A verifier that does not know the instruction refuses it as invalid; everything else is final.
-            guard settings.mayGoto == nil, error.errno.rawValue == EINVAL else { throw error }
+            // A verifier that does not know the instruction refuses it as invalid; one that does may still like the other object better.
+            guard settings.mayGoto == nil, [EINVAL, EACCES, E2BIG].contains(error.errno.rawValue) else { throw error }
             modern = false
             unsafe opened = try Self.load(policy, settings, mayGoto: false)
         }
