@@ -82,7 +82,7 @@ bpf/build/weir.may_goto.bpf.o: $(BPF_SOURCES)
 	@bpftool gen object $@ $@.tmp && rm $@.tmp && echo "built $@"
 
 .PHONY: check
-check: test build ## the tests, which are what CI runs (.ci/run), and a short demonstration that keeps its promises
+check: test build ## the tests, without those of other kernels, and a short demonstration that keeps its promises
 	.build/release/weir run --for 20s
 
 .PHONY: bench
