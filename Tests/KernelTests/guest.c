@@ -39,19 +39,23 @@ static int failed(const char *what)
 	return 1;
 }
 
-static struct sockaddr_in address(const char *text, int port)
+/* An address of either family, as the one that has room for both: IPv4's mapped. */
+static struct sockaddr_in6 address(const char *text, int port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	char mapped[64];
 
-	inet_pton(AF_INET, text, &to.sin_addr);
+	snprintf(mapped, sizeof(mapped), strchr(text, ':') ? "%s" : "::ffff:%s", text);
+	if (inet_pton(AF_INET6, mapped, &to.sin6_addr) != 1)
+		exit(failed(text));
 	return to;
 }
 
 static int serve(const char *certificate)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-	struct sockaddr_in here = address("0.0.0.0", PORT);
-	int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+	struct sockaddr_in6 here = address("::", PORT);
+	int listener = socket(AF_INET6, SOCK_STREAM, 0), yes = 1;
 
 	if (SSL_CTX_use_certificate_file(context, certificate, SSL_FILETYPE_PEM) != 1 || SSL_CTX_use_PrivateKey_file(context, certificate, SSL_FILETYPE_PEM) != 1)
 		return failed(certificate);
@@ -87,7 +91,7 @@ static int advance(SSL *tls)
 static int greet(const char *source, const char *server, int count, const char *name)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-	struct sockaddr_in from = address(source, 0), to = address(server, PORT);
+	struct sockaddr_in6 from = address(source, 0), to = address(server, PORT);
 	struct pollfd sockets[MOST];
 	static char hellos[MOST][4096];
 	int sizes[MOST];
@@ -97,7 +101,7 @@ static int greet(const char *source, const char *server, int count, const char *
 
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < count; i++) {
-		sockets[i].fd = socket(AF_INET, SOCK_STREAM, 0);
+		sockets[i].fd = socket(AF_INET6, SOCK_STREAM, 0);
 		sockets[i].events = POLLIN;
 		if (bind(sockets[i].fd, (struct sockaddr *)&from, sizeof(from)) || connect(sockets[i].fd, (struct sockaddr *)&to, sizeof(to)))
 			return failed("connect");
