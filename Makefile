@@ -8,6 +8,7 @@ SECONDS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 VENV := .deps/venv
+KERNELS := .deps/kernels
 # A floor may only use floors below it, and says so in Package.swift: the build checks it.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # The run-time library goes into each program: one file to copy, and a millisecond less at start.
@@ -25,7 +26,7 @@ BPF_OBJECTS := bpf/build/weir.bpf.o bpf/build/weir.may_goto.bpf.o
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run [SECONDS=30] [SUMMARY=file.json] [IFACE=eth0] [KAFKA=host:port]"
 	@echo "  make fuzz [SECONDS=60]      make install [PREFIX=/usr/local] [DESTDIR=]      KAFKA_BOOTSTRAP=host:port make test"
@@ -43,6 +44,17 @@ test: deps bpf ## every test; those that lack a privilege or a part say so and a
 	swift test --skip-build --no-parallel --filter AttackTests
 	swift test --skip-build --no-parallel --filter 'EnvoyTests|KubernetesTests'
 	swift test --skip-build --no-parallel --filter IntegrationTests
+
+.PHONY: test-kernels
+test-kernels: deps bpf ## the real agent on Debian's kernels 6.1 and 6.12, under an emulator; four minutes
+	@if .ci/deps-kernels $(KERNELS); then \
+		swift build --build-tests $(SWIFT_FLAGS) && Tests/KernelTests/run $(KERNELS) .build/debug; \
+	elif [ $$? = 4 ] && [ -z "$(REQUIRED)" ]; then echo "make test-kernels: skipped: the kernels are not here and cannot be downloaded"; \
+	else exit 1; fi
+
+.PHONY: deps-kernels
+deps-kernels: ## what test-kernels needs: an emulator and two kernels, in .deps; says what it downloads
+	@.ci/deps-kernels $(KERNELS)
 
 .PHONY: build
 build: deps bpf ## weir, weir-agent and weir-controller, optimised, in .build/release
@@ -71,7 +83,7 @@ bpf/build/weir.may_goto.bpf.o: $(BPF_SOURCES)
 	@bpftool gen object $@ $@.tmp && rm $@.tmp && echo "built $@"
 
 .PHONY: check
-check: test build ## the tests, which are what CI runs (.ci/run), and a short demonstration that keeps its promises
+check: test build ## the tests, without those of other kernels, and a short demonstration that keeps its promises
 	.build/release/weir run --for 20s
 
 .PHONY: bench

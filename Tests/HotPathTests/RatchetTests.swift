@@ -6,19 +6,48 @@ import Probe
 import Testing
 import Wire
 
+private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+
 /// What may get better and not worse; a number here is lowered when the code allows it, and raised only with a reason.
 @Suite struct RatchetTests {
-    @Test("The verifier's work stays bounded, for both kinds of kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [
-        (KernelProbe.Program.observer, true, 22_500), (.observerOut, true, 10_500), (.outgoing, true, 29_500), (.limiter, true, 40_500), (.limiterOut, true, 21_500),
-        (.sweep, true, 850), (.setLimit, true, 850),
-        (.observer, false, 45_000), (.observerOut, false, 20_500), (.outgoing, false, 51_000), (.limiter, false, 62_000), (.limiterOut, false, 30_000),
-    ])
-    func verifier(program: KernelProbe.Program, mayGoto: Bool, most: Int) throws {
+    /// What the verifier may go through at most. `make test-kernels` reads the same table for older kernels.
+    struct Most: Sendable {
+        let program: KernelProbe.Program
+        let mayGoto: Bool
+        let instructions: Int
+
+        static let all: [Most] = {
+            guard let text = File.read("\(root)/Tests/KernelTests/instructions.tsv", limit: 1 << 16) else { return [] }
+            return text.split(separator: "\n").compactMap { line in
+                let fields = line.split(separator: "\t").map(String.init)
+                guard fields.count == 4, fields[0] == "6.18", let program = KernelProbe.Program(rawValue: fields[2]), let most = Int(fields[3]) else { return nil }
+                return Most(program: program, mayGoto: fields[1] == "may_goto", instructions: most)
+            }
+        }()
+    }
+
+    @Test("The verifier's work stays bounded, for both kinds of kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Most.all)
+    func verifier(most: Most) throws {
         var settings = ProbeSettings()
-        settings.mayGoto = mayGoto
+        settings.mayGoto = most.mayGoto
         let probe = try KernelProbe(KernelPolicy(Policy()), settings: settings)
-        let verified = probe.verifiedInstructions(of: program)
-        #expect((1...most).contains(verified), "\(program.rawValue): \(verified)")
+        let verified = probe.verifiedInstructions(of: most.program)
+        #expect((1...most.instructions).contains(verified), "\(most.program.rawValue): \(verified)")
+    }
+
+    @Test("Every program that is attached has its bound, in both objects")
+    func complete() {
+        for mayGoto in [true, false] {
+            let bounded = Set(Most.all.filter { $0.mayGoto == mayGoto }.map(\.program))
+            #expect(bounded.isSuperset(of: [.observer, .observerOut, .outgoing, .limiter, .limiterOut]))
+        }
+    }
+
+    @Test("README says what is needed of a kernel in the words of the programs")
+    func needs() throws {
+        let text = try #require(File.read("\(root)/README.md", limit: 1 << 20)).split { $0 == "\n" || $0 == " " }.joined(separator: " ")
+        #expect(text.contains("Weir needs \(KernelNeeds.floor)."))
+        #expect(text.contains(KernelNeeds.withoutTCX) && text.contains(KernelNeeds.withoutMayGoto))
     }
 
     @Test("All maps together stay within 18 MiB, and the room for unfinished hellos is what was asked for", .enabled(if: geteuid() == 0, "loading BPF needs root"))

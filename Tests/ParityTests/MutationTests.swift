@@ -17,10 +17,7 @@ import Wire
         let pair = try EnginePair(KernelPolicy(everything), enforcing: enforcing)
         var records = 0
         for number in 0..<Self.mutants {
-            let recording = recordings.randomElement(using: &random)!
-            // Twenty thousand ports, sixteen at a time.
-            var frames = recording.from(port: UInt16(1024 + number % 1250 * 16))
-            for _ in 0...Int.random(in: 0...4, using: &random) { Self.mutate(&frames, &random) }
+            let (recording, frames) = Self.mutant(number, of: recordings, &random)
             for frame in frames {
                 let (ours, theirs) = try pair.run(frame)
                 records += ours.count
@@ -36,6 +33,14 @@ import Wire
             }
         }
         #expect(records > Self.mutants / 4)
+    }
+
+    static func mutant(_ number: Int, of recordings: [Recording], _ random: inout SeededGenerator) -> (recording: Recording, frames: [[UInt8]]) {
+        let recording = recordings.randomElement(using: &random)!
+        // Twenty thousand ports, sixteen at a time.
+        var frames = recording.from(port: UInt16(1024 + number % 1250 * 16))
+        for _ in 0...Int.random(in: 0...4, using: &random) { mutate(&frames, &random) }
+        return (recording, frames)
     }
 
     private static func mutate(_ frames: inout [[UInt8]], _ random: inout SeededGenerator) {

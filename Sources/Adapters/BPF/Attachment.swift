@@ -26,7 +26,7 @@ extension KernelProbe {
 
 /// The probe on one interface, in both directions and in front of everybody else; gone when its owner lets go.
 ///
-/// A TCX link belongs to the process and dies with it, `kill -9` included. Where TCX is missing (before Linux 6.6) a
+/// A TCX link belongs to the process and dies with it, `kill -9` included. Where TCX is missing (`KernelNeeds`) a
 /// clsact filter does the same work, but outlives a kill: the next start takes it away.
 @safe package struct Attachment: ~Copyable, Sendable {
     package enum Method: String, Sendable, CaseIterable { case tcx, clsact }

@@ -89,7 +89,7 @@ package struct ProbeSettings: Sendable {
     private var forgotten: [UInt8] = []
     package let ringMap: CInt
     package let ringSize: Int
-    /// The kernel has may_goto (6.9).
+    /// The kernel has may_goto.
     package let isModern: Bool
 
     package init(_ policy: KernelPolicy, settings: ProbeSettings = ProbeSettings()) throws(ProbeError) {
@@ -99,8 +99,8 @@ package struct ProbeSettings: Sendable {
         do {
             unsafe opened = try Self.load(policy, settings, mayGoto: modern)
         } catch {
-            // A verifier that does not know the instruction refuses it as invalid; everything else is final.
-            guard settings.mayGoto == nil, error.errno.rawValue == EINVAL else { throw error }
+            // A verifier that does not know the instruction refuses it as invalid; one that does may still like the other object better.
+            guard settings.mayGoto == nil, [EINVAL, EACCES, E2BIG].contains(error.errno.rawValue) else { throw error }
             modern = false
             unsafe opened = try Self.load(policy, settings, mayGoto: false)
         }
@@ -209,7 +209,7 @@ package struct ProbeSettings: Sendable {
             return ProbeError(error, "\(doing) needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run as root, or use `weir replay` which needs none")
         }
         let said = unsafe String(cString: weir_bpf_last_words()).prefix { $0 != "\n" }
-        return ProbeError(error, "\(doing): \(error)\(said.isEmpty ? "" : " (\(said))"); Weir needs Linux 5.17 or later with BTF")
+        return ProbeError(error, "\(doing): \(error)\(said.isEmpty ? "" : " (\(said))"); Weir needs \(KernelNeeds.floor)")
     }
 
     /// -1 when it is not loaded.

@@ -24,7 +24,7 @@ package enum Neighbours {
         var ids = [UInt32](repeating: 0, count: Int(WEIR_TCX_PROGRAMS))
         let count = unsafe weir_tcx_programs(CInt(interface), hook == .egress ? 1 : 0, &ids)
         if count == -EPERM { return nil }
-        // Before Linux 6.6 there are no such hooks, and nobody is on them.
+        // Without TCX there are no such hooks, and nobody is on them.
         var found = ids.prefix(Int(max(count, 0))).map { id in
             let name = Self.name(of: id)
             return HookEntry(hook: hook, method: .tcx, program: id, name: name, isAgents: isOurs(name))

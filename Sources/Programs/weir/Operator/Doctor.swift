@@ -22,7 +22,7 @@ func examine(_ arguments: Arguments) throws -> CInt {
     }
     let kernel = File.read("/proc/sys/kernel/osrelease", limit: 256)?.split(separator: "\n").first.map(String.init) ?? "unknown"
     let hasBTF = File.read("/sys/kernel/btf/vmlinux", limit: 1) != nil
-    say(hasBTF, "kernel \(kernel), BTF", hasBTF ? "/sys/kernel/btf/vmlinux" : "no BTF: a kernel built with CONFIG_DEBUG_INFO_BTF is needed")
+    say(hasBTF, "kernel \(kernel), BTF", hasBTF ? "/sys/kernel/btf/vmlinux" : "no BTF (CONFIG_DEBUG_INFO_BTF): Weir needs \(KernelNeeds.floor)")
 
     let needed = [("CAP_BPF", Capabilities.bpf), ("CAP_NET_ADMIN", Capabilities.netAdmin), ("CAP_PERFMON", Capabilities.perfmon)]
     let missing = needed.filter { !Capabilities.has($0.1) }.map(\.0)
@@ -36,12 +36,12 @@ func examine(_ arguments: Arguments) throws -> CInt {
     if missing.isEmpty {
         do {
             let probe = try KernelProbe(KernelPolicy(Policy()))
-            say(true, "the probe loads", probe.isModern ? "with may_goto" : "without may_goto (before 6.9): absurdly long hellos are cut short")
+            say(true, "the probe loads", probe.isModern ? "with may_goto" : KernelNeeds.withoutMayGoto)
             // Attached in a network of its own, so that nothing here is touched; it comes last, for there is no way back.
             if (try? Network.makePrivate()) != nil, let loopback = Interfaces.matching(["lo"]).first {
                 do {
                     let attachment = try Attachment(probe, interface: loopback.index, name: loopback.name, enforcing: false)
-                    say(true, "it attaches", attachment.method == .tcx ? "TCX" : "clsact: without TCX (before 6.6) its filter outlives a kill -9")
+                    say(true, "it attaches", attachment.method == .tcx ? "TCX" : KernelNeeds.withoutTCX)
                 } catch { say(false, "it attaches", "\(error)") }
             } else {
                 say(nil, "it attaches", "not tried: that needs CAP_SYS_ADMIN for a network of its own")

@@ -4,6 +4,6 @@
 
 #include <stddef.h>
 
-/* `make bpf` builds both: for kernels with may_goto (6.9), and for those without. */
+/* `make bpf` builds both: for kernels with may_goto, and for those without. */
 const void *weir_probe_object(int may_goto, size_t *size);
 #endif
