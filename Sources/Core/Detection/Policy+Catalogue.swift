@@ -34,10 +34,11 @@ extension Policy {
         case .duplicateExtension: Rule(severity: .high, limit: LimitRule())
         case .pskNotLast: Rule(severity: .medium)
         case .replayedHello: Rule(severity: .high, limit: LimitRule())
-        case .clientHelloFlood: Rule(severity: .high, limit: LimitRule())
+        // Crowds behind one address do these as well: they count, and limit where a policy asks.
+        case .clientHelloFlood: Rule(severity: .medium)
         case .connectNoHello: Rule(severity: .low)
         case .slowHello: Rule(severity: .low)
-        case .handshakeIncomplete: Rule(severity: .high, limit: LimitRule())
+        case .handshakeIncomplete: Rule(severity: .medium)
         case .fatalAlertRate: Rule(severity: .medium)
         case .renegotiationFlood: Rule(severity: .high, limit: LimitRule())
         case .heartbleedProbe: Rule(severity: .critical, limit: LimitRule())
