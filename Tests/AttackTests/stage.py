@@ -1,0 +1,69 @@
+"""Attacks of many kinds on a real TLS server behind the real agent, each from a source of its own, counted by a witness who knows nothing of Weir.
+
+usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
+    SHAPE   direct, single, clsact, routed, dnat, one_armed; bare: no agent at all, where every trick has to reach the server
+    ANSWER  reset, drop
+    SET     all, core, alone, honest
+prints a JSON object of what was observed.
+"""
+import concurrent.futures
+import json
+import os
+import sys
+import time
+
+import attack
+import cuts      # noqa: F401  each of these adds its tricks to the list
+import decoys    # noqa: F401
+from network import Agent, Network, end_all
+from witness import Witness
+
+sys.setswitchinterval(0.001)
+
+
+class Stage:
+    def __init__(self, program, shape, answer):
+        network = {"single": "direct", "clsact": "direct", "bare": "direct"}.get(shape, shape)
+        self.shape, self.network = network, Network(network, single_frames=shape == "single")
+        self.witness, self.agent = Witness("c0"), None
+        if shape != "bare":
+            options = ["--attach", "clsact"] if shape == "clsact" else []
+            self.agent = Agent(program, self.network.watched, self.network.interface, answer, options)
+
+    def play(self, number, family, trick):
+        try:
+            return attack.Attack(self, number, family, trick).play()
+        except Exception as error:
+            import traceback
+            return {"trick": trick.says, "family": family, "error": "".join(traceback.format_exception(error)[-3:])}
+
+
+def chosen(which, shape, words):
+    for number, trick in enumerate(attack.tricks):
+        if (which == "alone") != trick.alone or which == "core" and not trick.core or trick.shapes and shape not in trick.shapes:
+            continue
+        if all(word in trick.says for word in words):
+            for family in trick.families:
+                yield number + 1, family, trick
+
+
+def main(program, shape, answer, which, *words):
+    stage = Stage(program, shape, answer)
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(1 if which == "alone" else 6) as pool:
+        jobs = [pool.submit(stage.play, *job) for job in chosen(which, stage.shape, words)]
+        rows = [job.result() for job in jobs]
+    result = {"rows": rows, "bad_sums": stage.witness.bad_sums, "seconds": int(time.monotonic() - began)}
+    if stage.agent:
+        result["code"] = stage.agent.stop()
+        result["counters"] = {}
+    return result
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(main(*sys.argv[1:])))
+    finally:
+        sys.stdout.flush()
+        end_all()
+    os._exit(0)
