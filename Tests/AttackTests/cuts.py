@@ -142,11 +142,28 @@ def urgent_told_early(flow):
     flow.send(0, hello[:at] + b"\0" + hello[at:])
 
 
-@each("the same, the urgent byte told of by the handshake's own last segment", opens=True)
+@each("the same, the urgent byte told of by the hello's first part")
 def urgent_told_in_pieces(flow):
     hello, at = shifted()
     flow.send(0, hello[:9], PSH | ACK | URG, urgent=at + 1)
     flow.send(9, hello[9:at] + b"\0" + hello[at:])
+
+
+@trick("the same, the urgent byte told of by the handshake's last segment", opens=False)
+def urgent_told_at_once(attack):
+    attack.open(acks=False)
+    for flow in attack.flows:
+        hello, at = shifted()
+        flow.send(0, b"", ACK | URG, urgent=at + 1)
+        flow.send(0, hello[:at] + b"\0" + hello[at:])
+
+
+@each("the same, the urgent byte told of by a segment behind the hello that comes before it")
+def urgent_told_behind(flow):
+    hello, at = shifted()
+    flow.send(0, hello[:at])
+    flow.send(at, b"", ACK | URG, urgent=1)
+    flow.send(at, b"\0" + hello[at:])
 
 
 @each("an urgent pointer of zero, which takes the first byte all the same")
@@ -176,7 +193,7 @@ def nonsense(flow):
     flow.whole(b"\x16\x03\x01\0\x05\x01\0\0\x01\0")
 
 
-@each("a record of another version, for an alert", reaches=False)
+@each("a record of another version, for an alert", reaches=False, least=0)
 def other_version(flow):
     flow.whole(b"\x16\x09\x09\0\x05\x01\0\0\x01\0")
 

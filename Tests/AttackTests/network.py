@@ -199,7 +199,7 @@ class Network:
     def dnat(self):
         self.routed()
         self.watched.sh(f"nft 'table inet t {{ chain c {{ type nat hook prerouting priority dstnat; ip daddr {SERVER} dnat ip to {INNER}; "
-                        f"ip6 daddr {SERVER6} dnat ip6 to {INNER6}; }} }}'")
+                        f"ip6 daddr {SERVER6} dnat ip6 to {INNER6};\n}}; }}'")
 
     def one_armed(self):
         bridge, router = Namespace(), self.router()
