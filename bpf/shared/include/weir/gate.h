@@ -12,6 +12,7 @@
 
 #define WEIR_ANSWER_START 11		/* bytes that tell a ServerHello from anything else */
 #define WEIR_RANDOM_END 43		/* and behind its random */
+#define WEIR_URGENT_REACH (1u << 17)	/* an urgent pointer has 16 bits, and a hello that is held is shorter still */
 #define WEIR_QUIET_NS (WEIR_SECOND / 10) /* a refused side that says the same again meanwhile is told nothing */
 
 /*
@@ -275,7 +276,8 @@ WEIR_ONCE int weir_guard(weir_frame *frame, struct weir_look *l, struct weir_scr
 	overlaps = flow->hello_end && (__s32)(l->segment.sequence - flow->hello_end) < 0 && (__s32)(l->segment.sequence + l->segment.payload_size - flow->base) > 0;
 	if (overlaps && !(l->segment.flags & WEIR_TCP_URG) && weir_same_as_kept(frame, l, s, flow))
 		return (__s32)(l->segment.sequence - flow->base) <= 0 && l->segment.sequence + l->segment.payload_size == flow->hello_end;
-	is_urgent = l->segment.flags & WEIR_TCP_URG;
+	/* One whose numbers are nowhere near is somebody's who does not know them. */
+	is_urgent = l->segment.flags & WEIR_TCP_URG && l->segment.sequence - flow->base + WEIR_URGENT_REACH < 2 * WEIR_URGENT_REACH;
 	if (!overlaps && !is_urgent)
 		return 0;
 	flow->gate_bits |= WEIR_GATE_SPOILT;

@@ -351,6 +351,8 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 			flow->state = WEIR_FLOW_EXPECTING;
 			flow->bits |= WEIR_BIT_AGAIN;
 		}
+	} else if (seg->flags & WEIR_TCP_URG && flow->gate < WEIR_GATE_SETTLED) {
+		weir_guard(frame, l, s, flow);	/* it points at a byte that comes later */
 	}
 	if (flow->state == WEIR_FLOW_DONE)
 		return;
