@@ -12,9 +12,9 @@ tricks = []
 
 
 class Trick:
-    def __init__(self, says, run, families=(4, 6), core=False, alone=False, least=1, shapes=None, opens=True, hangs=0, reaches=True, quiet=0.9):
+    def __init__(self, says, run, families=(4, 6), core=False, alone=False, least=1, shapes=None, opens=True, hangs=0, reaches=True, quiet=0.9, skip=0):
         self.says, self.run, self.families, self.core, self.alone = says, run, families, core, alone
-        self.least, self.shapes, self.opens, self.hangs, self.reaches, self.quiet = least, shapes, opens, hangs, reaches, quiet
+        self.least, self.shapes, self.opens, self.hangs, self.reaches, self.quiet, self.skip = least, shapes, opens, hangs, reaches, quiet, skip
 
 
 def trick(says, **how):
@@ -91,13 +91,13 @@ class Attack:
         said = [flow.said for flow in self.flows] + self.told()
         source = self.ordinary if self.sockets else self.source
         self.stage.witness.catch_up()
-        events = self.stage.witness.events(packed(source), self.since)
+        events = self.stage.witness.events(packed(source), self.since, self.trick.skip)
         answered = self.stage.witness.answered_ports(packed(source))
         hanging = self.stage.network.server.open_ports(source) - answered
         if hanging:                                     # a refusal may need the server's own retransmission
             self.wire.hear(0.6)
             hanging = self.stage.network.server.open_ports(source) - self.stage.witness.answered_ports(packed(source))
-            events = self.stage.witness.events(packed(source), self.since)
+            events = self.stage.witness.events(packed(source), self.since, self.trick.skip)
         wrote = self.stage.network.server.answers(source)
         for flow in self.flows:
             flow.end()

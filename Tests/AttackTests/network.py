@@ -152,6 +152,14 @@ def station(run, name):
     return bytes.fromhex(next(word for word in run(f"ip -br link show {name}").split() if word.count(":") == 5).replace(":", ""))
 
 
+def is_reached(target):
+    try:
+        socket.create_connection((target, 443), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
 class Network:
     def __init__(self, shape, single_frames=False):
         sh("ip link set lo up; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.ip_nonlocal_bind=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.tcp_fastopen=3 "
@@ -165,6 +173,8 @@ class Network:
         if single_frames:
             self.server_namespace.sh("ethtool -K s0 tso off gso off gro off >/dev/null")
         self.server = Server(self.server_namespace)
+        for target in (SERVER, SERVER6):    # neighbours know each other before anybody counts
+            wait(f"a way to {target}", lambda: is_reached(target))
 
     def direct(self):
         veth("c0", None, "s0", self.server_namespace)

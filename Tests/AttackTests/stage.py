@@ -14,7 +14,10 @@ import time
 
 import attack
 import cuts      # noqa: F401  each of these adds its tricks to the list
+import answers   # noqa: F401
+import datagrams # noqa: F401
 import decoys    # noqa: F401
+import openings  # noqa: F401
 from network import Agent, Network, end_all
 from witness import Witness
 
@@ -55,8 +58,8 @@ def main(program, shape, answer, which, *words):
         rows = [job.result() for job in jobs]
     result = {"rows": rows, "bad_sums": stage.witness.bad_sums, "seconds": int(time.monotonic() - began)}
     if stage.agent:
+        result["counters"] = {name: value for name, value in stage.agent.status()["counters"].items() if value}
         result["code"] = stage.agent.stop()
-        result["counters"] = {}
     return result
 
 

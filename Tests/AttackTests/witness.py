@@ -47,9 +47,13 @@ def dissect(frame):
     if kind == b"\x08\0" and frame[at + 9] == 6:
         size, total = (frame[at] & 15) * 4, int.from_bytes(frame[at + 2:at + 4], "big") or len(frame) - at
         return 4, frame[at + 12:at + 16], frame[at + 16:at + 20], frame[at + size:at + total]
-    if kind == b"\x86\xdd" and frame[at + 6] == 6:
-        total = int.from_bytes(frame[at + 4:at + 6], "big") or len(frame) - at - 40
-        return 6, frame[at + 8:at + 24], frame[at + 24:at + 40], frame[at + 40:at + 40 + total]
+    if kind == b"\x86\xdd":
+        end = at + 40 + (int.from_bytes(frame[at + 4:at + 6], "big") or len(frame) - at - 40)
+        kind, behind = frame[at + 6], at + 40
+        while kind in (0, 43, 44, 60) and behind + 8 < end:
+            kind, behind = frame[behind], behind + 8 + (8 * frame[behind + 1] if kind != 44 else 0)
+        if kind == 6:
+            return 6, frame[at + 8:at + 24], frame[at + 24:at + 40], frame[behind:end]
     return None
 
 
@@ -137,10 +141,10 @@ class Witness(threading.Thread):
         while self.idle < began:
             time.sleep(0.005)
 
-    def events(self, source, since=0.0):
-        """(time, connection) of every answer that left for this source."""
+    def events(self, source, since=0.0, skip=0):
+        """(time, connection) of every answer that left for this source, but for the first `skip` of each connection."""
         with self.lock:
-            return [(t, i) for i, (key, heard) in enumerate(self.heard) if key[0] == source for t in heard.answers() if t >= since]
+            return [(t, i) for i, (key, heard) in enumerate(self.heard) if key[0] == source for t in heard.answers()[skip:] if t >= since]
 
     def answered_ports(self, source):
         with self.lock:

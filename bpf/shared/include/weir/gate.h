@@ -118,13 +118,20 @@ WEIR_INLINE void weir_settled(weir_frame *frame, struct weir_look *l, struct wei
 WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
 {
 	__u32 size, at, old, n;
-	int begins;
+	int begins, in_order;
 
 	size = l->segment.payload_size;
 	at = l->segment.payload_at;
 	old = flow->server_next - l->segment.sequence;	/* bytes that have left before */
 	begins = l->segment.acknowledged != flow->turn || flow->server_next == flow->server_isn + 1;
-	if (old >= 1u << 31)
+	if (enforcing && !flow->proof && flow->gate != WEIR_GATE_CLEAN && flow->gate_bits & WEIR_GATE_FAST_OPEN) {
+		/* Sent again, it comes when the client has been heard: then it counts for the source, which may be forged until then. */
+		weir_count(frame, WEIR_COUNT_ANSWERS_HELD);
+		l->order = WEIR_DO_DROP;
+		return 0;
+	}
+	in_order = old < 1u << 31;
+	if (!in_order)
 		old = 0;			/* something was not seen: it begins here, as far as anybody knows */
 	if (old >= size)
 		return 0;
@@ -134,12 +141,14 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 	__builtin_memset(l->first, 0, sizeof(l->first));
 	if (weir_bytes(frame, at, l->first, n, WEIR_RANDOM_END))
 		l->first[0] = 22;		/* what cannot be read is no less an answer */
-	flow->server_next = l->segment.sequence + l->segment.payload_size;
 	/* Within a turn a ServerHello is told by all that tells it; bytes that look like its first alone are in every cipher's. */
 	if (!weir_is_answer(l->first, n) || (!begins && n < WEIR_ANSWER_START)) {
 		flow->turn = l->segment.acknowledged;
+		if (in_order)			/* else what is missing is an answer, maybe, and comes again */
+			flow->server_next = l->segment.sequence + l->segment.payload_size;
 		return 0;
 	}
+	flow->server_next = l->segment.sequence + l->segment.payload_size;
 	flow->turn = l->segment.acknowledged;
 	l->now = weir_now(frame);
 	if (flow->gate == WEIR_GATE_CLEAN && (__s32)(l->segment.acknowledged - flow->hello_end) < 0)

@@ -181,7 +181,7 @@ WEIR_ONCE int weir_promote(weir_frame *frame, struct weir_look *l, const struct 
 /* An entry for bytes that nothing proves, where it can push out only its like. */
 WEIR_INLINE struct weir_flow *weir_stranger(weir_frame *frame, struct weir_look *l, __u32 base, __u8 gate_bits)
 {
-	struct weir_flow *fresh = weir_draft(frame);
+	struct weir_flow *fresh = weir_draft(frame), *known;
 	const struct weir_flow_key *key;
 
 	if (!fresh)
@@ -192,6 +192,10 @@ WEIR_INLINE struct weir_flow *weir_stranger(weir_frame *frame, struct weir_look 
 	fresh->client_isn = base - 1;
 	fresh->gate_bits = gate_bits;
 	key = WEIR_KEY(&l->segment.flow);
+	known = gate_bits & WEIR_GATE_FAST_OPEN ? WEIR_LOOKUP(frame, strangers, key) : 0;
+	/* Two SYNs with data at once: nobody knows which of them the server takes. */
+	if (known && known->gate_bits & WEIR_GATE_FAST_OPEN && l->now - known->first_ns < 3 * WEIR_SECOND)
+		fresh->gate_bits |= WEIR_GATE_SPOILT;
 	WEIR_STORE(frame, strangers, key, fresh, BPF_ANY);
 	return WEIR_LOOKUP(frame, strangers, key);
 }

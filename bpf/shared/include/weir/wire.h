@@ -328,7 +328,7 @@ enum weir_counter {
 	WEIR_COUNT_ASSEMBLED = 13,	/* hellos that spanned segments */
 	WEIR_COUNT_DEEP_HEADERS = 14,	/* TCP header beyond what is read */
 	WEIR_COUNT_RESET_FAILED = 15,	/* could not be turned into a RST: dropped instead */
-	WEIR_COUNT_HELD = 16,		/* later segments of a dropped flow, dropped with it */
+	WEIR_COUNT_ANSWERS_HELD = 16,	/* of Fast Open, until their client is heard */
 	WEIR_COUNT_EVICTED = 17,	/* hellos whose memory others took */
 	WEIR_COUNT_FRAGMENTS = 18,	/* IP fragments looked at */
 	WEIR_COUNT_FRAGMENTS_LOST = 19,	/* IP fragments whose first was not seen */
