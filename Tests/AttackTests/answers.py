@@ -8,7 +8,7 @@ from wire import ACK, PSH
 
 
 def small(says, window, **how):
-    @trick(says, opens=False, quiet=2.5, **how)
+    @trick(says, opens=False, **how)
     def run(attack):
         attack.open(window=window)
         for flow in attack.flows:
@@ -65,7 +65,7 @@ def held(attack):
 
 def second_hellos(says, first_name, second_name, window=64240, hold=False, before=b"", pieces=0, pace=0.0, **how):
     """Two hellos of each connection, for the server asks for another share."""
-    @trick(says, opens=False, quiet=1.5, **how)
+    @trick(says, opens=False, **how)
     def run(attack):
         pairs = {}
         for turn in range(12 if pace else 1):

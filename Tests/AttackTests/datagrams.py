@@ -32,7 +32,7 @@ fragments("a named decoy, then the hello in fragments, the last one first", (104
 fragments("a named decoy, then the hello with its header in two fragments", (16,), decoy=True, least=0, families=(4,))
 
 
-@each("a named first fragment and nameless later ones, which overlap", least=0, reaches=False)
+@each("a named first fragment and nameless later ones, which overlap", least=0, reaches=False, silent=12)
 def overlapping(flow):
     bare, name = pair()
     number = int.from_bytes(os.urandom(2), "big")

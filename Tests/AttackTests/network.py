@@ -95,6 +95,10 @@ class Server:
             mine = {who for who in self.wrote if who[0] == source}
             return {port for address, port in mine if self.took[address, port] > self.ended[address, port]}
 
+    def is_over(self, source, port):
+        with self.lock:
+            return self.ended[source, port] > 0
+
     def answers(self, source):
         with self.lock:
             return len({who for who in self.wrote if who[0] == source})

@@ -15,12 +15,12 @@ def on_server(attack, **values):
     attack.network.server_namespace.sh("sysctl -qw " + " ".join(f"net.ipv4.{name}={value}" for name, value in values.items()))
 
 
-@trick("Fast Open without a cookie: the hello is in the SYN", opens=False, quiet=6)
+@trick("Fast Open without a cookie: the hello is in the SYN", opens=False)
 def fast_open(attack):
     attack.open(syn=lambda flow: {"data": nameless(), "options": b"\x02\x04\x05\xb4" + FAST_OPEN})
 
 
-@trick("Fast Open: half of the hello in the SYN", opens=False, quiet=6)
+@trick("Fast Open: half of the hello in the SYN", opens=False)
 def fast_open_half(attack):
     hellos = {}
     def syn(flow):
@@ -31,7 +31,7 @@ def fast_open_half(attack):
         flow.send(80, hello[80:])
 
 
-@trick("Fast Open: a named decoy with a wrong checksum, then a SYN with a nameless hello", opens=False, quiet=6)
+@trick("Fast Open: a named decoy with a wrong checksum, then a SYN with a nameless hello", opens=False)
 def fast_open_decoy(attack):
     def syn(flow):
         bare, name = pair()
@@ -41,7 +41,7 @@ def fast_open_decoy(attack):
     attack.open(syn=syn)
 
 
-@trick("Fast Open: a nameless hello in the SYN, then a named one in a second SYN", opens=False, quiet=6)
+@trick("Fast Open: a nameless hello in the SYN, then a named one in a second SYN", opens=False)
 def fast_open_after(attack):
     later = {}
     def syn(flow):
@@ -53,7 +53,7 @@ def fast_open_after(attack):
         flow.send(0, later[flow])
 
 
-@trick("Fast Open: a named hello in a SYN that the server takes nothing of, another SYN without, the nameless one", opens=False, quiet=6)
+@trick("Fast Open: a named hello in a SYN that the server takes nothing of, another SYN without, the nameless one", opens=False)
 def fast_open_refused(attack):
     bares = {}
     def syn(flow):
@@ -65,7 +65,7 @@ def fast_open_refused(attack):
         flow.whole(bares[flow])
 
 
-@trick("Fast Open and plain connections mixed: what proves nothing yet, and what is proven, have one limit", opens=False, quiet=6)
+@trick("Fast Open and plain connections mixed: what proves nothing yet, and what is proven, have one limit", opens=False)
 def fast_open_mixed(attack):
     for flow in attack.open(6, ports=list(range(41000, 41006))):
         flow.whole(nameless())
@@ -185,17 +185,17 @@ def cookies_deferred(attack):
 
 @trick("SYN cookies: the same tuple and numbers again, the named hello with a wrong checksum, then the nameless one", opens=False, alone=True)
 def cookies_decoy(attack):
-    bare, name = pair()
     on_server(attack, tcp_syncookies=2)
-    flows = attack.open()
-    for flow in flows:
+    first = attack.open()
+    pairs = [pair() for _ in first]
+    for flow, (bare, name) in zip(first, pairs):
         flow.send(0, name, bad_sum=True)
         flow.end()
     time.sleep(0.2)
     attack.flows, attack.opened = [], 0
-    for flow in flows:
+    for flow in first:
         attack.open(1, ports=[flow.ports[0]], isn=flow.isn, acks=False)
-    for flow in attack.flows:
+    for flow, (bare, name) in zip(attack.flows, pairs):
         flow.whole(bare)
     attack.hear(0.5)
     on_server(attack, tcp_syncookies=1)

@@ -27,6 +27,7 @@ sys.setswitchinterval(0.001)
 class Stage:
     def __init__(self, program, shape, answer):
         network = {"single": "direct", "clsact": "direct", "bare": "direct"}.get(shape, shape)
+        self.answer = answer
         self.shape, self.network = network, Network(network, single_frames=shape == "single")
         self.witness, self.agent = Witness("c0"), None
         if shape != "bare":

@@ -132,7 +132,7 @@ class Flow:
         self.wire.put(self.wire.datagram(self.segment(place, data, flags, **more), **(way or {})), tag, to)
 
     def ack(self):
-        self.send(0, b"", ACK)
+        self.send(self.acked, b"", ACK)
 
     def whole(self, data, place=0, size=MOST, **more):
         for at in range(0, len(data), size):

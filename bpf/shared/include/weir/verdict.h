@@ -126,8 +126,11 @@ WEIR_INLINE void weir_conclude_as(weir_frame *frame, struct weir_look *l, struct
 		return;
 	}
 	r->anomalies &= weir_policy(frame)->recorded;
-	/* What came out of a tunnel is a copy, or another's to stop; it is not where a frame could be changed. */
-	if (enforcing && !r->tunnels) {
+	/*
+	 * What came out of a tunnel is a copy, or another's to stop; it is not where a frame could be changed. A fragment cannot become
+	 * a RST either, for the rest of its datagram would follow: the answer to it is counted, and then both sides are told.
+	 */
+	if (enforcing && !r->tunnels && (!l->segment.fragment || s->is_answer)) {
 		weir_decide(frame, s, l->now);
 		weir_decide_wide(frame, s);
 	}
