@@ -37,9 +37,10 @@ run: build ## everything from nothing: the closed loop on this machine, or on IF
 .PHONY: test
 test: deps bpf ## every test; those that lack a privilege or a part say so and are skipped
 	swift build --build-tests $(SWIFT_FLAGS)
-	swift test --skip-build --skip IntegrationTests --skip EndToEndTests --skip EnvoyTests --skip KubernetesTests
+	swift test --skip-build --skip IntegrationTests --skip EndToEndTests --skip EnvoyTests --skip KubernetesTests --skip AttackTests
 	@# Real brokers and real handshakes next: alone, for they share the machine's two cores with what they test.
 	swift test --skip-build --no-parallel --filter EndToEndTests
+	swift test --skip-build --no-parallel --filter AttackTests
 	swift test --skip-build --no-parallel --filter 'EnvoyTests|KubernetesTests'
 	swift test --skip-build --no-parallel --filter IntegrationTests
 

@@ -1,7 +1,7 @@
 """Attacks of many kinds on a real TLS server behind the real agent, each from a source of its own, counted by a witness who knows nothing of Weir.
 
 usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
-    SHAPE   direct, single, clsact, routed, dnat, one_armed; bare: no agent at all, where every trick has to reach the server
+    SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
     SET     all, core, alone, honest
 prints a JSON object of what was observed.
@@ -17,6 +17,7 @@ import cuts      # noqa: F401  each of these adds its tricks to the list
 import answers   # noqa: F401
 import datagrams # noqa: F401
 import decoys    # noqa: F401
+import honest
 import openings  # noqa: F401
 from network import Agent, Network, end_all
 from witness import Witness
@@ -54,14 +55,21 @@ def chosen(which, shape, words):
 def main(program, shape, answer, which, *words):
     stage = Stage(program, shape, answer)
     began = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(1 if which == "alone" else 6) as pool:
-        jobs = [pool.submit(stage.play, *job) for job in chosen(which, stage.shape, words)]
-        rows = [job.result() for job in jobs]
+    if which == "honest":
+        rows = honest.play(stage, stage.shape, words)
+    else:
+        rows = tricks(stage, which, words)
     result = {"rows": rows, "bad_sums": stage.witness.bad_sums, "seconds": int(time.monotonic() - began)}
     if stage.agent:
         result["counters"] = {name: value for name, value in stage.agent.status()["counters"].items() if value}
         result["code"] = stage.agent.stop()
     return result
+
+
+def tricks(stage, which, words):
+    with concurrent.futures.ThreadPoolExecutor(1 if which == "alone" else 6) as pool:
+        jobs = [pool.submit(stage.play, *job) for job in chosen(which, stage.shape, words)]
+        return [job.result() for job in jobs]
 
 
 if __name__ == "__main__":

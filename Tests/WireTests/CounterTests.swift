@@ -55,7 +55,7 @@ import Wire
         case .assembled: WEIR_COUNT_ASSEMBLED
         case .deepHeaders: WEIR_COUNT_DEEP_HEADERS
         case .resetFailed: WEIR_COUNT_RESET_FAILED
-        case .held: WEIR_COUNT_HELD
+        case .held: WEIR_COUNT_ANSWERS_HELD
         case .evicted: WEIR_COUNT_EVICTED
         case .fragments: WEIR_COUNT_FRAGMENTS
         case .fragmentsLost: WEIR_COUNT_FRAGMENTS_LOST
