@@ -110,7 +110,7 @@ let package = Package(
         tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Linux", "Probe", "Support", "Wire", "weir-agent"]),
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["stage.py", "interfaces.py"]),
         tests("AttackTests", ["JSON", "Linux", "Wire", "weir-agent"],
-              exclude: ["answers.py", "attack.py", "cuts.py", "datagrams.py", "decoys.py", "hellos.py", "honest.py", "network.py", "openings.py", "pump.py", "server.py",
+              exclude: ["answers.py", "attack.py", "cuts.py", "datagrams.py", "decoys.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "server.py",
                         "stage.py", "wire.py", "witness.py"]),
         tests("ParityTests", ["Detection", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),

@@ -11,7 +11,7 @@ let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 /// Beside the test bundle: the programs of this very build.
 let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
 var isRoot: Bool { geteuid() == 0 }
-var hasNftables: Bool { ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"].contains { access($0, X_OK) == 0 } }
+var hasNftables: Bool { (["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"] as [StaticString]).contains { access("\($0)", X_OK) == 0 } }
 
 private func program(_ name: String) -> String {
     for folder in [products, "\(root)/.build/debug", "\(root)/.build/release"] where access("\(folder)/\(name)", X_OK) == 0 { return "\(folder)/\(name)" }

@@ -241,25 +241,26 @@ def all_by_hand(stage, number, family, send):
     return attack.source, attack.opened, len(answered)
 
 
+def visits(stage, number, family, says, count, visit):
+    why = []
+    def one(turn):
+        try:
+            return bool(visit(Visit(stage, number, family, turn)))
+        except OSError as error:
+            why.append(str(error))
+            return False
+    if count:
+        with concurrent.futures.ThreadPoolExecutor(min(count, 64)) as pool:
+            succeeded = sum(pool.map(one, range(count)))
+        source, attempted = Visit(stage, number, family, 0).source, count
+    else:
+        source, attempted, succeeded = all_by_hand(stage, number, family, visit)
+    return {"trick": says, "family": family, "attempted": attempted, "succeeded": succeeded, "refused": stage.agent.refused(source),
+            "why": sorted(set(why))[:3]}
+
+
 def play(stage, shape, words):
-    rows = []
-    for number, (says, families, shapes, count, visit) in enumerate(people):
-        if shape not in shapes or not all(word in says for word in words):
-            continue
-        for family in families:
-            why = []
-            if count:
-                def one(turn):
-                    try:
-                        return bool(visit(Visit(stage, number + 1, family, turn)))
-                    except (OSError, ssl.SSLError) as error:
-                        why.append(str(error))
-                        return False
-                with concurrent.futures.ThreadPoolExecutor(min(count, 64)) as pool:
-                    succeeded = sum(pool.map(one, range(count)))
-                source, attempted = Visit(stage, number + 1, family, 0).source, count
-            else:
-                source, attempted, succeeded = all_by_hand(stage, number + 1, family, visit)
-            rows.append({"trick": says, "family": family, "attempted": attempted, "succeeded": succeeded, "refused": stage.agent.refused(source) if stage.agent else 0,
-                         "why": sorted(set(why))[:3]})
-    return rows
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(visits, stage, number + 1, family, says, count, visit) for number, (says, families, shapes, count, visit) in enumerate(people)
+                if shape in shapes and all(word in says for word in words) for family in families]
+        return [job.result() for job in jobs]

@@ -18,6 +18,7 @@ import answers   # noqa: F401
 import datagrams # noqa: F401
 import decoys    # noqa: F401
 import honest
+import mixed     # noqa: F401
 import openings  # noqa: F401
 from network import Agent, Network, end_all
 from witness import Witness
@@ -67,7 +68,7 @@ def main(program, shape, answer, which, *words):
 
 
 def tricks(stage, which, words):
-    with concurrent.futures.ThreadPoolExecutor(1 if which == "alone" else 6) as pool:
+    with concurrent.futures.ThreadPoolExecutor(1 if which == "alone" else 10) as pool:
         jobs = [pool.submit(stage.play, *job) for job in chosen(which, stage.shape, words)]
         return [job.result() for job in jobs]
 

@@ -106,7 +106,10 @@ class Witness(threading.Thread):
                 self.idle = now
                 select.select([self.socket], [], [], 0.05)
                 continue
-            frame, extra, _, _ = self.socket.recvmsg(70000, 256)
+            try:
+                frame, extra, _, _ = self.socket.recvmsg(70000, 256)
+            except OSError:                                 # the cable is gone: the stage is over
+                return
             now, partial = 0.0, False
             for level, kind, data in extra:
                 if level == socket.SOL_SOCKET and kind == 35:
@@ -138,7 +141,7 @@ class Witness(threading.Thread):
     def catch_up(self):
         """Returns when everything that arrived before has been looked at."""
         began = time.monotonic()
-        while self.idle < began:
+        while self.idle < began and self.is_alive():
             time.sleep(0.005)
 
     def events(self, source, since=0.0, skip=0):
