@@ -56,37 +56,42 @@ private func integer(_ row: borrowing JSONObject, _ name: StaticString) throws(J
 func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int = 170) throws -> (rows: [Row], badSums: Int) {
     let words = ["unshare", "-n", "python3", "-B", "\(root)/Tests/AttackTests/stage.py", program("weir-agent"), shape, answer, set]
     let (code, text) = try output(of: words, secondsAtMost: secondsAtMost)
-    guard code == 0, let line = text.split(separator: "\n").last else { throw Failure(description: "\(shape) \(answer) \(set): \(text.suffix(2000))") }
+    guard code == 0 else { throw Failure(description: "\(shape) \(answer) \(set): \(text.suffix(2000))") }
     var parser = JSONParser()
-    let bytes = Array(line.utf8)
-    return try parser.object(bytes.span.bytes) { object throws(JSONError) in
-        var rows: [Row] = []
-        try object.objects("rows") { row throws(JSONError) in
-            var made = Row()
-            made.says = try row.string("trick")
-            made.family = try integer(row, "family")
-            if let error = try? row.string("error") {
-                made.error = error
-            } else if set == "honest" {
-                made.attempted = try integer(row, "attempted")
-                made.succeeded = try integer(row, "succeeded")
-                made.refused = try integer(row, "refused")
-                made.error = try row.strings("why").joined(separator: ", ")
-            } else {
-                made.opened = try integer(row, "opened")
-                made.answered = try integer(row, "answered")
-                made.most = try integer(row, "most")
-                made.written = try integer(row, "written")
-                made.silent = try integer(row, "silent")
-                made.hanging = try integer(row, "hanging")
-                made.wrong = try row.strings("wrong")
-                made.least = try integer(row, "least")
-                made.mayHang = try integer(row, "hangs")
-                made.mayBeSilent = try integer(row, "may_be_silent")
-                made.reaches = try row.boolean("reaches")
-            }
-            rows.append(made)
+    var rows: [Row] = [], badSums = -1
+    for line in text.split(separator: "\n") where line.hasPrefix("{") {
+        let bytes = Array(line.utf8)
+        try parser.object(bytes.span.bytes) { object throws(JSONError) in
+            if let sums = try? integer(object, "bad_sums") { badSums = sums } else { rows.append(try row(of: object, isHonest: set == "honest")) }
         }
-        return (rows, try integer(object, "bad_sums"))
     }
+    guard badSums >= 0 else { throw Failure(description: "\(shape) \(answer) \(set): \(text.suffix(2000))") }
+    return (rows, badSums)
+}
+
+private func row(of object: borrowing JSONObject, isHonest: Bool) throws(JSONError) -> Row {
+    var made = Row()
+    made.says = try object.string("trick")
+    made.family = try integer(object, "family")
+    if let error = try? object.string("error") {
+        made.error = error
+    } else if isHonest {
+        made.attempted = try integer(object, "attempted")
+        made.succeeded = try integer(object, "succeeded")
+        made.refused = try integer(object, "refused")
+        made.error = try object.strings("why").joined(separator: ", ")
+    } else {
+        made.opened = try integer(object, "opened")
+        made.answered = try integer(object, "answered")
+        made.most = try integer(object, "most")
+        made.written = try integer(object, "written")
+        made.silent = try integer(object, "silent")
+        made.hanging = try integer(object, "hanging")
+        made.wrong = try object.strings("wrong")
+        made.least = try integer(object, "least")
+        made.mayHang = try integer(object, "hangs")
+        made.mayBeSilent = try integer(object, "may_be_silent")
+        made.reaches = try object.boolean("reaches")
+    }
+    return made
 }

@@ -12,7 +12,7 @@ tricks = []
 
 
 class Trick:
-    def __init__(self, says, run, families=(4, 6), core=False, alone=False, least=1, shapes=None, opens=True, hangs=0, reaches=True, quiet=4, skip=0, silent=0):
+    def __init__(self, says, run, families=(4, 6), core=False, alone=False, least=1, shapes=None, opens=True, hangs=0, reaches=True, quiet=8, skip=0, silent=0):
         self.says, self.run, self.families, self.core, self.alone = says, run, families, core, alone
         self.least, self.shapes, self.opens, self.hangs, self.reaches, self.quiet, self.skip, self.silent = least, shapes, opens, hangs, reaches, quiet, skip, silent
 

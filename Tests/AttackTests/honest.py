@@ -162,7 +162,9 @@ c = Curl(); c.impersonate("chrome131"); c.setopt(CurlOpt.URL, b"https://shop.exa
 c.setopt(CurlOpt.INTERFACE, b"host!{visit.source}")
 c.setopt(CurlOpt.SSL_VERIFYPEER, 0); c.setopt(CurlOpt.SSL_VERIFYHOST, 0); c.setopt(CurlOpt.CONNECT_ONLY, 1); c.perform(); print("ok")"""],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.stdout.strip().endswith("ok")
+    if not done.stdout.strip().endswith("ok"):
+        raise OSError(f"{PYTHON}: {done.stdout[-300:]}")
+    return True
 
 
 @honest("SSH's banner comes first")

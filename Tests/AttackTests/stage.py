@@ -4,7 +4,7 @@ usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
     SET     all, core, alone, honest
-prints a JSON object of what was observed.
+prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
 import json
@@ -75,7 +75,10 @@ def tricks(stage, which, words):
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(main(*sys.argv[1:])))
+        result = main(*sys.argv[1:])
+        for row in result.pop("rows"):
+            print(json.dumps(row))
+        print(json.dumps(result), flush=True)
     finally:
         sys.stdout.flush()
         end_all()
