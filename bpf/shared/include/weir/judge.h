@@ -197,9 +197,10 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 	}
 	flow->state = WEIR_FLOW_DONE;
 	if (is_hello) {
-		l->message_end = seg->sequence + 5 + length;
+		/* The urgent byte takes a number all the same. */
+		l->message_end = seg->sequence + 5 + length + (seg->urgent ? 1 : 0);
 		weir_read_client_hello(s, length);
-		weir_expect_records(l, s, flow, seg->sequence + 5 + size);
+		weir_expect_records(l, s, flow, seg->sequence + 5 + size + (seg->urgent ? 1 : 0));
 	} else {
 		weir_misfit(&s->record, first);
 	}
