@@ -23,13 +23,13 @@ def reverse(pieces):
 fragments("a hello in two fragments", (200,), core=True, least=0)
 fragments("a hello in fragments, the last one first", (80, 160, 240), reverse, least=0)
 fragments("a hello in fragments of eight bytes behind the header", tuple(range(24, 300, 8)), least=0)
-# IPv6 takes no first fragment without the whole header (RFC 7112).
-fragments("a TCP header in two fragments", (8,), least=0, core=True, families=(4,))
-fragments("a TCP header in three fragments, backwards", (8, 16), reverse, least=0, families=(4,))
+# What cannot be read is dropped, so nobody is told anything. IPv6 takes no first fragment without the whole header (RFC 7112).
+fragments("a TCP header in two fragments", (8,), least=0, silent=12, core=True, families=(4,))
+fragments("a TCP header in three fragments, backwards", (8, 16), reverse, least=0, silent=12, families=(4,))
 fragments("a TCP header in a fragment, and not a byte more", (24,), least=0)
 fragments("a named decoy, then the hello in fragments", (104, 208), decoy=True, least=0)
 fragments("a named decoy, then the hello in fragments, the last one first", (104, 208), reverse, decoy=True, least=0)
-fragments("a named decoy, then the hello with its header in two fragments", (16,), decoy=True, least=0, families=(4,))
+fragments("a named decoy, then the hello with its header in two fragments", (16,), decoy=True, least=0, silent=12, families=(4,))
 
 
 @each("a named first fragment and nameless later ones, which overlap", least=0, reaches=False, silent=12)
@@ -70,10 +70,10 @@ def all_in_fragments(attack):
         put(flow.segment(0, nameless()))
 
 
-def options(says, families, **way):
+def options(says, families, least=1, silent=0, **way):
     def run(flow):
         flow.send(0, nameless(), way=way)
-    each(says, families=families)(run)
+    each(says, families=families, least=least, silent=silent)(run)
 
 
 options("IPv4 options: no-operations", (4,), ip_options=b"\x01" * 8)
@@ -82,7 +82,7 @@ options("IPv4 options: a timestamp", (4,), ip_options=b"\x44\x0c\x05\0" + bytes(
 options("IPv4 options: one that nobody knows", (4,), ip_options=b"\x5e\x04\0\0")
 options("IPv6: one destination option header", (6,), kind=60, ip_options=b"\x06\0\x01\x04\0\0\0\0")
 options("IPv6: a hop-by-hop header", (6,), kind=0, ip_options=b"\x06\0\x01\x04\0\0\0\0")
-options("IPv6: two hundred bytes of destination options", (6,), kind=60, ip_options=b"\x06\x18\x1e\xc4" + bytes(196))
+options("IPv6: two hundred bytes of destination options", (6,), 0, 12, kind=60, ip_options=b"\x06\x18\x1e\xc4" + bytes(196))
 
 
 def chain(count):

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 import time
 
 from attack import Attack, Trick
@@ -262,6 +263,9 @@ def visits(stage, number, family, says, count, visit):
 
 
 def play(stage, shape, words):
+    if not os.access(PYTHON, os.X_OK):
+        print(f"skipped, {PYTHON} is missing: a browser's hello", file=sys.stderr)
+        people[:] = [one for one in people if one[4] is not browser]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(visits, stage, number + 1, family, says, count, visit) for number, (says, families, shapes, count, visit) in enumerate(people)
                 if shape in shapes and all(word in says for word in words) for family in families]
