@@ -70,6 +70,7 @@ import Wire
         case .shared: WEIR_COUNT_SHARED
         case .multipath: WEIR_COUNT_MULTIPATH
         case .unreadable: WEIR_COUNT_UNREADABLE
+        case .translated: WEIR_COUNT_TRANSLATED
         }
     }
 
