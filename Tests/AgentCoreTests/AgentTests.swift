@@ -52,6 +52,24 @@ private let enforcing: Policy = {
         #expect(Set(events.map(\.id)).count == events.count && Set(events.map(\.traceID)).count == events.count)
     }
 
+    @Test("An observing node counts what a limit would have refused: beyond so many within a second, never a slow source, and nothing when it enforces",
+          arguments: [(500, 47, Policy.Mode.observe), (340, 0, .observe), (20, 0, .enforce)] as [(Int64, Int, Policy.Mode)])
+    func wouldRefuse(interval: Int64, each: Int, mode: Policy.Mode) throws {
+        var policy = Policy()
+        policy.mode = mode
+        var agent = agent(policy), events: [ThrottleEvent] = []
+        // 50 a second, or three a second.
+        let step = interval == 500 ? 20 : interval
+        for number in 0..<100 as Range<Int64> {
+            let now = number * step
+            for slot in agent.tick(at: time(now)) { events.append(publish(&agent, slot, at: now)) }
+            if let slot = agent.consider(verdict(at: now, mode == .observe ? .observed : .reset), found: [], at: time(now)).publish { events.append(publish(&agent, slot, at: now)) }
+        }
+        for slot in agent.tick(at: time(100_000)) { events.append(publish(&agent, slot, at: 100_000)) }
+        #expect(events.reduce(0) { $0 + $1.counts.wouldRefuse } == 2 * each)
+        #expect(events[0].counts.wouldRefuse == 0 && events.contains { $0.counts.hasRefused } == (each > 0 || mode == .enforce))
+    }
+
     @Test("What nothing proves counts against nobody, and neither does what is allowed or only recorded", arguments: [
         verdict(at: 0, proof: .unproven), verdict(at: 0, .allowed), verdict(at: 0, .passed, AnomalySet(.ipLiteralSNI)), verdict(at: 0, .passed, []),
     ])

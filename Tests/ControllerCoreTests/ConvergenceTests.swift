@@ -242,7 +242,7 @@ private struct Cluster {
     @Test("A lesser word that came after an operator's is answered by that one once, by who reads its events, and only when nobody else has")
     func restated() {
         func limit(_ perSecond: Int, _ origin: Limit.Origin, generation: Int) -> Limit {
-            var limit = Limit(key: Cluster.key(1), perSecond: perSecond, answer: .drop, until: Script.at(60), generation: generation, anomalies: [], traceID: "")
+            var limit = Limit(key: Cluster.key(1), perSecond: perSecond, answer: .reset, until: Script.at(60), generation: generation, anomalies: AnomalySet(.missingSNI), traceID: "")
             limit.origin = origin
             return limit
         }

@@ -21,7 +21,7 @@ import Wire
     func renewed() {
         var script = Script()
         // The node's own limit stands until 600 and is not renewed by it.
-        let limits = (0..<1000).flatMap { second in script.see(Script.event(Double(second), id: second) { $0.limit?.until = Script.at(600); $0.action = .alreadyLimited }) }.limits
+        let limits = (0..<1000).flatMap { second in script.see(Script.event(Double(second), id: second) { $0.action = .alreadyLimited }) }.limits
         #expect(limits.map(\.until) == [600, 900, 1200, 1500].map { Script.at($0) })
         #expect(limits.map(\.generation) == [1, 2, 3, 4])
         #expect(limits.map(\.step) == [0, 0, 0, 0])
@@ -44,11 +44,156 @@ import Wire
         #expect(limit(601 + 3601 + day + 1 + 14 * day + 1 + day)?.step == 0)
     }
 
-    @Test("No node can make a limit longer than the ladder's longest")
-    func bounded() {
+    @Test("Whatever limit a node says that it set, class, rate, answer and end are the controller's own")
+    func ownPolicy() throws {
         var script = Script()
-        let limits = script.see(Script.event(0, id: 1) { $0.limit?.until = Script.at(1e9) }).limits
-        #expect(limits.map(\.until) == [Script.at(7 * 86_400)])
+        let event = Script.event(0, id: 1) {
+            $0.limit = ThrottleEvent.Limit(limitClass: .all, perSecond: 1, answer: .drop, until: Script.at(1e9), enforced: true)
+            ($0.policyName, $0.severity) = ("another", .critical)
+        }
+        let limit = try #require(script.see(event).limits.first)
+        #expect((limit.key, limit.perSecond, limit.answer, limit.until) == (key, 3, .reset, Script.at(600)))
+        var another = Script { $0.detections[.missingSNI]?.limit = { var rule = Policy.LimitRule(perSecond: 9); (rule.limitClass, rule.answer, rule.duration) = (.all, .drop, .seconds(5)); return rule }() }
+        let theirs = try #require(another.see(Script.event(0, id: 1)).limits.first)
+        #expect((theirs.key.limitClass, theirs.perSecond, theirs.answer, theirs.until) == (.all, 9, .drop, Script.at(5)))
+    }
+
+    @Test("What is worth a limit is the controller's to say: a node that only counts is no reason to spare, one that limits no reason to limit")
+    func ownSeverity() {
+        var script = Script()
+        let counted = script.see(Script.event(0, id: 1) { ($0.severity, $0.action, $0.limit) = (.low, .none, nil) })
+        #expect(counted.limits.count == 1)
+        #expect(script.see(Script.event(0, source: 2, id: 2) { ($0.anomalies, $0.severity) = (AnomalySet(.emptySNI), .critical) }).limits == [])
+        #expect(script.see(Script.event(0, source: 3, id: 3) { ($0.anomalies, $0.severity) = (AnomalySet(.fallbackSCSV), .critical) }) == [])
+        #expect(script.controller.counts.minor == 1)
+        var off = Script { $0.detections[.missingSNI] = nil }
+        #expect(off.see(Script.event(0, id: 1)) == [] && off.controller.counts.minor == 1)
+    }
+
+    @Test("An event whose source is wider or narrower than the controller's own policy counts one is refused and counted", arguments: [1, 24, 31, 97, 127])
+    func otherPrefix(length: Int) {
+        var script = Script()
+        let address = Address("203.0.113.9")!
+        let wide = Prefix(address, length: length < 33 ? 96 + length : length)
+        #expect(script.flood(0..<20, change: { ($0.sourceAddress, $0.sourcePrefix) = (address, wide) }) == [])
+        #expect(script.controller.counts.otherPrefix == 20 && script.controller.sourceCount == 0)
+        #expect(script.see(Script.event(21, id: 1000) { ($0.sourceAddress, $0.sourcePrefix) = (Address("203.0.113.10")!, Prefix(address, length: 128)) }) == [])
+        #expect(script.controller.counts.otherPrefix == 21, "nor one that another address stands for")
+    }
+
+    @Test("A limit that has refused nobody does not reach the edge; the first refusal is said at once, with the limit's end as it was; an operator's always reaches it")
+    func refusedNobody() throws {
+        var script = Script()
+        func slow(_ seconds: Double, id: Int, _ counts: (reset: Int, dropped: Int, wouldRefuse: Int) = (0, 0, 0)) -> [Limit] {
+            script.see(Script.event(seconds, id: id) { ($0.counts.seen, $0.counts.reset, $0.counts.dropped, $0.counts.wouldRefuse) = (5, counts.reset, counts.dropped, counts.wouldRefuse) }).limits
+        }
+        let first = try #require(slow(0, id: 1).first)
+        #expect(!first.hasRefused && script.controller.standingLimit(key, at: Script.at(1)) != nil && script.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
+        #expect(slow(1, id: 2) == [])
+        let second = try #require(slow(2, id: 3, (0, 1, 0)).first)
+        #expect(second.hasRefused && second.until == first.until && second.generation == 2)
+        #expect(script.controller.standingLimitAtTheEdge(key, at: Script.at(3))?.until == first.until)
+        #expect(slow(3, id: 4, (1, 0, 0)) == [])
+        #expect(slow(301, id: 5).map(\.hasRefused) == [true], "what it refused is not forgotten with a renewal")
+        var observed = Script()
+        #expect(observed.see(Script.event(0, id: 1) { ($0.counts.reset, $0.counts.wouldRefuse) = (0, 1) }).limits.map(\.hasRefused) == [true])
+        var fresh = Script(), word = first
+        fresh.controller.apply(first, id: nil, at: Script.at(0))
+        #expect(fresh.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
+        (word.origin, word.generation) = (.operator, 9)
+        fresh.controller.apply(word, id: nil, at: Script.at(0))
+        #expect(fresh.controller.standingLimitAtTheEdge(key, at: Script.at(1)) != nil)
+    }
+
+    @Test("Events of a rehearsal are counted and nothing else, unless the controller was started for them; its limits are then marked")
+    func rehearsal() {
+        var script = Script()
+        #expect(script.flood(0..<20, change: { $0.isRehearsal = true }) == [])
+        #expect(script.controller.counts.rehearsals == 20 && script.controller.sourceCount == 0)
+        script.controller.heedsRehearsals = true
+        let outputs = script.flood(20..<40, change: { $0.isRehearsal = true })
+        #expect(outputs.limits.map(\.isRehearsal) == [true] && outputs.decisions.count == 1)
+        #expect(script.see(Script.event(60, source: 2, id: 7)).limits.map(\.isRehearsal) == [false])
+    }
+
+    @Test("A record on the topic beyond the controller's policy is as if it had not been written: it outranks nothing and is never said again")
+    func liarOnTheTopic() {
+        var script = Script()
+        func record(_ prefix: String, _ change: (inout Limit) -> Void = { _ in }) -> Limit {
+            var limit = Limit(key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: Script.at(60), generation: 99, anomalies: AnomalySet(.missingSNI), traceID: "")
+            change(&limit)
+            return limit
+        }
+        let id = LogPosition(partition: 0, offset: 1).id
+        func isKnown(_ limit: Limit) -> Bool { script.controller.apply(limit, id: id, at: Script.at(0)) }
+        for wide in ["0.0.0.0/1", "203.0.113.0/31"] { #expect(!isKnown(record(wide))) }
+        #expect(!isKnown(record("203.0.0.1") { $0.until = Script.at(8 * 86_400) }))
+        #expect(!isKnown(record("203.0.0.1") { $0.perSecond = 0 }))
+        #expect(!isKnown(record("0.0.0.0/1") { ($0.origin, $0.generation) = (.operator, .max) }))
+        #expect(!isKnown(record("203.0.0.1") { $0.isRehearsal = true }))
+        #expect(script.controller.counts.limitsRefused == 6 && script.controller.limitCount == 0)
+        #expect(isKnown(record("203.0.0.1")))
+        // A lesser word would make the controller say again what stands; what stands is never the liar's.
+        _ = script.controller.apply(record("0.0.0.0/1") { $0.generation = 1 }, id: id, at: Script.at(1))
+        #expect(script.controller.tick(at: Script.at(2), partitions: [0]).outputs == [])
+    }
+
+    @Test("One node brings so many new sources a minute, and no more; what stands is renewed, other nodes go on, and the networks of an IPv6 /48 are one")
+    func budget() {
+        var script = Script { $0.trust.newSources = 10 }
+        var id = 0
+        func see(_ seconds: Double, _ source: Int, node: String = "liar") -> Int {
+            id += 1
+            return script.see(Script.event(seconds, source: source, id: id) { $0.node = node }).limits.count
+        }
+        #expect((1...50).map { see(0, $0) }.reduce(0, +) == 10 && script.controller.counts.limitsOverBudget == 40)
+        #expect(see(0, 11, node: "honest") == 1)
+        #expect(see(59, 12) == 0 && see(60, 12) == 1 && see(61, 13) == 1)
+        #expect((100...150).map { see(61, $0) }.reduce(0, +) == 8)
+        #expect((1...10).map { see(301 + Double($0), $0) }.reduce(0, +) == 10, "renewals cost nothing")
+        var six = Script { $0.trust.newSources = 10 }
+        let limits = (0..<1000).flatMap { number in
+            let address = Address("2001:db8:1:\(String(number, radix: 16))::1")!
+            return six.see(Script.event(0, id: number) { ($0.sourceAddress, $0.sourcePrefix) = (address, Prefix(address, length: 64)) }).limits
+        }
+        #expect(limits.count == 1000)
+    }
+
+    @Test("Where two nodes must agree, one alone moves nothing however often it tells; two within the window do")
+    func agreement() {
+        var script = Script { $0.trust.nodes = 2 }
+        func see(_ seconds: Double, node: String, id: Int) -> Int { script.see(Script.event(seconds, id: id) { $0.node = node }).limits.count }
+        #expect((0..<20).map { see(Double($0), node: "a", id: $0) }.reduce(0, +) == 0 && script.controller.counts.limitsAwaitingNodes == 20)
+        #expect(see(20, node: "b", id: 100) == 1)
+        var late = Script { $0.trust.nodes = 2 }
+        _ = late.see(Script.event(0, id: 1) { $0.node = "a" })
+        #expect(late.see(Script.event(300, id: 2) { $0.node = "b" }).limits == [])
+        // Read again after a restart, what one node told before counts as it did.
+        var again = Script { $0.trust.nodes = 2 }
+        _ = again.see(Script.event(0, id: 1) { $0.node = "a" }, isReplay: true)
+        #expect(again.see(Script.event(1, id: 2) { $0.node = "b" }).limits.count == 1)
+    }
+
+    @Test("A record on the topic that hits whom the controller never limits is not known to it, so that no Envoy hears of it; a release is")
+    func allowedOnTheTopic() {
+        var script = Script { $0.allow.cidrs = [Prefix("203.0.0.0/24")!] }
+        var record = Limit(key: key, perSecond: 3, answer: .reset, until: Script.at(60), generation: 1, anomalies: AnomalySet(.missingSNI), traceID: "")
+        for prefix in ["203.0.0.1", "203.0.0.0/16"] {
+            (record.origin, record.key.prefix) = (.operator, Prefix(prefix)!)
+            script.controller.apply(record, id: nil, at: Script.at(0))
+        }
+        #expect(script.controller.limitCount == 0 && script.controller.counts.limitsAllowed == 2)
+        script.controller.apply(record.released(at: Script.at(0)), id: nil, at: Script.at(0))
+        #expect(script.controller.limitCount == 1)
+    }
+
+    @Test("A limit that stands is not said again once the allow-list covers its source")
+    func allowedMeanwhile() {
+        var script = Script()
+        _ = script.see(Script.event(0, id: 1))
+        script.controller.policy.allow.cidrs = [Prefix("203.0.0.0/24")!]
+        script.controller.limitsWereLost()
+        #expect(script.controller.republish(at: Script.at(1), partitions: [0]).isEmpty)
     }
 
     @Test("A rule's own length is the first step's")
@@ -151,7 +296,7 @@ import Wire
 
     @Test("What has come back on the new topic by itself is not said again, and many limits go a thousand at a time")
     func republishedInPart() throws {
-        var script = Script(sources: 3000, limits: 3000)
+        var script = Script(sources: 3000, limits: 3000) { $0.trust.newSources = 3000 }
         let said = (0..<2500).flatMap { source in script.see(Script.event(0, source: source, id: source)).limits }
         script.controller.limitsWereLost()
         for limit in said.prefix(300) { script.controller.apply(limit, id: nil, at: Script.at(1)) }

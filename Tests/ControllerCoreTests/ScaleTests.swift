@@ -53,6 +53,20 @@ import Wire
         #expect(outputs.limits == [])
     }
 
+    @Test("Slow probes scale nothing, however many: a source counts only while something of its was refused within the window, or would have been")
+    func refusedNobody() {
+        var script = Script()
+        #expect(script.flood(0..<100, change: { $0.counts.reset = 0 }).decisions == [])
+        #expect(script.controller.counts.borne == 88 && script.controller.counts.unknownWorkload == 0)
+        #expect(script.see(Script.event(100, id: 1) { $0.counts.reset = 1 }).decisions.count == 1)
+        var observed = Script { $0.mode = .observe }
+        #expect(observed.flood(0..<13, change: { ($0.counts.reset, $0.counts.wouldRefuse) = (0, 2) }).decisions.count == 1)
+        // A refusal longer ago than the window proves nothing of what comes now.
+        var late = Script()
+        _ = late.see(Script.event(0, id: 1))
+        #expect(late.flood(302..<330, change: { $0.counts.reset = 0 }).decisions == [])
+    }
+
     @Test("Several sources over the threshold are one decision that tells their number")
     func sourcesOver() {
         var script = Script { $0.scaleOut.targets[0].cooldown = .seconds(100) }

@@ -31,6 +31,7 @@ struct Script {
         event.workload = workload
         event.action = .limited
         event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: at(seconds + 600), enforced: true)
+        (event.counts.seen, event.counts.reset) = (5, 2)
         change(&event)
         return event
     }
@@ -42,8 +43,8 @@ struct Script {
     }
 
     /// One event each second, of one source.
-    mutating func flood(_ seconds: Range<Int>, source: Int = 1) -> [Controller.Output] {
-        seconds.flatMap { see(Self.event(Double($0), source: source, id: $0 + source * 100_000)) }
+    mutating func flood(_ seconds: Range<Int>, source: Int = 1, change: (inout ThrottleEvent) -> Void = { _ in }) -> [Controller.Output] {
+        seconds.flatMap { see(Self.event(Double($0), source: source, id: $0 + source * 100_000, change)) }
     }
 }
 

@@ -72,7 +72,7 @@ import Wire
         var script = Script()
         for index in 0..<40 {
             #expect(script.see(Script.event(Double(index), id: index) { $0.proof = .unproven }) == [])
-            #expect(script.see(Script.event(Double(index), id: 100 + index) { $0.severity = .low }) == [])
+            #expect(script.see(Script.event(Double(index), id: 100 + index) { $0.anomalies = AnomalySet(.ipLiteralSNI) }) == [])
             #expect(script.see(Script.event(Double(index), id: 200 + index) { ($0.counts.seen, $0.counts.reset, $0.counts.dropped) = (5, 3, 2) }).decisions == [])
         }
         #expect((script.controller.counts.unproven, script.controller.counts.minor, script.controller.counts.refused) == (40, 40, 40))

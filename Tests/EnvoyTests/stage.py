@@ -343,7 +343,7 @@ def keda():
         events.append({"schema": "weir.dev/throttle-event/v1", "id": f"node:1:{number}", "time": stamp, "node": "node", "interface": "eth0", "direction": "ingress", "source.address": "203.0.113.7", "source.port": 4000 + number,
                        "source.prefix": "203.0.113.7/32", "destination.address": "198.51.100.2", "destination.port": 443, "network.transport": "tcp", "workload": "shop/web", "anomalies": ["missing_sni"], "severity": "high",
                        "completeness": "complete", "proof": "tracked", "tls.client.server_name": None, "tls.client.version": "1.3", "tls.client.alpn": [], "tls.client.ja3": None, "tls.client.ja4": None, "action": "none", "limit": None,
-                       "counts": {"since": stamp, "seen": 1, "suppressed": 0, "reset": 0, "dropped": 0}, "enforced_by": "none", "latency_us": {"seen_to_decided": 1, "seen_to_enforced": None},
+                       "counts": {"since": stamp, "seen": 5, "suppressed": 4, "reset": 2, "dropped": 0}, "enforced_by": "none", "latency_us": {"seen_to_decided": 1, "seen_to_enforced": None},
                        "policy": {"name": "stage", "version": "builtin"}, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
     producer = Producer(kafka, "security-throttle-events")
     for event in events:
@@ -400,7 +400,7 @@ def now(ahead=0):
 def limit_record(prefix, generation=1, seconds=600, per_second=3):
     """As another node's controller says it."""
     return json.dumps({"schema": "weir.dev/limit/v1", "prefix": prefix, "class": "anomalous", "per_second": per_second, "answer": "reset", "until": now(seconds), "step": 0, "scope": "cluster", "origin": "controller",
-                       "generation": generation, "reason": {"anomalies": ["missing_sni"], "events_in_window": 7, "event_ids": []}, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
+                       "generation": generation, "has_refused": True, "reason": {"anomalies": ["missing_sni"], "events_in_window": 7, "event_ids": []}, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
 
 
 def certificates():

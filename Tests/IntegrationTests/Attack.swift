@@ -29,16 +29,22 @@ struct Source {
     private let workload: String
     private let run = UInt32.random(in: 0 ... .max)
 
-    init(attacking workload: String) { self.workload = workload }
+    private let anomaly: Anomaly
+
+    init(attacking workload: String, by anomaly: Anomaly = .missingSNI) {
+        self.workload = workload
+        self.anomaly = anomaly
+    }
 
     var key: Limit.Key { Limit.Key(prefix: prefix, limitClass: .anomalous) }
 
-    /// - Parameter until: when the node's own limit ends.
+    /// - Parameter until: when the node says that its own limit ends, which is nothing to a controller.
     func event(_ number: Int, at time: Instant, until: Instant) -> ThrottleEvent {
         var event = ThrottleEvent(
             id: "node-t:\(run):\(number)", time: time, node: "node-t", sourceAddress: prefix.address, sourcePrefix: prefix,
-            destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
+            destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(anomaly), severity: .high, traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
         event.workload = workload
+        (event.counts.seen, event.counts.reset) = (5, 2)
         event.action = number == 0 ? .limited : .alreadyLimited
         event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: until, enforced: true)
         return event

@@ -9,8 +9,8 @@ import Wire
           arguments: BrokerKind.availableAndEmpty, [false, true])
     func fresh(kind: BrokerKind, isCompacted: Bool) throws {
         var broker = try Broker(kind), producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
-        let policy = TestPolicy(workloads: 1)
-        let released = Source(attacking: policy.workloads[0]), limited = Source(attacking: policy.workloads[0]), new = Source(attacking: policy.workloads[0])
+        let policy = TestPolicy(workloads: 1, first: "25s")
+        let released = Source(attacking: policy.workloads[0]), limited = Source(attacking: policy.workloads[0], by: .invalidSNI), new = Source(attacking: policy.workloads[0], by: .invalidSNI)
         let first = try ControllerProcess(broker, policy: policy.path)
         // It makes the topics; a producer that comes before it might, with other settings.
         try #require(eventually { first.isReady })

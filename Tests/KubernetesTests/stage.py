@@ -127,7 +127,7 @@ class Events:
                      "source.prefix": f"{source}/32", "destination.address": "198.51.100.2", "destination.port": 443, "network.transport": "tcp", "workload": "shop/web", "anomalies": ["missing_sni"], "severity": "high",
                      "completeness": "complete", "proof": "tracked", "tls.client.server_name": None, "tls.client.version": "1.3", "tls.client.alpn": [], "tls.client.ja3": None, "tls.client.ja4": None, "action": "limited",
                      "limit": {"class": "anomalous", "per_second": 3, "answer": "reset", "until": (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=600)).strftime("%Y-%m-%dT%H:%M:%SZ"), "enforced": True},
-                     "counts": {"since": now(), "seen": 1, "suppressed": 0, "reset": 0, "dropped": 0}, "enforced_by": "kernel", "latency_us": {"seen_to_decided": 1, "seen_to_enforced": 0},
+                     "counts": {"since": now(), "seen": 5, "suppressed": 4, "reset": 2, "dropped": 0}, "enforced_by": "kernel", "latency_us": {"seen_to_decided": 1, "seen_to_enforced": 0},
                      "policy": {"name": "stage", "version": "builtin"}, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
             value, key = json.dumps(event).encode(), f"{source}/32".encode()
             if self.k.rd_kafka_produce(self.topic, 0, 2, value, size(len(value)), key, size(len(key)), None) or self.k.rd_kafka_flush(self.handle, 10000):

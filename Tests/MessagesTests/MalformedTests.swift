@@ -108,7 +108,7 @@ import Testing
         ("\"next_offset\":42", "\"next_offset\":-1", JSONError("limits.next_offset", .wrongValue(wanted: "0 or more"))),
         ("\"held\":17,", "", JSONError("limits.held", .missing)),
         ("|all", "|some", JSONError("limits.lacks.key", .wrongValue(wanted: "prefix|class"))),
-        ("allowed", "forbidden", JSONError("limits.lacks.reason", .wrongValue(wanted: "allowed, no_room or not_understood"))),
+        ("allowed", "forbidden", JSONError("limits.lacks.reason", .wrongValue(wanted: "allowed, no_room, not_understood, too_wide, too_long, too_hard, not_limiting, rehearsal"))),
     ])
     func status(old: String, new: String, error: JSONError) throws {
         let text = Examples.statusText.replacing(old, with: new)

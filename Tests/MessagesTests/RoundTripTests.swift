@@ -24,6 +24,16 @@ import Wire
         #expect(try reader.nodeStatus(Examples.status().encoded().span.bytes) == Examples.status())
     }
 
+    @Test("Marks of a rehearsal and of a refusal are written where they hold, and read back")
+    func rehearsal() throws {
+        var reader = MessageReader(), event = Examples.event(), limit = Examples.limit()
+        (event.isRehearsal, limit.isRehearsal) = (true, true)
+        (event.counts.wouldRefuse, limit.hasRefused) = (7, true)
+        #expect(event.encoded().text.contains("\"rehearsal\":true") && limit.encoded().text.contains("\"rehearsal\":true"))
+        #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
+        #expect(try reader.limit(limit.encoded().span.bytes) == limit)
+    }
+
     @Test("An event of which nothing optional is known is read back whole")
     func bare() throws {
         var event = Examples.event()

@@ -30,10 +30,17 @@ import Testing
         #expect(try validate("throttle-event", bare.encoded()))
         #expect(try validate("limit", Examples.limit().encoded()))
         #expect(try validate("limit", Examples.limit().released(at: Examples.limit().until).encoded()))
+        var rehearsed = (event: Examples.event(), limit: Examples.limit())
+        (rehearsed.event.isRehearsal, rehearsed.limit.isRehearsal) = (true, true)
+        (rehearsed.event.counts.wouldRefuse, rehearsed.limit.hasRefused) = (7, true)
+        #expect(try validate("throttle-event", rehearsed.event.encoded()) && validate("limit", rehearsed.limit.encoded()))
+        #expect(try !validate("limit", Array(rehearsed.limit.encoded().text.replacing("\"rehearsal\":true", with: "\"rehearsal\":1").utf8)))
         #expect(try validate("scale-decision", Examples.decision().encoded()))
         var quiet = Examples.status()
         (quiet.lacks, quiet.lacking) = ([], 0)
         #expect(try validate("node-status", Examples.status().encoded()))
+        #expect(try validate("node-status", quiet.encoded()))
+        quiet.lacks = NodeStatus.Reason.allCases.map { NodeStatus.Lack(key: Examples.limit().key, reason: $0) }
         #expect(try validate("node-status", quiet.encoded()))
     }
 

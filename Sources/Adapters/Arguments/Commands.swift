@@ -46,6 +46,7 @@ extension Option {
         Option("grpc", .endpoint, "where Envoy (ADS, ECDS, RLS) and KEDA (external scaler) ask", standard: "127.0.0.1:9742"),
         Option("external-metrics", .endpoint, "where an HPA's external metrics answer (external.metrics.k8s.io), over the TLS that is given"),
         Option(flag: "kubernetes", "in a pod: patch the Deployments' scale, and never limit what the API server calls nodes and their pods"),
+        Option(flag: "rehearsals", "act on the events of rehearsals (weir replay --kafka) as well; without it they are counted and ignored"),
         Option("tls-cert", .file, "serve gRPC and external metrics over TLS with this certificate chain (PEM)"),
         Option("tls-key", .file, "and this private key (PEM)"),
         Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),
@@ -68,6 +69,7 @@ extension Option {
         Option("startup-trace", .file, "write there where the time until listening went; weir startup shows it"),
         Option("state", .text("DIR"), "directory for events that Kafka does not have yet and for the topic's limits; with it both outlive the agent"),
         Option(flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both"),
+        Option(flag: "rehearsals", "apply the limits of rehearsals (weir replay --kafka) as well; without it they are refused and counted"),
         Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }

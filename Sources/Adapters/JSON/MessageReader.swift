@@ -40,6 +40,7 @@ package struct MessageReader: ~Copyable {
             (event.policyName, event.policyVersion) = try object.object("policy") { policy throws(JSONError) in
                 (try policy.string("name"), try policy.string("version"))
             }
+            if object.has("rehearsal") { event.isRehearsal = try object.boolean("rehearsal") }
             event.traceID = try object.string("trace_id")
             return event
         }
@@ -59,6 +60,8 @@ package struct MessageReader: ~Copyable {
             limit.scope = try object.string("scope")
             limit.origin = try object.word("origin", "controller or operator", Words.origins)
             if object.has("released") { limit.isRelease = try object.boolean("released") }
+            if object.has("rehearsal") { limit.isRehearsal = try object.boolean("rehearsal") }
+            if object.has("has_refused") { limit.hasRefused = try object.boolean("has_refused") }
             // A controller never releases: what it no longer wants ends by itself.
             guard !limit.isRelease || limit.origin == .operator else { throw JSONError("released", .wrongValue(wanted: "an operator's word")) }
             (limit.eventsInWindow, limit.eventIDs) = (reason.1, reason.2)
@@ -97,7 +100,7 @@ package struct MessageReader: ~Copyable {
                 var lacks: [NodeStatus.Lack] = []
                 try limits.objects("lacks") { lack throws(JSONError) in
                     lacks.append(NodeStatus.Lack(key: try lack.key("key"),
-                                                 reason: try lack.word("reason", "allowed, no_room or not_understood", Words.reasons)))
+                                                 reason: try lack.word("reason", NodeStatus.Reason.allCases.map(\.rawValue).joined(separator: ", "), Words.reasons)))
                 }
                 status.lacks = lacks
             }
@@ -121,6 +124,7 @@ package struct MessageReader: ~Copyable {
         counts.suppressed = try object.integer("suppressed")
         counts.reset = try object.integer("reset")
         counts.dropped = try object.integer("dropped")
+        if object.has("would_refuse") { counts.wouldRefuse = try object.integer("would_refuse") }
         return counts
     }
 }

@@ -13,7 +13,7 @@ extension Policy {
         _ = try top.required("kind").choice([("ThrottlePolicy", ())])
         if let field = try top["metadata"]?.members(["name"])["name"] { name = try field.name() }
         let spec = try top.required("spec").members([
-            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut",
+            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut", "trust",
         ])
         if let field = spec["mode"] { mode = try field.choice(Mode.allCases.map { ($0.rawValue, $0) }) }
         if let field = spec["ports"] { ports = try field.ports(1...1024) }
@@ -25,6 +25,7 @@ extension Policy {
         if let field = spec["escalation"] { escalation = try field.escalation() }
         if let field = spec["allow"] { allow = try Allow(field) }
         if let field = spec["scaleOut"] { scaleOut = try ScaleOut(field) }
+        if let field = spec["trust"] { trust = try Trust(field) }
     }
 
     private mutating func read(detectionsFrom field: Field) throws(PolicyError) {
@@ -76,6 +77,20 @@ extension Policy.Allow {
         if let field = members["nodes"] { nodes = try field.boolean() }
         if let field = members["kubelet"] { kubelet = try field.boolean() }
         if let field = members["pods"] { pods = try field.boolean() }
+    }
+}
+
+extension Policy.Trust {
+    init(_ field: Field) throws(PolicyError) {
+        self.init()
+        let members = try field.members(["newSources", "nodes", "operators"])
+        if let field = members["newSources"] { newSources = try field.integer(1...1_000_000) }
+        if let field = members["nodes"] { nodes = try field.integer(1...16) }
+        guard let field = members["operators"] else { return }
+        let fields = try field.members(["ipv4", "ipv6", "perSecond"])
+        if let field = fields["ipv4"] { operators.ipv4 = try field.integer(1...32) }
+        if let field = fields["ipv6"] { operators.ipv6 = try field.integer(1...128) }
+        if let field = fields["perSecond"] { operatorsPerSecond = try field.integer(1...255) }
     }
 }
 

@@ -110,7 +110,7 @@ package struct Agent: Sendable {
         // The reflex has limited what the kernel can judge; the rest is ours, before anything else.
         let unlimited = anomalies.intersection(masks.limiting).subtracting(handshake.anomalies)
         if policy.mode == .enforce, !unlimited.isEmpty, handshake.outcome == .passed || handshake.outcome == .observed,
-           let limit = rule(for: unlimited) {
+           let limit = policy.limitRule(for: unlimited) {
             order.limit = (LimitKey(prefix: prefix, limitClass: limit.limitClass), limit.perSecond, limit.answer,
                            now + (limit.duration ?? policy.duration(ofStep: 0)))
         }
@@ -145,16 +145,19 @@ package struct Agent: Sendable {
         sources.slots[slot].latest = handshake
         if handshake.outcome == .reset { sources.slots[slot].reset += 1 }
         if handshake.outcome == .dropped { sources.slots[slot].dropped += 1 }
+        if policy.mode == .observe, let rule = policy.limitRule(for: anomalies) { noteObserved(slot, rule, now) }
     }
 
-    private func rule(for anomalies: AnomalySet) -> Policy.LimitRule? {
-        // By its bits: a list of cases would be an array, made anew for each verdict.
-        var rest = anomalies.rawValue
-        while rest != 0 {
-            if let anomaly = Anomaly(rawValue: UInt8(truncatingIfNeeded: rest.trailingZeroBitCount)), let limit = policy.detections[anomaly]?.limit { return limit }
-            rest &= rest - 1
+    /// Counts what a limit would have refused: of all that come within one second, at most so many are admitted. It never counts more than a sliding second
+    /// would have refused.
+    private mutating func noteObserved(_ slot: Int, _ rule: Policy.LimitRule, _ now: Instant) {
+        let passed = now - sources.slots[slot].secondBegan
+        if passed >= .seconds(1) || passed < .zero {
+            sources.slots[slot].secondBegan = now
+            sources.slots[slot].inSecond = 0
         }
-        return nil
+        sources.slots[slot].inSecond += 1
+        if sources.slots[slot].inSecond > rule.perSecond { sources.slots[slot].wouldRefuse += 1 }
     }
 
     /// Sources whose second has passed, each with an event to publish. Call it several times a second.
@@ -207,6 +210,7 @@ package struct Agent: Sendable {
         event.counts.suppressed = source.seen - 1
         event.counts.reset = source.reset
         event.counts.dropped = source.dropped
+        event.counts.wouldRefuse = source.wouldRefuse
         event.seenToDecided = Int((decided - seen).wholeNanoseconds / 1000)
         setAction(of: &event, source, seen: seen, enforced: enforced, until: until)
 
@@ -217,11 +221,12 @@ package struct Agent: Sendable {
         sources.slots[slot].suppressed = 0
         sources.slots[slot].reset = 0
         sources.slots[slot].dropped = 0
+        sources.slots[slot].wouldRefuse = 0
         return event
     }
 
     private func setAction(of event: inout ThrottleEvent, _ source: SourceTable.Source, seen: Instant, enforced: Instant?, until: Instant?) {
-        guard let rule = rule(for: source.anomalies) else { return }
+        guard let rule = policy.limitRule(for: source.anomalies) else { return }
         let handshake = source.latest
         // What the kernel did with the latest hello may be by a limit that was set here for the one before.
         let byKernel = enforced == nil && (handshake.outcome == .admitted || handshake.outcome.isRefused)

@@ -1,24 +1,31 @@
+internal import Detection
 package import Messages
 package import Wire
 
-/// The limits topic as this node applies it: the newest of each key, an operator's before the controller's, nothing that has ended. What the
-/// node's own allow-list covers is known and not set, so that it can be set when the list changes.
+/// The limits topic as this node applies it: the newest of each key, an operator's before the controller's, nothing that has ended, and nothing beyond what
+/// the node's own policy allows (`LimitBounds`). What the allow-list covers or the bounds refuse is known and not set, so that it can be set when they change.
 package struct ClusterLimits: Sendable {
     package enum Change: Sendable, Equatable {
         case set(LimitKey, perSecond: Int, answer: Answer, until: Instant)
         case release(LimitKey)
     }
 
-    package enum Refusal: String, Sendable, CaseIterable { case ended, allowed, outranked, stale, noRoom = "no_room", notUnderstood = "not_understood" }
+    package enum Refusal: String, Sendable, CaseIterable {
+        case ended, allowed, outranked, stale, noRoom = "no_room", notUnderstood = "not_understood"
+        case tooWide = "too_wide", tooLong = "too_long", tooHard = "too_hard", notLimiting = "not_limiting", rehearsal
+    }
 
     private var limits: [LimitKey: Limit] = [:]
+    /// Beyond the bounds, and as many as fit. They outrank nothing and lift nothing; they wait for another policy.
+    private var withheld: [LimitKey: Limit] = [:]
     /// What stands on the topic and does not hold here. Keys that are not in `limits` are of records that could not be kept.
     private var lacking: [LimitKey: Lack] = [:]
     private let capacity: Int
     /// How many limits have each prefix length (over 128 bits).
     private var counts = [Int](repeating: 0, count: 129)
+    private var bounds = LimitBounds(Policy())
     /// The policy's own, which the kernel looks for anyway.
-    private var ownLengths: Set<UInt8> = []
+    private var ownLengths: Set<UInt8> { bounds.ownLengths }
     private var allowed = AllowList()
     /// Lengths beyond the policy's own that the kernel has to look for: at most six, the first that came.
     package private(set) var lengths: [UInt8] = []
@@ -40,6 +47,12 @@ package struct ClusterLimits: Sendable {
     package mutating func apply(_ limit: Limit, at now: Instant) -> Result<Change, Rejection> {
         let key = LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass)
         guard limit.until > now else { return refuse(.ended) }
+        withheld[key] = nil
+        if let excess = bounds.excess(limit, at: now) {
+            if withheld.count < capacity { withheld[key] = limit }
+            lack(key, excess.reason, until: limit.until)
+            return refuse(excess.refusal)
+        }
         if let known = limits[key] {
             if known.origin == .operator, limit.origin == .controller, known.until > now { return refuse(.outranked) }
             if known.origin == limit.origin, known.generation > limit.generation { return refuse(.stale) }
@@ -80,6 +93,7 @@ package struct ClusterLimits: Sendable {
     /// A tombstone.
     package mutating func release(_ key: Limit.Key) -> Change {
         let key = LimitKey(prefix: key.prefix, limitClass: key.limitClass)
+        withheld[key] = nil
         remove(key)
         return .release(key)
     }
@@ -89,20 +103,18 @@ package struct ClusterLimits: Sendable {
     package mutating func expire(at now: Instant) -> [LimitKey] {
         let ended = limits.filter { $0.value.until <= now }.map(\.key)
         for key in ended { remove(key) }
+        for (key, limit) in withheld where limit.until <= now { withheld[key] = nil }
         for (key, lack) in lacking { if let until = lack.until, until <= now { holds(key) } }
         return ended
     }
 
     /// The node's own words, which may change while limits stand: what they no longer cover is to be set, what they now cover to go.
-    package mutating func use(_ allowed: AllowList, ownLengths: Set<UInt8>) -> [Change] {
-        if ownLengths != self.ownLengths {
-            self.ownLengths = ownLengths
-            chooseLengths()
-        }
-        guard allowed != self.allowed else { return [] }
+    package mutating func use(_ allowed: AllowList, _ bounds: LimitBounds, at now: Instant) -> [Change] {
+        let changes = use(bounds, at: now)
+        guard allowed != self.allowed else { return changes }
         let before = self.allowed
         self.allowed = allowed
-        return limits.compactMap { key, limit in
+        return changes + limits.compactMap { key, limit in
             guard !limit.isRelease else { return nil }
             switch (before.covers(key.prefix), allowed.covers(key.prefix)) {
             case (false, true):
@@ -114,6 +126,24 @@ package struct ClusterLimits: Sendable {
             default: return nil
             }
         }
+    }
+
+    /// What is beyond the new bounds goes; what the old ones refused and the new ones do not is applied, as if it had just come.
+    private mutating func use(_ bounds: LimitBounds, at now: Instant) -> [Change] {
+        guard bounds != self.bounds else { return [] }
+        self.bounds = bounds
+        chooseLengths()
+        var changes: [Change] = []
+        let waiting = withheld.values.filter { bounds.excess($0, at: now) == nil }
+        for (key, limit) in limits {
+            guard let excess = bounds.excess(limit, at: now) else { continue }
+            remove(key)
+            if withheld.count < capacity { withheld[key] = limit }
+            lack(key, excess.reason, until: limit.until)
+            changes.append(.release(key))
+        }
+        for limit in waiting { if case .success(let change) = apply(limit, at: now) { changes.append(change) } }
+        return changes
     }
 
     // MARK: What the kernel made of it
@@ -191,5 +221,27 @@ package struct ClusterLimits: Sendable {
         let there = counts.indices.filter { counts[$0] > 0 && !ownLengths.contains(UInt8($0)) }.map { UInt8($0) }
         lengths = Array((lengths.filter(there.contains) + there.filter { !lengths.contains($0) }).prefix(Self.mostLengths))
         revision += 1
+    }
+}
+
+extension LimitBounds.Excess {
+    fileprivate var reason: NodeStatus.Reason {
+        switch self {
+        case .wide: .tooWide
+        case .long: .tooLong
+        case .hard: .tooHard
+        case .unclaimed: .notLimiting
+        case .rehearsal: .rehearsal
+        }
+    }
+
+    fileprivate var refusal: ClusterLimits.Refusal {
+        switch self {
+        case .wide: .tooWide
+        case .long: .tooLong
+        case .hard: .tooHard
+        case .unclaimed: .notLimiting
+        case .rehearsal: .rehearsal
+        }
     }
 }

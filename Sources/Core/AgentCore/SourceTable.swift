@@ -15,6 +15,10 @@ struct SourceTable {
         var suppressed = 0
         var reset = 0
         var dropped = 0
+        /// What an enforcing node would have refused since the last event, and the second that is counted for it.
+        var wouldRefuse = 0
+        var secondBegan = Instant.distantPast
+        var inSecond = 0
         var anomalies = AnomalySet()
         /// What the next event is about.
         var latest = Handshake()

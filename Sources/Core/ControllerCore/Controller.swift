@@ -30,20 +30,34 @@ package struct Controller: Sendable {
         package var clamped = 0
         /// No proof of a handshake: count for nothing.
         package var unproven = 0
-        /// Of info or low severity: recorded only.
+        /// From a rehearsal, which this controller was not started for.
+        package var rehearsals = 0
+        /// Their source's prefix is not what this policy makes of the address: the node's policy has other lengths, or it lies.
+        package var otherPrefix = 0
+        /// Of info or low severity under this policy, and without a limit: recorded only.
         package var minor = 0
         /// All that they tell of was refused, so the workload carried nothing of it.
         package var refused = 0
+        /// Over the threshold, of sources that no limit has refused anything: the workload bore what they asked for.
+        package var borne = 0
         package var tooOld = 0
         package var sourcesFull = 0
         /// Of a source that is one of a swarm.
         package var swarming = 0
         package var limitsSet = 0
         package var limitsRenewed = 0
+        /// Said again, because somebody was refused for the first time.
+        package var limitsRefusing = 0
         package var limitsOverruled = 0
         package var limitsAllowed = 0
         package var limitsFull = 0
+        /// New sources beyond what one node may bring in a minute: limited on their node only.
+        package var limitsOverBudget = 0
+        /// Fewer nodes have told of the source than must agree: limited on its node only.
+        package var limitsAwaitingNodes = 0
         package var limitsForgotten = 0
+        /// Others' words on the topic that go beyond this policy: as if they had not been said.
+        package var limitsRefused = 0
         /// Said again, because a lesser word came after them on the topic.
         package var limitsRestated = 0
         /// Said again, because the topic was made anew.
@@ -61,10 +75,13 @@ package struct Controller: Sendable {
     package private(set) var counts = Counts()
     /// Blocks that are never limited, besides the policy's: a cluster's nodes and their pods.
     package var protected: Set<Prefix> = []
+    /// Acts on the events of rehearsals as well; what follows from them is marked.
+    package var heedsRehearsals = false
     private var windows: SourceWindows
     private var limits: LimitBook
     private var scales = ScaleBook()
     private var swarms = SwarmBook()
+    private var trust = TrustBook()
     private var nextForgetting = Instant.distantPast
 
     /// An event's own time is believed this far from the time at which the broker appended it.
@@ -89,8 +106,11 @@ package struct Controller: Sendable {
     package mutating func consider(_ event: ThrottleEvent, at position: LogPosition, appended: Instant? = nil, isReplay: Bool = false) -> [Output] {
         counts.considered += 1
         if isReplay { counts.replayed += 1 }
+        guard heedsRehearsals || !event.isRehearsal else { counts.rehearsals += 1; return [] }
         guard event.proof >= policy.proof else { counts.unproven += 1; return [] }
-        guard event.severity >= .medium else { counts.minor += 1; return [] }
+        // What was seen is the node's to say: source, anomalies, counts, time. What follows from it is this policy's, whatever the node's own is.
+        guard event.sourcePrefix == policy.sourcePrefix(of: event.sourceAddress) else { counts.otherPrefix += 1; return [] }
+        guard policy.severity(of: event.anomalies) ?? .info >= .medium || policy.limitRule(for: event.anomalies) != nil else { counts.minor += 1; return [] }
         let time = Self.time(of: event, appended: appended)
         if time != event.time { counts.clamped += 1 }
 
@@ -108,24 +128,27 @@ package struct Controller: Sendable {
             case .full: counts.sourcesFull += 1
             }
         }
+        if event.counts.hasRefused { windows.noteRefusal(of: event.sourcePrefix, at: time) }
         var event = event
         if policy.recorded.contains(.fingerprintSwarm), let ja4 = event.ja4,
            swarms.consider(ja4, of: event.sourcePrefix, at: time, window: policy.scaleOut.window.wholeNanoseconds, most: policy.thresholds.swarm) {
             counts.swarming += 1
             event.anomalies.formUnion(AnomalySet(.fingerprintSwarm))
-            event.limit = event.limit ?? swarmLimit(at: time)
         }
-        let target = !isRefused && count > policy.scaleOut.moreThan ? policy.scaleOut.targets.first { $0.workload == event.workload } : nil
+        let isOver = !isRefused && count > policy.scaleOut.moreThan, hasRefused = isOver && windows.hasRefused(event.sourcePrefix, at: time)
+        let target = hasRefused ? policy.scaleOut.targets.first { $0.workload == event.workload } : nil
+        let isAgreed = trust.agree(on: event.sourcePrefix, event.node, at: time, nodes: policy.trust.nodes, window: policy.scaleOut.window)
         guard !isReplay else {
             if let target { scales.note(event.sourcePrefix, over: target.workload) }
             return []
         }
 
         var outputs: [Output] = []
-        if policy.mode == .enforce, event.action != .none || event.anomalies.contains(.fingerprintSwarm), let wanted = event.limit {
-            switch limits.consider(event, wanted, at: time, from: position, eventsInWindow: count, under: policy, protecting: protected) {
+        if policy.mode == .enforce, let rule = policy.limitRule(for: event.anomalies), isTrusted(event, rule, isAgreed, time) {
+            switch limits.consider(event, rule, at: time, from: position, eventsInWindow: count, under: policy, isAllowed: isAllowed(event.sourcePrefix)) {
             case .set(let limit): counts.limitsSet += 1; outputs.append(.limit(limit))
             case .renew(let limit): counts.limitsRenewed += 1; outputs.append(.limit(limit))
+            case .refusing(let limit): counts.limitsRefusing += 1; outputs.append(.limit(limit))
             case .stands: break
             case .overruled: counts.limitsOverruled += 1
             case .allowed: counts.limitsAllowed += 1
@@ -134,17 +157,25 @@ package struct Controller: Sendable {
         }
         if let target {
             if let decision = scale(event, target, count, time, position) { outputs.append(.scale(decision)) }
-        } else if !isRefused, count > policy.scaleOut.moreThan {
-            counts.unknownWorkload += 1
+        } else if isOver {
+            if hasRefused { counts.unknownWorkload += 1 } else { counts.borne += 1 }
         }
         return outputs
     }
 
-    /// What the policy asks for one of a swarm that its node had no reason to limit.
-    private func swarmLimit(at time: Instant) -> ThrottleEvent.Limit? {
-        policy.detections[.fingerprintSwarm]?.limit.map {
-            ThrottleEvent.Limit(limitClass: $0.limitClass, perSecond: $0.perSecond, answer: $0.answer, until: time + ($0.duration ?? policy.duration(ofStep: 0)), enforced: false)
-        }
+    /// Whether the word of the event's node may set a limit. One that stands was trusted before.
+    private mutating func isTrusted(_ event: ThrottleEvent, _ rule: Policy.LimitRule, _ isAgreed: Bool, _ time: Instant) -> Bool {
+        let key = Limit.Key(prefix: event.sourcePrefix, limitClass: rule.limitClass)
+        if limits.standing(key, at: time) != nil || isAllowed(event.sourcePrefix) { return true }
+        guard isAgreed else { counts.limitsAwaitingNodes += 1; return false }
+        guard trust.admits(event.sourcePrefix, by: event.node, at: time, budget: policy.trust.newSources) else { counts.limitsOverBudget += 1; return false }
+        return true
+    }
+
+    /// Whether a limit of this block would hit a source that is never limited.
+    private func isAllowed(_ prefix: Prefix) -> Bool {
+        func overlaps(_ block: Prefix) -> Bool { block.contains(prefix) || prefix.contains(block) }
+        return policy.allow.cidrs.contains(where: overlaps) || protected.contains(where: overlaps)
     }
 
     /// When an event counts as having happened.
@@ -169,7 +200,14 @@ package struct Controller: Sendable {
     /// - Parameters:
     ///   - id: the record's CloudEvents id.
     ///   - time: the record's, to tell what is still in force.
-    package mutating func apply(_ limit: Limit, id: String?, at time: Instant) { limits.apply(limit, from: id.flatMap { LogPosition(id: $0) }, at: time) }
+    /// - Returns: false where the record goes beyond this policy or hits whom it never limits: nobody here knows it then.
+    @discardableResult
+    package mutating func apply(_ limit: Limit, id: String?, at time: Instant) -> Bool {
+        guard LimitBounds(policy, heedsRehearsals: heedsRehearsals).excess(limit, at: time) == nil else { counts.limitsRefused += 1; return false }
+        guard limit.isRelease || !isAllowed(limit.key.prefix) else { counts.limitsAllowed += 1; return false }
+        limits.apply(limit, from: id.flatMap { LogPosition(id: $0) }, at: time)
+        return true
+    }
 
     /// The limits topic was made anew: what stands is to be said again.
     package mutating func limitsWereLost() { limits.wereLost() }
@@ -177,7 +215,7 @@ package struct Controller: Sendable {
     /// Some of the limits that stand and are not on the topic any more, each with the event that caused it, and counted. Call it now and then.
     /// - Parameter partitions: whose events are answered here. Each limit is said again by one replica.
     package mutating func republish(at time: Instant, partitions: Set<Int>) -> [(limit: Limit, cause: LogPosition?)] {
-        let again = limits.republish(at: time, from: partitions, atMost: Self.mostRestated)
+        let again = limits.republish(at: time, from: partitions, atMost: Self.mostRestated).filter { $0.limit.isRelease || !isAllowed($0.limit.key.prefix) }
         counts.limitsRepublished += again.count
         return again
     }
@@ -195,7 +233,7 @@ package struct Controller: Sendable {
     /// - Parameter partitions: those of the events topic that are read here; limits of other sources are others' to forget.
     package mutating func tick(at now: Instant, partitions: Set<Int>) -> Passing {
         var passing = Passing(ended: scales.end(at: now))
-        let restated = limits.restate(at: now, from: partitions, atMost: Self.mostRestated)
+        let restated = limits.restate(at: now, from: partitions, atMost: Self.mostRestated).filter { $0.isRelease || !isAllowed($0.key.prefix) }
         counts.limitsRestated += restated.count
         passing.outputs = restated.map { .limit($0) }
         if now >= nextForgetting {
@@ -216,6 +254,7 @@ package struct Controller: Sendable {
     package var limitCount: Int { limits.count }
     package func activeLimits(at now: Instant) -> Int { limits.active(at: now) }
     package func standingLimit(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? { limits.standing(key, at: now) }
+    package func standingLimitAtTheEdge(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? { limits.standingAtTheEdge(key, at: now) }
     package func eventsInWindow(of source: Prefix, at now: Instant) -> Int { windows.count(of: source, at: now) }
 
     /// How many replicas are wanted now, by each workload with a decision in force.

@@ -6,6 +6,8 @@ internal import Wire
 struct LimitBook {
     enum Verdict: Equatable {
         case set(Limit), renew(Limit)
+        /// The same limit, which by now has refused somebody.
+        case refusing(Limit)
         /// Nothing to say: already so, or said before (a replayed event).
         case stands
         /// An operator's entry or release is in force.
@@ -38,6 +40,8 @@ struct LimitBook {
         /// Read from the topic; else a word of ours that has not come back.
         var isOnTopic: Bool
         var isReleased = false
+        var isRehearsal = false
+        var hasRefused = false
         var anomalies: AnomalySet
         var traceID: String
         /// The event that caused it, which no replay of the log may answer a second time.
@@ -48,10 +52,9 @@ struct LimitBook {
 
     var count: Int { entries.count }
 
-    mutating func consider(_ event: ThrottleEvent, _ wanted: ThrottleEvent.Limit, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy, protecting nodes: Set<Prefix> = []) -> Verdict {
-        func covers(_ block: Prefix) -> Bool { block.contains(event.sourcePrefix) || event.sourcePrefix.contains(block) }
-        guard !policy.allow.cidrs.contains(where: covers), !nodes.contains(where: covers) else { return .allowed }
-        let key = Limit.Key(prefix: event.sourcePrefix, limitClass: wanted.limitClass)
+    mutating func consider(_ event: ThrottleEvent, _ rule: Policy.LimitRule, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy, isAllowed: Bool) -> Verdict {
+        guard !isAllowed else { return .allowed }
+        let key = Limit.Key(prefix: event.sourcePrefix, limitClass: rule.limitClass)
         let entry = entries[key]
         var step = 0, isActive = false
         if let entry {
@@ -63,20 +66,22 @@ struct LimitBook {
             return .full
         }
         let base = step == 0 ? Self.firstDuration(event.anomalies, policy) : policy.duration(ofStep: step)
-        let longest = max(base, policy.escalation.max() ?? base)
-        // What the node has set itself counts, as long as its end is no later than any limit may be.
-        let theirs = min(wanted.until, time + longest)
-        let until = step == 0 && !isActive && theirs > time ? theirs : max(theirs, time + base)
-        // A renewal is worth a record only when it moves the end by half the limit's length.
-        if isActive, let entry, until - entry.until < base / 2 { return .stands }
+        // A renewal is worth a record only when it moves the end by half the limit's length, or says that somebody was refused.
+        let hasRefused = event.counts.hasRefused || isActive && entry?.hasRefused == true
+        var until = time + base, isRenewed = true
+        if isActive, let entry, until - entry.until < base / 2 {
+            guard hasRefused, !entry.hasRefused else { return .stands }
+            (until, isRenewed) = (entry.until, false)
+        }
 
         let generation = (entry?.generation ?? 0) + 1
-        var limit = Limit(key: key, perSecond: wanted.perSecond, answer: wanted.answer, until: until, generation: generation, anomalies: event.anomalies, traceID: event.traceID)
+        var limit = Limit(key: key, perSecond: rule.perSecond, answer: rule.answer, until: until, generation: generation, anomalies: event.anomalies, traceID: event.traceID)
         limit.step = step
         limit.eventsInWindow = eventsInWindow
         limit.eventIDs = [event.id]
-        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: wanted.perSecond, answer: wanted.answer, isOnTopic: false, anomalies: event.anomalies, traceID: event.traceID, trigger: position)
-        return isActive ? .renew(limit) : .set(limit)
+        (limit.isRehearsal, limit.hasRefused) = (event.isRehearsal, hasRefused)
+        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: rule.perSecond, answer: rule.answer, isOnTopic: false, isRehearsal: event.isRehearsal, hasRefused: hasRefused, anomalies: event.anomalies, traceID: event.traceID, trigger: position)
+        return isActive ? isRenewed ? .renew(limit) : .refusing(limit) : .set(limit)
     }
 
     /// Takes over what the topic says: an operator's word before a controller's until its end, then the higher generation, of equals the later. What has
@@ -98,7 +103,7 @@ struct LimitBook {
         overtaken[limit.key] = nil
         entries[limit.key] = Entry(
             until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond, answer: limit.answer, isOnTopic: true,
-            isReleased: limit.isRelease, anomalies: limit.anomalies, traceID: limit.traceID, trigger: position ?? entry?.trigger)
+            isReleased: limit.isRelease, isRehearsal: limit.isRehearsal, hasRefused: limit.hasRefused, anomalies: limit.anomalies, traceID: limit.traceID, trigger: position ?? entry?.trigger)
     }
 
     /// Up to `most` limits whose key's last record is a lesser word, to be said again, also when they have ended before it does: compaction keeps the last
@@ -111,6 +116,7 @@ struct LimitBook {
             // Why the source is limited is said by the lesser word as well: it is the same source's.
             var limit = word.lesser
             (limit.perSecond, limit.answer, limit.until, limit.step, limit.generation) = (entry.perSecond, entry.answer, entry.until, entry.step, entry.generation)
+            (limit.isRehearsal, limit.hasRefused) = (entry.isRehearsal, entry.hasRefused)
             // A tombstone's release as well: said so, it outlives compaction.
             if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) } else { limit.isRelease = false }
             limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller
@@ -135,7 +141,7 @@ struct LimitBook {
         while limits.count < most, let key = lost.popLast() {
             guard let entry = entries[key], !entry.isOnTopic, time < entry.until, partitions.contains(entry.trigger?.partition ?? 0) else { continue }
             var limit = Limit(key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation, anomalies: entry.anomalies, traceID: entry.traceID)
-            limit.step = entry.step
+            (limit.step, limit.isRehearsal, limit.hasRefused) = (entry.step, entry.isRehearsal, entry.hasRefused)
             if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) }
             limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller
             limits.append((limit, entry.trigger))
@@ -174,6 +180,12 @@ struct LimitBook {
     func standing(_ key: Limit.Key, at time: Instant) -> (perSecond: Int, until: Instant)? {
         guard let entry = entries[key], !entry.isReleased, time < entry.until else { return nil }
         return (entry.perSecond, entry.until)
+    }
+
+    /// What holds for a key at the edge: an operator's limit, or one that has refused somebody.
+    func standingAtTheEdge(_ key: Limit.Key, at time: Instant) -> (perSecond: Int, until: Instant)? {
+        guard let entry = entries[key], entry.isOperators || entry.hasRefused else { return nil }
+        return standing(key, at: time)
     }
 
     func active(at time: Instant) -> Int { entries.values.reduce(0) { $0 + (time < $1.until && !$1.isReleased ? 1 : 0) } }

@@ -80,6 +80,18 @@ struct SourceWindows {
         return count
     }
 
+    /// Something of this source's was refused then. A source that is not counted has no place for it.
+    mutating func noteRefusal(of source: Prefix, at time: Instant) {
+        let index = find(source)
+        if slots[index].count > 0 { slots[index].refused = max(slots[index].refused, UInt32(clamping: time.nanoseconds / 1_000_000_000 + 1)) }
+    }
+
+    /// Whether something was refused within the window that ends at `time`, to the second.
+    func hasRefused(_ source: Prefix, at time: Instant) -> Bool {
+        let index = find(source)
+        return slots[index].count > 0 && slots[index].refused > 0 && Int64(slots[index].refused) * 1_000_000_000 > time.nanoseconds - window
+    }
+
     private var retention: Int64 { window &+ Self.lateness }
 
     /// A late event may complete a window that ended after it, so every window that ends at an event and holds it is looked at.
@@ -212,6 +224,8 @@ struct SourceWindows {
         var block: UInt32 = 0
         /// 0: the slot is free.
         var count: UInt16 = 0
+        /// The second after the latest refusal; 0: none.
+        var refused: UInt32 = 0
         var head: UInt16 = 0
         var partition: UInt16 = 0
         var length: UInt8 = 0

@@ -9,6 +9,17 @@ extension Policy {
     /// Those that set a limit by themselves.
     package var limiting: AnomalySet { AnomalySet(detections.filter { $0.value.limit != nil }.map(\.key)) }
 
+    /// The limit that these anomalies set: the first one's that has any, as the kernel and the agent have it.
+    package func limitRule(for anomalies: AnomalySet) -> LimitRule? {
+        // By its bits: a list of cases would be an array, made anew for each verdict.
+        var rest = anomalies.rawValue
+        while rest != 0 {
+            if let anomaly = Anomaly(rawValue: UInt8(truncatingIfNeeded: rest.trailingZeroBitCount)), let limit = detections[anomaly]?.limit { return limit }
+            rest &= rest - 1
+        }
+        return nil
+    }
+
     /// The worst of what was found; `nil` when nothing was.
     package func severity(of anomalies: AnomalySet) -> Severity? {
         anomalies.list.compactMap { detections[$0]?.severity }.max()

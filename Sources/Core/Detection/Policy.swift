@@ -24,6 +24,7 @@ package struct Policy: Sendable, Equatable {
     package var escalation: [Duration] = [.seconds(600), .seconds(3600), .seconds(86_400), .seconds(604_800)]
     package var allow = Allow()
     package var scaleOut = ScaleOut()
+    package var trust = Trust()
 
     package init() {}
 
@@ -50,7 +51,10 @@ package struct Policy: Sendable, Equatable {
     package struct PrefixLengths: Sendable, Equatable {
         package var ipv4 = 32
         package var ipv6 = 64
-        package init() {}
+        package init(ipv4: Int = 32, ipv6: Int = 64) {
+            self.ipv4 = ipv4
+            self.ipv6 = ipv6
+        }
     }
 
     /// Never limited, whatever they do.
@@ -59,6 +63,19 @@ package struct Policy: Sendable, Equatable {
         package var nodes = true
         package var kubelet = true
         package var pods = false
+        package init() {}
+    }
+
+    /// What one word on a topic may move.
+    package struct Trust: Sendable, Equatable {
+        /// Sources that one node may bring to the cluster's limits in a minute.
+        package var newSources = 600
+        /// Nodes that must have told of a source before its limit leaves its node.
+        package var nodes = 1
+        /// The widest prefixes that an operator's limit may have.
+        package var operators = PrefixLengths(ipv4: 16, ipv6: 32)
+        /// The lowest rate that an operator's limit may have.
+        package var operatorsPerSecond = 1
         package init() {}
     }
 

@@ -56,6 +56,7 @@ extension ThrottleEvent {
             json.member("suppressed", counts.suppressed)
             json.member("reset", counts.reset)
             json.member("dropped", counts.dropped)
+            if counts.wouldRefuse > 0 { json.member("would_refuse", counts.wouldRefuse) }
         }
         json.member("enforced_by", enforcedBy.rawValue)
         json.object("latency_us") { json in
@@ -66,6 +67,7 @@ extension ThrottleEvent {
             json.member("name", policyName)
             json.member("version", policyVersion)
         }
+        if isRehearsal { json.member("rehearsal", true) }
         json.member("trace_id", traceID)
     }
 
@@ -95,6 +97,8 @@ extension Limit {
         json.member("origin", origin.rawValue)
         json.member("generation", generation)
         if isRelease { json.member("released", true) }
+        if isRehearsal { json.member("rehearsal", true) }
+        if hasRefused { json.member("has_refused", true) }
         json.object("reason") { json in
             json.member("anomalies", anomalies.list.map(\.id))
             json.member("events_in_window", eventsInWindow)

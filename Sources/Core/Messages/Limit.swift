@@ -34,6 +34,10 @@ package struct Limit: Sendable, Equatable {
     /// An operator's word that this prefix is not limited until then, whatever a controller says: nobody limits by it. Its rate is the highest there is, so
     /// that a reader which does not know releases sets a limit that refuses next to nothing.
     package var isRelease = false
+    /// It follows from a rehearsal's events: only readers that were started for rehearsals apply it.
+    package var isRehearsal = false
+    /// Somebody was refused by it (on an observing node: would have been). Until then it is no reason to limit at the edge: a source may be slow and nameless.
+    package var hasRefused = false
     package var anomalies: AnomalySet
     package var eventsInWindow = 0
     package var eventIDs: [String] = []

@@ -12,6 +12,12 @@ package struct NodeStatus: Sendable, Equatable {
         case noRoom = "no_room"
         /// The node could not read it: a newer version's, or none of ours.
         case notUnderstood = "not_understood"
+        /// It covers more addresses, or ends later, or has a lower rate or a harder class or answer than the node's own policy allows.
+        case tooWide = "too_wide", tooLong = "too_long", tooHard = "too_hard"
+        /// The node's own policy limits for none of the anomalies that it claims.
+        case notLimiting = "not_limiting"
+        /// It comes from a rehearsal, and the node was not started for any.
+        case rehearsal
     }
 
     package struct Lack: Sendable, Equatable {

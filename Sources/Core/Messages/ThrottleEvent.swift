@@ -34,6 +34,10 @@ package struct ThrottleEvent: Sendable, Equatable {
         package var suppressed = 0
         package var reset = 0
         package var dropped = 0
+        /// By an observing node: how many an enforcing one would have refused, at least.
+        package var wouldRefuse = 0
+        /// Somebody was refused, or would have been.
+        package var hasRefused: Bool { reset > 0 || dropped > 0 || wouldRefuse > 0 }
         package init(since: Instant) { self.since = since }
     }
 
@@ -69,6 +73,8 @@ package struct ThrottleEvent: Sendable, Equatable {
     package var policyName = "default"
     package var policyVersion = "builtin"
     package var traceID: String
+    /// It comes from a replayed capture: only controllers that were started for rehearsals act on it.
+    package var isRehearsal = false
 
     package init(id: String, time: Instant, node: String, sourceAddress: Address, sourcePrefix: Prefix, destinationAddress: Address,
                  anomalies: AnomalySet, severity: Severity, traceID: String) {

@@ -183,7 +183,7 @@ extension Node {
     /// What the topic's limits are measured against here; those that they cover or free come and go with them.
     func setOwn(_ policy: Policy) {
         setAllowed(policy)
-        for change in cluster.use(knownAllowed, ownLengths: [UInt8(96 + policy.prefixes.ipv4), UInt8(policy.prefixes.ipv6)]) { apply(change) }
+        for change in cluster.use(knownAllowed, LimitBounds(policy, heedsRehearsals: settings.heedsRehearsals), at: Instant(nanoseconds: Clock.wall)) { apply(change) }
     }
 
     /// The new policy whole, or the old one still.

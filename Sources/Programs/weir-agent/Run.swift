@@ -66,6 +66,8 @@ struct Settings {
     let attach: Attachment.Method?
     /// The place of the agent that listens there already.
     let takesOver: Bool
+    /// Limits that follow from a rehearsal hold here as well.
+    let heedsRehearsals: Bool
     /// MiB.
     let helloMemory: Int
 
@@ -82,6 +84,7 @@ struct Settings {
         listen = arguments.endpoint("listen")!
         attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }
         takesOver = arguments.has("take-over")
+        heedsRehearsals = arguments.has("rehearsals")
         helloMemory = Int(arguments.text("hello-memory")!)!
         if arguments.has("kafka") || arguments.has("kafka-config") {
             var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()

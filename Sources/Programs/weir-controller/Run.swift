@@ -27,7 +27,7 @@ func run() {
         let kafka = try kafkaConfiguration(arguments)
         let grpc = arguments.endpoint("grpc")!
         let peers = try Peers("\(grpc.host):\(grpc.port)", credentials: credentials(arguments), log: log)
-        let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, peers: peers, autoscalers: try autoscalers(arguments, log), log: log)
+        let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, peers: peers, autoscalers: try autoscalers(arguments, log), heedsRehearsals: arguments.has("rehearsals"), log: log)
         log.write(.info, "started", [
             ("version", version), ("kafka", kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.current.name), ("policy.version", policy.current.version),
             ("mode", policy.current.mode.rawValue), ("listen", "\(arguments.endpoint("listen")!.host):\(service.port)"),

@@ -89,13 +89,16 @@ extension Service {
             } else if record.isTombstone {
                 guard let key = Limit.Key(record.key) else { throw JSONError("key", .wrongValue(wanted: "prefix|class")) }
                 controller.release(key, at: time)
-                peers.limit(key, controller.standingLimit(key, at: now))
+                peers.limit(key, controller.standingLimitAtTheEdge(key, at: now))
             } else {
                 let limit = try record.withValue { value throws(JSONError) in try reader.limit(value) }
                 // Compaction goes by the key, so a limit under another one's key would undo that.
                 guard record.key == limit.key.description else { throw JSONError("key", .wrongValue(wanted: "'\(limit.key)'")) }
-                controller.apply(limit, id: id, at: time)
-                peers.limit(limit.key, controller.standingLimit(limit.key, at: now))
+                guard controller.apply(limit, id: id, at: time) else {
+                    telemetry.refusedLog.write(log, .warning, "a limit on the topic goes beyond the policy or hits the allow-list, and is ignored", [("limit", "\(limit.key)"), ("offset", "\(record.offset)")])
+                    return
+                }
+                peers.limit(limit.key, controller.standingLimitAtTheEdge(limit.key, at: now))
             }
         } catch { malformed(record, "\(error)") }
     }

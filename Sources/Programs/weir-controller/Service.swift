@@ -48,12 +48,13 @@ final class Service {
     var now: Instant { Instant(nanoseconds: Clock.wall) }
     var port: UInt16 { server.port }
 
-    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, peers: Peers, autoscalers: Autoscalers, log: Log) throws {
+    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, peers: Peers, autoscalers: Autoscalers, heedsRehearsals: Bool, log: Log) throws {
         self.log = log
         self.policy = policy
         self.peers = peers
         self.autoscalers = autoscalers
         controller = Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max))
+        controller.heedsRehearsals = heedsRehearsals
         let telemetry = Telemetry()
         self.telemetry = telemetry
         let broker = BrokerState(log: log)
@@ -109,6 +110,7 @@ final class Service {
         commit()
         telemetry.limitLog.flush(log)
         telemetry.malformedLog.flush(log)
+        telemetry.refusedLog.flush(log)
         log.flush()
     }
 

@@ -13,6 +13,7 @@ final class Telemetry {
     var commitFailures = 0
     var policyRefused = 0
     var malformedLog = LimitedLog(interval: 60_000_000_000)
+    var refusedLog = LimitedLog(interval: 60_000_000_000)
     var limitLog = LimitedLog(interval: 1_000_000_000, lines: 10)
     /// Why it is not ready; `nil` when it is.
     var unready: String? = "starting"
@@ -63,13 +64,13 @@ final class Telemetry {
     private typealias Number = (name: String, count: @Sendable (Controller.Counts) -> Int)
 
     private static let outcomes: [Number] = [
-        ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }), ("unproven", { $0.unproven }),
-        ("minor", { $0.minor }), ("refused", { $0.refused }), ("too_old", { $0.tooOld }), ("sources_full", { $0.sourcesFull }), ("swarming", { $0.swarming }),
+        ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }), ("rehearsal", { $0.rehearsals }), ("unproven", { $0.unproven }), ("other_prefix", { $0.otherPrefix }),
+        ("minor", { $0.minor }), ("refused", { $0.refused }), ("borne", { $0.borne }), ("too_old", { $0.tooOld }), ("sources_full", { $0.sourcesFull }), ("swarming", { $0.swarming }),
     ]
 
     private static let answers: [Number] = [
-        ("limit_set", { $0.limitsSet }), ("limit_renewed", { $0.limitsRenewed }), ("limit_overruled", { $0.limitsOverruled }), ("limit_allowed", { $0.limitsAllowed }),
-        ("limit_full", { $0.limitsFull }), ("limit_forgotten", { $0.limitsForgotten }), ("limit_restated", { $0.limitsRestated }), ("limit_republished", { $0.limitsRepublished }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
+        ("limit_set", { $0.limitsSet }), ("limit_renewed", { $0.limitsRenewed }), ("limit_refusing", { $0.limitsRefusing }), ("limit_overruled", { $0.limitsOverruled }), ("limit_allowed", { $0.limitsAllowed }),
+        ("limit_full", { $0.limitsFull }), ("limit_refused", { $0.limitsRefused }), ("limit_over_budget", { $0.limitsOverBudget }), ("limit_awaiting_nodes", { $0.limitsAwaitingNodes }), ("limit_forgotten", { $0.limitsForgotten }), ("limit_restated", { $0.limitsRestated }), ("limit_republished", { $0.limitsRepublished }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
         ("scale_cooling_down", { $0.coolingDown }), ("scale_budget_spent", { $0.budgetSpent }), ("scale_at_maximum", { $0.atMaximum }), ("scale_unknown_workload", { $0.unknownWorkload }),
     ]
 }

@@ -64,6 +64,8 @@ final class Rehearsal {
         sequence += 1
         var event = event
         event.id = "\(event.node):\(bootID):\(sequence)"
+        // What an old capture says of living people is not to limit them.
+        event.isRehearsal = true
         if isPaced { wait(until: event.time) }
         var since = Clock.monotonic, before = delivered
         // A full queue waits for the broker: a rehearsal leaves nothing out.

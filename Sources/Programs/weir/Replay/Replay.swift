@@ -51,7 +51,7 @@ final class Replay {
         looksIntoAll = (policy.readsEveryHello, !denials.isEmpty)
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
         for prefix in policy.allow.cidrs { engine.allow(prefix) }
-        _ = cluster.use(AllowList(policy.allow.cidrs), ownLengths: [UInt8(96 + policy.prefixes.ipv4), UInt8(policy.prefixes.ipv6)])
+        _ = cluster.use(AllowList(policy.allow.cidrs), LimitBounds(policy), at: .distantPast)
         agent = Agent(policy: policy, node: "replay", bootID: "0", seed: 1)
         controller = Controller(policy: policy, sources: 100_000, limits: 100_000)
     }
@@ -170,7 +170,7 @@ final class Replay {
         for said in outputs {
             switch said {
             case .limit(let limit):
-                summary.limits += 1
+                summary.limits = controller.counts.limitsSet + controller.counts.limitsRenewed
                 attempt { try output.limit(limit) }
                 if case .success(let change) = cluster.apply(limit, at: time) { apply(change) }
             case .scale(let decision):
