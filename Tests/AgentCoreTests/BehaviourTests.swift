@@ -37,7 +37,10 @@ import Wire
 
     @Test("Hellos that nobody goes on with: above the share, of enough hellos, and the source is limited from here")
     func incomplete() throws {
-        var agent = agent(), orders: [Agent.Order] = []
+        // By default it counts and limits nobody: crowds do it as well.
+        var policy = enforcing
+        policy.detections[.handshakeIncomplete] = Policy.Rule(severity: .high, limit: Policy.LimitRule())
+        var agent = agent(policy), orders: [Agent.Order] = []
         for number in 0..<20 { _ = agent.consider(hello(), found: [], at: time(Double(number))) }
         for number in 0..<20 { orders.append(agent.consider(flow(.silent), found: [], at: time(20 + Double(number)))) }
         #expect(orders.map { $0.anomalies.contains(.handshakeIncomplete) } == (1...20).map { $0 > 16 })

@@ -95,7 +95,7 @@ struct AgentTests {
             #expect(try seen.boolean("balance"))
             try seen.object("counters") { counters throws(JSONError) in
                 #expect(try counters.integer("handshakes_dropped") > 0)
-                #expect(try counters.integer("segments_held") > 0)
+                #expect(try counters.integer("frames_of_refused") > 0)
                 #expect(try counters.integer("handshakes_reset") == 0)
             }
         }
@@ -178,7 +178,7 @@ struct AgentTests {
         try play("reload") { seen throws(JSONError) in
             #expect(try seen.integer("before") == 6)
             #expect(try seen.integer("during") == 3)
-            #expect(try seen.integer("still") == 3)
+            #expect((1...3).contains(try seen.integer("still")))
             #expect(try seen.integer("after") == 6)
             #expect(try seen.string("mode") == "enforce")
             #expect(try seen.strings("programs") == ["tls_probe", "limiter", "tls_probe"])

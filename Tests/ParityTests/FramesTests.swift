@@ -59,15 +59,18 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(try both(c.handshake + [parts[1], parts[0], parts[2], c.data([], at: 1, flags: Conversation.reset)], everything).map(\.completeness) == [.incomplete])
     }
 
-    @Test("A fragmented hello over the limit is dropped, for it cannot become a reset")
+    @Test("A fragmented hello cannot become a reset: it is refused at its answer")
     func limited() throws {
+        let serverHello: [UInt8] = [22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3] + [UInt8](repeating: 7, count: 84)
         var frames: [[UInt8]] = []
         for port in 0..<5 as Range<UInt16> {
             let d = Conversation(clientPort: 5000 + port)
             frames += d.handshake + fragments(of: d.data(Hello(serverName: nil, padding: 600, number: Int(port)).stream(), at: 0), size: 400, id: port)
+            frames.append(d.answer(serverHello, at: 0))
         }
-        let outcomes = try both(frames, everything, enforcing: true).map(\.outcome)
-        #expect(outcomes == [.admitted, .admitted, .admitted, .reset, .reset])
+        let told = try both(frames, everything, enforcing: true)
+        #expect(told.filter { $0.kind == .hello }.map(\.outcome) == [Outcome](repeating: .observed, count: 5))
+        #expect(told.filter { $0.kind == .flow }.map(\.outcome) == [.reset, .reset])
     }
 
     @Test("What stands before the hello is passed over and named", arguments: [

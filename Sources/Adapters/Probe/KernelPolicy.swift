@@ -25,7 +25,9 @@ package struct KernelPolicy {
             unsafe config.pointee.recorded = policy.recorded.rawValue
             // Answers of flows that no table knows have a limit of their own: honest people are among them.
             let unseen = policy.detections[.unseenAnswer]?.limit == nil ? AnomalySet() : AnomalySet(.unseenAnswer)
-            unsafe config.pointee.anomalous = policy.anomalies(atLeast: .medium).union(policy.limiting).subtracting(AnomalySet(.unseenAnswer)).rawValue
+            // What a crowd behind one address does as well is no reason to refuse each of its hellos.
+            let others = AnomalySet([.unseenAnswer, .clientHelloFlood]).subtracting(policy.limiting.subtracting(AnomalySet(.unseenAnswer)))
+            unsafe config.pointee.anomalous = policy.anomalies(atLeast: .medium).union(policy.limiting).subtracting(others).rawValue
             // What only user space can judge is not the kernel's to limit by reflex.
             unsafe config.pointee.limiting = policy.limiting.subtracting(Policy.judgedInUserSpace).union(unseen).rawValue
             unsafe config.pointee.hello_timeout_ns = 10_000_000_000

@@ -161,6 +161,7 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 		weir_begin_flow(frame, l, s, flow, 1ULL << (flow->gate == WEIR_GATE_ANOMALOUS ? flow->rule & 63 : WEIR_UNJUDGED_HELLO));
 		s->record.notes = WEIR_NOTE_ANSWER;
 		s->is_answer = flow->proof ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNPROVEN;
+		s->is_told = flow->gate == WEIR_GATE_ANOMALOUS;
 		l->sequence = l->segment.acknowledged;
 		l->client_expects = l->segment.sequence;
 		weir_conclude(frame, l, s, enforcing, 0);

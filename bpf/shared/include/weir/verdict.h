@@ -24,6 +24,7 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	r->records = 1;
 	r->wire_version = WEIR_WIRE_VERSION;
 	s->is_answer = WEIR_NO_ANSWER;
+	s->is_told = 0;
 }
 
 /* What the frame at hand adds: where it was seen and how it was wrapped. */
@@ -134,6 +135,9 @@ WEIR_INLINE void weir_conclude_as(weir_frame *frame, struct weir_look *l, struct
 		weir_decide(frame, s, l->now);
 		weir_decide_wide(frame, s);
 	}
+	/* The answer to a hello that was told of is news only if it is refused. */
+	if (s->is_told && r->action != WEIR_RESET && r->action != WEIR_DROPPED)
+		return;
 	weir_tell_here(frame, s, have);
 }
 
