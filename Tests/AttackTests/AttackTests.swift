@@ -18,11 +18,11 @@ struct AttackTests {
         }
     }
 
-    @Test("Without an agent every trick reaches the server: twelve of twelve are answered", arguments: ["all", "alone"])
+    @Test("Without an agent every trick gets more answers than the limit: it does reach a server", arguments: ["all", "alone"])
     func bare(set: String) throws {
         for row in try play("bare", "reset", set).rows {
             #expect(row.error == "", "\(row)")
-            #expect(row.answered >= row.opened && row.opened == 12 || !row.reaches, "\(row)")
+            #expect(row.answered > 3 && row.opened == 12 || !row.reaches, "\(row)")
         }
     }
 
