@@ -55,19 +55,4 @@ import Wire
         #expect(said.contains("a topic was made anew topic=\(Topic.limits.name)") && said.contains("topic created topic=\(Topic.limits.name)"), "\(said)")
         #expect(controller.process.terminate().code == 0)
     }
-
-    @Test("A controller to which the group gives no partitions is not ready, and says why; it is when they become its own")
-    func withoutPartitions() throws {
-        let broker = try Broker(.apache), policy = TestPolicy(workloads: 1), producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
-        // One partition for two controllers.
-        _ = try producer.create([Topic(Topic.events.name, partitions: 1)], withinMilliseconds: 10_000)
-        let controllers = try (0..<2).map { try ControllerProcess(broker, policy: policy.path, replica: $0) }
-        func reason(_ controller: ControllerProcess) -> String { output(of: ["curl", "-s", "-m", "2", "http://127.0.0.1:\(controller.port)/readyz"]) ?? "" }
-        try #require(eventually { controllers.map(reason).sorted() == ["ok", "no partition of the events topic is assigned to it"] }, "\(controllers.map(reason))")
-        let owner = try #require(controllers.first { $0.isReady }), other = try #require(controllers.first { !$0.isReady })
-        #expect(owner.partitions == 1 && other.partitions == 0)
-        #expect(owner.process.terminate().code == 0)
-        try #require(eventually { other.isReady }, "\(reason(other))")
-        #expect(other.process.terminate().code == 0)
-    }
 }
