@@ -4,10 +4,7 @@ internal import Spool
 /// What of the spool is with the Kafka client, and what still waits for it. A class, so that a report that comes in while records are handed over finds it.
 final class Outbox {
     private var spool: Spool
-    /// All up to here have been handed to the client once; what of them came back is before it again.
-    private var handedOver: Int64 = 0
-    private var withClient: Set<Int64> = []
-    private var retryAt: UInt64 = 0
+    private var window = DeliveryWindow()
     /// Events that it had no room for, or that could not be written.
     private(set) var refused = 0
 
@@ -20,12 +17,12 @@ final class Outbox {
         spool = try Spool(directory: directory)
         count = spool.count
         // Where nothing waits the first event goes at once.
-        if count == 0 { handedOver = spool.last }
+        if count == 0 { window.pass(spool.last) }
     }
 
     /// Events on the disk, as of the last commit.
     private(set) var count = 0
-    var underWay: Int { withClient.count }
+    var underWay: Int { window.count }
 
     /// `nil` when there is no room.
     func add(_ key: String, _ value: [UInt8], _ headers: [(name: String, value: String)]) -> Int64? {
@@ -35,43 +32,29 @@ final class Outbox {
     }
 
     /// Whether nothing that was added before it waits.
-    func isNext(_ id: Int64) -> Bool { handedOver == id - 1 }
-
-    func handOver(_ id: Int64) {
-        handedOver = max(handedOver, id)
-        withClient.insert(id)
-    }
+    func isNext(_ id: Int64) -> Bool { window.isNext(id) }
+    func handOver(_ id: Int64) { window.handOver(id) }
 
     func delivered(_ id: Int64) {
-        withClient.remove(id)
+        window.delivered(id)
         spool.remove(id)
     }
 
     /// It is offered again, and what was added after it and is with the client already is not.
-    func failed(_ id: Int64, at now: UInt64) {
-        withClient.remove(id)
-        handedOver = min(handedOver, id - 1)
-        retryAt = now + Self.patience
-    }
+    func failed(_ id: Int64, at now: UInt64) { window.failed(id, retryAt: now + Self.patience) }
 
     /// The client has forgotten all that it had.
-    func beginAnew() {
-        withClient.removeAll()
-        handedOver = 0
-    }
+    func beginAnew() { window.beginAnew() }
 
     /// Those that are not with the client, in their order, until `body` says no.
     func eachWaiting(at now: UInt64, _ body: (Spool.Item) -> Bool) {
-        guard handedOver < spool.last, now >= retryAt else { return }
+        guard window.isDue(upTo: spool.last, at: now) else { return }
         var left = Self.most
         while left > 0 {
-            let items = spool.items(after: handedOver, atMost: min(left, 250))
-            guard !items.isEmpty else {
-                handedOver = spool.last
-                return
-            }
+            let items = spool.items(after: window.handedOver, atMost: min(left, 250))
+            guard !items.isEmpty else { return window.pass(spool.last) }
             for item in items {
-                if withClient.contains(item.id) { handedOver = item.id } else if !body(item) { return }
+                if window.isUnderWay(item.id) { window.pass(item.id) } else if !body(item) { return }
             }
             left -= items.count
         }
@@ -88,7 +71,7 @@ final class Outbox {
     func commit() -> Bool {
         guard spool.commit() else {
             // What was taken out is in it again, if SQLite has given the transaction up: it goes once more, with the id that it had.
-            handedOver = 0
+            window.lookAgain()
             return false
         }
         count = spool.count

@@ -15,10 +15,10 @@ final class Outbox {
 
     private let configuration: KafkaConfiguration
     private var producer: KafkaProducer
-    private var records: [UInt64: Record] = [:]
-    /// Not with the producer: refused by a full queue, reported as failed, or its producer is gone.
-    private var waiting: [UInt64] = []
-    private var nextToken: UInt64 = 1
+    /// By their numbers, which are the producer's tokens.
+    private var records: [Int64: Record] = [:]
+    private var window = DeliveryWindow()
+    private var last: Int64 = 0
     private(set) var failures = 0
     private(set) var recreated = 0
 
@@ -50,31 +50,32 @@ final class Outbox {
         case .forget(let key): Record(topic: Topic.limits.name, key: key.description, value: nil, headers: [])
         case .scale(let decision): Record(topic: Topic.decisions.name, key: decision.workload, value: decision.encoded(), headers: headers(ScaleDecision.type, decision.traceID, or: "\(decision.workload):\(decision.generation)"))
         }
-        let token = nextToken
-        nextToken += 1
-        records[token] = record
+        last += 1
+        records[last] = record
         // Behind those that wait already, or a newer word could overtake an older one of the same key.
-        if !waiting.isEmpty || !send(token) { waiting.append(token) }
-        return token
+        if window.isNext(last) { _ = send(last) }
+        return UInt64(last)
     }
 
     /// Tries again what waits. Call about once a second.
     func retry() {
         if fatal != nil { recreate() }
-        let tokens = waiting.sorted()
-        waiting = []
-        for (index, token) in tokens.enumerated() where !send(token) {
-            waiting += tokens[index...]
-            return
+        while window.isDue(upTo: last) {
+            let number = window.handedOver + 1
+            // What is under way is not sent twice, and what was delivered is gone.
+            if window.isUnderWay(number) || records[number] == nil { window.pass(number) } else if !send(number) { return }
         }
     }
 
     private var fatal: KafkaError?
 
-    private func send(_ token: UInt64) -> Bool {
-        guard let record = records[token], fatal == nil else { return false }
+    /// False when the producer does not take it for now.
+    private func send(_ number: Int64) -> Bool {
+        guard let record = records[number], fatal == nil else { return false }
         do throws(KafkaError) {
-            return try producer.produce(topic: record.topic, key: record.key, value: record.value, headers: record.headers, token: token) == .accepted
+            guard try producer.produce(topic: record.topic, key: record.key, value: record.value, headers: record.headers, token: UInt64(number)) == .accepted else { return false }
+            window.handOver(number)
+            return true
         } catch {
             if error.isFatal { fatal = error }
             failures += 1
@@ -90,11 +91,12 @@ final class Outbox {
     private func hand(_ event: KafkaProducer.Event, _ delivered: (UInt64) -> Void, _ notice: (KafkaNotice) -> Void) {
         switch event {
         case .delivered(let token, nil):
-            records[token] = nil
+            records[Int64(token)] = nil
+            window.delivered(Int64(token))
             delivered(token)
         case .delivered(let token, .some):
             failures += 1
-            waiting.append(token)
+            window.failed(Int64(token))
         case .notice(let what):
             if case .failure(let error) = what, error.isFatal { fatal = error }
             notice(what)
@@ -109,7 +111,7 @@ final class Outbox {
         producer.open(Self.topics)
         recreated += 1
         fatal = nil
-        waiting = Array(records.keys)
+        window.beginAnew(from: records.keys.min() ?? last + 1)
     }
 
     /// Makes the topics that are not there; those that are stay as they are.

@@ -11,20 +11,20 @@ internal import Wire
 extension Service {
     private static let patience = 600
 
-    /// Goes on to the next phase when what it needs is there. What fails is tried again at the next tick.
+    /// Goes on to the next state when what it needs is there. What fails is tried again at the next tick.
     func advance() {
         do throws(KafkaError) {
-            switch phase {
+            switch membership.state {
             case .recollecting:
                 if broker.isUp, !broker.hasTopics { try createTopics() }
                 guard follower.isCaughtUp else { return }
                 try consumer.subscribe([Topic.events.name])
-                phase = .joined
+                _ = membership.hear(.recollected)
                 peers.load()
                 tellWanted()
                 log.write(.info, "limits and decisions read", [("limits", "\(controller.limitCount)"), ("workloads", "\(controller.wantedReplicas(at: now).count)")])
             case .assigned(let partitions):
-                try begin(partitions)
+                try begin(partitions.sorted().map { KafkaPartition(topic: Topic.events.name, partition: $0) })
             case .joined, .answering:
                 if broker.isUp, !broker.hasTopics { try createTopics() }
             }
@@ -49,26 +49,17 @@ extension Service {
             guard follower.hasRead(partition, upTo: try consumer.endOffset(of: partition, withinMilliseconds: Self.patience)) else { return }
         }
         let committed = try consumer.committed(partitions, withinMilliseconds: Self.patience)
-        // Windows go by event time: a successor begins a window before the newest event that was answered, however long ago that was.
-        let span = controller.policy.scaleOut.window + Controller.clamp * 4
-        var times: [KafkaPartition: Int64] = [:]
-        for (partition, position) in committed { times[partition] = ((Commit.newest(position.metadata) ?? now) - span).nanoseconds / 1_000_000 }
+        let succession = Succession(partitions.map(\.partition), committed: Dictionary(uniqueKeysWithValues: committed.map { partition, position in
+            (partition.partition, Succession.Committed(offset: position.offset, newest: Commit.newest(position.metadata)))
+        }), under: controller.policy, at: now)
+        let times = Dictionary(uniqueKeysWithValues: succession.times.map { (KafkaPartition(topic: Topic.events.name, partition: $0.key), $0.value.nanoseconds / 1_000_000) })
         let found = try times.isEmpty ? [:] : consumer.offsets(forTimes: times, withinMilliseconds: Self.patience)
         ledger.stop()
-        var start: [KafkaPosition] = []
-        for partition in partitions {
-            guard let position = committed[partition] else {
-                // Nobody has read it: all of it is new.
-                ledger.start(partition.partition, liveFrom: 0)
-                start.append(KafkaPosition(partition, offset: KafkaPosition.beginning))
-                continue
-            }
-            ledger.start(partition.partition, liveFrom: position.offset, newest: Commit.newest(position.metadata) ?? .distantPast)
-            // Without an answer (the mock broker never has one) the whole log is read; it is only slower.
-            start.append(KafkaPosition(partition, offset: found[partition].map { min($0, position.offset) } ?? KafkaPosition.beginning))
-        }
+        let starts = succession.starts(found: Dictionary(uniqueKeysWithValues: found.map { ($0.key.partition, $0.value) }))
+        for start in starts { ledger.start(start.partition, liveFrom: start.liveFrom, newest: start.newest) }
+        let start = starts.map { KafkaPosition(topic: Topic.events.name, partition: $0.partition, offset: $0.from ?? KafkaPosition.beginning) }
         try consumer.assign(start)
-        phase = .answering
+        _ = membership.hear(.begun)
         log.write(.info, "partitions assigned", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ",")), ("rebuilt_from", start.map { "\($0.offset)" }.joined(separator: ","))])
     }
 
@@ -80,13 +71,13 @@ extension Service {
         if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 500) }
         ledger.stop()
         try? consumer.unassign()
-        phase = .joined
+        _ = membership.hear(.revoked)
         log.write(.info, "partitions revoked", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ","))])
     }
 
     /// Up to the first event whose answers have not all been stored.
     func commit() {
-        guard case .answering = phase else { return }
+        guard membership.isAnswering else { return }
         let due = ledger.due()
         guard !due.isEmpty else { return }
         do throws(KafkaError) {

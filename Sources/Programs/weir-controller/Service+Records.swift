@@ -19,7 +19,7 @@ extension Service {
             switch event {
             case .record(let record): answer(record)
             case .assigned(let partitions):
-                phase = .assigned(partitions)
+                _ = membership.hear(.assigned(Set(partitions.map(\.partition))))
                 advance()
             case .revoked(let partitions): revoke(partitions)
             case .committed(let error): if let error { commitFailed(error) }
@@ -71,7 +71,7 @@ extension Service {
             case .madeAnew(let topic):
                 log.write(.warning, "a topic was made anew", [("topic", topic)])
                 if topic == Topic.limits.name { controller.limitsWereLost() }
-            case .endOfPartition: if case .recollecting = phase { advance() } else if case .assigned = phase { advance() }
+            case .endOfPartition: if !membership.isAnswering, membership.state != .joined { advance() }
             case .notice(let notice): hear(notice)
             }
         }

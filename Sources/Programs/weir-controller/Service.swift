@@ -19,21 +19,11 @@ internal import Wire
 /// A life goes: read the limits and decisions topics to their ends; join the group; for the partitions given, find the place to read from;
 /// answer. See `Controller` for why that order loses and doubles nothing.
 final class Service {
-    enum Phase {
-        /// The topics of our own words have not been read to their ends.
-        case recollecting
-        /// In the group, without partitions yet.
-        case joined
-        /// Partitions are given, and wait until others' latest words have been read.
-        case assigned([KafkaPartition])
-        case answering
-    }
-
     let log: Log
     var policy: PolicySource
     var controller: Controller
     var ledger = CommitLedger()
-    var phase = Phase.recollecting
+    var membership = Membership()
     var reader = MessageReader()
     let outbox: Outbox
     let follower: KafkaFollower

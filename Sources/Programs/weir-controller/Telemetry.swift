@@ -83,7 +83,7 @@ extension Service {
             failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.evicted],
             gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, ledger.assigned.count, broker.isUp ? 1 : 0],
             policyVersion: policy.current.version)
-        telemetry.unready = switch phase {
+        telemetry.unready = switch membership.state {
         case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"
         case .assigned: "finding where to begin"
         case .joined, .answering:

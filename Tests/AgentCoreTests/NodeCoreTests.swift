@@ -1,0 +1,146 @@
+import AgentCore
+import Detection
+import Messages
+import Testing
+import Wire
+
+private func time(_ seconds: Int64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }
+
+private let enforcing: Policy = {
+    var policy = Policy()
+    policy.mode = .enforce
+    policy.name = "first"
+    return policy
+}()
+
+private func limit(_ prefix: String = "203.0.113.66", until: Int64 = 600, origin: Limit.Origin = .controller) -> Limit {
+    var limit = Limit(key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: time(until), generation: 1, anomalies: AnomalySet(.missingSNI), traceID: "")
+    limit.origin = origin
+    return limit
+}
+
+private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet = AnomalySet(.missingSNI), _ outcome: Outcome = .admitted, at seconds: Int64 = 1, fingerprint: UInt64 = 0) -> Handshake {
+    var handshake = Handshake()
+    handshake.source = Address(address)!
+    handshake.destination = Address("198.51.100.2")!
+    handshake.destinationPort = 443
+    handshake.interfaceIndex = 2
+    handshake.anomalies = anomalies
+    handshake.outcome = outcome
+    handshake.proof = .tracked
+    handshake.fingerprint = fingerprint
+    handshake.seenNanoseconds = UInt64(seconds * 1_000_000_000)
+    return handshake
+}
+
+@Suite struct NodeCoreTests {
+    private let world = RecordingWorld()
+
+    private func core(_ policy: Policy = enforcing) -> NodeCore<TableOfFingerprints> {
+        var core = NodeCore<TableOfFingerprints>(policy, NodeOptions(node: "n", bootID: "b", seed: 1), capacity: 64)
+        core.use(KnownAddresses(), at: time(0), in: world)
+        return core
+    }
+
+    @Test("What the kernel has limited needs no limit of the agent's; what only the agent sees is limited before its event is made")
+    func verdicts() {
+        var policy = enforcing
+        policy.lists.denied = [Policy.DeniedFingerprint(.ja4, "x")]
+        policy.detections[.fingerprintDenied] = policy.detections[.missingSNI]
+        var core = core(policy)
+        world.wall = time(1)
+        core.take(verdict(), hello: RawSpan(), in: world)
+        #expect(world.said() == [] && core.hasDueEvents)
+        #expect(core.nextEvent(in: world)?.action == .limited && !core.hasDueEvents)
+        core.take(verdict("203.0.113.67", [], .passed, fingerprint: 7), hello: RawSpan(), in: world)
+        core.take(verdict("203.0.113.68", [], .passed, fingerprint: 7), hello: RawSpan(), in: world)
+        #expect(world.said() == ["deny 7", "limit 203.0.113.67/32", "limit 203.0.113.68/32"], "the kernel is told of a fingerprint once")
+        let event = core.nextEvent(in: world)
+        #expect(event?.action == .limited && event?.enforcedBy == .agent && event?.interface == "eth2" && event?.ja4 == "7" && event?.id == "n:b:2")
+        core.tick(600, at: time(60), in: world)
+        #expect(world.said() == ["admit 7"], "a denial has an end")
+    }
+
+    @Test("A table that is full is counted, and asked again for what the topic says, as room comes")
+    func room() {
+        var core = core()
+        world.limitsRoom = 1
+        #expect(core.take(limit(), at: time(0), in: world) && core.take(limit("203.0.113.67"), at: time(0), in: world))
+        #expect(world.said() == ["limit 203.0.113.66/32", "no room for 203.0.113.67/32"])
+        #expect(core.account(naming: 9).held == 1 && core.account(naming: 9).named == [NodeStatus.Lack(key: limit("203.0.113.67").key, reason: .noRoom)])
+        core.tick(10, at: time(1), in: world)
+        #expect(world.said() == ["no room for 203.0.113.67/32"])
+        core.lift(limit().key, in: world)
+        core.tick(20, at: time(2), in: world)
+        #expect(world.said() == ["release 203.0.113.66/32", "limit 203.0.113.67/32"] && core.account(naming: 9).held == 2 - 1)
+        #expect(world.kept.keys.map(\.description) == ["203.0.113.67/32|anomalous"])
+    }
+
+    @Test("A policy's swap: whom it never limits, what the kernel judges by, what stands on the hooks, then the limits that stood meanwhile")
+    func swap() {
+        var observing = enforcing
+        observing.mode = .observe
+        var core = core(observing)
+        core.take(limit(), at: time(0), in: world)
+        core.take(limit("203.0.113.80"), at: time(0), in: world)
+        #expect(world.said() == [], "an observing node sets none")
+        var next = enforcing
+        next.name = "second"
+        next.allow.cidrs = [Prefix("203.0.113.80/32")!]
+        core.use(next, KnownAddresses(), at: time(1), in: world)
+        #expect(world.said() == ["allow 203.0.113.80/32", "release 203.0.113.80/32", "use second []", "enforce", "limit 203.0.113.66/32"])
+        core.use(observing, KnownAddresses(), at: time(2), in: world)
+        #expect(world.said().first == "disallow 203.0.113.80/32" && core.policy == observing)
+    }
+
+    @Test("Never limited: the policy's blocks, this node's addresses, its pods' networks where the policy says so; a full list is told of")
+    func allowed() {
+        var known = KnownAddresses()
+        known.own = [Prefix("198.51.100.2/32")!]
+        known.pods = [Prefix("10.1.0.0/24")!]
+        var allow = Policy.Allow()
+        allow.cidrs = [Prefix("192.0.2.0/24")!]
+        #expect(AllowList(allow, known).prefixes == [Prefix("192.0.2.0/24")!, Prefix("198.51.100.2/32")!])
+        allow.pods = true
+        #expect(AllowList(allow, known).prefixes.contains(Prefix("10.1.0.0/24")!))
+        (allow.nodes, allow.kubelet) = (false, false)
+        #expect(!AllowList(allow, known).prefixes.contains(Prefix("198.51.100.2/32")!))
+        var core = core()
+        world.allowRoom = 0
+        core.use(known, at: time(1), in: world)
+        #expect(world.said() == ["allow 198.51.100.2/32", "allowListFull(\(Prefix("198.51.100.2/32")!))"])
+        core.take(verdict("198.51.100.2"), hello: RawSpan(), in: world)
+        #expect(!core.hasDueEvents, "nothing is held against whom nothing limits")
+    }
+
+    @Test("Limits of an earlier run hold until the topic has been read; what it has not said again by then goes, from the disk as well")
+    func restored() {
+        var core = core()
+        core.restore([limit(), limit("203.0.113.67"), limit("203.0.113.68", until: 5)], at: time(10), in: world)
+        #expect(world.said() == ["limit 203.0.113.66/32", "limit 203.0.113.67/32", "restored(limits: 2)"])
+        core.take(limit(), at: time(11), in: world)
+        _ = world.said()
+        core.topicWasRead(in: world)
+        #expect(world.said() == ["release 203.0.113.67/32"] && world.kept.keys.map(\.prefix) == [Prefix("203.0.113.66")!])
+        core.topicWasRead(in: world)
+        #expect(world.said() == [])
+    }
+
+    @Test("A limit that ends is forgotten on the disk and left in the kernel, which has its end and may have renewed it")
+    func ended() {
+        var core = core()
+        core.take(limit(until: 5), at: time(0), in: world)
+        _ = world.said()
+        core.tick(60, at: time(6), in: world)
+        #expect(world.said() == [] && world.kept.isEmpty && world.limits.count == 1 && core.account(naming: 0).held == 0)
+    }
+
+    @Test("How long a limit took from the packet to this node is measured of fresh news alone")
+    func latency() {
+        var core = core()
+        world.wall = time(100)
+        core.take(limit(), seen: time(99), at: time(100), in: world)
+        core.take(limit("203.0.113.67"), seen: time(80), at: time(100), in: world)
+        #expect(core.clusterLatency.count == 1)
+    }
+}
