@@ -14,15 +14,15 @@ extension Service {
     /// Goes on to the next state when what it needs is there. What fails is tried again at the next tick.
     func advance() {
         do throws(KafkaError) {
-            switch membership.state {
+            switch core.membership.state {
             case .recollecting:
                 if broker.isUp, !broker.hasTopics { try createTopics() }
                 guard follower.isCaughtUp else { return }
                 try consumer.subscribe([Topic.events.name])
-                _ = membership.hear(.recollected)
+                core.hear(.recollected)
                 peers.load()
                 tellWanted()
-                log.write(.info, "limits and decisions read", [("limits", "\(controller.limitCount)"), ("workloads", "\(controller.wantedReplicas(at: now).count)")])
+                log.write(.info, "limits and decisions read", [("limits", "\(core.controller.limitCount)"), ("workloads", "\(core.controller.wantedReplicas(at: now).count)")])
             case .assigned(let partitions):
                 try begin(partitions.sorted().map { KafkaPartition(topic: Topic.events.name, partition: $0) })
             case .joined, .answering:
@@ -51,38 +51,34 @@ extension Service {
         let committed = try consumer.committed(partitions, withinMilliseconds: Self.patience)
         let succession = Succession(partitions.map(\.partition), committed: Dictionary(uniqueKeysWithValues: committed.map { partition, position in
             (partition.partition, Succession.Committed(offset: position.offset, newest: Commit.newest(position.metadata)))
-        }), under: controller.policy, at: now)
+        }), under: core.controller.policy, at: now)
         let times = Dictionary(uniqueKeysWithValues: succession.times.map { (KafkaPartition(topic: Topic.events.name, partition: $0.key), $0.value.nanoseconds / 1_000_000) })
         let found = try times.isEmpty ? [:] : consumer.offsets(forTimes: times, withinMilliseconds: Self.patience)
-        ledger.stop()
         let starts = succession.starts(found: Dictionary(uniqueKeysWithValues: found.map { ($0.key.partition, $0.value) }))
-        for start in starts { ledger.start(start.partition, liveFrom: start.liveFrom, newest: start.newest) }
         let start = starts.map { KafkaPosition(topic: Topic.events.name, partition: $0.partition, offset: $0.from ?? KafkaPosition.beginning) }
         try consumer.assign(start)
-        _ = membership.hear(.begun)
+        core.begin(starts)
         log.write(.info, "partitions assigned", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ",")), ("rebuilt_from", start.map { "\($0.offset)" }.joined(separator: ","))])
     }
 
     /// Others take over: what is in flight gets a moment, because they read it before they begin.
     func revoke(_ partitions: [KafkaPartition]) {
         let end = Clock.monotonic + 500_000_000
-        while ledger.outstandingCount > 0, Clock.monotonic < end { outbox.drain(delivered: { ledger.delivered($0) }, notice: hear) }
-        let due = ledger.due()
+        while core.outstandingCount > 0, Clock.monotonic < end { outbox.drain(delivered: { core.delivered($0) }, notice: hear) }
+        let due = core.leftovers
         if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 500) }
-        ledger.stop()
         try? consumer.unassign()
-        _ = membership.hear(.revoked)
+        core.hear(.revoked)
         log.write(.info, "partitions revoked", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ","))])
     }
 
     /// Up to the first event whose answers have not all been stored.
     func commit() {
-        guard membership.isAnswering else { return }
-        let due = ledger.due()
+        let due = core.due
         guard !due.isEmpty else { return }
         do throws(KafkaError) {
             try consumer.commit(Self.positions(due))
-            ledger.committed(due)
+            core.committed(due)
         } catch { broker.failed(error) }
     }
 

@@ -9,7 +9,10 @@ internal import Wire
 
 // Records: events to answer, and limits and decisions to know of.
 
-extension Service {
+extension Service: ReplicaWorld {
+    func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 { outbox.put(output, from: position, at: time) }
+    func edge(_ key: Limit.Key, _ standing: (perSecond: Int, until: Instant)?) { peers.limit(key, standing) }
+
     private static let recordsPerTurn = 2000
 
     /// Returns whether there may be more.
@@ -19,7 +22,7 @@ extension Service {
             switch event {
             case .record(let record): answer(record)
             case .assigned(let partitions):
-                _ = membership.hear(.assigned(Set(partitions.map(\.partition))))
+                core.hear(.assigned(Set(partitions.map(\.partition))))
                 advance()
             case .revoked(let partitions): revoke(partitions)
             case .committed(let error): if let error { commitFailed(error) }
@@ -31,22 +34,16 @@ extension Service {
     private func answer(_ record: borrowing KafkaRecord) {
         let position = LogPosition(partition: record.partition, offset: record.offset)
         let appended = record.timestamp.map { Instant(nanoseconds: $0.milliseconds * 1_000_000) }
-        let event: ThrottleEvent
         do throws(JSONError) {
-            event = try record.withValue { value throws(JSONError) in try reader.throttleEvent(value) }
+            let event = try record.withValue { value throws(JSONError) in try reader.throttleEvent(value) }
+            core.answer(event, at: position, appended: appended, in: self)
         } catch {
-            _ = ledger.read(position, time: nil)
-            return malformed(record, "\(error)")
-        }
-        let time = Controller.time(of: event, appended: appended)
-        guard let isReplay = ledger.read(position, time: time) else { return }
-        for output in controller.consider(event, at: position, appended: appended, isReplay: isReplay) {
-            ledger.expect(outbox.put(output, from: position, at: time), for: position)
-            tell(output)
+            core.answer(nil, at: position, appended: appended, in: self)
+            malformed(record, "\(error)")
         }
     }
 
-    private func tell(_ output: Controller.Output) {
+    func said(_ output: Controller.Output) {
         switch output {
         case .scale(let decision):
             log.write(.info, "scale decision", [
@@ -70,8 +67,8 @@ extension Service {
             case .record(let record): learn(record)
             case .madeAnew(let topic):
                 log.write(.warning, "a topic was made anew", [("topic", topic)])
-                if topic == Topic.limits.name { controller.limitsWereLost() }
-            case .endOfPartition: if !membership.isAnswering, membership.state != .joined { advance() }
+                if topic == Topic.limits.name { core.controller.limitsWereLost() }
+            case .endOfPartition: if !core.membership.isAnswering, core.membership.state != .joined { advance() }
             case .notice(let notice): hear(notice)
             }
         }
@@ -84,21 +81,19 @@ extension Service {
             if record.topic == Topic.decisions.name {
                 guard !record.isTombstone else { return }
                 let decision = try record.withValue { value throws(JSONError) in try reader.scaleDecision(value) }
-                controller.apply(decision, id: id, at: record.header("ce_time").flatMap { Instant(rfc3339: $0) })
+                core.learn(decision, id: id, at: record.header("ce_time").flatMap { Instant(rfc3339: $0) })
                 tellWanted()
             } else if record.isTombstone {
                 guard let key = Limit.Key(record.key) else { throw JSONError("key", .wrongValue(wanted: "prefix|class")) }
-                controller.release(key, at: time)
-                peers.limit(key, controller.standingLimitAtTheEdge(key, at: now))
+                core.lift(key, time: time, at: now, in: self)
             } else {
                 let limit = try record.withValue { value throws(JSONError) in try reader.limit(value) }
                 // Compaction goes by the key, so a limit under another one's key would undo that.
                 guard record.key == limit.key.description else { throw JSONError("key", .wrongValue(wanted: "'\(limit.key)'")) }
-                guard controller.apply(limit, id: id, at: time) else {
+                guard core.learn(limit, id: id, time: time, at: now, in: self) else {
                     telemetry.refusedLog.write(log, .warning, "a limit on the topic goes beyond the policy or hits the allow-list, and is ignored", [("limit", "\(limit.key)"), ("offset", "\(record.offset)")])
                     return
                 }
-                peers.limit(limit.key, controller.standingLimitAtTheEdge(limit.key, at: now))
             }
         } catch { malformed(record, "\(error)") }
     }

@@ -21,9 +21,7 @@ internal import Wire
 final class Service {
     let log: Log
     var policy: PolicySource
-    var controller: Controller
-    var ledger = CommitLedger()
-    var membership = Membership()
+    var core: ReplicaCore
     var reader = MessageReader()
     let outbox: Outbox
     let follower: KafkaFollower
@@ -43,8 +41,8 @@ final class Service {
         self.policy = policy
         self.peers = peers
         self.autoscalers = autoscalers
-        controller = Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max))
-        controller.heedsRehearsals = heedsRehearsals
+        core = ReplicaCore(Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max)))
+        core.controller.heedsRehearsals = heedsRehearsals
         let telemetry = Telemetry()
         self.telemetry = telemetry
         let broker = BrokerState(log: log)
@@ -66,7 +64,7 @@ final class Service {
                 guard signal == Signals.hangUp else { return stop() }
                 reload()
             }
-            isBusy = outbox.drain(delivered: { ledger.delivered($0) }, notice: hear)
+            isBusy = outbox.drain(delivered: { core.delivered($0) }, notice: hear)
             isBusy = follow() || isBusy
             peers.tell()
             isBusy = consume() || isBusy
@@ -90,11 +88,8 @@ final class Service {
     private func tick() {
         if policy.hasChanged() { reload() }
         outbox.retry()
-        if let nodes = autoscalers.deployments?.nodes, nodes != controller.protected { controller.protected = nodes }
-        let passing = controller.tick(at: now, partitions: ledger.assigned)
-        for workload in passing.ended { log.write(.info, "scale decision over", [("workload", workload)]) }
-        for output in passing.outputs { _ = outbox.put(output, from: nil, at: now) }
-        if outbox.isComfortable { for (limit, position) in controller.republish(at: now, partitions: ledger.assigned) { _ = outbox.put(.limit(limit), from: position, at: now) } }
+        if let nodes = autoscalers.deployments?.nodes, nodes != core.controller.protected { core.controller.protected = nodes }
+        for workload in core.tick(at: now, isComfortable: outbox.isComfortable, in: self) { log.write(.info, "scale decision over", [("workload", workload)]) }
         tellWanted()
         advance()
         commit()
@@ -107,7 +102,7 @@ final class Service {
     private func reload() {
         do {
             try policy.reload()
-            controller.policy = policy.current
+            core.controller.policy = policy.current
             log.write(.info, "policy in force", [("policy", policy.current.name), ("policy.version", policy.current.version), ("mode", policy.current.mode.rawValue)])
         } catch {
             telemetry.policyRefused += 1
@@ -118,9 +113,10 @@ final class Service {
     /// What KEDA is told; decisions end by themselves, and the policy may name other workloads.
     func tellWanted() {
         // Who observes says what it would have decided, and nobody is scaled by it.
-        let targets = controller.policy.scaleOut.targets, replicas = controller.policy.mode == .enforce ? controller.wantedReplicas(at: now) : [:]
+        let controller = core.controller, targets = controller.policy.scaleOut.targets
+        let replicas = controller.policy.mode == .enforce ? controller.wantedReplicas(at: now) : [:]
         peers.want(replicas, targets)
-        autoscalers.want(replicas, targets, isActing: ledger.assigned.contains(0))
+        autoscalers.want(replicas, targets, isActing: core.assigned.contains(0))
     }
 
     /// What any Kafka handle may say.
@@ -135,8 +131,8 @@ final class Service {
 
     /// What is in flight gets a moment, then what may be committed is, and the group is told.
     private func stop() {
-        let left = outbox.close(withinMilliseconds: 250) { ledger.delivered($0) }
-        let due = ledger.due()
+        let left = outbox.close(withinMilliseconds: 250) { core.delivered($0) }
+        let due = core.leftovers
         if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 200) }
         consumer.close(withinMilliseconds: 250)
         log.write(.info, "stopped", [("undelivered", "\(left)")])

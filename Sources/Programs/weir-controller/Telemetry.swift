@@ -77,17 +77,18 @@ final class Telemetry {
 
 extension Service {
     func measure() {
+        let controller = core.controller
         telemetry.set(controller.counts)
         telemetry.set(peers.counts)
         telemetry.set(
             failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.evicted],
-            gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, ledger.assigned.count, broker.isUp ? 1 : 0],
+            gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, core.assigned.count, broker.isUp ? 1 : 0],
             policyVersion: policy.current.version)
-        telemetry.unready = switch membership.state {
+        telemetry.unready = switch core.membership.state {
         case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"
         case .assigned: "finding where to begin"
         case .joined, .answering:
-            if !broker.isUp { "Kafka does not answer" } else if ledger.assigned.isEmpty { "no partition of the events topic is assigned to it" } else { nil }
+            if !broker.isUp { "Kafka does not answer" } else if core.assigned.isEmpty { "no partition of the events topic is assigned to it" } else { nil }
         }
     }
 }
