@@ -100,6 +100,9 @@ let package = Package(
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
 
+        .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"], path: "Sources/Programs/Simulation", swiftSettings: strict),
+        program("weir-sim", ["Linux", "Log", "Simulation"]),
+
         c("CSender", path: "bench/CSender"),
         .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "envoy.py", "events.py", "lab.py", "CSender"],
                           swiftSettings: strict),

@@ -108,4 +108,16 @@ import Wire
             #expect(pair.counters.native[.deepHeaders] == deep && pair.counters.kernel[.deepHeaders] == deep, "\(count) headers behind bytes \(left)")
         }
     }
+    @Test("What is bounded is holes, not segments beyond one: also a small hello in forty pieces is whole when the second comes last", arguments: [1400, 121, 60], [0, 3, 8])
+    func beyondOneHole(size: Int, shift: Int) throws {
+        let c = Conversation(), stream = Hello(padding: size == 1400 ? 14_000 : 1_700).stream()
+        var pieces = c.segments(of: stream, size: size)
+        let late = pieces.remove(at: 1)
+        // Others come in another order, and one twice.
+        if shift > 0 { for index in stride(from: 1, to: pieces.count - shift, by: 2 * shift) { pieces.swapAt(index, min(index + shift / 2 + 1, pieces.count - 1)) } }
+        let frames = c.handshake + pieces + [pieces[2], late]
+        let ours = native(frames, KernelPolicy(everything))
+        #expect(ours.count == 1 && ours.allSatisfy { $0.handshake.completeness == .reassembled && $0.handshake.anomalies.subtracting(AnomalySet([.tinyFragments, .oversizedHello])) == [] })
+        if geteuid() == 0 { for mayGoto in [true, false] { #expect(try kernel(frames, KernelPolicy(everything), mayGoto: mayGoto) == ours) } }
+    }
 }

@@ -4,7 +4,8 @@ package import Wire
 /// The probe without a kernel: the same C over tables of our own. One thread at a time.
 @safe package struct NativeEngine: ~Copyable {
     private let engine: UnsafeMutablePointer<weir_engine>
-    private let enforcing: Bool
+    /// Decide as the limiter would; else as the observer.
+    package var enforcing: Bool
 
     /// - Parameter enforcing: decide as the limiter would; the frames of a capture are not changed by it.
     package init(_ policy: KernelPolicy, enforcing: Bool) {
@@ -24,6 +25,12 @@ package import Wire
     package mutating func allow(_ prefix: Prefix) -> Bool {
         prefix.withAllowKey { key in
             unsafe key.withUnsafeBytes { unsafe weir_engine_allow(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self)) == 0 }
+        }
+    }
+
+    package mutating func disallow(_ prefix: Prefix) {
+        prefix.withAllowKey { key in
+            unsafe key.withUnsafeBytes { unsafe weir_engine_disallow(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self)) }
         }
     }
 
@@ -57,10 +64,38 @@ package import Wire
         unsafe frame.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             var frame = unsafe weir_frame(engine: engine, bytes: base.assumingMemoryBound(to: UInt8.self), size: UInt32(clamping: bytes.count),
-                                          wire_size: UInt32(clamping: wireSize), now: nanoseconds, ifindex: interface)
+                                          wire_size: UInt32(clamping: wireSize), now: nanoseconds, ifindex: interface, is_raw: 0, socket: 0)
             unsafe weir_engine_frame(&frame, enforcing ? 1 : 0)
         }
         drain(record)
+    }
+
+    /// Where a frame is seen: as a client's on its way in, or as a server's on its way out.
+    package enum Hook: Sendable { case incoming, outgoing }
+
+    /// What becomes of a frame. Told is who gets a RST in its place.
+    package enum Fate: Sendable, Equatable {
+        case passes
+        case dropped
+        case refused(serverIsTold: Bool, clientIsTold: Bool)
+    }
+
+    /// Runs one frame as the kernel's program on that hook does.
+    package mutating func run(_ frame: RawSpan, on hook: Hook, at nanoseconds: UInt64, interface: UInt32 = 1, _ record: (RawSpan) -> Void) -> Fate {
+        let order = unsafe frame.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return WEIR_PASS }
+            var frame = unsafe weir_frame(engine: engine, bytes: base.assumingMemoryBound(to: UInt8.self), size: UInt32(clamping: bytes.count),
+                                          wire_size: UInt32(clamping: bytes.count), now: nanoseconds, ifindex: interface, is_raw: 0, socket: 0)
+            return unsafe weir_engine_at(&frame, hook == .incoming ? WEIR_HOOK_IN : WEIR_HOOK_OUT, enforcing ? 1 : 0)
+        }
+        drain(record)
+        return switch order {
+        case WEIR_DO_RESET: .refused(serverIsTold: true, clientIsTold: true)
+        case WEIR_DO_RESET_SERVER: .refused(serverIsTold: true, clientIsTold: false)
+        case WEIR_DO_RESET_CLIENT: .refused(serverIsTold: false, clientIsTold: true)
+        case WEIR_DO_DROP: .dropped
+        default: .passes
+        }
     }
 
     /// Gives up on hellos that stopped half way; on all of them at the `end` of a capture.

@@ -1,0 +1,244 @@
+internal import AgentCore
+internal import Detection
+internal import Messages
+internal import Probe
+internal import Wire
+
+/// A node: the probe's own code without a kernel, the real core, and models of ring, disk and Kafka's client. A process that is killed loses all but the disk;
+/// one that is stopped leaves the kernel's side at work.
+final class Node: NodeWorld {
+    let number: Int
+    private let cluster: Cluster
+    private var dice: Dice
+    private(set) var engine: NativeEngine?
+    private(set) var core: NodeCore<NoFingerprints>?
+    /// Lives of its agent so far.
+    private(set) var life = 0
+    private var policy: Policy
+    private var ring: [[UInt8]] = []
+    private var follower = Follower()
+    private var sender: Sender
+    private var window = DeliveryWindow()
+    private var disk = Disk(), saved = Disk()
+    private var ticks = 0
+    private var hasReadTopic = false
+    var stoppedUntil: Time = 0
+    var noRoomUntil: Time = 0
+    var diskFullUntil: Time = 0
+    /// What its wall clock says beyond the true time.
+    var skew = Duration.zero
+
+    private static let ringCapacity = 512, spoolCapacity = 2_000
+
+    /// What lies in the state directory. `saved` is what a kill leaves of it.
+    private struct Disk {
+        var events: [Int64: ThrottleEvent] = [:]
+        var last: Int64 = 0
+        var limits: [Limit.Key: Limit] = [:]
+    }
+
+    init(_ number: Int, _ cluster: Cluster, _ dice: Dice) {
+        self.number = number
+        self.cluster = cluster
+        self.dice = dice
+        policy = cluster.policy
+        var dice = dice
+        sender = Sender(dice.fork())
+        start()
+    }
+
+    var isAlive: Bool { engine != nil }
+    var isRunning: Bool { isAlive && cluster.now >= stoppedUntil }
+    var isEnforcing: Bool { isAlive && engine?.enforcing == true }
+
+    // MARK: Life
+
+    func start() {
+        life += 1
+        policy = cluster.policy
+        engine = NativeEngine(KernelPolicy(policy), enforcing: policy.mode == .enforce)
+        core = NodeCore(policy, NodeOptions(node: "node\(number)", bootID: "\(life)", seed: UInt64(life)), capacity: 64)
+        (follower, hasReadTopic, ring) = (Follower(), false, [])
+        window = DeliveryWindow()
+        if disk.events.isEmpty { window.pass(disk.last) }
+        // What the last run told Kafka may be on its way; of that it knows nothing.
+        var fork = dice.fork()
+        sender = Sender(fork.fork())
+        readClock()
+        core?.use(KnownAddresses(), at: wall, in: self)
+        if cluster.plant != .forgetsDisk { core?.restore(disk.limits.values.sorted { $0.key.description < $1.key.description }, at: wall, in: self) }
+        cluster.auditor.started(self, limitsOnDisk: disk.limits.values.filter { $0.until > wall && !$0.isRelease }.count, held: core?.account(naming: 0).held ?? 0, mode: policy.mode)
+    }
+
+    func kill() {
+        guard isAlive else { return }
+        let before = disk.events
+        disk = saved
+        cluster.auditor.killed(self, unsaved: before.filter { disk.events[$0.key] == nil }.map(\.value.id), records: ring.count, due: core?.hasDueEvents ?? false)
+        engine = nil
+        core = nil
+        ring = []
+        stoppedUntil = 0
+    }
+
+    // MARK: The way of a frame
+
+    /// - Returns: what becomes of it; it passes where nobody watches.
+    func run(_ frame: [UInt8], on hook: NativeEngine.Hook) -> NativeEngine.Fate {
+        guard engine != nil else { return .passes }
+        var found: [[UInt8]] = []
+        var fate = unsafe engine!.run(frame.span.bytes, on: hook, at: steady) { record in found.append(copy(record)) }
+        for record in found {
+            cluster.auditor.recorded(number)
+            if ring.count < Self.ringCapacity { ring.append(record) } else { cluster.auditor.lostInRing(number) }
+        }
+        if cluster.plant == .forgetsAnswers, hook == .outgoing, dice.happens(in: 30) { fate = .passes }
+        return fate
+    }
+
+    // MARK: The loop
+
+    func step() {
+        guard isRunning else { return }
+        for record in ring { unsafe take(record.span.bytes) }
+        ring.removeAll(keepingCapacity: true)
+        publishDue()
+        sender.step(at: cluster.now, wall: cluster.wall, cluster.broker, stored: cluster.auditor.stored) { number, isStored in
+            if isStored {
+                window.delivered(number)
+                disk.events[number] = nil
+            } else {
+                window.failed(number, retryAt: UInt64(cluster.now + 300))
+            }
+        }
+        readLimits()
+        if cluster.now / 100 > ticks { tick() }
+    }
+
+    private func take(_ record: RawSpan) {
+        guard let handshake = Handshake(record) else { return }
+        core?.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: self)
+    }
+
+    private func tick() {
+        ticks = cluster.now / 100
+        if ticks % 10 == 0 {
+            readClock()
+            engine!.sweep(at: steady) { record in ring.append(copy(record)) }
+        }
+        core?.tick(ticks, at: wall, in: self)
+        publishDue()
+        handOver()
+        if cluster.scenario.hasSpools, cluster.now >= diskFullUntil { saved = disk } else if !cluster.scenario.hasSpools { saved = Disk() }
+    }
+
+    private func readClock() { core?.clockOffset = wall.nanoseconds &- Int64(steady) }
+
+    private func publishDue() {
+        while var event = core?.nextEvent(in: self) {
+            cluster.auditor.made(event)
+            if cluster.plant == .losesEvents, dice.happens(in: 10) { continue }
+            put(event)
+            if cluster.plant == .doublesEvents, dice.happens(in: 10) {
+                event.id += "again"
+                put(event)
+            }
+        }
+    }
+
+    private func put(_ event: ThrottleEvent) {
+        guard disk.events.count < Self.spoolCapacity else { return cluster.auditor.dropped(event) }
+        disk.last += 1
+        disk.events[disk.last] = event
+        if window.isNext(disk.last) { _ = send(disk.last, event) }
+    }
+
+    private func send(_ number: Int64, _ event: ThrottleEvent) -> Bool {
+        guard sender.send(number, .events, Record(key: event.sourcePrefix.description, body: .event(event)), at: cluster.now) else { return false }
+        window.handOver(number)
+        return true
+    }
+
+    /// What waits in the spool goes on, in its order.
+    private func handOver() {
+        while window.isDue(upTo: disk.last, at: UInt64(cluster.now)) {
+            let number = window.handedOver + 1
+            guard let event = disk.events[number], !window.isUnderWay(number) else {
+                window.pass(number)
+                continue
+            }
+            guard send(number, event) else { return }
+        }
+    }
+
+    private func readLimits() {
+        guard cluster.broker.isUp, core != nil else { return }
+        let isAnew = follower.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice) { record in
+            switch record.body {
+            case .limit(let limit): core!.take(limit, at: wall, in: self)
+            case .tombstone: if let key = Limit.Key(record.key), cluster.plant != .deafToTombstones { core!.lift(key, in: self) }
+            case .event, .decision: break
+            }
+        }
+        _ = isAnew
+        if !hasReadTopic, follower.hasRead(cluster.broker.limits) {
+            hasReadTopic = true
+            core!.topicWasRead(in: self)
+        }
+    }
+
+    func use(_ policy: Policy) {
+        guard isAlive else { return }
+        self.policy = policy
+        core?.use(policy, KnownAddresses(), at: wall, in: self)
+    }
+
+    // MARK: What the auditor asks
+
+    var waiting: Int { disk.events.count }
+    var hasReadAll: Bool { follower.hasRead(cluster.broker.limits) }
+    func account() -> (held: Int, lacking: Int, named: [NodeStatus.Lack]) { core?.account(naming: 100) ?? (0, 0, []) }
+    var mode: Policy.Mode { policy.mode }
+
+    // MARK: The core's world
+
+    /// As long as the world is old, and a second, so that no time is 0.
+    var steady: UInt64 { UInt64(cluster.now + 1_000) * 1_000_000 }
+    var wall: Instant { cluster.wall + skew }
+    func interface(_ index: UInt32) -> String { "eth0" }
+
+    func limit(_ key: LimitKey, _ entry: LimitEntry) -> Bool {
+        guard cluster.now >= noRoomUntil else { return false }
+        if cluster.plant == .ignoresOneLimit, entry.origin == .cluster, dice.happens(in: 30) { return true }
+        return engine!.limit(key, entry)
+    }
+
+    func release(_ key: LimitKey) { if cluster.plant != .keepsReleased { engine!.release(key) } }
+    func use(_ policy: Policy, lengths: [UInt8]) { engine!.use(KernelPolicy(policy, lengths: lengths)) }
+
+    func enforce(_ enforcing: Bool) {
+        engine!.enforcing = enforcing
+        cluster.auditor.changedMode(self)
+    }
+
+    func allow(_ prefix: Prefix) -> Bool { cluster.plant == .ignoresAllowList ? true : engine!.allow(prefix) }
+    func disallow(_ prefix: Prefix) { engine!.disallow(prefix) }
+    func deny(_ fingerprint: UInt64) -> Bool { engine!.deny(fingerprint) }
+    func admit(_ fingerprint: UInt64) { engine!.allowFingerprint(fingerprint) }
+    func keep(_ limit: Limit) { disk.limits[limit.key] = limit }
+    func forget(_ key: Limit.Key) { disk.limits[key] = nil }
+    func note(_ news: NodeNews) {}
+}
+
+private func copy(_ record: RawSpan) -> [UInt8] {
+    let bytes = Span<UInt8>(_bytes: record)
+    return bytes.indices.map { bytes[$0] }
+}
+
+/// Fingerprints have tests of their own; here nothing follows from them.
+struct NoFingerprints: HelloFingerprints {
+    init(_ policy: Policy) {}
+    var isEmpty: Bool { true }
+    func find(_ handshake: Handshake, _ hello: RawSpan, at now: Instant) -> DenialFinding { .nothing }
+    func facts(of hello: RawSpan, hash: UInt64) -> HelloFacts? { nil }
+}
