@@ -65,7 +65,8 @@ private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet
     func room() {
         var core = core()
         world.limitsRoom = 1
-        #expect(core.take(limit(), at: time(0), in: world) && core.take(limit("203.0.113.67"), at: time(0), in: world))
+        core.take(limit(), at: time(0), in: world)
+        core.take(limit("203.0.113.67"), at: time(0), in: world)
         #expect(world.said() == ["limit 203.0.113.66/32", "no room for 203.0.113.67/32"])
         #expect(core.account(naming: 9).held == 1 && core.account(naming: 9).named == [NodeStatus.Lack(key: limit("203.0.113.67").key, reason: .noRoom)])
         core.tick(10, at: time(1), in: world)
@@ -124,6 +125,19 @@ private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet
         #expect(world.said() == ["release 203.0.113.67/32"] && world.kept.keys.map(\.prefix) == [Prefix("203.0.113.66")!])
         core.topicWasRead(in: world)
         #expect(world.said() == [])
+    }
+
+    @Test("On a topic that was made anew a lesser generation is news; what nobody says again stays until its end")
+    func anew() {
+        var core = core(), before = limit(), after = limit(until: 900)
+        before.generation = 5
+        core.take(before, at: time(0), in: world)
+        core.take(limit("203.0.113.67"), at: time(0), in: world)
+        let isStale = !core.take(after, at: time(1), in: world)
+        core.topicWasMadeAnew()
+        let isNews = core.take(after, at: time(2), in: world)
+        #expect(isStale && isNews && world.limits[LimitKey(prefix: after.key.prefix, limitClass: .anomalous)]?.untilNanoseconds == 900_000_000_000)
+        #expect(core.account(naming: 0).held == 2)
     }
 
     @Test("A limit that ends is forgotten on the disk and left in the kernel, which has its end and may have renewed it")

@@ -51,6 +51,9 @@ extension NodeCore {
         unconfirmed = []
     }
 
+    /// Somebody has deleted the topic and made it anew.
+    package mutating func topicWasMadeAnew() { cluster.topicWasMadeAnew() }
+
     func isEnforcing() -> Bool { policy.mode == .enforce }
 
     /// Where there is no room the topic's word still stands, so it is tried again (`placeWaiting`).

@@ -83,12 +83,15 @@ package struct Controller: Sendable {
     private var swarms = SwarmBook()
     private var trust = TrustBook()
     private var nextForgetting = Instant.distantPast
+    /// Others' words beyond this policy, as many as fit, with where they came from: another policy may know them.
+    private var withheld: [Limit.Key: (limit: Limit, id: String?, time: Instant)] = [:]
 
     /// An event's own time is believed this far from the time at which the broker appended it.
     package static let clamp = Duration.seconds(30)
     private static let forgettingInterval = Duration.seconds(60)
     private static let mostForgotten = 1000
     private static let mostRestated = 1000
+    private static let mostWithheld = 16_384
 
     /// - Parameters:
     ///   - sources: how many may be counted at once; further ones are not, which is counted.
@@ -203,10 +206,29 @@ package struct Controller: Sendable {
     /// - Returns: false where the record goes beyond this policy or hits whom it never limits: nobody here knows it then.
     @discardableResult
     package mutating func apply(_ limit: Limit, id: String?, at time: Instant) -> Bool {
-        guard LimitBounds(policy, heedsRehearsals: heedsRehearsals).excess(limit, at: time) == nil else { counts.limitsRefused += 1; return false }
-        guard limit.isRelease || !isAllowed(limit.key.prefix) else { counts.limitsAllowed += 1; return false }
+        let isBeyond = bounds.excess(limit, at: time) != nil
+        guard !isBeyond, limit.isRelease || !isAllowed(limit.key.prefix) else {
+            if isBeyond { counts.limitsRefused += 1 } else { counts.limitsAllowed += 1 }
+            if withheld[limit.key] != nil || withheld.count < Self.mostWithheld { withheld[limit.key] = (limit, id, time) }
+            return false
+        }
+        withheld[limit.key] = nil
         limits.apply(limit, from: id.flatMap { LogPosition(id: $0) }, at: time)
         return true
+    }
+
+    private var bounds: LimitBounds { LimitBounds(policy, heedsRehearsals: heedsRehearsals) }
+
+    /// Another policy from now on: what it allows of others' words, and the last one did not, is known now.
+    /// - Returns: keys whose limit at the edge may be another; none where both policies let the same be said.
+    package mutating func use(_ next: Policy, at now: Instant) -> [Limit.Key] {
+        let before = (bounds, policy.allow)
+        policy = next
+        guard bounds != before.0 || policy.allow != before.1 else { return [] }
+        for (key, word) in withheld {
+            if word.limit.until <= now { withheld[key] = nil } else { apply(word.limit, id: word.id, at: word.time) }
+        }
+        return limits.keys
     }
 
     /// The limits topic was made anew: what stands is to be said again.
@@ -220,7 +242,10 @@ package struct Controller: Sendable {
         return again
     }
 
-    package mutating func release(_ key: Limit.Key, at time: Instant) { limits.release(key, at: time) }
+    package mutating func release(_ key: Limit.Key, at time: Instant) {
+        withheld[key] = nil
+        limits.release(key, at: time)
+    }
 
     /// - Parameter time: of the event that caused it, as `time(of:appended:)` said then (the record's CloudEvents time); `nil` when unknown.
     package mutating func apply(_ decision: ScaleDecision, id: String?, at time: Instant?) {
@@ -254,7 +279,11 @@ package struct Controller: Sendable {
     package var limitCount: Int { limits.count }
     package func activeLimits(at now: Instant) -> Int { limits.active(at: now) }
     package func standingLimit(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? { limits.standing(key, at: now) }
-    package func standingLimitAtTheEdge(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? { limits.standingAtTheEdge(key, at: now) }
+    /// What Envoys are told of a key: nothing that this policy would not let anybody say now.
+    package func standingLimitAtTheEdge(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? {
+        guard let standing = limits.standingAtTheEdge(key, at: now), let limit = limits.known(key), bounds.excess(limit, at: now) == nil, !isAllowed(key.prefix) else { return nil }
+        return standing
+    }
     package func eventsInWindow(of source: Prefix, at now: Instant) -> Int { windows.count(of: source, at: now) }
 
     /// How many replicas are wanted now, by each workload with a decision in force.

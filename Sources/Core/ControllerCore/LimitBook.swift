@@ -140,14 +140,23 @@ struct LimitBook {
         var limits: [(limit: Limit, cause: LogPosition?)] = []
         while limits.count < most, let key = lost.popLast() {
             guard let entry = entries[key], !entry.isOnTopic, time < entry.until, partitions.contains(entry.trigger?.partition ?? 0) else { continue }
-            var limit = Limit(key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation, anomalies: entry.anomalies, traceID: entry.traceID)
-            (limit.step, limit.isRehearsal, limit.hasRefused) = (entry.step, entry.isRehearsal, entry.hasRefused)
-            if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) }
-            limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller
-            limits.append((limit, entry.trigger))
+            limits.append((Self.limit(key, entry), entry.trigger))
         }
         return limits
     }
+
+    /// An entry as its record says it.
+    private static func limit(_ key: Limit.Key, _ entry: Entry) -> Limit {
+        var limit = Limit(key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation, anomalies: entry.anomalies, traceID: entry.traceID)
+        (limit.step, limit.isRehearsal, limit.hasRefused) = (entry.step, entry.isRehearsal, entry.hasRefused)
+        if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) }
+        limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller
+        return limit
+    }
+
+    /// What is known of a key, in force or not.
+    func known(_ key: Limit.Key) -> Limit? { entries[key].map { Self.limit(key, $0) } }
+    var keys: [Limit.Key] { Array(entries.keys) }
 
     /// Takes over a tombstone. One of a limit in force is an operator's, and holds until that limit would have ended.
     mutating func release(_ key: Limit.Key, at time: Instant) {

@@ -1,4 +1,4 @@
-internal import Detection
+package import Detection
 package import Messages
 package import Wire
 
@@ -89,6 +89,11 @@ package struct ReplicaCore: Sendable {
     }
 
     package mutating func learn(_ decision: ScaleDecision, id: String?, at time: Instant?) { controller.apply(decision, id: id, at: time) }
+
+    /// Another policy. What Envoys are told follows from it as well.
+    package mutating func use<World: ReplicaWorld>(_ policy: Policy, at now: Instant, in world: World) {
+        for key in controller.use(policy, at: now) { world.edge(key, controller.standingLimitAtTheEdge(key, at: now)) }
+    }
 
     // MARK: Time
 

@@ -80,7 +80,7 @@ final class Auditor {
         switch connection.plan.kind {
         case .attacker, .spoofed: return
         case .customer, .slow:
-            if let word = operators[source(connection.plan)], cluster.now < word.matters { return }
+            if let word = operators[source(connection.plan)], cluster.now < word.matters, !isLifted(word, node) { return }
             // Another rate admits too little for a second, counted from the source's next hello on, rather than too much (admission.h).
             if connection.plan.kind == .slow, cluster.now - policyChanged < 4_000 { return }
             violated(.nobodyInnocentIsRefused, "\(connection.plan.kind) \(connection.conversation.client) on node\(node.number)")
@@ -105,21 +105,30 @@ final class Auditor {
     }
 
     private var operators: [Prefix: Word] = [:]
+    /// Whether nobody is refused any more because of it on a node that could read of its end.
+    private func isLifted(_ word: Word, _ node: Node) -> Bool {
+        word.isRelease && cluster.now > word.stored + Self.patience && isWell(node)
+    }
+
+    /// For a while it has run, with a broker, and it has read everything.
+    private func isWell(_ node: Node) -> Bool {
+        node.isRunning && node.hasReadAll && cluster.broker.isUp && cluster.now > max(quietSince[node.number, default: 0], node.stoppedUntil, node.noRoomUntil) + Self.patience
+    }
+
     /// Since when each node has surely applied what operators said.
     private static let patience: Time = 4_000
 
     private func note(_ limit: Limit) {
         let until = cluster.now + Int((limit.until - cluster.wall).wholeNanoseconds / 1_000_000), before = operators[limit.key.prefix]
-        let matters = limit.isRelease ? min(before?.matters ?? 0, cluster.now + 12_000) : until + 22_000
-        operators[limit.key.prefix] = Word(isRelease: limit.isRelease, stored: cluster.now, until: until, matters: limit.isRelease ? matters : max(matters, before?.matters ?? 0))
+        operators[limit.key.prefix] = Word(isRelease: limit.isRelease, stored: cluster.now, until: until, matters: limit.isRelease ? before?.matters ?? 0 : max(until + 22_000, before?.matters ?? 0))
     }
 
     /// An operator's limit of one a second holds for everything that the source does, on each node that could read it.
     private func holdOperatorsLimit(_ way: Way, _ connection: Connection) {
-        guard let word = operators[way.source], !word.isRelease, cluster.now > word.stored + Self.patience, cluster.broker.isUp,
+        guard let word = operators[way.source], !word.isRelease, cluster.now > word.stored + Self.patience,
               // It ends when the node's clock says so, and does not begin again when that is set back.
               cluster.now < word.until, cluster.now + Int(cluster.nodes[way.node].skew.wholeNanoseconds / 1_000_000) < word.until,
-              cluster.nodes[way.node].isRunning, quietSince[way.node, default: 0] + Self.patience < cluster.now, cluster.nodes[way.node].hasReadAll,
+              isWell(cluster.nodes[way.node]),
               !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) }) else { return all[way] = nil }
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
         all[way, default: []].append(cluster.now)
@@ -182,7 +191,9 @@ final class Auditor {
         case .event(let event): storedEvent(event)
         case .limit(let limit): storedLimit(limit, record)
         case .decision(let decision): storedDecision(decision, record)
-        case .tombstone: break
+        case .tombstone:
+            guard let key = Limit.Key(record.key), let word = operators[key.prefix], key.limitClass == .all else { return }
+            operators[key.prefix] = Word(isRelease: true, stored: cluster.now, until: word.until, matters: word.matters)
         }
     }
 
@@ -226,28 +237,33 @@ final class Auditor {
         for (partition, log) in cluster.broker.events.enumerated() where (cluster.broker.committed[partition]?.offset ?? 0) != log.next {
             violated(.everybodyCommits, "partition \(partition): \(cluster.broker.committed[partition]?.offset ?? 0) of \(log.next)")
         }
-        agree()
+        compare(all: true)
         compareWindows()
         // Whoever told of a source while everybody enforced has limited it.
         guard !scenario.faults.enumerated().contains(where: { scenario.kept.contains($0.offset) && $0.element.isPolicy }) else { return }
         for plan in scenario.clients where plan.kind == .attacker && eventTimes[source(plan)] != nil && !limitsOf.contains(source(plan)) { violated(.whoAttacksIsLimited, "\(source(plan))") }
     }
 
-    /// All nodes hold what stands on the topic, and all lists for Envoy say the same.
-    private func agree() {
+    /// All nodes that have read everything hold what stands on the topic, and all lists for Envoy say the same.
+    /// - Parameter all: everybody has had the time to read everything.
+    func compare(all: Bool = false) {
         let bounds = LimitBounds(cluster.policy), allowed = AllowList(cluster.policy.allow.cidrs)
         var last: [String: Limit?] = [:]
         for record in cluster.broker.limits.records { if case .limit(let limit) = record.body { last[record.key] = limit } else { last[record.key] = .some(nil) } }
-        for node in cluster.nodes {
+        for node in cluster.nodes where all || isWell(node) {
+            // What ends about now has ended on one of the two.
             let standing = last.values.compactMap { $0 }.filter { !$0.isRelease && $0.until > node.wall && bounds.excess($0, at: node.wall) == nil && !allowed.covers($0.key.prefix) }
+            let ending = last.values.count { limit in limit.map { abs(($0.until - node.wall).wholeNanoseconds) < 1_200_000_000 } ?? false }
             let account = node.account()
             // Limits outlive their topic; none is lifted because a topic was made anew.
-            let agrees = hasLostLimits ? account.held >= standing.count : account.held == standing.count
+            let agrees = account.held >= standing.count - ending && (hasLostLimits || account.held <= standing.count + ending)
             if !agrees { violated(.nodesAgree, "node\(node.number) holds \(account.held) of \(standing.count); lacks \(account.named.map { "\($0.key) \($0.reason)" })") }
         }
+        guard !hasLostLimits else { return }
         let fresh = Replica.list(of: cluster.broker.limits, under: cluster.policy, at: cluster.wall)
-        for replica in cluster.replicas where !hasLostLimits && Set(replica.edge.filter { $0.value > cluster.wall }.keys) != fresh {
-            violated(.listsAgree, "replica \(replica.number) has \(replica.edge.count), the topic \(fresh.count)")
+        for replica in cluster.replicas where all || replica.hasReadAll {
+            let list = Set(replica.edge.filter { $0.value > cluster.wall }.keys)
+            if list != fresh { violated(.listsAgree, "replica \(replica.number): \(list.symmetricDifference(fresh).map(\.description).sorted())") }
         }
     }
 

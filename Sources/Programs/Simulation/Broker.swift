@@ -172,13 +172,13 @@ struct Follower {
     private var life = 0
     private var isBlockedUntil: Time = 0
 
-    /// - Returns: whether the log was made anew since the last call.
-    mutating func read(_ log: Log, at now: Time, wall: Instant, _ dice: inout Dice, _ body: (Record) -> Void) -> Bool {
-        var isAnew = false
+    /// - Parameter madeAnew: told before the first record of a log that was made anew.
+    mutating func read(_ log: Log, at now: Time, wall: Instant, _ dice: inout Dice, madeAnew: () -> Void = {}, _ body: (Record) -> Void) {
         if log.life != life {
-            (life, next, isAnew) = (log.life, 0, true)
+            (life, next) = (log.life, 0)
+            madeAnew()
         }
-        guard now >= isBlockedUntil else { return isAnew }
+        guard now >= isBlockedUntil else { return }
         if dice.happens(in: 5) { isBlockedUntil = now + dice.within(10...400) }
         var left = 50
         while left > 0, let record = log.first(from: next, appendedBefore: wall) {
@@ -187,7 +187,6 @@ struct Follower {
             left -= 1
         }
         if log.first(from: next, appendedBefore: wall) == nil { next = max(next, log.next) }
-        return isAnew
     }
 
     func hasRead(_ log: Log) -> Bool { log.life == life && next >= log.next }

@@ -59,6 +59,7 @@ final class Cluster {
             connect()
             for node in nodes { node.step() }
             for replica in replicas { replica.step() }
+            if now % 1_000 == 0 { auditor.compare() }
         }
         auditor.conclude()
     }
@@ -93,8 +94,10 @@ final class Cluster {
             for node in nodes { node.use(policy) }
             for replica in replicas { replica.use(policy) }
             auditor.changedPolicy()
-        case .operatorLimits(let kind): speak(of: kind, isRelease: false)
-        case .operatorReleases(let kind): speak(of: kind, isRelease: true)
+        case .operatorLimits(let kind, let lifted, let byTombstone):
+            speak(of: kind, .limit)
+            if let lifted { at(lifted) { $0.speak(of: kind, byTombstone ? .tombstone : .release) } }
+        case .operatorReleases(let kind): speak(of: kind, .release)
         case .noRoom(let number, let until): nodes[number].noRoomUntil = until
         case .diskFull(let number, let until): nodes[number].diskFullUntil = until
         }
@@ -102,15 +105,17 @@ final class Cluster {
 
     private func at(_ time: Time, _ body: @escaping (Cluster) -> Void) { later.append((time, body)) }
 
-    /// An operator's word about the first client of that kind: a limit of everything that it does to one a second, or its release.
-    private func speak(of kind: ClientPlan.Kind, isRelease: Bool) {
+    private enum OperatorsWord { case limit, release, tombstone }
+
+    /// An operator's word about the first client of that kind: everything that it does is limited to one a second, or that is lifted.
+    private func speak(of kind: ClientPlan.Kind, _ word: OperatorsWord) {
         guard broker.isUp, let client = scenario.clients.first(where: { $0.kind == kind }) else { return }
         generation += 1
         let key = Limit.Key(prefix: policy.sourcePrefix(of: client.address), limitClass: .all)
         var limit = Limit(key: key, perSecond: 1, answer: .reset, until: wall + .seconds(10), generation: Limit.operatorsGeneration(after: generation, at: wall), anomalies: AnomalySet(), traceID: "")
         limit.origin = .operator
-        if isRelease { limit = limit.released(at: wall) }
-        let record = Record(key: key.description, body: .limit(limit), id: "operator:\(generation)", time: wall)
+        if word == .release { limit = limit.released(at: wall) }
+        let record = Record(key: key.description, body: word == .tombstone ? .tombstone : .limit(limit), id: "operator:\(generation)", time: wall)
         auditor.stored(.limits, record, 0, broker.limits.append(record, at: wall))
     }
 

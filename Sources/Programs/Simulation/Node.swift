@@ -10,6 +10,8 @@ final class Node: NodeWorld {
     let number: Int
     private let cluster: Cluster
     private var dice: Dice
+    /// A planted fault's own chance.
+    private var fault: Dice
     private(set) var engine: NativeEngine?
     private(set) var core: NodeCore<NoFingerprints>?
     /// Lives of its agent so far.
@@ -44,6 +46,7 @@ final class Node: NodeWorld {
         policy = cluster.policy
         var dice = dice
         sender = Sender(dice.fork())
+        fault = dice.fork()
         start()
     }
 
@@ -92,7 +95,7 @@ final class Node: NodeWorld {
             cluster.auditor.recorded(number)
             if ring.count < Self.ringCapacity { ring.append(record) } else { cluster.auditor.lostInRing(number) }
         }
-        if cluster.plant == .forgetsAnswers, hook == .outgoing, dice.happens(in: 30) { fate = .passes }
+        if cluster.plant == .forgetsAnswers, hook == .outgoing, fault.happens(in: 30) { fate = .passes }
         return fate
     }
 
@@ -137,9 +140,9 @@ final class Node: NodeWorld {
     private func publishDue() {
         while var event = core?.nextEvent(in: self) {
             cluster.auditor.made(event)
-            if cluster.plant == .losesEvents, dice.happens(in: 10) { continue }
+            if cluster.plant == .losesEvents, fault.happens(in: 10) { continue }
             put(event)
-            if cluster.plant == .doublesEvents, dice.happens(in: 10) {
+            if cluster.plant == .doublesEvents, fault.happens(in: 10) {
                 event.id += "again"
                 put(event)
             }
@@ -173,14 +176,13 @@ final class Node: NodeWorld {
 
     private func readLimits() {
         guard cluster.broker.isUp, core != nil else { return }
-        let isAnew = follower.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice) { record in
+        follower.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice, madeAnew: { core!.topicWasMadeAnew() }) { record in
             switch record.body {
             case .limit(let limit): core!.take(limit, at: wall, in: self)
             case .tombstone: if let key = Limit.Key(record.key), cluster.plant != .deafToTombstones { core!.lift(key, in: self) }
             case .event, .decision: break
             }
         }
-        _ = isAnew
         if !hasReadTopic, follower.hasRead(cluster.broker.limits) {
             hasReadTopic = true
             core!.topicWasRead(in: self)
@@ -196,7 +198,7 @@ final class Node: NodeWorld {
     // MARK: What the auditor asks
 
     var waiting: Int { disk.events.count }
-    var hasReadAll: Bool { follower.hasRead(cluster.broker.limits) }
+    var hasReadAll: Bool { hasReadTopic && follower.hasRead(cluster.broker.limits) }
     func account() -> (held: Int, lacking: Int, named: [NodeStatus.Lack]) { core?.account(naming: 100) ?? (0, 0, []) }
     var mode: Policy.Mode { policy.mode }
 
@@ -209,7 +211,7 @@ final class Node: NodeWorld {
 
     func limit(_ key: LimitKey, _ entry: LimitEntry) -> Bool {
         guard cluster.now >= noRoomUntil else { return false }
-        if cluster.plant == .ignoresOneLimit, entry.origin == .cluster, dice.happens(in: 30) { return true }
+        if cluster.plant == .ignoresOneLimit, entry.origin == .cluster, fault.happens(in: 30) { return true }
         return engine!.limit(key, entry)
     }
 

@@ -34,7 +34,8 @@ final class Replica: ReplicaWorld {
 
     var isAlive: Bool { core != nil }
     var isRunning: Bool { isAlive && cluster.now >= stoppedUntil }
-    var isSettled: Bool { core?.membership.isAnswering == true || core?.membership.state == .joined }
+    /// It runs, and has read all that the limits topic says.
+    var hasReadAll: Bool { isRunning && core?.membership.state != .recollecting && limits.hasRead(cluster.broker.limits) }
 
     func start() {
         core = ReplicaCore(Controller(policy: cluster.policy, sources: 4_096, limits: 4_096))
@@ -49,7 +50,7 @@ final class Replica: ReplicaWorld {
         sender = Sender(fork.fork())
     }
 
-    func use(_ policy: Policy) { core?.controller.policy = policy }
+    func use(_ policy: Policy) { core?.use(policy, at: cluster.wall, in: self) }
 
     func step() {
         guard isRunning else { return }
@@ -71,15 +72,14 @@ final class Replica: ReplicaWorld {
 
     /// The limits and decisions topics, read whole.
     private func follow() {
-        let isAnew = limits.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice) { record in
+        limits.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice, madeAnew: { core!.controller.limitsWereLost() }) { record in
             switch record.body {
             case .limit(let limit): core!.learn(limit, id: record.id, time: record.appended, at: cluster.wall, in: self)
             case .tombstone: if let key = Limit.Key(record.key) { core!.lift(key, time: record.appended, at: cluster.wall, in: self) }
             case .event, .decision: break
             }
         }
-        if isAnew { core!.controller.limitsWereLost() }
-        _ = decisions.read(cluster.broker.decisions, at: cluster.now, wall: cluster.wall, &dice) { record in
+        decisions.read(cluster.broker.decisions, at: cluster.now, wall: cluster.wall, &dice) { record in
             if case .decision(let decision) = record.body { core!.learn(decision, id: record.id, at: record.time) }
         }
         if core!.membership.state == .recollecting, limits.hasRead(cluster.broker.limits), decisions.hasRead(cluster.broker.decisions) { core!.hear(.recollected) }

@@ -43,7 +43,8 @@ package struct Scenario: Sendable {
         case limitsMadeAnew
         case clock(Int, milliseconds: Int)
         case policy(Variant)
-        case operatorLimits(ClientPlan.Kind)
+        /// An operator limits the first client of that kind, and lifts that again, by a record or by a tombstone.
+        case operatorLimits(ClientPlan.Kind, lifted: Time?, byTombstone: Bool)
         case operatorReleases(ClientPlan.Kind)
         /// The kernel's map has no room for what user space wants to set.
         case noRoom(Int, until: Time)
@@ -86,7 +87,7 @@ package struct Scenario: Sendable {
         case 9: .limitsMadeAnew
         case 10: .clock(node, milliseconds: dice.within(-20_000...20_000))
         case 11: .policy(dice.pick(Variant.allCases))
-        case 12: .operatorLimits(dice.pick([.customer, .attacker]))
+        case 12: .operatorLimits(dice.pick([.customer, .attacker]), lifted: dice.happens(in: 70) ? at + dice.within(1_000...5_000) : nil, byTombstone: dice.happens(in: 50))
         case 13: .operatorReleases(dice.pick([.customer, .attacker]))
         default: dice.happens(in: 50) ? .noRoom(node, until: long) : .diskFull(node, until: long)
         }

@@ -41,7 +41,9 @@ extension Node {
                 if !limits.isRead { core.topicWasRead(in: self) }
                 limits.isRead = true
                 publisher?.prepare()
-            case .madeAnew: log.write(.warning, "the limits topic was made anew; what is limited here stays until its end")
+            case .madeAnew:
+                core.topicWasMadeAnew()
+                log.write(.warning, "the limits topic was made anew; what is limited here stays until its end")
             case .notice(.failure(let error)): publisher?.hear(error)
             case .notice: break    // the publisher says whether Kafka answers
             }

@@ -102,7 +102,7 @@ final class Service {
     private func reload() {
         do {
             try policy.reload()
-            core.controller.policy = policy.current
+            core.use(policy.current, at: now, in: self)
             log.write(.info, "policy in force", [("policy", policy.current.name), ("policy.version", policy.current.version), ("mode", policy.current.mode.rawValue)])
         } catch {
             telemetry.policyRefused += 1
