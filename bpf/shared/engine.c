@@ -90,6 +90,11 @@ static inline __u64 *weir_unplaced_at(struct weir_frame *frame, __u32 hash)
 	return &frame->engine->unplaced[hash & (WEIR_UNPLACED - 1)];
 }
 
+static inline struct weir_opening *weir_opening_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->openings[hash & (WEIR_OPENINGS - 1)];
+}
+
 static inline struct weir_random *weir_random_at(struct weir_frame *frame, __u32 hash)
 {
 	return &frame->engine->randoms[hash & (WEIR_RANDOMS - 1)];
@@ -120,8 +125,7 @@ static inline void weir_prove(struct weir_frame *frame, struct weir_look *l, str
 
 static inline int weir_first_of_socket(struct weir_frame *frame)
 {
-	(void)frame;
-	return -1;
+	return frame->socket ? frame->socket == WEIR_FRAME_FIRST : -1;
 }
 
 static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)
@@ -224,16 +228,33 @@ void weir_engine_use(struct weir_engine *e, const struct weir_config *config)
 	e->config = *config;
 }
 
-void weir_engine_frame(struct weir_frame *frame, int enforcing)
+enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, int enforcing)
 {
 	struct weir_engine *e = frame->engine;
-	e->now = frame->now;
 	__u32 most = e->config.decap ? WEIR_HEAD_CAP : WEIR_HEAD_PLAIN, have = frame->size < most ? frame->size : most;
 
-	if (!have || weir_glance(&e->config, frame->bytes, frame->bytes + frame->size) == WEIR_FOREIGN)
-		return;
+	e->now = frame->now;
+	if (!have || (!frame->is_raw && weir_glance(&e->config, frame->bytes, frame->bytes + frame->size) == WEIR_FOREIGN))
+		return WEIR_PASS;
 	memcpy(e->look.head, frame->bytes, have);
-	weir_watch(frame, &e->look, &e->scratch, have, WEIR_HOOK_ANY, enforcing);
+	e->look.is_raw = frame->is_raw;
+	weir_watch(frame, &e->look, &e->scratch, have, hook, enforcing);
+	/* What runs behind the tail call, over the same look. */
+	if (e->look.order == WEIR_DO_OUTGOING)
+		weir_watch(frame, &e->look, &e->scratch, have, WEIR_HOOK_OUTGOING, 0);
+	return e->look.order;
+}
+
+void weir_engine_frame(struct weir_frame *frame, int enforcing)
+{
+	weir_engine_at(frame, WEIR_HOOK_ANY, enforcing);
+}
+
+void weir_engine_push_out(struct weir_engine *e)
+{
+	weir_table_clear(e->flows);
+	weir_table_clear(e->half_open);
+	weir_table_clear(e->strangers);
 }
 
 struct sweep {
@@ -298,6 +319,7 @@ void weir_engine_reset(struct weir_engine *e)
 	e->denied_bits = 0;
 	make_shared_limits(e);
 	memset(e->unplaced, 0, sizeof(e->unplaced));
+	memset(e->openings, 0, sizeof(e->openings));
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }
@@ -327,6 +349,14 @@ int weir_engine_release(struct weir_engine *e, const struct weir_limit_key *key)
 	struct weir_limit_order order = { .key = *key, .what = WEIR_ORDER_END };
 
 	return weir_set_limit(&frame, &order, e->now);
+}
+
+void weir_engine_tidy(struct weir_engine *e, const struct weir_limit_key *key, enum weir_order_kind what)
+{
+	struct weir_frame frame = { .engine = e };
+	struct weir_limit_order order = { .key = *key, .what = (__u8)what };
+
+	weir_set_limit(&frame, &order, e->now);
 }
 
 int weir_engine_deny(struct weir_engine *e, __u64 fingerprint)

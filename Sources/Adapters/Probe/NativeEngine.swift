@@ -57,7 +57,7 @@ package import Wire
         unsafe frame.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             var frame = unsafe weir_frame(engine: engine, bytes: base.assumingMemoryBound(to: UInt8.self), size: UInt32(clamping: bytes.count),
-                                          wire_size: UInt32(clamping: wireSize), now: nanoseconds, ifindex: interface)
+                                          wire_size: UInt32(clamping: wireSize), now: nanoseconds, ifindex: interface, is_raw: 0, socket: 0)
             unsafe weir_engine_frame(&frame, enforcing ? 1 : 0)
         }
         drain(record)

@@ -30,6 +30,7 @@ struct weir_engine {
 	__u64 *fingerprints;
 	__u64 denied_bits;
 	__u64 unplaced[WEIR_UNPLACED];
+	struct weir_opening openings[WEIR_OPENINGS];
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;
@@ -43,6 +44,15 @@ struct weir_frame {
 	__u32 wire_size;		/* bytes that the frame had */
 	__u64 now;
 	__u32 ifindex;
+	__u8 is_raw;			/* it begins with its IP header */
+	__u8 socket;			/* enum weir_frame_socket */
+};
+
+/* Whose frame it is, going out: what the kernel knows of its socket. */
+enum weir_frame_socket {
+	WEIR_FRAME_FORWARDED = 0,
+	WEIR_FRAME_FIRST = 1,		/* a local socket's, of which nothing is acknowledged */
+	WEIR_FRAME_LATER = 2,		/* a local socket's that has been heard */
 };
 
 /* NULL when memory is short. */
@@ -54,6 +64,15 @@ void weir_engine_use(struct weir_engine *engine, const struct weir_config *confi
 
 /* Runs the probe, or the limiter if `enforcing`, over one frame. Records gather until weir_engine_forget. */
 void weir_engine_frame(struct weir_frame *frame, int enforcing);
+
+/*
+ * The same of a frame that is seen at one hook, as the kernel's programs see it. Returns what the hook's program has to do with the frame;
+ * what a RST has to say is then in the look.
+ */
+enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, int enforcing);
+
+/* Forgets every flow, as if others had taken its place. */
+void weir_engine_push_out(struct weir_engine *engine);
 
 /* Records hellos that stopped half way before `now`; all that are unfinished if `end`. */
 void weir_engine_sweep(struct weir_engine *engine, __u64 now, int end);
@@ -74,6 +93,8 @@ void weir_engine_forget(struct weir_engine *engine);
 /* 0, or -1 when the table is full. */
 int weir_engine_limit(struct weir_engine *engine, const struct weir_limit_key *key, const struct weir_limit *limit);
 int weir_engine_release(struct weir_engine *engine, const struct weir_limit_key *key);
+/* Forgets the entry if it has nothing more to say; `what` is one of the two orders that ask for it. */
+void weir_engine_tidy(struct weir_engine *engine, const struct weir_limit_key *key, enum weir_order_kind what);
 int weir_engine_deny(struct weir_engine *engine, __u64 fingerprint);
 void weir_engine_undeny(struct weir_engine *engine, __u64 fingerprint);
 int weir_engine_allow(struct weir_engine *engine, const struct weir_allow_key *key);
