@@ -135,6 +135,13 @@ struct {
 	__type(value, __u64);
 } unplaced SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_OPENINGS);
+	__type(key, __u32);
+	__type(value, struct weir_opening);
+} openings SEC(".maps");
+
 /* Interfaces whose frames begin with the IP header, each at the last ten bits of its index; user space knows their kind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -346,6 +353,13 @@ WEIR_INLINE __u64 *weir_unplaced_at(weir_frame *frame, __u32 hash)
 	__u32 index = hash & (WEIR_UNPLACED - 1);
 
 	return bpf_map_lookup_elem(&unplaced, &index);
+}
+
+WEIR_INLINE struct weir_opening *weir_opening_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_OPENINGS - 1);
+
+	return bpf_map_lookup_elem(&openings, &index);
 }
 
 WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)

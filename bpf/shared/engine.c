@@ -90,6 +90,11 @@ static inline __u64 *weir_unplaced_at(struct weir_frame *frame, __u32 hash)
 	return &frame->engine->unplaced[hash & (WEIR_UNPLACED - 1)];
 }
 
+static inline struct weir_opening *weir_opening_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->openings[hash & (WEIR_OPENINGS - 1)];
+}
+
 static inline struct weir_random *weir_random_at(struct weir_frame *frame, __u32 hash)
 {
 	return &frame->engine->randoms[hash & (WEIR_RANDOMS - 1)];
@@ -314,6 +319,7 @@ void weir_engine_reset(struct weir_engine *e)
 	e->denied_bits = 0;
 	make_shared_limits(e);
 	memset(e->unplaced, 0, sizeof(e->unplaced));
+	memset(e->openings, 0, sizeof(e->openings));
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }

@@ -10,6 +10,7 @@
 #include <weir/platform.h>
 #include <weir/scratch.h>
 #include <weir/stream.h>
+#include <weir/preamble.h>
 
 enum weir_stream { WEIR_STREAM_MORE, WEIR_STREAM_WHOLE, WEIR_STREAM_WRONG, WEIR_STREAM_LONG };
 
@@ -24,6 +25,41 @@ struct weir_walking {
 	struct weir_assembly *a;
 	int found;			/* enum weir_stream */
 };
+
+/*
+ * A PROXY header before the hello, where segments came in disorder: nobody could pass over it before its first bytes were here. True while
+ * more of it has to come.
+ */
+WEIR_ONCE int weir_find_start(weir_frame *frame, struct weir_assembly *a, struct weir_scratch *s)
+{
+	__u32 n, size = 0;
+
+	WEIR_USED(frame);
+	if (!a || !s || !a->filled || a->start || a->records)
+		return 0;
+	n = a->filled < WEIR_PROXY1_MAX ? a->filled : WEIR_PROXY1_MAX;
+	if (weir_copy(frame, s, 0, a->slot[0] - 1u, 0, n) || (s->bytes[0] != 'P' && s->bytes[0] != '\r'))
+		return 0;
+	if (n < WEIR_FIRST)
+		return 1;
+	switch (weir_preamble_of(s->bytes, WEIR_FIRST, n, 0)) {
+	case WEIR_PREAMBLE_PROXY2:
+		a->preamble = WEIR_PREAMBLE_PROXY2;
+		size = 16 + WEIR_BE16(s->bytes + 14);
+		break;
+	case WEIR_PREAMBLE_PROXY1:
+		a->preamble = WEIR_PREAMBLE_PROXY1;
+		size = (__u32)weir_line_end(s, n);
+		if (!size && n < WEIR_PROXY1_MAX)
+			return 1;
+		break;
+	default:
+		break;
+	}
+	a->start = (__u16)(size < WEIR_STREAM_CAP ? size : WEIR_STREAM_CAP);
+	a->header_at = a->start;
+	return 0;
+}
 
 /* One of the message's first four bytes: its type and its length. */
 WEIR_INLINE void weir_walk_head(struct weir_walking *w, struct weir_assembly *a)
@@ -146,7 +182,8 @@ WEIR_ONCE int weir_gather(weir_frame *frame, struct weir_assembly *a, struct wei
 	WEIR_USED(frame);
 	if (!a || !s)
 		return -1;
-	s->copy_at = s->copy_to = s->copy_left = 0;
+	s->copy_at = a->start;
+	s->copy_to = s->copy_left = 0;
 	WEIR_LOOP(WEIR_STREAM_CAP / 3 + 2 * WEIR_SLOTS, weir_gather_part, &g);	/* a record of one byte takes two turns */
 	return g.failed || s->copy_to != weir_announced(a->head) ? -1 : 0;
 }

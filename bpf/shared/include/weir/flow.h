@@ -21,7 +21,8 @@
  *
  *     whole hello               ARMED -> CLEAN or ANOMALOUS
  *     other bytes at its numbers, urgent data      CLEAN -> ARMED, for good (WEIR_BIT_SPOILT)
- *     SYN-ACK sent again        CLEAN -> ARMED, until the same bytes come again; SETTLED -> ARMED
+ *     SYN-ACK sent again        CLEAN -> ARMED, until the same bytes come again; once it has answered: everything anew
+ *     client's bytes after a FIN or RST            -> ARMED, for good: a SYN cookie opens the tuple again without a SYN
  *     answer                    -> SETTLED; after a HelloRetryRequest -> ARMED, with the second hello expected
  *     answer over the limit     -> REFUSED
  *     hello over the limit      -> REFUSED
@@ -68,13 +69,18 @@ enum weir_gate_bit {
 	WEIR_GATE_FAST_OPEN = 1 << 3,	/* its first bytes came with the SYN (RFC 7413) */
 	WEIR_GATE_FRAGMENTED = 1 << 5,	/* bytes came in IP fragments: of those that no table places, nobody knows what they said */
 	WEIR_GATE_QUIET = 1 << 4,	/* refused without a word to the client: the policy's answer is `drop` */
+	WEIR_GATE_CLOSED = 1 << 6,	/* a FIN or RST was seen; a client's may be forged */
+	WEIR_GATE_AHEAD = 1 << 7,	/* the client has gone on behind its hello before it was answered */
 };
 
 struct weir_flow {
 	__u64 first_ns;			/* SYN-ACK, then the verdict; of a refused flow, its last RST */
 	__u64 noted;			/* anomalies that were told of this flow besides its hello's */
 	__u64 answered_ns;		/* when its last counted answer left; 0: none has */
-	__u8  carry[8];			/* the start of a record header at the last segment's end */
+	union {
+		__u8  carry[8];		/* WEIR_FLOW_AFTER: the start of a record header at the last segment's end */
+		__u32 passed;		/* before that: sequence number behind what has come of a preamble */
+	};
 	__u32 client_isn;
 	__u32 server_isn;
 	__u32 base;			/* sequence number of the first client byte */
@@ -100,6 +106,7 @@ struct weir_flow {
 	__u8  gate;			/* enum weir_gate */
 	__u8  gate_bits;		/* enum weir_gate_bit */
 	__u8  rule;			/* WEIR_GATE_ANOMALOUS: the anomaly that limits */
-	__u8  reserved[3];
+	__u8  reopened;			/* bytes came after a FIN or RST: the server's next numbers are not known */
+	__u8  reserved[2];
 };
 #endif

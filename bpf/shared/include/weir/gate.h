@@ -94,21 +94,32 @@ WEIR_INLINE void weir_release_kept(weir_frame *frame, struct weir_flow *flow)
 }
 
 /* The answer has left. Unless it can only have been a ServerHello, a second hello may follow: it is expected where this one ended. */
-WEIR_INLINE void weir_settled(weir_frame *frame, struct weir_look *l, struct weir_flow *flow, const __u8 *first, __u32 n)
+WEIR_ONCE int weir_settled(weir_frame *frame, struct weir_look *l, struct weir_flow *flow, __u32 n)
 {
-	int second = flow->gate_bits & WEIR_GATE_RETRY;
+	const __u8 *first;
+	int second;
 
+	WEIR_USED(frame);
+	if (!l || !flow)
+		return 0;
+	first = l->first;
+	second = flow->gate_bits & WEIR_GATE_RETRY;
 	weir_release_kept(frame, flow);
+	flow->reopened = 0;
 	if (first[0] != 22 || (n >= WEIR_RANDOM_END && !weir_is_retry(first + WEIR_ANSWER_START)) || (second && n >= WEIR_RANDOM_END)) {
 		flow->gate = WEIR_GATE_SETTLED;
-		return;
+		return 0;
 	}
+	/* A second hello cleans no connection that was not clean. */
+	if (flow->gate != WEIR_GATE_CLEAN)
+		flow->gate_bits |= WEIR_GATE_SPOILT;
 	flow->base = flow->gate == WEIR_GATE_CLEAN ? flow->hello_end : l->segment.acknowledged;
 	flow->gate = WEIR_GATE_ARMED;
 	flow->gate_bits |= WEIR_GATE_RETRY;
 	flow->state = WEIR_FLOW_EXPECTING;
 	flow->judged_size = 0;
 	flow->bits &= ~WEIR_BITS_OF_RECORDS;
+	return 0;
 }
 
 /*
@@ -123,14 +134,15 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 	size = l->segment.payload_size;
 	at = l->segment.payload_at;
 	old = flow->server_next - l->segment.sequence;	/* bytes that have left before */
-	begins = l->segment.acknowledged != flow->turn || flow->server_next == flow->server_isn + 1;
+	begins = l->segment.acknowledged != flow->turn || flow->server_next == flow->server_isn + 1 || flow->reopened;
 	if (enforcing && !flow->proof && flow->gate != WEIR_GATE_CLEAN && flow->gate_bits & WEIR_GATE_FAST_OPEN) {
 		/* Sent again, it comes when the client has been heard: then it counts for the source, which may be forged until then. */
 		weir_count(frame, WEIR_COUNT_ANSWERS_HELD);
 		l->order = WEIR_DO_DROP;
 		return 0;
 	}
-	in_order = old < 1u << 31;
+	/* Numbers before the server's first are another connection's: one tuple may have several SYN cookies. */
+	in_order = old <= flow->server_next - flow->server_isn - 1 && !flow->reopened;
 	if (!in_order)
 		old = 0;			/* something was not seen: it begins here, as far as anybody knows */
 	if (old >= size)
@@ -151,8 +163,12 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 	flow->server_next = l->segment.sequence + l->segment.payload_size;
 	flow->turn = l->segment.acknowledged;
 	l->now = weir_now(frame);
-	if (flow->gate == WEIR_GATE_CLEAN && (__s32)(l->segment.acknowledged - flow->hello_end) < 0)
-		flow->gate = WEIR_GATE_ARMED;	/* it answers less than what was judged: something else */
+	/* It answers less than what was judged, or has other numbers than the server has begun with: something else. */
+	if (flow->gate == WEIR_GATE_CLEAN && (!in_order || (__s32)(l->segment.acknowledged - flow->hello_end) < 0))
+		flow->gate = WEIR_GATE_ARMED;
+	/* A second hello that did not wait for the first's answer: both answers may be in these bytes. */
+	if (flow->gate == WEIR_GATE_CLEAN && flow->gate_bits & WEIR_GATE_AHEAD && (l->first[0] != 22 || n < WEIR_RANDOM_END || weir_is_retry(l->first + WEIR_ANSWER_START)))
+		flow->gate = WEIR_GATE_ARMED;
 	if (flow->gate == WEIR_GATE_CLEAN && flow->gate_bits & WEIR_GATE_FRAGMENTED && weir_is_unplaced(frame, l, l->now))
 		flow->gate = WEIR_GATE_ARMED;
 	if (flow->gate == WEIR_GATE_CLEAN) {
@@ -160,7 +176,8 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 	} else if (!flow->answered_ns || l->now - flow->answered_ns >= WEIR_SECOND) {
 		weir_begin_flow(frame, l, s, flow, 1ULL << (flow->gate == WEIR_GATE_ANOMALOUS ? flow->rule & 63 : WEIR_UNJUDGED_HELLO));
 		s->record.notes = WEIR_NOTE_ANSWER;
-		s->is_answer = flow->proof ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNPROVEN;
+		/* Without Fast Open no server speaks before its client has been heard, though it was not heard here: the same window counts it. */
+		s->is_answer = flow->proof || !(flow->gate_bits & WEIR_GATE_FAST_OPEN) ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNPROVEN;
 		s->is_told = flow->gate == WEIR_GATE_ANOMALOUS;
 		l->sequence = l->segment.acknowledged;
 		l->client_expects = l->segment.sequence;
@@ -174,7 +191,7 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 		weir_count(frame, WEIR_COUNT_ANSWERS_COUNTED);
 		flow->answered_ns = l->now;
 	}
-	weir_settled(frame, l, flow, l->first, n);
+	weir_settled(frame, l, flow, n);
 	return 0;
 }
 
@@ -185,13 +202,14 @@ WEIR_INLINE int weir_unseen_as(weir_frame *frame, struct weir_look *l, struct we
 	__u32 n;
 	int first;
 
-	n = l->segment.payload_size < WEIR_ANSWER_START ? l->segment.payload_size : WEIR_ANSWER_START;
-	__builtin_memset(l->first, 0, 16);
-	if (weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_ANSWER_START) || !weir_is_answer(l->first, n))
+	n = l->segment.payload_size < WEIR_RANDOM_END ? l->segment.payload_size : WEIR_RANDOM_END;
+	__builtin_memset(l->first, 0, sizeof(l->first));
+	if (weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_RANDOM_END) || !weir_is_answer(l->first, n))
 		return 0;
 	first = weir_first_of_socket(frame);
-	if (!first || (first < 0 && n < WEIR_ANSWER_START))
-		return 0;			/* it has answered before; or of a forwarded one, too little to tell */
+	/* Of a forwarded one, or a socket's that has spoken before, bytes that are like an answer's first may be any cipher's: all of it has to be here. */
+	if (first <= 0 && n < WEIR_ANSWER_START && (n != 7 || l->first[0] != 21 || l->first[4] != 2))
+		return 0;
 	fresh = weir_draft(frame);
 	if (!fresh)
 		return 0;
@@ -201,19 +219,21 @@ WEIR_INLINE int weir_unseen_as(weir_frame *frame, struct weir_look *l, struct we
 	fresh->server_isn = l->segment.sequence - 1;
 	fresh->base = l->segment.acknowledged;
 	fresh->server_next = l->segment.sequence + l->segment.payload_size;
-	fresh->gate = WEIR_GATE_SETTLED;
 	fresh->state = WEIR_FLOW_DONE;
 	fresh->gate_bits = WEIR_GATE_SEEN_OUT;
-	fresh->proof = first > 0 ? WEIR_SOCKET : WEIR_UNPROVEN;
-	weir_begin_flow(frame, l, s, fresh, 1ULL << (first > 0 ? WEIR_UNJUDGED_HELLO : WEIR_UNSEEN_ANSWER));
+	fresh->proof = first >= 0 ? WEIR_SOCKET : WEIR_UNPROVEN;
+	fresh->answered_ns = l->now;
+	weir_begin_flow(frame, l, s, fresh, 1ULL << (first >= 0 ? WEIR_UNJUDGED_HELLO : WEIR_UNSEEN_ANSWER));
 	s->record.notes = WEIR_NOTE_ANSWER;
-	s->is_answer = first > 0 ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNSEEN;
+	s->is_answer = first >= 0 ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNSEEN;
 	l->sequence = l->segment.acknowledged;
 	l->client_expects = l->segment.sequence;
 	weir_conclude(frame, l, s, enforcing, 0);
 	weir_obey(frame, l, s, fresh, enforcing);
 	weir_count(frame, fresh->gate == WEIR_GATE_REFUSED ? WEIR_COUNT_ANSWERS_REFUSED : WEIR_COUNT_ANSWERS_COUNTED);
-	if (enforcing || first > 0)
+	if (fresh->gate != WEIR_GATE_REFUSED)
+		weir_settled(frame, l, fresh, n);
+	if (enforcing || first >= 0)
 		WEIR_STORE(frame, flows, WEIR_KEY(&l->segment.flow), fresh, BPF_ANY);
 	return 0;
 }
@@ -283,6 +303,8 @@ WEIR_ONCE int weir_guard(weir_frame *frame, struct weir_look *l, struct weir_scr
 	WEIR_USED(frame);
 	if (!l || !s || !flow)
 		return 0;
+	if (l->segment.sequence + l->segment.payload_size - flow->hello_end - 1 < WEIR_FOLLOWED_AHEAD)
+		flow->gate_bits |= WEIR_GATE_AHEAD;
 	overlaps = flow->hello_end && (__s32)(l->segment.sequence - flow->hello_end) < 0 && (__s32)(l->segment.sequence + l->segment.payload_size - flow->base) > 0;
 	if (overlaps && !(l->segment.flags & WEIR_TCP_URG) && weir_same_as_kept(frame, l, s, flow))
 		return (__s32)(l->segment.sequence - flow->base) <= 0 && l->segment.sequence + l->segment.payload_size == flow->hello_end;
@@ -290,9 +312,7 @@ WEIR_ONCE int weir_guard(weir_frame *frame, struct weir_look *l, struct weir_scr
 	is_urgent = l->segment.flags & WEIR_TCP_URG && l->segment.sequence - flow->base + WEIR_URGENT_REACH < 2 * WEIR_URGENT_REACH;
 	if (!overlaps && !is_urgent)
 		return 0;
-	flow->gate_bits |= WEIR_GATE_SPOILT;
-	if (flow->gate == WEIR_GATE_CLEAN)
-		flow->gate = WEIR_GATE_ARMED;
+	weir_spoil(flow);
 	if (!is_urgent || flow->noted >> WEIR_URGENT_DATA & 1 || !(weir_policy(frame)->recorded >> WEIR_URGENT_DATA & 1))
 		return 0;			/* other bytes are told of when they are whole; the answer to either is counted */
 	flow->noted |= 1ULL << WEIR_URGENT_DATA;

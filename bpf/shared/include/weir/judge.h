@@ -96,11 +96,25 @@ WEIR_INLINE void weir_advance(struct weir_segment *seg, __u32 size)
 	seg->urgent = seg->urgent > size ? seg->urgent - (__u16)size : 0;
 }
 
+/* Bytes of the preamble that the look's first bytes begin, as weir_preamble_size says; its kind becomes the look's. */
+WEIR_ONCE int weir_measure_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 before)
+{
+	struct weir_segment *seg;
+	enum weir_preamble kind;
+
+	WEIR_USED(frame);
+	if (!l || !s)
+		return 0;
+	seg = &l->segment;
+	kind = weir_preamble_of(l->first, seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST, seg->payload_size, (__u8)before);
+	l->preamble = (__u8)kind;
+	return (int)weir_preamble_size(frame, seg, s, kind, l->first);
+}
+
 /* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none. */
 WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
 	struct weir_segment *seg;
-	enum weir_preamble kind;
 	const __u8 *first;
 	__u32 size;
 
@@ -116,8 +130,7 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 		size = 6;
 		goto skip;
 	}
-	kind = weir_preamble_of(first, seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST, seg->payload_size, flow->preamble);
-	size = weir_preamble_size(frame, seg, s, kind, first);
+	size = (__u32)weir_measure_preamble(frame, l, s, flow->preamble);
 	/* A request goes on in the next segment, until the proxy has answered. */
 	if (!size && flow->preamble >= WEIR_PREAMBLE_CONNECT && seg->acknowledged == flow->next) {
 		size = seg->payload_size;
@@ -126,9 +139,10 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 	if (!size || size > 1u << 16)
 		return -1;
 	flow->next = seg->acknowledged;
-	flow->preamble = (__u8)kind;
+	flow->preamble = l->preamble;
 	flow->skipped++;
 skip:
+	flow->passed = seg->sequence + (size < seg->payload_size ? size : seg->payload_size);
 	flow->base += size;
 	if (size >= seg->payload_size)
 		return 0;
@@ -178,8 +192,11 @@ WEIR_INLINE int weir_judge_segment(weir_frame *frame, struct weir_look *l, struc
 		weir_rest(flow);
 		return 0;			/* the middle of something else */
 	}
-	if (!is_hello && flow->gate_bits & WEIR_GATE_RETRY)
+	if (!is_hello && flow->gate_bits & WEIR_GATE_RETRY) {
+		if (first[0] < 20 || first[0] > 23 || first[0] == 22)
+			flow->gate_bits |= WEIR_GATE_SPOILT;	/* of a second hello that begins elsewhere, maybe */
 		return 0;			/* no second hello after all, or not yet */
+	}
 	weir_begin_here(frame, l, s, flow);
 	if (is_tls) {
 		s->record.hello_length = length;
@@ -273,7 +290,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	a->reason = WEIR_REASON_EVICTED;
 	if (weir_intact(frame, a))
 		a->reason = (__u8)weir_place(frame, a, s, relative, l->segment.payload_size);
-	stream = a->reason ? WEIR_STREAM_LONG : weir_walk(frame, a);
+	stream = a->reason ? WEIR_STREAM_LONG : a->proof && weir_find_start(frame, a, s) ? WEIR_STREAM_MORE : weir_walk(frame, a);
 	if (stream == WEIR_STREAM_WHOLE && (weir_gather(frame, a, s) || !weir_intact(frame, a))) {
 		a->reason = WEIR_REASON_EVICTED;
 		stream = WEIR_STREAM_LONG;
@@ -302,6 +319,8 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	if (l->segment.payload_size < 64 && a->tiny)
 		a->tiny--;			/* the last may be as small as it likes */
 	weir_copy_history(r, a);
+	if (a->conflict)
+		flow->gate_bits |= WEIR_GATE_SPOILT;	/* whatever the policy makes of that */
 	if (l->now - a->first_ns > 5 * WEIR_SECOND)
 		WEIR_FOUND(r, WEIR_SLOW_HELLO);
 	r->completeness = WEIR_REASSEMBLED;
@@ -310,6 +329,8 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 		length = weir_announced(a->head);
 		r->hello_length = length;
 		l->message_end = flow->base + a->whole_at;
+		if (a->ranges || a->filled > a->whole_at)
+			flow->gate_bits |= WEIR_GATE_AHEAD;
 		weir_read_client_hello(s, length);
 		weir_expect_records(l, s, flow, flow->base + a->header_at);
 		/* Its bytes stay until it is answered. */

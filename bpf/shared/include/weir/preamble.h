@@ -66,8 +66,10 @@ WEIR_INLINE enum weir_preamble weir_preamble_of(const __u8 *first, __u32 n, __u3
 }
 
 /* Where a PROXY header's line ends; 0 if it does not end here. The scratch's bytes hold `size` bytes of it. */
-WEIR_INLINE __u32 weir_line_end(struct weir_scratch *s, __u32 size)
+WEIR_ONCE int weir_line_end(struct weir_scratch *s, __u32 size)
 {
+	if (!s)
+		return 0;
 	s->scan = 0;
 	s->length = size;
 	for (__u32 i = 0; WEIR_TURNS(i, WEIR_PROXY1_MAX); i++) {
@@ -78,7 +80,7 @@ WEIR_INLINE __u32 weir_line_end(struct weir_scratch *s, __u32 size)
 		if (at >= s->length || at >= WEIR_PROXY1_MAX)
 			return 0;
 		if (s->bytes[at & 127] == '\n')
-			return at + 1;
+			return (int)at + 1;
 	}
 	return 0;
 }
@@ -93,7 +95,7 @@ WEIR_INLINE __u32 weir_preamble_size(weir_frame *frame, const struct weir_segmen
 		return 16 + ((__u32)first[14] << 8 | first[15]);
 	case WEIR_PREAMBLE_PROXY1:
 		n = seg->payload_size < WEIR_PROXY1_MAX ? seg->payload_size : WEIR_PROXY1_MAX;
-		return weir_bytes(frame, seg->payload_at, s->bytes, n, WEIR_PROXY1_MAX) ? 0 : weir_line_end(s, n);
+		return weir_bytes(frame, seg->payload_at, s->bytes, n, WEIR_PROXY1_MAX) ? 0 : (__u32)weir_line_end(s, n);
 	case WEIR_PREAMBLE_NONE:
 		return 0;
 	default:

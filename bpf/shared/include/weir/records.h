@@ -14,6 +14,14 @@
 #define WEIR_RECORD_MOST (16384 + 2048)
 #define WEIR_FOLLOWED_AHEAD (1u << 20)	/* a server's window, at most, for what can be lost */
 
+/* Never clean again: nobody knows which bytes the server reads. */
+WEIR_INLINE void weir_spoil(struct weir_flow *flow)
+{
+	flow->gate_bits |= WEIR_GATE_SPOILT;
+	if (flow->gate == WEIR_GATE_CLEAN)
+		flow->gate = WEIR_GATE_ARMED;
+}
+
 /* Could these five bytes be a record's header (RFC 8446 section 5.1; 24 is RFC 6520's)? */
 WEIR_INLINE int weir_is_header(const __u8 *p)
 {

@@ -102,6 +102,7 @@ struct weir_look {
 	__u8  order;
 	__u8  direction;
 	__u8  hook;			/* enum weir_hook */
+	__u8  preamble;			/* enum weir_preamble: what the first bytes begin */
 	__u8  is_raw;			/* the frame begins with its IP header: tun, WireGuard, IP in IP */
 };
 
@@ -192,7 +193,13 @@ struct weir_assembly {
 	__u8  again;			/* the flow's hello was judged before: what never is whole is not told of */
 	__u8  kept;			/* judged, and kept until it is answered: what comes again is compared with it */
 	__u8  closed;			/* a FIN or RST was seen; it may have been forged, so the rest is waited for, for a second */
-	__u8  reserved[2];
+	__u16 start;			/* of the hello, behind a PROXY header that came in disorder */
+};
+
+/* The last SYN at some place: of one with data it matters whether it was the only one. */
+struct weir_opening {
+	__u32 isn;
+	__u32 seen;			/* milliseconds, nearly, times two; bit 0: another came shortly before */
 };
 
 /* A hello's random, and whose it was. */
@@ -231,6 +238,7 @@ static inline __attribute__((always_inline)) __u32 weir_place_of(__u32 turn, __u
 
 #define WEIR_STRANGERS 2048
 #define WEIR_UNPLACED 4096
+#define WEIR_OPENINGS 8192
 #define WEIR_RANDOMS 32768
 #define WEIR_BUCKETS 16384
 #define WEIR_FINGERPRINTS 8192

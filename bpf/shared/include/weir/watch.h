@@ -10,6 +10,8 @@
 #include <weir/judge.h>
 #include <weir/fragments.h>
 
+#define WEIR_EARLY (1u << 16)		/* bytes before its first number that a segment may begin with: it has no more */
+
 /* FIN or RST before the hello is whole. Either may be forged, or have a bad checksum: the flow lives on, and the rest is waited for a little. */
 WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
@@ -55,29 +57,80 @@ WEIR_INLINE void weir_after(weir_frame *frame, struct weir_look *l, struct weir_
 	weir_obey(frame, l, s, flow, enforcing);
 }
 
-/* The same SYN-ACK again: sent again, or a SYN cookie given to the same numbers within its minute. A verdict that stands is taken back, a refusal is not. */
-WEIR_INLINE void weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
+/*
+ * The same SYN-ACK again. Sent again, it takes a clean verdict back until the same bytes come again. Once the server has said something it is
+ * no longer sent again: it is another connection, to which a SYN cookie gives the same numbers within its minute. A refusal stays.
+ */
+WEIR_ONCE int weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
 {
-	struct weir_assembly *a = weir_assembly_at(frame, known->kept);
+	struct weir_assembly *a;
 
-	if (known->gate == WEIR_GATE_CLEAN) {
+	WEIR_USED(frame);
+	if (!known || known->gate == WEIR_GATE_REFUSED)
+		return 0;
+	a = weir_assembly_at(frame, known->kept);
+	if (known->gate == WEIR_GATE_CLEAN && a && a->id == known->kept)
+		a->have = 0;
+	if (known->gate == WEIR_GATE_CLEAN)
 		known->gate = WEIR_GATE_ARMED;
-		if (a && a->id == known->kept)
-			a->have = 0;		/* clean again when all of it has come again */
-	} else if (known->gate == WEIR_GATE_SETTLED) {
-		known->gate = WEIR_GATE_ARMED;
-		known->gate_bits &= ~WEIR_GATE_RETRY;
-		known->state = WEIR_FLOW_EXPECTING;
-		known->base = known->client_isn + 1;
-		known->server_next = known->server_isn + 1;
-		known->judged_size = 0;
-	}
+	if (known->server_next == known->server_isn + 1 && !known->reopened)
+		return 0;
+	weir_release_kept(frame, known);
+	known->gate = WEIR_GATE_ARMED;
+	known->gate_bits &= WEIR_GATE_SEEN_OUT | WEIR_GATE_SPOILT | WEIR_GATE_FRAGMENTED;
+	known->state = WEIR_FLOW_EXPECTING;
+	known->base = known->client_isn + 1;
+	known->server_next = known->server_isn + 1;
+	known->hello_end = known->judged_size = known->turn = 0;
+	known->answered_ns = 0;
+	known->bits = known->preamble = known->skipped = known->reopened = 0;
+	return 0;
+}
+
+/*
+ * Client bytes on a connection that was closed. Nobody sends more: a SYN cookie's acknowledgement opens the tuple again, without a SYN and with any
+ * number that the client likes. What the server says next is counted as another connection's.
+ */
+WEIR_ONCE int weir_reopen(weir_frame *frame, struct weir_flow *flow)
+{
+	WEIR_USED(frame);
+	if (!flow)
+		return 0;
+	weir_release_kept(frame, flow);
+	flow->gate = WEIR_GATE_ARMED;
+	flow->gate_bits = (flow->gate_bits & ~(WEIR_GATE_RETRY | WEIR_GATE_CLOSED)) | WEIR_GATE_SPOILT;
+	flow->answered_ns = 0;
+	flow->reopened = 1;
+	return 0;
+}
+
+WEIR_INLINE struct weir_opening *weir_opening_of(weir_frame *frame, const struct weir_flow_key *flow)
+{
+	const __u32 *a = (const __u32 *)flow->client, *b = (const __u32 *)flow->server;
+	__u32 hash = (a[0] ^ a[1] ^ a[2] ^ a[3]) * 0x9e3779b1u + (b[0] ^ b[1] ^ b[2] ^ b[3]) * 0x85ebca77u + flow->client_port * 0xc2b2ae3du;
+
+	return weir_opening_at(frame, hash >> 19);
+}
+
+#define WEIR_OPENING_APART 500		/* of an opening's time: a quarter of a second, in which a server answers */
+
+/* A SYN's number, for whether two came at once. Others' may fall on the same place, which only makes it more careful. */
+WEIR_INLINE void weir_note_opening(weir_frame *frame, const struct weir_segment *seg)
+{
+	struct weir_opening *opening = weir_opening_of(frame, &seg->flow);
+	__u32 now = (__u32)(weir_now(frame) >> 20) << 1;
+
+	if (!opening)
+		return;
+	opening->seen = now | (now - (opening->seen & ~1u) < WEIR_OPENING_APART && (opening->isn != seg->sequence || opening->seen & 1));
+	opening->isn = seg->sequence;
 }
 
 /* Data in a SYN that the server has taken (RFC 7413): what was read of it is the flow's beginning. */
 WEIR_INLINE void weir_fast_open(weir_frame *frame, struct weir_look *l, struct weir_flow *fresh)
 {
 	struct weir_flow *opened = WEIR_LOOKUP(frame, strangers, WEIR_KEY(&l->segment.flow));
+	struct weir_opening *opening = weir_opening_of(frame, &l->segment.flow);
 	__u32 server_isn = fresh->server_isn;
 	__u8 seen = fresh->gate_bits;
 
@@ -88,6 +141,9 @@ WEIR_INLINE void weir_fast_open(weir_frame *frame, struct weir_look *l, struct w
 	fresh->server_next = server_isn + 1;
 	fresh->gate_bits |= seen;
 	fresh->first_ns = l->now;
+	/* Another SYN's number may lie where this one's data ended: then the server has taken none of it. */
+	if (!opening || opening->isn != opened->client_isn || opening->seen & 1)
+		weir_spoil(fresh);
 }
 
 /*
@@ -131,6 +187,9 @@ WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_s
 		known = WEIR_LOOKUP(frame, half_open, key);
 		if (known && known->server_isn == fresh->server_isn) {
 			known->gate_bits |= fresh->gate_bits;
+			/* Two cookies may differ in the client's number alone: then nobody knows where its bytes begin. */
+			if (known->client_isn != fresh->client_isn && !(known->gate_bits & WEIR_GATE_FAST_OPEN))
+				known->gate_bits |= WEIR_GATE_SPOILT;
 			return 0;		/* sent again */
 		}
 		if (known && known->gate_bits & WEIR_GATE_SEEN_OUT && !fresh->gate_bits)
@@ -156,7 +215,8 @@ WEIR_ONCE int weir_promote(weir_frame *frame, struct weir_look *l, const struct 
 	WEIR_USED(frame);
 	if (!l || !half)
 		return 0;
-	if (!weir_has_heard(&l->segment, half) || l->segment.sequence - half->client_isn - 1 >= 1u << 20)
+	/* A stack takes one that begins early as well, and cuts off what it has (tcp_check_req). */
+	if (!weir_has_heard(&l->segment, half) || l->segment.sequence - half->client_isn - 1 + WEIR_EARLY >= (1u << 20) + WEIR_EARLY)
 		return 0;
 	if (l->hook == WEIR_HOOK_IN && !(half->gate_bits & WEIR_GATE_SEEN_OUT))
 		return 0;
@@ -267,8 +327,10 @@ WEIR_INLINE void weir_arm(weir_frame *frame, struct weir_look *l, struct weir_sc
 	if (limiting) {
 		flow->gate = WEIR_GATE_ANOMALOUS;
 		flow->rule = (__u8)weir_lowest(limiting);
-	} else if (l->hello_end && !(flow->gate_bits & WEIR_GATE_SPOILT)) {
+	} else if (l->hello_end && s->record.fingerprint && !(flow->gate_bits & WEIR_GATE_SPOILT)) {	/* what nobody can read has none */
 		flow->gate = WEIR_GATE_CLEAN;
+		if ((__s32)(l->segment.sequence + l->segment.payload_size - flow->hello_end) > 0)
+			flow->gate_bits |= WEIR_GATE_AHEAD;
 		if (!flow->kept && flow->proof && l->hook != WEIR_HOOK_OUTGOING)
 			weir_keep(frame, l, s, flow);
 	}
@@ -322,15 +384,56 @@ WEIR_ONCE int weir_syn_data(weir_frame *frame, struct weir_look *l, struct weir_
 	return 0;
 }
 
+/* Bytes of somebody who has not heard the server are not read. But older stacks take them (Linux before 6.7). */
+WEIR_INLINE void weir_unheard(weir_frame *frame, const struct weir_segment *seg, struct weir_flow *flow)
+{
+	weir_count(frame, WEIR_COUNT_OUT_OF_REACH);
+	if (seg->sequence + seg->payload_size - flow->base - 1 < WEIR_EARLY + WEIR_STREAM_CAP)
+		weir_spoil(flow);
+}
+
+/*
+ * Bytes that begin before the hello's first. At a preamble's numbers, once it was passed over, they go on where it ended in the last segment, or
+ * are the preamble once more, or else something other than what was passed over: a hello, maybe, that holds another at its end.
+ */
+WEIR_ONCE int weir_before_base(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	struct weir_segment *seg;
+	__u32 end;
+
+	WEIR_USED(frame);
+	if (!l || !s || !flow)
+		return 0;
+	seg = &l->segment;
+	/* A cookie leaves three numbers open, so the stream may begin before the number that we know. */
+	if (flow->client_isn - seg->sequence < seg->payload_size)
+		weir_spoil(flow);
+	end = seg->sequence + seg->payload_size;
+	if (!flow->skipped || (__s32)(end - flow->client_isn - 1) <= 0)
+		return 0;
+	if (!flow->hello_end && seg->sequence == flow->passed) {
+		flow->passed = (__s32)(end - flow->base) < 0 ? end : flow->base;
+		return 0;
+	}
+	if (seg->sequence - flow->client_isn - 1 < WEIR_EARLY && !seg->urgent && !weir_read_first(frame, l, s) &&
+	    seg->sequence + (__u32)weir_measure_preamble(frame, l, s, flow->preamble) == flow->base && l->preamble == flow->preamble)
+		return 0;
+	weir_spoil(flow);
+	return 0;
+}
+
 WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, enum weir_hook hook, int enforcing)
 {
 	struct weir_segment *seg = &l->segment;
 	struct weir_flow *flow;
+	int was_closed;
 
 	if (seg->flags & WEIR_TCP_SYN) {
 		/* It proves nothing; the answer to it does. */
 		if (enforcing)
 			l->order = WEIR_DO_SINGLE_PATH;
+		if (!(seg->flags & WEIR_TCP_ACK))
+			weir_note_opening(frame, seg);
 		if (seg->payload_size && !(seg->flags & WEIR_TCP_ACK))
 			weir_syn_data(frame, l, s);
 		return;
@@ -338,10 +441,17 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 	flow = weir_flow_of(frame, l);
 	if (!flow)
 		return;
-	if (flow->gate == WEIR_GATE_SETTLED && flow->state == WEIR_FLOW_DONE)
+	was_closed = flow->gate_bits & WEIR_GATE_CLOSED && seg->payload_size && flow->gate != WEIR_GATE_REFUSED && flow->server_next != flow->server_isn + 1;
+	if (seg->flags & (WEIR_TCP_FIN | WEIR_TCP_RST) && (seg->sequence - flow->base < WEIR_FOLLOWED_AHEAD || seg->sequence - flow->turn < WEIR_FOLLOWED_AHEAD))
+		flow->gate_bits |= WEIR_GATE_CLOSED;
+	if (flow->gate == WEIR_GATE_SETTLED && flow->state == WEIR_FLOW_DONE && !was_closed)
 		return;				/* nearly every frame ends here */
 	if (seg->fragment)
 		flow->gate_bits |= WEIR_GATE_FRAGMENTED;
+	if (was_closed && flow->gate != WEIR_GATE_CLEAN)
+		weir_reopen(frame, flow);
+	if (flow->gate < WEIR_GATE_SETTLED && seg->payload_size && flow->base - seg->sequence - 1 < WEIR_EARLY)
+		weir_before_base(frame, l, s, flow);
 	if (seg->payload_size) {
 		if (flow->gate == WEIR_GATE_REFUSED) {
 			if (enforcing)
@@ -350,6 +460,8 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 		}
 		if (flow->gate != WEIR_GATE_SETTLED && (flow->hello_end || seg->flags & WEIR_TCP_URG) && weir_guard(frame, l, s, flow))
 			return;
+		if (was_closed && flow->gate != WEIR_GATE_ARMED)
+			weir_reopen(frame, flow);
 		if (seg->sequence - flow->base < flow->judged_size && (flow->state == WEIR_FLOW_AFTER || flow->state == WEIR_FLOW_DONE)) {
 			flow->judged = flow->state;
 			flow->state = WEIR_FLOW_EXPECTING;
@@ -363,7 +475,7 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 	/* A capture may lack what the server said; it cannot have been forged by somebody who is still at it. */
 	if (flow->proof == WEIR_TRACKED && (hook == WEIR_HOOK_IN || (hook == WEIR_HOOK_ANY && flow->state != WEIR_FLOW_AFTER)) && !weir_has_heard(seg, flow)) {
 		if (seg->payload_size)
-			weir_count(frame, WEIR_COUNT_OUT_OF_REACH);
+			weir_unheard(frame, seg, flow);
 		else if (flow->state == WEIR_FLOW_ASSEMBLING && seg->sequence - flow->base < WEIR_STREAM_CAP)
 			weir_closed(frame, l, s, flow);
 		if (flow->bits & WEIR_BIT_AGAIN && flow->state == WEIR_FLOW_EXPECTING)
@@ -412,9 +524,13 @@ WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct
 		return;
 	}
 	if (l->segment.flags & (WEIR_TCP_FIN | WEIR_TCP_RST)) {
+		if (hook != WEIR_HOOK_IN)
+			flow->gate_bits |= WEIR_GATE_CLOSED;
 		l->now = weir_now(frame);
 		weir_closed(frame, l, s, flow);
 	}
+	if (flow->gate == WEIR_GATE_SETTLED)
+		flow->turn = l->segment.acknowledged;
 	if (!l->segment.payload_size || hook == WEIR_HOOK_IN)
 		return;
 	if (flow->gate == WEIR_GATE_SETTLED || !(flow->gate_bits & WEIR_GATE_SEEN_OUT)) {
