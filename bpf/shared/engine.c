@@ -398,3 +398,13 @@ __u8 *weir_config_lengths(struct weir_config *config)
 {
 	return config->lengths;
 }
+
+int weir_window_admit(struct weir_window *window, __u32 number, __u64 now)
+{
+	return weir_admit_one(window, number, now);
+}
+
+void weir_window_restamp(struct weir_window *window, __u32 before, __u32 number)
+{
+	weir_restamp(window, before, number);
+}

@@ -67,12 +67,7 @@ final class Auditor {
 
     func changedMode(_ node: Node) { beginAnew(node.number) }
 
-    func changedPolicy() {
-        (unclean, all) = ([:], [:])
-        policyChanged = cluster.now
-    }
-
-    private var policyChanged: Time = -10_000
+    func changedPolicy() { (unclean, all) = ([:], [:]) }
 
     /// Who names a server, stays under the limit, or is allowed, is never refused; unless an operator said so.
     func refused(_ connection: Connection, _ node: Node) {
@@ -81,8 +76,6 @@ final class Auditor {
         case .attacker, .spoofed: return
         case .customer, .slow:
             if let word = operators[source(connection.plan)], cluster.now < word.matters, !isLifted(word, node) { return }
-            // Another rate admits too little for a second, counted from the source's next hello on, rather than too much (admission.h).
-            if connection.plan.kind == .slow, cluster.now - policyChanged < 4_000 { return }
             violated(.nobodyInnocentIsRefused, "\(connection.plan.kind) \(connection.conversation.client) on node\(node.number)")
         case .allowed: violated(.nobodyInnocentIsRefused, "an allowed source \(connection.conversation.client) on node\(node.number)")
         }

@@ -41,13 +41,16 @@ WEIR_INLINE int weir_admit_counted(struct weir_window *window, __u64 n, __u64 no
 WEIR_INLINE int weir_admit_one(struct weir_window *window, __u32 n, __u64 now)
 {
 	__u32 slot = (__u32)window->next & (WEIR_STAMPS - 1);
+	__u64 bound;
 
 	if (n > WEIR_STAMPS)
 		return weir_admit_counted(window, n, now);
-	if (!n || (window->stamps[slot] && (__s64)(now - window->stamps[slot]) < (__s64)WEIR_SECOND))
+	/* Of the last eight admissions, the one that was n ago: whatever n is, and was. */
+	bound = window->stamps[(slot - n) & (WEIR_STAMPS - 1)];
+	if (!n || (bound && (__s64)(now - bound) < (__s64)WEIR_SECOND))
 		return 0;
 	window->stamps[slot] = now;
-	window->next = slot + 1 >= n ? 0 : slot + 1;
+	window->next = (slot + 1) & (WEIR_STAMPS - 1);
 	return 1;
 }
 
@@ -64,14 +67,14 @@ WEIR_INLINE enum weir_admission weir_admit(struct weir_limit *limit, struct weir
 }
 
 /*
- * Another number from now on. The stamps of one number say nothing under another: all that the window may have admitted
- * counts as of the latest, so that a change admits too little for a second rather than too much.
+ * Another number from now on. Where one of the two is counted by parts of a second, its stamps say nothing under the other: all that the
+ * window may have admitted counts as of the latest, so that such a change admits too little for a second rather than too much.
  */
 WEIR_INLINE void weir_restamp(struct weir_window *window, __u32 before, __u32 n)
 {
 	__u64 latest = 0;
 
-	if (before == n)
+	if (before == n || (before <= WEIR_STAMPS && n <= WEIR_STAMPS))
 		return;
 	for (__u32 i = 0; i < WEIR_STAMPS; i++)
 		if (window->stamps[i] > latest)

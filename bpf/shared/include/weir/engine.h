@@ -105,6 +105,10 @@ void weir_config_watch(struct weir_config *config, __u16 port);
 struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly);
 __u8 *weir_config_lengths(struct weir_config *config);
 
+/* A window alone (admission.h), for its tests: 1 if it has room for one more; and another number from now on. */
+int weir_window_admit(struct weir_window *window, __u32 number, __u64 now);
+void weir_window_restamp(struct weir_window *window, __u32 before, __u32 number);
+
 void *weir_table_lookup(struct weir_table *table, const void *key);
 int weir_table_store(struct weir_table *table, const void *key, const void *value, int flags);
 int weir_table_remove(struct weir_table *table, const void *key);

@@ -226,7 +226,7 @@ struct weir_limit_key {
 /* The last admissions of one kind: their times, or how many there were in each seventh of a second (admission.h). */
 struct weir_window {
 	__u64 stamps[WEIR_STAMPS];
-	__u64 next;			/* the oldest */
+	__u64 next;			/* place of the next one: the oldest's */
 };
 
 /* A limit. `lock` is a bpf_spin_lock in the kernel; everything below it is guarded by it. */
