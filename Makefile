@@ -29,6 +29,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run [SECONDS=30] [SUMMARY=file.json] [IFACE=eth0] [KAFKA=host:port]"
+	@echo "  make sim [SEED=n] [RUNS=n] [KEEP=fault,fault] [PLANT=name]"
 	@echo "  make fuzz [SECONDS=60]      make install [PREFIX=/usr/local] [DESTDIR=]      KAFKA_BOOTSTRAP=host:port make test"
 
 .PHONY: run
@@ -44,6 +45,9 @@ test: deps bpf ## every test; those that lack a privilege or a part say so and a
 	swift test --skip-build --no-parallel --filter AttackTests
 	swift test --skip-build --no-parallel --filter 'EnvoyTests|KubernetesTests'
 	swift test --skip-build --no-parallel --filter IntegrationTests
+	@# The same seeds each time, and some that nobody has seen.
+	@$(MAKE) --no-print-directory sim SEED=1 RUNS=500
+	@$(MAKE) --no-print-directory sim RUNS=20
 
 .PHONY: test-kernels
 test-kernels: deps bpf ## the real agent on Debian's kernels 6.1 and 6.12, under an emulator; four minutes
@@ -107,6 +111,11 @@ bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy:
 .PHONY: fuzz
 fuzz: deps ## the shared C parser under libFuzzer, for SECONDS (60)
 	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)
+
+.PHONY: sim
+sim: deps ## nodes, controllers, a broker and attackers on one clock, with faults from SEED (a new one), RUNS times (1)
+	swift build $(RELEASE_FLAGS) --product weir-sim
+	.build/release/weir-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(KEEP),--keep $(KEEP)) $(if $(PLANT),--plant $(PLANT))
 
 .PHONY: install
 install: build ## into PREFIX (/usr/local)

@@ -128,6 +128,7 @@ let package = Package(
         tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
         tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
+        tests("SimulationTests", ["Simulation"]),
         tests("SpellingTests", ["Spelling"]),
         tests("SpoolTests", ["Spool"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),

@@ -91,8 +91,10 @@ final class Auditor {
 
     private struct Word {
         var isRelease: Bool
+        /// Its topic was made anew: on some nodes it stands until its end, on others nobody has heard of it.
+        var isVague = false
         var stored: Time
-        var until: Time
+        var end: Instant
         /// How long somebody may be refused because of it: also on nodes that hear late of a release.
         var matters: Time
     }
@@ -100,7 +102,7 @@ final class Auditor {
     private var operators: [Prefix: Word] = [:]
     /// Whether nobody is refused any more because of it on a node that could read of its end.
     private func isLifted(_ word: Word, _ node: Node) -> Bool {
-        word.isRelease && cluster.now > word.stored + Self.patience && isWell(node)
+        word.isRelease && !word.isVague && cluster.now > word.stored + Self.patience && isWell(node)
     }
 
     /// For a while it has run, with a broker, and it has read everything.
@@ -113,14 +115,14 @@ final class Auditor {
 
     private func note(_ limit: Limit) {
         let until = cluster.now + Int((limit.until - cluster.wall).wholeNanoseconds / 1_000_000), before = operators[limit.key.prefix]
-        operators[limit.key.prefix] = Word(isRelease: limit.isRelease, stored: cluster.now, until: until, matters: limit.isRelease ? before?.matters ?? 0 : max(until + 22_000, before?.matters ?? 0))
+        operators[limit.key.prefix] = Word(isRelease: limit.isRelease, stored: cluster.now, end: limit.until, matters: limit.isRelease ? before?.matters ?? 0 : max(until + 22_000, before?.matters ?? 0))
     }
 
     /// An operator's limit of one a second holds for everything that the source does, on each node that could read it.
     private func holdOperatorsLimit(_ way: Way, _ connection: Connection) {
-        guard let word = operators[way.source], !word.isRelease, cluster.now > word.stored + Self.patience,
+        guard let word = operators[way.source], !word.isRelease, !word.isVague, cluster.now > word.stored + Self.patience,
               // It ends when the node's clock says so, and does not begin again when that is set back.
-              cluster.now < word.until, cluster.now + Int(cluster.nodes[way.node].skew.wholeNanoseconds / 1_000_000) < word.until,
+              max(cluster.wall, cluster.nodes[way.node].latestWall) < word.end,
               isWell(cluster.nodes[way.node]),
               !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) }) else { return all[way] = nil }
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
@@ -174,7 +176,7 @@ final class Auditor {
         hasLostLimits = true
         operators = operators.mapValues { word in
             var word = word
-            word.isRelease = true
+            word.isVague = true
             return word
         }
     }
@@ -186,7 +188,7 @@ final class Auditor {
         case .decision(let decision): storedDecision(decision, record)
         case .tombstone:
             guard let key = Limit.Key(record.key), let word = operators[key.prefix], key.limitClass == .all else { return }
-            operators[key.prefix] = Word(isRelease: true, stored: cluster.now, until: word.until, matters: word.matters)
+            operators[key.prefix] = Word(isRelease: true, stored: cluster.now, end: word.end, matters: word.matters)
         }
     }
 
@@ -244,17 +246,23 @@ final class Auditor {
         var last: [String: Limit?] = [:]
         for record in cluster.broker.limits.records { if case .limit(let limit) = record.body { last[record.key] = limit } else { last[record.key] = .some(nil) } }
         for node in cluster.nodes where all || isWell(node) {
-            // What ends about now has ended on one of the two.
-            let standing = last.values.compactMap { $0 }.filter { !$0.isRelease && $0.until > node.wall && bounds.excess($0, at: node.wall) == nil && !allowed.covers($0.key.prefix) }
-            let ending = last.values.count { limit in limit.map { abs(($0.until - node.wall).wholeNanoseconds) < 1_200_000_000 } ?? false }
+            // What ends about now has ended on one of the two; of a clock that was set back nobody knows when it heard what.
+            func standing(after time: Instant) -> Int {
+                last.values.count { limit in
+                    guard let limit, !limit.isRelease, limit.until > time else { return false }
+                    return bounds.excess(limit, at: node.wall) == nil && !allowed.covers(limit.key.prefix)
+                }
+            }
+            let least = standing(after: max(node.latestWall, node.wall) + .milliseconds(1_200)), most = standing(after: node.wall - .milliseconds(1_200))
             let account = node.account()
             // Limits outlive their topic; none is lifted because a topic was made anew.
-            let agrees = account.held >= standing.count - ending && (hasLostLimits || account.held <= standing.count + ending)
-            if !agrees { violated(.nodesAgree, "node\(node.number) holds \(account.held) of \(standing.count); lacks \(account.named.map { "\($0.key) \($0.reason)" })") }
+            let agrees = account.held >= least && (hasLostLimits || account.held <= most)
+            if !agrees { violated(.nodesAgree, "node\(node.number) holds \(account.held) of \(least) to \(most); lacks \(account.named.map { "\($0.key) \($0.reason)" })") }
         }
         guard !hasLostLimits else { return }
         let fresh = Replica.list(of: cluster.broker.limits, under: cluster.policy, at: cluster.wall)
-        for replica in cluster.replicas where all || replica.hasReadAll {
+        // A word of its own that is on its way counts for whoever said it.
+        for replica in cluster.replicas where all || replica.hasReadAll && !replica.isSpeaking {
             let list = Set(replica.edge.filter { $0.value > cluster.wall }.keys)
             if list != fresh { violated(.listsAgree, "replica \(replica.number): \(list.symmetricDifference(fresh).map(\.description).sorted())") }
         }

@@ -115,6 +115,7 @@ final class Cluster {
         var limit = Limit(key: key, perSecond: 1, answer: .reset, until: wall + .seconds(10), generation: Limit.operatorsGeneration(after: generation, at: wall), anomalies: AnomalySet(), traceID: "")
         limit.origin = .operator
         if word == .release { limit = limit.released(at: wall) }
+        generation = limit.generation
         let record = Record(key: key.description, body: word == .tombstone ? .tombstone : .limit(limit), id: "operator:\(generation)", time: wall)
         auditor.stored(.limits, record, 0, broker.limits.append(record, at: wall))
     }

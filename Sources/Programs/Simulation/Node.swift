@@ -29,6 +29,8 @@ final class Node: NodeWorld {
     var diskFullUntil: Time = 0
     /// What its wall clock says beyond the true time.
     var skew = Duration.zero
+    /// The latest that its clock has ever said: what had ended then does not begin again, in this life, when the clock is set back.
+    private(set) var latestWall = Instant(nanoseconds: 0)
 
     private static let ringCapacity = 512, spoolCapacity = 2_000
 
@@ -68,6 +70,7 @@ final class Node: NodeWorld {
         var fork = dice.fork()
         sender = Sender(fork.fork())
         readClock()
+        latestWall = wall
         core?.use(KnownAddresses(), at: wall, in: self)
         if cluster.plant != .forgetsDisk { core?.restore(disk.limits.values.sorted { $0.key.description < $1.key.description }, at: wall, in: self) }
         cluster.auditor.started(self, limitsOnDisk: disk.limits.values.filter { $0.until > wall && !$0.isRelease }.count, held: core?.account(naming: 0).held ?? 0, mode: policy.mode)
@@ -103,6 +106,7 @@ final class Node: NodeWorld {
 
     func step() {
         guard isRunning else { return }
+        latestWall = max(latestWall, wall)
         for record in ring { unsafe take(record.span.bytes) }
         ring.removeAll(keepingCapacity: true)
         publishDue()

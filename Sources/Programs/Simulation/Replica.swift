@@ -23,6 +23,8 @@ final class Replica: ReplicaWorld {
     private var readsFrom: Time = 0
     var stoppedUntil: Time = 0
 
+    var isSpeaking: Bool { !records.isEmpty }
+
     init(_ number: Int, _ cluster: Cluster, _ dice: Dice) {
         self.number = number
         self.cluster = cluster
