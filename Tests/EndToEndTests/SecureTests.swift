@@ -15,7 +15,8 @@ struct SecureTests {
         try play("secured", of: "secure.py") { seen throws(JSONError) in
             #expect(try seen.strings("allowed") == [], "the broker took every permission")
             #expect(try seen.integer("succeeded") == 3)
-            #expect(try seen.integer("user") == 65_534, "the agent is nobody, and its secrets are root's")
+            #expect(try seen.strings("agent_threads").allSatisfy { $0.hasPrefix("Uid=65534,") }, "the agent is nobody, and its secrets are root's")
+            #expect(try seen.strings("controller_threads").allSatisfy { $0.hasSuffix("NoNewPrivs=1 Seccomp=2") }, "gRPC's and Kafka's threads as well")
             #expect(try seen.integer("delivered") > 0)
             let agent = try seen.string("agent"), controller = try seen.string("controller"), doctor = try seen.string("doctor")
             #expect(!agent.contains("refuses") && !controller.contains("refuses"), "\(agent)\(controller)")

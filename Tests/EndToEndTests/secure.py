@@ -5,6 +5,7 @@ usage: as stage.py, with WEIR_KAFKA_DISTRIBUTION
 """
 import base64
 
+from privilege import threads
 from stage import *
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -217,7 +218,7 @@ def secured():
     liar = weir("limits", "add", "192.0.2.8", "--kafka-config", properties("liar", by_password("weir-agent")), code=3)
     strangers = [weir("doctor", "--interface", "inner", "--kafka-config", properties(name, values), code=3) for name, values in (
         ("stranger", by_certificate("stranger")), ("guess", {**by_password("weir-agent"), "sasl.password.file": file("guess.password", "guess\n")}))]
-    user = int(next(line.split()[1] for line in open(f"/proc/{agent.process.pid}/status") if line.startswith("Uid")))
+    kinds = {"agent_threads": threads(agent.process), "controller_threads": threads(controller)}
     delivered, code = agent.status["delivered"], agent.stop()
     controller.send_signal(signal.SIGTERM)
     ended = controller.wait(20)
@@ -228,7 +229,7 @@ def secured():
         trials[name] = {topic: [writer.writes(topic), reader.reads(topic)] for topic in TOPICS}
         # Nobody of them may give permissions.
         groups[name] = writer.allows([(2, "*", 3, "User:stranger", 2)])
-    return {"allowed": allowed, "succeeded": len(got["spans"]), "user": user, "delivered": delivered, "code": code, "controller_code": ended, "controller": open(log.name).read(), "agent": agent.said,
+    return {"allowed": allowed, "succeeded": len(got["spans"]), **kinds, "delivered": delivered, "code": code, "controller_code": ended, "controller": open(log.name).read(), "agent": agent.said,
             "doctor": said, "liar": liar, "strangers": strangers, "trials": [f"{name} {topic} {codes[0]} {codes[1]}" for name, topics in trials.items() for topic, codes in topics.items()],
             "administrators": [str(code) for codes in groups.values() for code in codes]}
 

@@ -26,10 +26,35 @@
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
+/* The signal that tells of our parent's end, which the kernel forgets whenever a user changes (prctl(2)). */
+struct parent {
+	int signal;
+	pid_t process;
+};
+
+static struct parent remembered_parent(void)
+{
+	struct parent parent = { 0, getppid() };
+
+	prctl(PR_GET_PDEATHSIG, &parent.signal);
+	return parent;
+}
+
+static void remember(struct parent parent)
+{
+	if (!parent.signal)
+		return;
+	prctl(PR_SET_PDEATHSIG, parent.signal);
+	/* Who ended meanwhile has told nobody. */
+	if (getppid() != parent.process)
+		kill(getpid(), parent.signal);
+}
+
 int weir_become(unsigned user, unsigned group, unsigned long long keep)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct kept[2];
+	struct parent parent = remembered_parent();
 
 	memset(kept, 0, sizeof(kept));
 	kept[0].effective = kept[0].permitted = (unsigned)keep;
@@ -41,6 +66,7 @@ int weir_become(unsigned user, unsigned group, unsigned long long keep)
 	if (setgroups(0, 0) < 0 || setresgid(group, group, group) < 0 || setresuid(user, user, user) < 0)
 		return -errno;
 	prctl(PR_SET_KEEPCAPS, 0);
+	remember(parent);
 	/* Others of the same user cannot look into this process. */
 	prctl(PR_SET_DUMPABLE, 0);
 	return syscall(SYS_capset, &header, kept) < 0 ? -errno : 0;
@@ -48,14 +74,19 @@ int weir_become(unsigned user, unsigned group, unsigned long long keep)
 
 int weir_files_as(unsigned user, unsigned group, unsigned *old_user, unsigned *old_group)
 {
+	struct parent parent = remembered_parent();
+	int is_done;
+
 	*old_group = setfsgid(group);
 	*old_user = setfsuid(user);
 	/* They report no failure; what is no user changes nothing and says what it is (setfsuid(2)). */
-	if ((unsigned)setfsuid(-1) == user && (unsigned)setfsgid(-1) == group)
-		return 0;
-	setfsuid(*old_user);
-	setfsgid(*old_group);
-	return -EPERM;
+	is_done = (unsigned)setfsuid(-1) == user && (unsigned)setfsgid(-1) == group;
+	if (!is_done) {
+		setfsuid(*old_user);
+		setfsgid(*old_group);
+	}
+	remember(parent);
+	return is_done ? 0 : -EPERM;
 }
 
 /*
