@@ -31,6 +31,7 @@ struct PrivilegeTests {
             #expect(try seen.integer("late") == 3)
             #expect(try seen.boolean("late_failed"))
             #expect(try seen.integer("again") == 3)
+            #expect(try seen.strings("refused") == [], "the list has what it needs")
             #expect(try seen.boolean("unchanged"), "the switch of the grace periods is what it was")
             let said = try seen.string("said")
             #expect(said.contains("rights given up user=nobody capabilities=none"), "\(said)")
@@ -52,6 +53,7 @@ struct PrivilegeTests {
             #expect(try seen.strings("older").allSatisfy { $0.hasPrefix("Uid=0,0,0,0") && $0.contains("CapEff=0000000000000000") && $0.hasSuffix("NoNewPrivs=1 Seccomp=2") })
             let older = try seen.string("older_said")
             #expect(older.contains("this agent stays root why=CAP_SETUID and CAP_SETGID are missing"), "\(older)")
+            #expect(try seen.strings("refused") == [], "a name is looked up as well")
             #expect(try !seen.string("root_said").contains("stays root"))
             for name in ["number_code", "root_code", "bounded_code", "older_code"] as [StaticString] { #expect(try seen.integer(name) == 0, "\(name)") }
             try seen.object("refusals") { refusals throws(JSONError) in

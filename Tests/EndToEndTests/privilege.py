@@ -33,6 +33,12 @@ def files(folder):
             for path in sorted([folder, *(os.path.join(folder, name) for name in os.listdir(folder))]) for found in [os.stat(path)]]
 
 
+def refused(those):
+    """What the kernel's log says that these were refused: nothing that they need may be missing from the list."""
+    log = subprocess.run(["dmesg"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return [line for line in log.splitlines() if "type=1326" in line and any(f" pid={process.pid} " in line for process in those)]
+
+
 def descriptors(process):
     return [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in os.listdir(f"/proc/{process.pid}/fd")]
 
@@ -55,7 +61,8 @@ def late_ones(agent, client):
 
 def nobody():
     """A root's agent becomes nobody. State and policy lie where only root may go."""
-    client, bootstrap = stage(), broker()
+    # A name, which a library looks up when the agent is nobody already.
+    client, bootstrap = stage(), broker().replace("127.0.0.1", "localhost")
     trace, state = f"{HOME.name}/trace", f"{HOME.name}/state"
     switch = open("/sys/kernel/rcu_expedited").read()
     options = ("--interface", "inner", "--interface", "late*", "--policy", policy(), "--state", state, "--kafka", bootstrap, "--node", "n")
@@ -90,12 +97,13 @@ def nobody():
     code = agent.stop()
     wait("its child to end", lambda: not any(os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z" for child in helpers))
     return {**seen, **both, "look": look.returncode, "most": most_in_a_second(got["spans"]), "failed": len(got["spans"]) < 12, "late": most_in_a_second(late["spans"]), "late_failed": len(late["spans"]) < 12,
-            "again": most_in_a_second(again["spans"]), "after": files(state), "unchanged": open("/sys/kernel/rcu_expedited").read() == switch, "said": agent.said, "code": code}
+            "again": most_in_a_second(again["spans"]), "after": files(state), "refused": refused([one.process for one in agents]), "unchanged": open("/sys/kernel/rcu_expedited").read() == switch, "said": agent.said, "code": code}
 
 
 def others():
     """Whom else it can become, and where it stays root."""
-    sh("ip link set lo up")
+    # Without an address that is not loopback librdkafka asks no DNS.
+    sh("ip link set lo up && ip addr add 10.0.0.1/32 dev lo")
     os.chmod(HOME.name, 0o755)
     state = f"{HOME.name}/state"
     agent = Agent("--interface", "lo", "--policy", policy(), "--user", "4711")
@@ -106,7 +114,9 @@ def others():
     for name, bounds in (("bounded", "-all,+bpf,+net_admin,+perfmon,+setuid,+setgid,+chown"), ("older", "-all,+bpf,+net_admin,+perfmon")):
         AGENT_WORDS[:] = ["setpriv", f"--bounding-set={bounds}", f"--inh-caps={bounds}", AGENT]
         for turn in range(2):
-            agent = Agent("--interface", "lo", "--policy", policy(), *(("--state", state, "--kafka", "127.0.0.1:1") if name == "bounded" else ()))
+            agent = Agent("--interface", "lo", "--policy", policy(), *(("--state", state, "--kafka", "broker.invalid:9092") if name == "bounded" else ()))
+            if name == "bounded":
+                wait("a name that nobody knows", lambda: "does not answer" in agent.said)
             seen |= {name: threads(agent.process), f"{name}_said": agent.said, f"{name}_code": agent.stop()}
     seen["files"] = files(state)
     refusals = {}
@@ -115,7 +125,7 @@ def others():
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
         refusals[name] = f"{done.returncode} {done.stderr.strip()}"
     AGENT_WORDS[:] = [AGENT]
-    return {**seen, "refusals": refusals}
+    return {**seen, "refused": refused([one.process for one in agents]), "refusals": refusals}
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ static const unsigned never[] = {
 
 /* What libc, the Swift runtime, librdkafka, libmicrohttpd, SQLite and the agent itself use after it has attached. */
 static const unsigned agents[] = {
-	SYS_futex, SYS_epoll_ctl, SYS_epoll_pwait, SYS_ppoll, SYS_read, SYS_write, SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto,
+	SYS_clone3, SYS_futex, SYS_epoll_ctl, SYS_epoll_pwait, SYS_ppoll, SYS_read, SYS_write, SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto,
 	SYS_clock_gettime, SYS_close, SYS_accept4, SYS_accept, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_recvmmsg, SYS_sendmmsg,
 	SYS_openat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat, SYS_faccessat2, SYS_readlinkat, SYS_lseek,
 	SYS_getdents64, SYS_getcwd, SYS_mkdirat, SYS_unlinkat, SYS_ftruncate, SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_fadvise64, SYS_flock,
@@ -246,10 +246,6 @@ static void of_agent(struct filter *f)
 	end(f, REFUSE);
 	end_call(f, begun, ALLOW);
 
-	/* Its arguments lie in memory, where no filter looks; libc then takes clone. */
-	if_equal(f, SYS_clone3);
-	end(f, SECCOMP_RET_ERRNO | ENOSYS);
-
 	begun = begin_call(f, SYS_ioctl);
 	argument(f, 1);
 	each(f, requests, COUNT(requests), ALLOW);
@@ -288,8 +284,6 @@ static void of_controller(struct filter *f)
 	if_any(f, NAMESPACES);
 	end(f, REFUSE);
 	end_call(f, begun, ALLOW);
-	if_equal(f, SYS_clone3);
-	end(f, SECCOMP_RET_ERRNO | ENOSYS);
 	end(f, ALLOW);
 }
 
@@ -301,14 +295,31 @@ static void of_opener(struct filter *f)
 	end(f, REFUSE);
 }
 
+/* Its arguments lie in memory, where no filter looks, so there is none of it; libc then takes clone. */
+static void without_clone3(struct filter *f)
+{
+	if_equal(f, SYS_clone3);
+	end(f, SECCOMP_RET_ERRNO | ENOSYS);
+	end(f, ALLOW);
+}
+
+static int install(const struct filter *f, unsigned flags)
+{
+	struct sock_fprog program = { f->length, (struct sock_filter *)f->code };
+	/* SPEC_ALLOW: this is no sandbox for strangers' code. */
+	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program);
+
+	/* A thread that could not be given the filter is told by its number. */
+	return result < 0 ? -errno : result > 0 ? -EBUSY : 0;
+}
+
 int weir_filter_calls(int kind)
 {
-	struct filter f = { 0 };
-	struct sock_fprog program = { 0, f.code };
-	/* LOG: what is refused is in the kernel's audit log, by name of the process. SPEC_ALLOW: this is no sandbox for strangers' code. */
-	unsigned flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-	long result;
+	struct filter f = { 0 }, first = { 0 };
+	int error;
 
+	begin_filter(&first);
+	without_clone3(&first);
 	begin_filter(&f);
 	switch (kind) {
 	case WEIR_CALLS_OF_AGENT: of_agent(&f); break;
@@ -316,10 +327,9 @@ int weir_filter_calls(int kind)
 	case WEIR_CALLS_OF_OPENER: of_opener(&f); break;
 	default: return -EINVAL;
 	}
-	program.len = f.length;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-	/* A thread that could not be given the filter is told by its number. */
-	return result < 0 ? -errno : result > 0 ? -EBUSY : 0;
+	/* What libc asks for with each thread is no news. All else that is refused is in the kernel's audit log, with the program's name. */
+	error = install(&first, 0);
+	return error ? error : install(&f, SECCOMP_FILTER_FLAG_LOG);
 }
