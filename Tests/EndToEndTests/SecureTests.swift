@@ -10,7 +10,7 @@ struct SecureTests {
     /// RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, and 0 for what is allowed.
     private static let refused = 29, done = 0
 
-    @Test("Agent and controller meet over TLS with certificates, passwords and secrets from files, and each user of manifests/kafka/users.yaml can do what it needs and nothing else")
+    @Test("Agent and controller meet over TLS, by certificate and password, and each user of users.yaml can do what it needs and no more")
     func secured() throws {
         try play("secured", of: "secure.py") { seen throws(JSONError) in
             #expect(try seen.strings("allowed") == [], "the broker took every permission")
@@ -28,15 +28,16 @@ struct SecureTests {
             #expect(strangers.last?.contains("check sasl.username, sasl.password") == true, "\(strangers)")
             let (refused, done) = (Self.refused, Self.done)
             // What each may write and read.
-            let expected: [(user: String, events: (Int, Int), limits: (Int, Int), decisions: (Int, Int), nodes: (Int, Int))] = [
+            typealias Two = (Int, Int)
+            let expected: [(user: String, events: Two, limits: Two, decisions: Two, nodes: Two)] = [
                 ("weir-agent", (done, refused), (refused, done), (refused, refused), (done, refused)),
                 ("weir-controller", (refused, done), (done, done), (done, done), (refused, refused)),
                 ("weir-operator", (refused, done), (done, done), (refused, done), (refused, done)),
                 ("weir-autoscaler", (refused, refused), (refused, refused), (refused, done), (refused, refused)),
             ]
             let lines = expected.flatMap { user in
-                [("security-throttle-events", user.events), ("security-throttle-limits", user.limits), ("security-scale-decisions", user.decisions), ("security-throttle-nodes", user.nodes)]
-                    .map { "\(user.user) \($0.0) \($0.1.0) \($0.1.1)" }
+                [("throttle-events", user.events), ("throttle-limits", user.limits), ("scale-decisions", user.decisions), ("throttle-nodes", user.nodes)]
+                    .map { "\(user.user) security-\($0.0) \($0.1.0) \($0.1.1)" }
             }
             #expect(try seen.strings("trials") == lines)
             // RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, for each of them.

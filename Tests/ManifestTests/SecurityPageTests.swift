@@ -32,8 +32,8 @@ import Testing
         }
         let commands = try #require(File.read("\(root)/Sources/Adapters/Arguments/Commands.swift", limit: 1 << 20))
         for option in page.matches(of: /`--([a-z-]+)/).map({ String($0.1) }) { #expect(commands.contains("\"\(option)\""), "--\(option)") }
-        let sources = try ["Sources/Programs/weir-agent/Node+Status.swift", "Sources/Programs/weir-controller/Telemetry.swift", "Sources/System/Wire/Counter.swift"]
-            .map { try #require(File.read("\(root)/\($0)", limit: 1 << 20)) }.joined()
+        let files = ["Programs/weir-agent/Node+Status.swift", "Programs/weir-controller/Telemetry.swift", "System/Wire/Counter.swift"]
+        let sources = try files.map { try #require(File.read("\(root)/Sources/\($0)", limit: 1 << 20)) }.joined()
         for metric in page.matches(of: /weir_(?:agent|controller)_[a-z_]+/).map({ String($0.0) }) { #expect(sources.contains(metric), "\(metric)") }
         for counter in page.matches(of: /weir_probe_([a-z_]+)_total/).map({ String($0.1) }) { #expect(sources.contains("\"\(counter)\""), "\(counter)") }
     }

@@ -33,14 +33,19 @@ extension KafkaConfiguration {
         guard let bytes = read(path) else { throw Problem(description: "\(path): \(Errno.current)") }
         var text = String(decoding: bytes, as: UTF8.self)
         while let last = text.last, last.isNewline { text.removeLast() }
-        guard !text.isEmpty, !text.utf8.contains(0) else { throw Problem(description: "\(path): holds no secret: one line of text is wanted") }
+        guard !text.isEmpty, !text.utf8.contains(0) else {
+            throw Problem(description: "\(path): holds no secret: one line of text is wanted")
+        }
         return text
     }
 
     /// Files that librdkafka reads whenever a client is made.
-    private static let locations = ["ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location"]
+    private static let locations = [
+        "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location",
+    ]
 
-    /// The same with its files in memory, for a process that makes clients when it may not read the files any more. A directory of authorities stays where it is.
+    /// The same with its files in memory, for a process that makes clients when it may not read the files any more. A directory of
+    /// authorities stays where it is.
     package func inMemory() throws(Problem) -> KafkaConfiguration {
         var contents: [(name: String, bytes: [UInt8])] = [], names: [String] = []
         for name in Self.locations {
@@ -51,7 +56,9 @@ extension KafkaConfiguration {
         }
         guard !contents.isEmpty else { return self }
         let held: HeldFiles
-        do throws(Errno) { held = try HeldFiles(contents) } catch { throw Problem(description: "TLS files cannot be held in memory: \(error)") }
+        do throws(Errno) { held = try HeldFiles(contents) } catch {
+            throw Problem(description: "TLS files cannot be held in memory: \(error)")
+        }
         var copy = self
         for (index, name) in names.enumerated() { copy = copy.with(name, held.path(index)) }
         copy.held = held

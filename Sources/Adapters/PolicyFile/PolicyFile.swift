@@ -34,7 +34,9 @@ package enum PolicyFile {
 
     private static func contents(of path: String) throws(PolicyError) -> [UInt8] {
         let file: FileDescriptor
-        do throws(Errno) { file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC)) } catch { throw unreadable(path, error) }
+        do throws(Errno) { file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC)) } catch {
+            throw unreadable(path, error)
+        }
         return try contents(of: file, path)
     }
 

@@ -98,20 +98,10 @@ final class Node {
         if settings.takesOver { peers.askForPlace(log) }
         state = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, for: settings.account) }
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
-        outbox = try Self.openSpool(state, settings)
+        outbox = try state?.openAtStart()
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
         setOwn(policy)
         restoreLimits()
-    }
-
-    /// As the user who will have to open it again.
-    private static func openSpool(_ state: StateDirectory?, _ settings: Settings) throws(SpoolError) -> Outbox? {
-        guard let state else { return nil }
-        guard let account = settings.account else { return try state.open() }
-        guard let opened = try account.handlingFiles({ () throws(SpoolError) in try state.open() }) else {
-            throw SpoolError("\(settings.state ?? ""): cannot be opened as user \(account.name)")
-        }
-        return opened
     }
 
     /// On the interfaces, and without any capability from then on.
@@ -147,7 +137,7 @@ final class Node {
         try attach()
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
-        if let kafka = try settings.kafka.map({ kafka throws(KafkaConfiguration.Problem) in settings.account == nil ? kafka : try kafka.inMemory() }) {
+        if let kafka = try settings.heldKafka() {
             publisher = try Publisher(kafka, node: settings.node, outbox: outbox, log: log)
             limits = try LimitsReader(kafka, node: settings.node)
         }

@@ -1,6 +1,7 @@
 internal import BPF
 internal import Detection
 internal import Glibc
+internal import Kafka
 internal import Linux
 internal import Log
 internal import PolicyFile
@@ -11,13 +12,24 @@ extension Settings {
     static func account(_ asked: String?) throws(UsageError) -> (account: Account?, stays: String?) {
         guard Account.current == 0 else {
             guard let asked, Account(asked)?.user != Account.current else { return (nil, nil) }
-            throw UsageError("--user \(asked): only an agent that root starts can become another user, and this one runs as user \(Account.current)")
+            let why = "only an agent that root starts can become another user, and this one runs as user \(Account.current)"
+            throw UsageError("--user \(asked): \(why)")
         }
         guard let asked else { return Account.nobody.isPossible ? (.nobody, nil) : (nil, "CAP_SETUID and CAP_SETGID are missing") }
         guard let account = Account(asked) else { throw UsageError("--user \(asked): no such user") }
         guard account.user != 0 else { return (nil, nil) }
-        guard account.isPossible else { throw UsageError("--user \(asked): cannot be taken on here: that needs CAP_SETUID and CAP_SETGID, and a user namespace that knows the user") }
+        guard account.isPossible else {
+            let needs = "that needs CAP_SETUID and CAP_SETGID, and a user namespace that knows the user"
+            throw UsageError("--user \(asked): cannot be taken on here: \(needs)")
+        }
         return (account, nil)
+    }
+}
+
+extension Settings {
+    /// Its files are in memory where the agent's later user may not read them again.
+    func heldKafka() throws(KafkaConfiguration.Problem) -> KafkaConfiguration? {
+        account == nil ? kafka : try kafka?.inMemory()
     }
 }
 
@@ -27,9 +39,10 @@ final class StateDirectory {
     /// Where it is found, as long as it is held.
     private let place: String
     private let held: HeldDirectory?
+    private let account: Account?
 
     init(_ path: String, for account: Account?) throws(SpoolError) {
-        self.path = path
+        (self.path, self.account) = (path, account)
         guard let account else {
             place = path
             held = nil
@@ -44,6 +57,15 @@ final class StateDirectory {
     }
 
     func open() throws(SpoolError) -> Outbox { try Outbox(place, named: path) }
+
+    /// While we are root: as the user who will have to open it again.
+    func openAtStart() throws(SpoolError) -> Outbox {
+        guard let account else { return try open() }
+        guard let opened = try account.handlingFiles({ () throws(SpoolError) in try open() }) else {
+            throw SpoolError("\(path): cannot be opened as user \(account.name)")
+        }
+        return opened
+    }
 }
 
 /// The policy's file, read again when it changes: by ourselves, or by whoever still may.
@@ -82,7 +104,8 @@ final class PolicyOrigin {
 }
 
 extension Node {
-    /// A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability. Maps, ring and TCX links work by descriptor.
+    /// A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability. Maps, ring and TCX links work
+    /// by descriptor.
     private var kept: [Int] { watch.needsNetlink ? [Capabilities.netAdmin] : [] }
 
     /// Once it is attached. What is opened from here on is opened by root without capabilities, or by the user that we are.
@@ -106,8 +129,8 @@ extension Node {
         }
         if let why = settings.staysRoot { log.write(.warning, "this agent stays root", [("why", why)]) }
         log.write(.info, "rights given up", [
-            ("user", settings.account?.name ?? (Account.current == 0 ? "root" : "\(Account.current)")), ("capabilities", kept.isEmpty ? "none" : "CAP_NET_ADMIN, to take its clsact filters away"),
-            ("calls", calls),
+            ("user", settings.account?.name ?? (Account.current == 0 ? "root" : "\(Account.current)")),
+            ("capabilities", kept.isEmpty ? "none" : "CAP_NET_ADMIN, to take its clsact filters away"), ("calls", calls),
         ] + (policyOrigin?.needsHelp == true ? [("policy", "opened by a child, because the user may not")] : []))
         watch.attacher.start()
     }

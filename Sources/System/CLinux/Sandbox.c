@@ -289,7 +289,9 @@ static void of_controller(struct filter *f)
 
 static void of_opener(struct filter *f)
 {
-	static const unsigned calls[] = { SYS_openat, SYS_recvfrom, SYS_recvmsg, SYS_sendmsg, SYS_close, SYS_exit_group, SYS_restart_syscall, SYS_rt_sigreturn };
+	static const unsigned calls[] = {
+		SYS_openat, SYS_recvfrom, SYS_recvmsg, SYS_sendmsg, SYS_close, SYS_exit_group, SYS_restart_syscall, SYS_rt_sigreturn,
+	};
 
 	each(f, calls, COUNT(calls), ALLOW);
 	end(f, REFUSE);

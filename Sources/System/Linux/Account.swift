@@ -15,7 +15,8 @@ package struct Account: Sendable, Equatable {
         self.group = group
     }
 
-    /// - Parameter text: a name of the system's list of users, or a number. A number that is not in the list has a group of the same number.
+    /// - Parameter text: a name of the system's list of users, or a number. A number that is not in the list has a group of the same
+    ///   number.
     package init?(_ text: String) {
         guard let number = UInt32(text) else {
             guard let entry = unsafe getpwnam(text) else { return nil }
@@ -37,7 +38,8 @@ package struct Account: Sendable, Equatable {
         guard result == 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// This thread opens and makes files as this user meanwhile. Needs CAP_SETUID and CAP_SETGID; `nil`, and `body` is not called, where it cannot be done.
+    /// This thread opens and makes files as this user meanwhile. Needs CAP_SETUID and CAP_SETGID; `nil`, and `body` is not called, where it
+    /// cannot be done.
     package func handlingFiles<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result? {
         var user: UInt32 = 0, group: UInt32 = 0
         guard unsafe weir_files_as(self.user, self.group, &user, &group) == 0 else { return nil }
@@ -49,7 +51,9 @@ package struct Account: Sendable, Equatable {
     }
 
     /// Whether this user can be taken on here: not without the capabilities, nor where a user namespace does not know it.
-    package var isPossible: Bool { Capabilities.has(Capabilities.setUser) && Capabilities.has(Capabilities.setGroup) && handlingFiles { true } == true }
+    package var isPossible: Bool {
+        Capabilities.has(Capabilities.setUser) && Capabilities.has(Capabilities.setGroup) && handlingFiles { true } == true
+    }
 
     package func canRead(_ path: String) -> Bool {
         handlingFiles {
@@ -121,7 +125,9 @@ package struct HeldDirectory: ~Copyable {
             guard file >= 0 else { continue }
             defer { close(file) }
             var status = stat()
-            guard unsafe fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1, status.st_uid == 0 else { continue }
+            guard unsafe fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1, status.st_uid == 0 else {
+                continue
+            }
             try Self.give(file, account)
         }
         var status = stat()

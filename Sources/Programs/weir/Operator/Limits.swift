@@ -103,8 +103,13 @@ private func produce(_ kafka: KafkaConfiguration, _ key: String, _ value: [UInt8
         let producer = try KafkaProducer(kafka, name: "weir-limits")
         _ = try producer.produce(topic: Topic.limits.name, key: key, value: value, headers: headers, token: 1)
         var refusal: KafkaError?
-        let left = producer.close(withinMilliseconds: 10_000) { if case .delivered(_, let error?) = $0, !error.isPurged { refusal = error } }
-        if let refusal { throw Ending.cannot("Kafka refuses the record: " + [refusal.reason, refusal.advice].compactMap(\.self).joined(separator: "; ")) }
+        let left = producer.close(withinMilliseconds: 10_000) {
+            if case .delivered(_, let error?) = $0, !error.isPurged { refusal = error }
+        }
+        if let refusal {
+            let words = [refusal.reason, refusal.advice].compactMap(\.self).joined(separator: "; ")
+            throw Ending.cannot("Kafka refuses the record: \(words)")
+        }
         guard left == 0 else { throw Ending.cannot("Kafka did not take the record within 10 s; is it running, and is --kafka right?") }
     } catch let error as KafkaError { throw Ending.cannot("Kafka: \(error)") }
 }
