@@ -216,7 +216,7 @@ def secured():
     said = weir("doctor", "--kafka-config", operator, "--interface", "inner")
     # The agent's own credentials, in the operator's hand.
     liar = weir("limits", "add", "192.0.2.8", "--kafka-config", properties("liar", by_password("weir-agent")), code=3)
-    strangers = [weir("doctor", "--interface", "inner", "--kafka-config", properties(name, values), code=3) for name, values in (
+    strangers = [weir("limits", "--kafka-config", properties(name, values), code=3) for name, values in (
         ("stranger", by_certificate("stranger")), ("guess", {**by_password("weir-agent"), "sasl.password.file": file("guess.password", "guess\n")}))]
     kinds = {"agent_threads": threads(agent.process), "controller_threads": threads(controller)}
     delivered, code = agent.status["delivered"], agent.stop()

@@ -23,7 +23,15 @@ func topicsThere(among topics: [Topic], _ kafka: KafkaConfiguration) throws -> [
     do {
         let there = try KafkaProducer(kafka, name: "weir").topics(withinMilliseconds: 10_000)
         return topics.filter { there[$0.name] != nil }
-    } catch { throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?") }
+    } catch { throw unanswered(by: kafka) }
+}
+
+/// Why Kafka does not answer: a password that it refuses looks like a broker that is away, to whoever only waits.
+func unanswered(by kafka: KafkaConfiguration) -> Ending {
+    guard let finding = KafkaExamination(kafka).findings.first(where: { $0.isGood == false }) else {
+        return .cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer in time")
+    }
+    return .cannot("\(finding.what): \(finding.more)")
 }
 
 /// Whether the broker has a topic. Makes it first, if asked to.
@@ -34,9 +42,7 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
         guard makingIt else { return false }
         if case .refused(let error)? = try producer.create([topic], withinMilliseconds: 10_000)[topic.name] { throw Ending.cannot("Kafka: \(topic.name): \(error)") }
         return true
-    } catch is KafkaError {
-        throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?")
-    }
+    } catch is KafkaError { throw unanswered(by: kafka) }
 }
 
 func listLimits(_ arguments: Arguments) throws -> CInt {
