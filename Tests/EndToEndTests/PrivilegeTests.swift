@@ -28,6 +28,7 @@ struct PrivilegeTests {
             #expect(try seen.string("trace") == "0o640")
             #expect(try seen.integer("switch") == 1)
             #expect(try seen.integer("look") != 0, "another process of that user reads nothing of it")
+            #expect(try seen.string("asked") == "also", "nor does the agent give its place to one: the first question has no answer")
             #expect(try seen.integer("most") == 3)
             #expect(try seen.boolean("failed"))
             #expect(try seen.integer("late") == 3)

@@ -39,6 +39,23 @@ def refused(those):
     return [line for line in log.splitlines() if "type=1326" in line and any(f" pid={process.pid} " in line for process in those)]
 
 
+ASKS = """
+import socket, sys
+asker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+asker.bind("\\0weir-agent/00beef")
+asker.settimeout(10)
+name = next(line.split("@")[1].strip() for line in open("/proc/net/unix") if "@weir-agent/" in line and "00beef" not in line)
+for verb in ("yield", "watching"):
+    asker.sendto(f"{verb}\\nliar\\n{sys.argv[1]}\\n".encode(), "\\0" + name)
+print(asker.recv(65536).decode().split("\\n")[0])
+"""
+
+
+def ask_for_place(agent, *become):
+    """Asks the agent for its place and then for what it watches; what it answers first."""
+    return subprocess.run([*become, sys.executable, "-c", ASKS, f"127.0.0.1:{agent.port}"], stdout=subprocess.PIPE, text=True, timeout=20).stdout.strip()
+
+
 def descriptors(process):
     return [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in os.listdir(f"/proc/{process.pid}/fd")]
 
@@ -72,6 +89,7 @@ def nobody():
             "switch": sum(1 for name in descriptors(agent.process) if name == "/sys/kernel/rcu_expedited")}
     # Nobody else of that user can look into it.
     look = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "cat", f"/proc/{agent.process.pid}/environ"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    asked = ask_for_place(agent, "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
     got = client.handshakes([CLIENT], 12)[CLIENT]
     wait("delivery", lambda: (agent.status["delivered"] or 0) >= 1)
     weir("limits", "add", "192.0.2.200", "--wait", "20s", "--kafka", bootstrap)
@@ -96,7 +114,7 @@ def nobody():
     helpers = [int(child) for child in open(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read().split()]
     code = agent.stop()
     wait("its child to end", lambda: not any(os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z" for child in helpers))
-    return {**seen, **both, "look": look.returncode, "most": most_in_a_second(got["spans"]), "failed": len(got["spans"]) < 12, "late": most_in_a_second(late["spans"]), "late_failed": len(late["spans"]) < 12,
+    return {**seen, **both, "look": look.returncode, "asked": asked, "most": most_in_a_second(got["spans"]), "failed": len(got["spans"]) < 12, "late": most_in_a_second(late["spans"]), "late_failed": len(late["spans"]) < 12,
             "again": most_in_a_second(again["spans"]), "after": files(state), "refused": refused([one.process for one in agents]), "unchanged": open("/sys/kernel/rcu_expedited").read() == switch, "said": agent.said, "code": code}
 
 
