@@ -135,7 +135,7 @@ struct OperatorTests {
     func doctor() throws {
         try play("doctor") { seen throws(JSONError) in
             let root = try seen.string("root"), broker = try seen.string("with_kafka"), none = try seen.string("without_kafka"), nobody = try seen.string("nobody")
-            for part in ["✓ kernel ", "BTF", "✓ privileges", "✓ the probe loads", "✓ it attaches", "– Kafka"] { #expect(root.contains(part), "\(part): \(root)") }
+            for part in ["✓ kernel ", "BTF", "✓ privileges", "✓ an attached agent's rights", "user nobody", "✓ the probe loads", "✓ it attaches", "– Kafka"] { #expect(root.contains(part), "\(part): \(root)") }
             #expect(!root.contains("✗"), "\(root)")
             #expect(broker.contains("✓ Kafka at 127.0.0.1:"), "\(broker)")
             #expect(none.contains("✗ Kafka at 127.0.0.1:1") && none.contains("Connection refused") && none.contains("check that the broker runs"), "\(none)")

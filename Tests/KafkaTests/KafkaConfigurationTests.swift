@@ -49,6 +49,46 @@ import Testing
     func refused(text: String) {
         #expect(throws: KafkaConfiguration.Problem.self) { try KafkaConfiguration(bootstrap: text) }
     }
+
+    private func write(_ name: String, _ text: String) -> String {
+        let path = "/tmp/weir-kafka-\(getpid())-\(name)"
+        let file = fopen(path, "w")!
+        fputs(text, file)
+        fclose(file)
+        return path
+    }
+
+    @Test("A secret may stand in a file of its own, whose last line's end is no part of it")
+    func secrets() throws {
+        let password = write("password", "a b=c\n"), empty = write("empty", "\n")
+        defer { _ = (unlink(password), unlink(empty)) }
+        for name in ["sasl.password", "ssl.key.password", "ssl.keystore.password"] {
+            #expect(try load("\(name).file = \(password)").value(of: name) == "a b=c")
+        }
+        #expect(try load("sasl.password.file=\(password)").value(of: "sasl.password.file") == nil, "librdkafka knows no such property")
+        for (path, reason) in [("/no/such/password", "No such file or directory"), (empty, "holds no secret: one line of text is wanted")] {
+            #expect(performing: { try load("sasl.username=weir\nsasl.password.file=\(path)") }, throws: { "\($0)".hasSuffix(":2: sasl.password.file: \(path): \(reason)") })
+        }
+        #expect(throws: KafkaConfiguration.Problem.self, "no other property has one") { try load("sasl.username.file=\(password)") }
+    }
+
+    @Test("Keys and certificates that are held in memory can be read when their files are gone, by their new names")
+    func inMemory() throws {
+        let key = write("key", "the key"), authority = write("authority", "the authority")
+        let held = try load("ssl.key.location=\(key)\nssl.ca.location=\(authority)\nlinger.ms=7").inMemory()
+        unlink(key)
+        unlink(authority)
+        for (name, text) in [("ssl.key.location", "the key"), ("ssl.ca.location", "the authority")] {
+            let path = try #require(held.value(of: name)), file = Glibc.open(path, O_RDONLY)
+            defer { close(file) }
+            var bytes = [UInt8](repeating: 0, count: 64)
+            let count = Glibc.read(file, &bytes, 64)
+            #expect(String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self) == text, "\(path)")
+        }
+        #expect(held.value(of: "linger.ms") == "7")
+        // A directory of authorities stays where it is, and what is not there is an error that names it.
+        #expect(try load("ssl.ca.location=/etc").inMemory().value(of: "ssl.ca.location") == "/etc")
+    }
 }
 
 extension KafkaConfiguration.Problem {

@@ -29,15 +29,18 @@ import Testing
     @Test("Every property that manifests/base/kafka.conf names or proposes is one that librdkafka knows")
     func properties() throws {
         let text = try #require(File.read("\(root)/manifests/base/kafka.conf", limit: 1 << 16))
-        // A proposal is a comment without a space; two of them are two ways to do one thing.
+        let path = "/tmp/weir-kafka-conf-\(getpid())", secret = "/tmp/weir-kafka-secret-\(getpid())"
+        defer { _ = (unlink(path), unlink(secret)) }
+        #expect(File.write(secret, Array("the password\n".utf8)))
+        // A proposal is a comment without a space; two of them are two ways to do one thing. The secret lies elsewhere than in a cluster.
         let proposed = text.split(separator: "\n").map { $0.hasPrefix("#") && !$0.hasPrefix("# ") ? $0.dropFirst() : $0[...] }.joined(separator: "\n")
-        let path = "/tmp/weir-kafka-conf-\(getpid())"
-        defer { unlink(path) }
+            .replacing("/etc/weir/kafka-tls/password", with: secret)
         let file = try #require(fopen(path, "w"))
         fputs(proposed, file)
         fclose(file)
         var configuration = KafkaConfiguration()
         try configuration.load(path)
         #expect(configuration.properties.count == 10)
+        #expect(configuration.value(of: "sasl.password") == "the password")
     }
 }

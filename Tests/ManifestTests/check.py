@@ -24,6 +24,7 @@ CUSTOM = {
     ("networking.istio.io/v1alpha3", "EnvoyFilter"): ["spec.configPatches.0.applyTo", "spec.configPatches.0.patch.operation", "spec.configPatches.1.patch.value.config_discovery.type_urls"],
     ("monitoring.coreos.com/v1", "PrometheusRule"): ["spec.groups.0.rules.0.expr"],
     ("kafka.strimzi.io/v1beta2", "KafkaTopic"): ["spec.partitions", "spec.replicas", "spec.config"],
+    ("kafka.strimzi.io/v1beta2", "KafkaUser"): ["spec.authentication.type", "spec.authorization.type", "spec.authorization.acls.0.resource.name", "spec.authorization.acls.0.operations"],
 }
 
 

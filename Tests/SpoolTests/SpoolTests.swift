@@ -112,6 +112,27 @@ import Testing
         #expect(message { try open("/nowhere/at/all") } == "/nowhere/at/all: cannot be made: No such file or directory")
     }
 
+    @Test("Its user alone can read its files, also those of an earlier version, and a name that leads elsewhere is not resolved")
+    func hidden() throws {
+        defer { clean() }
+        func mode(_ name: String) -> mode_t {
+            var status = stat()
+            return stat("\(directory)/\(name)", &status) == 0 ? status.st_mode & 0o777 : 0
+        }
+        do { _ = try Spool(directory: directory) }
+        chmod("\(directory)/spool.sqlite3", 0o644)
+        let descriptor = Glibc.open(directory, O_RDONLY | O_DIRECTORY)
+        defer { close(descriptor) }
+        do {
+            // Who may not go to the directory by its name still can by this one.
+            var spool = try Spool(directory: "/proc/self/fd/\(descriptor)", named: directory)
+            #expect(spool.add(key: "203.0.113.7/32", headers: Self.headers, value: [1]) == 1 && spool.commit())
+            #expect(mode("spool.sqlite3") == 0o600 && mode("spool.sqlite3-wal") == 0o600)
+            #expect(message { try open(directory) } == "\(directory)/spool.sqlite3: another agent uses it; each needs a directory of its own")
+        }
+        #expect(try Spool(directory: directory).count == 1)
+    }
+
     private func open(_ directory: String) throws { _ = try Spool(directory: directory) }
     private func message(_ body: () throws -> Void) -> String? {
         do { try body() } catch { return "\(error)" }

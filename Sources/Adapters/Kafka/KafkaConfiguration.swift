@@ -17,6 +17,8 @@ package struct KafkaConfiguration: Sendable, Equatable {
 
     /// In the order given; the last of a name wins.
     package private(set) var properties: [Property] = []
+    /// What properties name that is in memory only.
+    var held: HeldFiles?
 
     /// Knows no broker yet: a file may name them.
     package init() {}
@@ -32,11 +34,11 @@ package struct KafkaConfiguration: Sendable, Equatable {
     }
 
     /// Adds the properties of a file: `name=value` lines as librdkafka knows them, `#` comments, empty lines. It may name the brokers
-    /// too; what `--kafka` said wins.
+    /// too; what `--kafka` said wins. `sasl.password.file=PATH` and the like name a file that holds a secret.
     ///
     /// Each property is tried on librdkafka at once, so that a mistake is found at start and named with its line.
     package mutating func load(_ path: String) throws(Problem) {
-        guard let text = Self.read(path) else {
+        guard let text = Self.read(path).map({ String(decoding: $0, as: UTF8.self) }) else {
             throw Problem(description: "\(path): \(Errno.current)")
         }
         let trial = unsafe rd_kafka_conf_new()!
@@ -46,7 +48,10 @@ package struct KafkaConfiguration: Sendable, Equatable {
             guard let first = line.first, first != "#" else { continue }
             func problem(_ what: String) -> Problem { Problem(description: "\(path):\(index + 1): \(what)") }
             guard let equals = line.firstIndex(of: "=") else { throw problem("'\(line)' is not name=value") }
-            let name = String(line[..<equals].trimmed), value = String(line[line.index(after: equals)...].trimmed)
+            var name = String(line[..<equals].trimmed), value = String(line[line.index(after: equals)...].trimmed)
+            if let secret = Self.secret(of: name) {
+                do throws(Problem) { (name, value) = (secret, try Self.secret(at: value)) } catch { throw problem("\(name): \(error)") }
+            }
             guard !Self.ours.contains(name) else { throw problem("\(name): weir sets this itself, because delivery depends on it") }
             if let message = unsafe Self.set(trial, name, value) { throw problem("\(name): \(message)") }
             if name == "bootstrap.servers", properties.contains(where: { $0.name == name }) { continue }
@@ -79,7 +84,8 @@ package struct KafkaConfiguration: Sendable, Equatable {
         }
     }
 
-    private static func read(_ path: String) -> String? {
+    /// `nil` when it cannot be read; then `Errno.current` says why.
+    static func read(_ path: String) -> [UInt8]? {
         guard let file = unsafe try? FileDescriptor(owning: open(path, O_RDONLY | O_CLOEXEC)) else { return nil }
         // A properties file is a page or two; a megabyte of it is a mistake.
         var bytes = [UInt8](repeating: 0, count: 1 << 20), size = 0
@@ -89,7 +95,7 @@ package struct KafkaConfiguration: Sendable, Equatable {
             guard count > 0 else { break }
             size += count
         }
-        return String(decoding: bytes[..<size], as: UTF8.self)
+        return Array(bytes[..<size])
     }
 }
 

@@ -1,7 +1,7 @@
 package import Detection
 internal import Crypto
 internal import Glibc
-internal import Linux
+package import Linux
 internal import Spelling
 internal import Wire
 
@@ -13,6 +13,12 @@ package enum PolicyFile {
         try parse(bytes: try contents(of: path), name: path)
     }
 
+    /// A file that somebody has opened.
+    /// - Parameter name: what errors call it.
+    package static func load(_ file: borrowing FileDescriptor, name: String) throws(PolicyError) -> Policy {
+        try parse(bytes: try contents(of: file, name), name: name)
+    }
+
     /// `name` is what errors call the file.
     package static func parse(bytes: [UInt8], name: String) throws(PolicyError) -> Policy {
         guard bytes.count <= sizeLimit else { throw tooLarge(name) }
@@ -22,9 +28,20 @@ package enum PolicyFile {
         return policy
     }
 
+    package static func unreadable(_ path: String, _ error: Errno) -> PolicyError {
+        PolicyError(file: path, mark: nil, path: "", message: "cannot be read: \(error)")
+    }
+
     private static func contents(of path: String) throws(PolicyError) -> [UInt8] {
+        let file: FileDescriptor
+        do throws(Errno) { file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC)) } catch {
+            throw unreadable(path, error)
+        }
+        return try contents(of: file, path)
+    }
+
+    private static func contents(of file: borrowing FileDescriptor, _ path: String) throws(PolicyError) -> [UInt8] {
         do throws(Errno) {
-            let file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC))
             var bytes: [UInt8] = []
             while bytes.count <= sizeLimit {
                 var failure: Errno?
@@ -42,7 +59,7 @@ package enum PolicyFile {
                 bytes += chunk
             }
         } catch {
-            throw PolicyError(file: path, mark: nil, path: "", message: "cannot be read: \(error)")
+            throw unreadable(path, error)
         }
         throw tooLarge(path)
     }

@@ -43,15 +43,20 @@ internal import Linux
     private let removal: OpaquePointer
     private let selection: OpaquePointer
 
+    private static let file = "spool.sqlite3"
+    /// What lies in its directory while it is open.
+    package static let files = [file, "\(file)-wal", "\(file)-journal", "\(file)-shm"]
+
     /// - Parameters:
-    ///   - directory: made if its parent is there. The file in it is `spool.sqlite3`.
+    ///   - directory: made if its parent is there. The file in it is `spool.sqlite3`, which its user alone can read.
+    ///   - name: what errors call the directory.
     ///   - most: items that it holds; no more are taken.
-    package init(directory: String, most: Int = 100_000) throws(SpoolError) {
+    package init(directory: String, named name: String? = nil, most: Int = 100_000) throws(SpoolError) {
         if unsafe mkdir(directory, 0o700) != 0 {
             let error = Errno.current
-            guard error.rawValue == EEXIST else { throw SpoolError("\(directory): cannot be made: \(error)") }
+            guard error.rawValue == EEXIST else { throw SpoolError("\(name ?? directory): cannot be made: \(error)") }
         }
-        let path = "\(directory)/spool.sqlite3", database = unsafe try Self.open(path)
+        let path = "\(name ?? directory)/\(Self.file)", database = unsafe try Self.open("\(directory)/\(Self.file)", path)
         let insertion, removal, selection: OpaquePointer, count, last: Int64
         do throws(SpoolError) {
             // Ours alone, so that two agents never send the same; and no shared memory is wanted beside the log.
@@ -72,9 +77,10 @@ internal import Linux
         (self.count, self.last, self.most) = (Int(count), last, most)
     }
 
-    private static func open(_ path: String) throws(SpoolError) -> OpaquePointer {
+    private static func open(_ file: String, _ path: String) throws(SpoolError) -> OpaquePointer {
+        guard Place.prepare(file) else { throw SpoolError("\(path): cannot be opened: \(Errno.current)") }
         var opened: OpaquePointer?
-        let status = unsafe sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+        let status = unsafe sqlite3_open_v2(file, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, Place.system)
         guard status == SQLITE_OK, let database = unsafe opened else {
             unsafe sqlite3_close(opened)
             throw SpoolError("\(path): cannot be opened: \(unsafe String(cString: sqlite3_errstr(status)))")

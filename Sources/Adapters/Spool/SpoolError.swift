@@ -2,5 +2,5 @@
 package struct SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

@@ -97,12 +97,12 @@ extension Node {
     /// The new policy whole, or the old one still.
     /// - Parameter isAsked: by somebody; else something happened in its directory, which need not be about this file.
     func reload(isAsked: Bool) {
-        guard let path = settings.policyPath else { return }
-        let stamp = FileStamp(path)
+        guard let policyOrigin else { return }
+        let stamp = policyOrigin.stamp
         guard isAsked || stamp != policyStamp else { return }
         policyStamp = stamp
         do throws(PolicyError) {
-            let next = try Settings.load(path, settings.mode)
+            let next = try policyOrigin.load(settings.mode)
             guard next != policy else { return }
             core.use(next, known, at: wall, in: self)
             reloads.accepted += 1

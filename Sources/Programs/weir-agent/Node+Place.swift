@@ -5,7 +5,6 @@ internal import HTTP
 internal import Linux
 internal import Log
 internal import NetPoll
-internal import Spool
 
 /// Whether this agent is the node's, or another has taken its place.
 enum Place: Equatable {
@@ -74,7 +73,7 @@ extension Node {
         do {
             web = try Web(settings, webCounts) { [unowned self] path in answer(path) }
             if let web { try poller.add(web.server.descriptor, as: Source.http.rawValue) }
-            outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
+            outbox = try state?.open()
             publisher?.use(outbox)
             if case .standingBy = place { try watch.start(probe.hooks(enforcing: policy.mode == .enforce), log) }
             place = .ours

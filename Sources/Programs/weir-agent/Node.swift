@@ -33,6 +33,8 @@ final class Node {
     var publisher: Publisher?
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.
     var outbox: Outbox?
+    let state: StateDirectory?
+    let policyOrigin: PolicyOrigin?
     var place = Place.ours
     var web: Web?
     /// Said once.
@@ -73,9 +75,11 @@ final class Node {
         startup.ended("probe verified")
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         poller = try Poller()
-        peers = try Peers(node: settings.node, listen: settings.listen)
+        peers = try Peers(node: settings.node, listen: settings.listen, later: settings.account)
         if settings.takesOver { peers.askForPlace(log) }
-        outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
+        state = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, for: settings.account) }
+        policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
+        outbox = try state?.openAtStart()
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
         readClocks()
         lookAround()
@@ -94,10 +98,7 @@ final class Node {
         try probe.loadTheRest()
         startup.ended("other programs verified")
         mapBytes = probe.mapBytes
-        // Maps, ring and links work by descriptor from here on; nothing else in the kernel is ours to touch.
-        // A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability.
-        try Capabilities.drop(keeping: watch.needsNetlink ? [Capabilities.netAdmin] : [])
-        watch.attacher.start()
+        try dropCapabilities()
         readClocks()
     }
 
@@ -110,7 +111,7 @@ final class Node {
         try attach()
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
-        if let kafka = settings.kafka {
+        if let kafka = try settings.heldKafka() {
             publisher = try Publisher(kafka, node: settings.node, outbox: outbox, log: log)
             limits = try LimitsReader(kafka, node: settings.node)
         }
@@ -124,6 +125,8 @@ final class Node {
         startup.ended("listening")
         sayListening(port: web?.server.port ?? 0)
         if let path = settings.startupTrace, !startup.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
+
+        try becomeUnprivileged()
 
         var ticks = 0, lastRecord: UInt64 = 0, follow = (isDue: false, last: UInt64(0))
         while true {

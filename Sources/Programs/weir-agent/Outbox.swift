@@ -13,8 +13,9 @@ final class Outbox {
     /// What the broker would not take is offered again after so long, in nanoseconds.
     private static let patience: UInt64 = 1_000_000_000
 
-    init(_ directory: String) throws(SpoolError) {
-        spool = try Spool(directory: directory)
+    /// - Parameter name: what errors call the directory.
+    init(_ directory: String, named name: String) throws(SpoolError) {
+        spool = try Spool(directory: directory, named: name)
         count = spool.count
         // Where nothing waits the first event goes at once.
         if count == 0 { window.pass(spool.last) }

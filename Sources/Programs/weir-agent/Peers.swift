@@ -29,8 +29,9 @@ final class Peers {
     /// Whose place we have, or who has ours: that both watch for a while is meant.
     private var partner: UInt32?
 
-    init(node: String, listen: Endpoint) throws(Errno) {
-        socket = try PeerSocket(seed: UInt32(truncatingIfNeeded: Clock.monotonic >> 10) ^ UInt32(getpid()) << 8)
+    /// - Parameter later: the user that this agent becomes; `nil` when it stays what it is.
+    init(node: String, listen: Endpoint, later: Account?) throws(Errno) {
+        socket = try PeerSocket(seed: UInt32(truncatingIfNeeded: Clock.monotonic >> 10) ^ UInt32(getpid()) << 8, later: later?.user)
         self.node = node
         self.listen = listen
     }
@@ -89,6 +90,8 @@ final class Peers {
         while let message = socket.receive() {
             let lines = message.text.split(separator: "\n", maxSplits: 3, omittingEmptySubsequences: false)
             guard lines.count == 4, let verb = Verb(rawValue: String(lines[0])) else { continue }
+            // Others of the user that agents become may say what they watch; they get nothing for it.
+            if verb == .yield || verb == .took, !message.mayAsk { continue }
             switch verb {
             case .yield:
                 if lines[2] == place { requests.append(.yield(to: message.from)) } else { socket.send(self.message(.kept), to: message.from) }

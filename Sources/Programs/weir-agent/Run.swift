@@ -21,6 +21,7 @@ func run() {
         case .run(let parsed): arguments = parsed
         }
     } catch { refuse("\(error)", code: 2) }
+    keepFilesPrivate()
     let log = Log(program: "weir-agent", format: arguments.text("log") == "json" ? .json : .text)
     do {
         // Signals first: threads that libraries start later inherit the mask.
@@ -71,6 +72,10 @@ struct Settings {
     let heedsRehearsals: Bool
     /// MiB.
     let helloMemory: Int
+    /// Whom it becomes once it is attached; `nil` when it stays what it is.
+    let account: Account?
+    /// Why it stays root.
+    let staysRoot: String?
 
     init(_ arguments: Arguments) throws {
         var name = [CChar](repeating: 0, count: 256)
@@ -87,6 +92,7 @@ struct Settings {
         takesOver = arguments.has("take-over")
         heedsRehearsals = arguments.has("rehearsals")
         helloMemory = Int(arguments.text("hello-memory")!)!
+        (account, staysRoot) = try Self.account(arguments.has("user") ? arguments.text("user") : nil)
         if arguments.has("kafka") || arguments.has("kafka-config") {
             var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()
             if let file = arguments.text("kafka-config") { try configuration.load(file) }

@@ -20,6 +20,7 @@ func run() {
         case .run(let parsed): arguments = parsed
         }
     } catch { refuse("\(error)", code: 2) }
+    keepFilesPrivate()
     let log = Log(program: "weir-controller", format: arguments.text("log") == "json" ? .json : .text)
     do {
         let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
@@ -33,6 +34,8 @@ func run() {
             ("mode", policy.current.mode.rawValue), ("listen", "\(arguments.endpoint("listen")!.host):\(service.port)"),
             ("grpc", "\(grpc.host):\(peers.port)"),
         ])
+        // All threads are there by now; whichever comes later inherits it.
+        do throws(Errno) { try SystemCalls.keep(.controller) } catch { log.write(.warning, "system calls are not filtered: \(error)") }
         service.run(until: signals)
     } catch let error as Refusal { refuse(error.description, code: error.code) } catch { refuse("weir-controller: \(error)", code: 2) }
 }

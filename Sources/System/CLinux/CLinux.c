@@ -58,7 +58,7 @@ int weir_spawn(char *const argv[], int input, int output, int error, int flags)
 	return pid;
 }
 
-int weir_drop_capabilities(unsigned long long keep)
+int weir_drop_capabilities(unsigned long long keep, unsigned long long bound)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct kept[2];
@@ -70,7 +70,7 @@ int weir_drop_capabilities(unsigned long long keep)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	for (int c = 0; c <= 63; c++)
-		if (!(keep >> c & 1))
+		if (!(bound >> c & 1))
 			prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
 	return syscall(SYS_capset, &header, kept) < 0 ? -errno : 0;
 }
@@ -178,12 +178,31 @@ int weir_abandon(const int *descriptors, int count)
 	return error;
 }
 
+/* /sys/kernel/rcu_expedited, from before the user changed; -1 where it was not opened. */
+static int expedited = -1;
+
+void weir_keep_expedited(void)
+{
+	if (expedited < 0)
+		expedited = open("/sys/kernel/rcu_expedited", O_RDWR | O_CLOEXEC);
+}
+
+static int open_expedited(int flags)
+{
+	return expedited >= 0 ? expedited : open("/sys/kernel/rcu_expedited", flags | O_CLOEXEC);
+}
+
+static void close_expedited(int s)
+{
+	if (s >= 0 && s != expedited)
+		close(s);
+}
+
 static int switched(const char *to)
 {
-	int s = open("/sys/kernel/rcu_expedited", O_WRONLY | O_CLOEXEC), done = s >= 0 && write(s, to, 1) == 1;
+	int s = open_expedited(O_WRONLY), done = s >= 0 && pwrite(s, to, 1, 0) == 1;
 
-	if (s >= 0)
-		close(s);
+	close_expedited(s);
 	return done;
 }
 
@@ -194,8 +213,10 @@ static void switch_back(int held, int ready)
 
 	dup2(held, 0);
 	dup2(ready, 1);
+	if (expedited >= 0)
+		expedited = dup2(expedited, 2);
 	/* A link that is open here as well would not go with our maker's. */
-	close_range(2, ~0U, 0);
+	close_range(expedited < 0 ? 2 : 3, ~0U, 0);
 	(void)!write(1, &byte, 1);
 	close(1);
 	while (read(0, &byte, 1) < 0 && errno == EINTR)
@@ -206,18 +227,17 @@ static void switch_back(int held, int ready)
 
 int weir_expedite(int *guard)
 {
-	int held[2], ready[2], s = open("/sys/kernel/rcu_expedited", O_RDONLY | O_CLOEXEC);
+	int held[2], ready[2], s = open_expedited(O_RDONLY);
 	char state = 0;
 	pid_t pid;
 
 	*guard = -1;
-	if (s < 0 || read(s, &state, 1) != 1)
+	if (s < 0 || pread(s, &state, 1, 0) != 1)
 		state = 0;
-	if (s >= 0)
-		close(s);
+	close_expedited(s);
 	if (state == '1')
 		return 0;
-	if (state != '0' || access("/sys/kernel/rcu_expedited", W_OK) < 0 || pipe2(held, O_CLOEXEC) < 0)
+	if (state != '0' || (expedited < 0 && access("/sys/kernel/rcu_expedited", W_OK) < 0) || pipe2(held, O_CLOEXEC) < 0)
 		return -1;
 	if (pipe2(ready, O_CLOEXEC) < 0) {
 		close(held[0]);

@@ -33,6 +33,9 @@ package enum Descriptors {
 /// interface waits with us. The
 /// switch is the whole machine's, so it is for bursts, and goes back to what it was, also when this process is killed in between.
 package enum GracePeriods {
+    /// Opens the switch for later: only root may open it, and whoever has it open may use it.
+    package static func keepSwitch() { weir_keep_expedited() }
+
     /// - Parameter body: is told whether they are.
     package static func expedited<Result>(_ body: (Bool) -> Result) -> Result {
         var guardian: CInt = -1

@@ -17,9 +17,11 @@ package enum File {
         return String(decoding: bytes.prefix(limit), as: UTF8.self)
     }
 
-    /// Writes a file whole, or anew; false when it cannot be.
+    package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+    /// Writes a file whole, or anew; false when it cannot be. Others than its owner and group cannot read it.
     package static func write(_ path: String, _ bytes: [UInt8]) -> Bool {
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         return unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count

@@ -10,6 +10,17 @@ package struct FileStamp: Equatable, Sendable {
     package init?(_ path: String) {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    /// Of a file that is open.
+    package init?(_ file: borrowing FileDescriptor) {
+        var status = stat()
+        guard unsafe fstat(file.rawValue, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    private init(_ status: stat) {
         (device, inode, size) = (UInt64(status.st_dev), UInt64(status.st_ino), Int(status.st_size))
         (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
     }

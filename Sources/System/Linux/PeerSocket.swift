@@ -3,22 +3,30 @@ internal import Glibc
 
 /// Where the agents of one network namespace find each other: a datagram socket whose name goes with its process. The kernel says who
 /// sends,
-/// and only root and our own user are listened to.
+/// and only root, our own user and the one that we become are listened to.
 package struct PeerSocket: ~Copyable {
     package struct Message: Sendable, Equatable {
         package let from: UInt32
         package let process: Int
+        /// Sent by root, or by the user that this agent was started as: one that may end us anyway.
+        package let mayAsk: Bool
         package let text: String
     }
 
     /// 24 bits that no other socket here has.
     package let number: UInt32
     private let descriptor: FileDescriptor
+    /// Who may ask for something, and who may answer as well: agents that root started become another user.
+    private let owner: UInt32, answering: UInt32
     private static let prefix = "weir-agent/"
     private static let longest = 65_536
 
-    /// - Parameter seed: where the search for a free number begins.
-    package init(seed: UInt32) throws(Errno) {
+    /// - Parameters:
+    ///   - seed: where the search for a free number begins.
+    ///   - later: the user that an agent like this one has once it needs no more rights.
+    package init(seed: UInt32, later: UInt32? = nil) throws(Errno) {
+        owner = geteuid()
+        answering = later ?? owner
         var candidate = seed & 0xff_ffff, opened: CInt = -1
         for _ in 0..<64 {
             opened = unsafe weir_peer_socket(Self.name(candidate))
@@ -62,8 +70,9 @@ package struct PeerSocket: ~Copyable {
             let size = unsafe weir_peer_receive(descriptor.rawValue, &name, &bytes, bytes.count, &user, &process)
             guard size >= 0 else { return nil }
             let sender = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            guard user == 0 || user == geteuid(), let from = Self.number(sender) else { continue }
-            return Message(from: from, process: Int(process), text: String(decoding: bytes.prefix(size), as: UTF8.self))
+            let mayAsk = user == 0 || user == owner
+            guard mayAsk || user == answering, let from = Self.number(sender) else { continue }
+            return Message(from: from, process: Int(process), mayAsk: mayAsk, text: String(decoding: bytes.prefix(size), as: UTF8.self))
         }
     }
 }

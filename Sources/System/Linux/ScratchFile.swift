@@ -5,9 +5,10 @@ internal import Glibc
 package struct ScratchFile: ~Copyable {
     private let descriptor: FileDescriptor
 
-    package init(_ name: String, _ text: String) throws(Errno) {
+    package init(_ name: String, _ text: String) throws(Errno) { try self.init(name, Array(text.utf8)) }
+
+    package init(_ name: String, _ bytes: [UInt8]) throws(Errno) {
         let descriptor = try unsafe FileDescriptor(owning: weir_scratch_file(name))
-        let bytes = Array(text.utf8)
         guard unsafe write(descriptor.rawValue, bytes, bytes.count) == bytes.count else { throw .current }
         self.descriptor = descriptor
     }

@@ -27,6 +27,13 @@ func examine(_ arguments: Arguments) throws -> CInt {
     let needed = [("CAP_BPF", Capabilities.bpf), ("CAP_NET_ADMIN", Capabilities.netAdmin), ("CAP_PERFMON", Capabilities.perfmon)]
     let missing = needed.filter { !Capabilities.has($0.1) }.map(\.0)
     say(missing.isEmpty, "privileges", missing.isEmpty ? needed.map(\.0).joined(separator: ", ") : "\(missing.joined(separator: ", ")) missing: run as root, or use `weir replay` which needs none")
+    if missing.isEmpty {
+        let user = Account.current != 0 ? "user \(Account.current), as it starts"
+            : Account.nobody.isPossible ? "user nobody" : "root, because CAP_SETUID and CAP_SETGID are missing"
+        let calls = SystemCalls.canBeRefused ? "filtered" : "not filtered: this kernel has no seccomp"
+        let isGood = SystemCalls.canBeRefused && !user.hasPrefix("root")
+        say(isGood ? true : nil, "an attached agent's rights", "\(user); no capability with TCX; system calls \(calls)")
+    }
     examineInterfaces(arguments, say)
     if arguments.has("kafka") || arguments.has("kafka-config") {
         for finding in KafkaExamination(try brokers(arguments)).findings { say(finding.isGood, finding.what, finding.more) }

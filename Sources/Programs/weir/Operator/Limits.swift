@@ -23,7 +23,15 @@ func topicsThere(among topics: [Topic], _ kafka: KafkaConfiguration) throws -> [
     do {
         let there = try KafkaProducer(kafka, name: "weir").topics(withinMilliseconds: 10_000)
         return topics.filter { there[$0.name] != nil }
-    } catch { throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?") }
+    } catch { throw unanswered(by: kafka) }
+}
+
+/// Why Kafka does not answer: a password that it refuses looks like a broker that is away, to whoever only waits.
+func unanswered(by kafka: KafkaConfiguration) -> Ending {
+    guard let finding = KafkaExamination(kafka).findings.first(where: { $0.isGood == false }) else {
+        return .cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer in time")
+    }
+    return .cannot("\(finding.what): \(finding.more)")
 }
 
 /// Whether the broker has a topic. Makes it first, if asked to.
@@ -34,9 +42,7 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
         guard makingIt else { return false }
         if case .refused(let error)? = try producer.create([topic], withinMilliseconds: 10_000)[topic.name] { throw Ending.cannot("Kafka: \(topic.name): \(error)") }
         return true
-    } catch is KafkaError {
-        throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?")
-    }
+    } catch is KafkaError { throw unanswered(by: kafka) }
 }
 
 func listLimits(_ arguments: Arguments) throws -> CInt {
@@ -102,7 +108,14 @@ private func produce(_ kafka: KafkaConfiguration, _ key: String, _ value: [UInt8
     do {
         let producer = try KafkaProducer(kafka, name: "weir-limits")
         _ = try producer.produce(topic: Topic.limits.name, key: key, value: value, headers: headers, token: 1)
-        let left = producer.close(withinMilliseconds: 10_000)
+        var refusal: KafkaError?
+        let left = producer.close(withinMilliseconds: 10_000) {
+            if case .delivered(_, let error?) = $0, !error.isPurged { refusal = error }
+        }
+        if let refusal {
+            let words = [refusal.reason, refusal.advice].compactMap(\.self).joined(separator: "; ")
+            throw Ending.cannot("Kafka refuses the record: \(words)")
+        }
         guard left == 0 else { throw Ending.cannot("Kafka did not take the record within 10 s; is it running, and is --kafka right?") }
     } catch let error as KafkaError { throw Ending.cannot("Kafka: \(error)") }
 }

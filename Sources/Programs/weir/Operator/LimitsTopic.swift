@@ -42,7 +42,7 @@ struct LimitsTopic {
 func follow(_ follower: borrowing KafkaFollower, _ kafka: KafkaConfiguration, _ body: (borrowing KafkaRecord) -> Void) throws {
     var end = Clock.monotonic + 10_000_000_000
     while !follower.isCaughtUp {
-        guard Clock.monotonic < end else { throw Ending.cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer; is it running, and is --kafka right?") }
+        guard Clock.monotonic < end else { throw unanswered(by: kafka) }
         let more = follower.drain { event in
             switch event {
             case .record(let record):

@@ -19,6 +19,10 @@
 
 #define WEIR_NEW_NETWORK 1
 
+/* AT_EMPTY_PATH and O_PATH, which fcntl.h has for GNU's only. */
+#define WEIR_EMPTY_PATH 0x1000
+#define WEIR_PATH 010000000
+
 /*
  * Starts argv[0] with the three given descriptors as 0, 1, 2 (-1: inherited). The child is killed when its
  * parent's thread ends; with WEIR_NEW_NETWORK it runs in a network namespace of its own.
@@ -26,8 +30,35 @@
  */
 int weir_spawn(char *const argv[], int input, int output, int error, int flags);
 
-/* Gives up every capability of this thread but those of the bit set, for good. Returns 0 or -errno. */
-int weir_drop_capabilities(unsigned long long keep);
+/*
+ * Gives up every capability of this thread but those of the bit set `keep`, for good, and those of `keep` without a way back unless they
+ * are in `bound`. Nothing that is executed from now on gains any. Returns 0 or -errno.
+ */
+int weir_drop_capabilities(unsigned long long keep, unsigned long long bound);
+
+/*
+ * The whole process becomes another user, without other groups, and without a capability but those of the bit set, which this thread
+ * keeps. Needs CAP_SETUID and CAP_SETGID. Returns 0 or -errno.
+ */
+int weir_become(unsigned user, unsigned group, unsigned long long keep);
+
+/* This thread opens and makes files as another user (setfsuid(2)). Returns 0 or -errno, and who it was. */
+int weir_files_as(unsigned user, unsigned group, unsigned *old_user, unsigned *old_group);
+
+/* Which system calls are left: the list of a program, or all but those that none of ours needs. */
+#define WEIR_CALLS_OF_AGENT 0
+#define WEIR_CALLS_OF_CONTROLLER 1
+#define WEIR_CALLS_OF_OPENER 2
+
+/* Every thread of this process, and all that it starts, may from now on make these system calls only. Returns 0 or -errno. */
+int weir_filter_calls(int kind);
+
+/*
+ * A child of ours that keeps our user and no capability, and does one thing: it opens the file of that path to read it, as often as it
+ * is asked. It ends with us. weir_start_opener: the socket to ask by, or -errno. weir_open_by: a descriptor, or -errno.
+ */
+int weir_start_opener(const char *path);
+int weir_open_by(int opener);
 
 /* Effective capabilities of this thread as a bit set, or 0. */
 unsigned long long weir_capabilities(void);
@@ -113,6 +144,9 @@ long weir_peer_receive(int s, char name[108], void *bytes, size_t size, unsigned
  */
 int weir_expedite(int *guard);
 void weir_unexpedite(int pid, int guard);
+
+/* Opens the switch now, for later: only root may. */
+void weir_keep_expedited(void);
 
 /* waitpid's macros, which Swift does not see: the exit code, or 128 + the signal. */
 int weir_exit_code(int status);

@@ -1,0 +1,137 @@
+internal import BPF
+internal import Detection
+internal import Glibc
+internal import Kafka
+internal import Linux
+internal import Log
+internal import PolicyFile
+internal import Spool
+
+extension Settings {
+    /// Whom the agent becomes when it needs no more rights; and why it stays root, where that is so.
+    static func account(_ asked: String?) throws(UsageError) -> (account: Account?, stays: String?) {
+        guard Account.current == 0 else {
+            guard let asked, Account(asked)?.user != Account.current else { return (nil, nil) }
+            let why = "only an agent that root starts can become another user, and this one runs as user \(Account.current)"
+            throw UsageError("--user \(asked): \(why)")
+        }
+        guard let asked else { return Account.nobody.isPossible ? (.nobody, nil) : (nil, "CAP_SETUID and CAP_SETGID are missing") }
+        guard let account = Account(asked) else { throw UsageError("--user \(asked): no such user") }
+        guard account.user != 0 else { return (nil, nil) }
+        guard account.isPossible else {
+            let needs = "that needs CAP_SETUID and CAP_SETGID, and a user namespace that knows the user"
+            throw UsageError("--user \(asked): cannot be taken on here: \(needs)")
+        }
+        return (account, nil)
+    }
+}
+
+extension Settings {
+    /// Its files are in memory where the agent's later user may not read them again.
+    func heldKafka() throws(KafkaConfiguration.Problem) -> KafkaConfiguration? {
+        account == nil ? kafka : try kafka?.inMemory()
+    }
+}
+
+/// The spool's directory. It becomes the agent's user's own, and is found by a descriptor: that user may not come by on its path.
+final class StateDirectory {
+    private let path: String
+    /// Where it is found, as long as it is held.
+    private let place: String
+    private let held: HeldDirectory?
+    private let account: Account?
+
+    init(_ path: String, for account: Account?) throws(SpoolError) {
+        (self.path, self.account) = (path, account)
+        guard let account else {
+            place = path
+            held = nil
+            return
+        }
+        do throws(Errno) {
+            let directory = try HeldDirectory(making: path)
+            try directory.give(Spool.files, to: account)
+            place = directory.path
+            held = consume directory
+        } catch { throw SpoolError("\(path): cannot be made the directory of user \(account.name): \(error)") }
+    }
+
+    func open() throws(SpoolError) -> Outbox { try Outbox(place, named: path) }
+
+    /// While we are root: as the user who will have to open it again.
+    func openAtStart() throws(SpoolError) -> Outbox {
+        guard let account else { return try open() }
+        guard let opened = try account.handlingFiles({ () throws(SpoolError) in try open() }) else {
+            throw SpoolError("\(path): cannot be opened as user \(account.name)")
+        }
+        return opened
+    }
+}
+
+/// The policy's file, read again when it changes: by ourselves, or by whoever still may.
+final class PolicyOrigin {
+    private let path: String
+    private var opener: Opener?
+
+    init(_ path: String) { self.path = path }
+
+    /// Before the user changes.
+    func prepare(for account: Account) throws(Errno) {
+        if !account.canRead(path) { opener = try Opener(path) }
+    }
+
+    var needsHelp: Bool { opener != nil }
+
+    private func opened() throws(Errno) -> FileDescriptor {
+        guard let file = try opener?.open() else { throw .noEntry }
+        return file
+    }
+
+    var stamp: FileStamp? {
+        guard needsHelp else { return FileStamp(path) }
+        guard let file = try? opened() else { return nil }
+        return FileStamp(file)
+    }
+
+    func load(_ mode: Policy.Mode?) throws(PolicyError) -> Policy {
+        guard needsHelp else { return try Settings.load(path, mode) }
+        let file: FileDescriptor
+        do throws(Errno) { file = try opened() } catch { throw PolicyFile.unreadable(path, error) }
+        var policy = try PolicyFile.load(file, name: path)
+        if let mode { policy.mode = mode }
+        return policy
+    }
+}
+
+extension Node {
+    /// A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability. Maps, ring and TCX links work
+    /// by descriptor.
+    private var kept: [Int] { watch.needsNetlink ? [Capabilities.netAdmin] : [] }
+
+    /// Once it is attached. What is opened from here on is opened by root without capabilities, or by the user that we are.
+    func dropCapabilities() throws(Errno) {
+        try Capabilities.drop(keeping: kept, passing: settings.account == nil ? [] : [Capabilities.setUser, Capabilities.setGroup])
+    }
+
+    /// Once all is open that only root may open: another user, and no system call but those that the loop and its libraries need.
+    func becomeUnprivileged() throws(ProbeError) {
+        if let account = settings.account {
+            GracePeriods.keepSwitch()
+            do throws(Errno) {
+                try policyOrigin?.prepare(for: account)
+                try account.become(keeping: kept)
+            } catch { throw ProbeError(error, "becoming user \(account.name): \(error); --user root stays root") }
+        }
+        var calls = "those of its list"
+        do throws(Errno) { try SystemCalls.keep(.agent) } catch {
+            calls = "all"
+            log.write(.warning, "system calls are not filtered: \(error)")
+        }
+        if let why = settings.staysRoot { log.write(.warning, "this agent stays root", [("why", why)]) }
+        log.write(.info, "rights given up", [
+            ("user", settings.account?.name ?? (Account.current == 0 ? "root" : "\(Account.current)")),
+            ("capabilities", kept.isEmpty ? "none" : "CAP_NET_ADMIN, to take its clsact filters away"), ("calls", calls),
+        ] + (policyOrigin?.needsHelp == true ? [("policy", "opened by a child, because the user may not")] : []))
+        watch.attacher.start()
+    }
+}
