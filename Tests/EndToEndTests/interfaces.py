@@ -319,19 +319,6 @@ def kept_limits():
     return {"held": int(held), "ready": ready[0], "most": got["most"], "failed": 6 - got["succeeded"], "said": said, "after": int(after), "free": len(free["spans"]), "last": int(last), "code": deaf.stop()}
 
 
-def limited_again(client):
-    """Bursts of nameless handshakes until one second of them got all that a limit leaves: the first seconds still count what came before."""
-    seen = {"spans": [], "errors": {}}
-
-    def burst():
-        got = client.handshakes([CLIENT], 6)[CLIENT]
-        seen["spans"] += got["spans"]
-        seen["errors"].update(got["errors"])
-        return most_in_a_second(got["spans"]) >= 3
-    wait("a whole window's handshakes", burst)
-    return seen
-
-
 def take_over():
     """A new agent takes a running one's port, spool and interfaces, under an attack that gets three a second from both together; the old one goes on when the new one ends."""
     client = stage()
@@ -340,7 +327,7 @@ def take_over():
     options = ("--interface", "inner", "--policy", policy(), "--state", f"{HOME.name}/state", "--kafka", bootstrap, "--node", "n")
     old = Agent(*options)
     wait("the topic", lambda: page(old, "/readyz")[0] == 200)
-    attack = client.attack(CLIENT)
+    attack = client.attack(CLIENT, 2000)
     counts = []
     new = Agent(*options, "--take-over", listen=old.port, ready=False)
     while "stands by" not in old.said:

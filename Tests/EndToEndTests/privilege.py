@@ -4,7 +4,6 @@ usage: as stage.py
 """
 import stat
 
-import interfaces
 from interfaces import page
 from stage import *
 
@@ -109,7 +108,7 @@ def nobody():
     new.process.wait()
     wait("the old one", lambda: "this one goes on" in agent.said and page(agent, "/readyz")[0] == 200)
     before = agent.status["delivered"] or 0
-    again = interfaces.limited_again(client)
+    again = limited_again(client)
     wait("delivery", lambda: (agent.status["delivered"] or 0) > before and agent.status["spooled"] == 0)
     helpers = [int(child) for child in open(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read().split()]
     code = agent.stop()
