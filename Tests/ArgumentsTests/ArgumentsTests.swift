@@ -50,6 +50,12 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         #expect(refusal("run --enforce=yes") == "weir run: --enforce: takes no value")
     }
 
+    @Test("Loopback is what no other machine reaches; a name that is not localhost may be anything")
+    func loopback() {
+        for here in ["127.0.0.1:1", "127.9.9.9:1", "localhost:1", "LOCALHOST:1", "[::1]:1"] { #expect(Endpoint(here)?.isLoopback == true, "\(here)") }
+        for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "weir.example:1", "localhost.example:1", "[::ffff:10.0.0.1]:1"] { #expect(Endpoint(open)?.isLoopback == false, "\(open)") }
+    }
+
     @Test("Endpoints are read, in either family")
     func endpoints() throws {
         #expect(try parse("--listen [::1]:0", .agent).endpoint("listen") == Endpoint(host: "::1", port: 0))

@@ -50,6 +50,7 @@ extension Option {
         Option("tls-cert", .file, "serve gRPC and external metrics over TLS with this certificate chain (PEM)"),
         Option("tls-key", .file, "and this private key (PEM)"),
         Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),
+        Option(flag: "insecure", "serve gRPC without TLS on an address other than loopback, where a mesh or a NetworkPolicy protects it"),
     ]
 
     fileprivate static let limitsAdd = [

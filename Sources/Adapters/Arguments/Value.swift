@@ -83,6 +83,12 @@ package struct Endpoint: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Only this machine reaches it: `localhost`, 127.0.0.0/8 or ::1. Any other name may be an address of the network.
+    package var isLoopback: Bool {
+        guard let address = Address(host) else { return host.lowercased() == "localhost" }
+        return [Prefix("127.0.0.0/8"), Prefix("::1/128")].contains { $0?.contains(address) == true }
+    }
+
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     static func refusal(of text: some StringProtocol) -> String {

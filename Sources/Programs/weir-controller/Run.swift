@@ -27,7 +27,11 @@ func run() {
         let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
         let kafka = try kafkaConfiguration(arguments)
         let grpc = arguments.endpoint("grpc")!
-        let peers = try Peers("\(grpc.host):\(grpc.port)", credentials: credentials(arguments), log: log)
+        let identity = try credentials(arguments)
+        if case .insecure = identity, !grpc.isLoopback, !arguments.has("insecure") {
+            throw Refusal(description: "weir-controller: --grpc \(grpc): without TLS others can read and forge it: give --tls-cert and --tls-key, or --insecure", code: 2)
+        }
+        let peers = try Peers(grpc.description, credentials: identity, log: log)
         let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, peers: peers, autoscalers: try autoscalers(arguments, log), heedsRehearsals: arguments.has("rehearsals"), log: log)
         log.write(.info, "started", [
             ("version", version), ("kafka", kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.current.name), ("policy.version", policy.current.version),
