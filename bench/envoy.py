@@ -38,9 +38,9 @@ class Producer:
         """As another node's controller says it; returns when the broker has all of them."""
         until = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
         for address in addresses:
-            key = f"{address}/32|anomalous".encode()
-            value = json.dumps({"schema": "weir.dev/limit/v1", "prefix": f"{address}/32", "class": "anomalous", "per_second": 3, "answer": "reset", "until": until, "step": 0,
-                                "scope": "cluster", "origin": "controller", "generation": 1, "has_refused": True, "reason": {"anomalies": ["missing_sni"], "events_in_window": 7, "event_ids": []},
+            key = f"{address}/32|all".encode()
+            value = json.dumps({"schema": "weir.dev/limit/v1", "prefix": f"{address}/32", "class": "all", "per_second": 3, "answer": "reset", "until": until, "step": 0,
+                                "scope": "cluster", "origin": "operator", "generation": 1, "has_refused": True, "reason": {"anomalies": ["missing_sni"], "events_in_window": 7, "event_ids": []},
                                 "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}).encode()
             if self.library.rd_kafka_produce(self.topic, 0, 2, value, ctypes.c_size_t(len(value)), key, ctypes.c_size_t(len(key)), None):
                 raise SystemExit("a record was refused")

@@ -73,6 +73,22 @@ struct EnvoyTests {
         }
     }
 
+    @Test("A listed source's nameless connections are limited where tls_inspector runs; its named ones, and those of listeners without it, are not; class all limits each")
+    func anomaly() throws {
+        try play("anomaly") { seen throws(JSONError) in
+            #expect(try seen.integer("most_ended") <= 3)
+            #expect(try seen.integer("most_passed") <= 3)
+            #expect(try seen.integer("refused_ended") > 0)
+            #expect(try seen.integer("refused_passed") > 0)
+            #expect(try seen.integer("neighbour") == 40)
+            try seen.object("anomalous") { passed throws(JSONError) in
+                for kind in ["named", "named_passed", "plain", "blind", "blind_named"] as [StaticString] { #expect(try passed.integer(kind) == 20, "\(kind)") }
+            }
+            #expect(try seen.integer("outside") == 20)
+            #expect(try seen.integer("refused") == 0)
+        }
+    }
+
     @Test("Python's protobuf reads what is pushed; two replicas say the same; what was refused is not sent again; limits end by themselves")
     func protobuf() throws {
         try play("protobuf") { seen throws(JSONError) in
@@ -83,6 +99,7 @@ struct EnvoyTests {
             }
             try seen.object("found") { found throws(JSONError) in
                 #expect(try found.strings("addresses") == ["192.0.2.1/32", "198.51.100.0/24", "203.0.113.9/32", "2001:db8:7::/64"])
+                #expect(try found.strings("nameless") == ["192.0.2.77/32"])
                 #expect(try found.string("network") == "RateLimit")
                 #expect(try found.string("prefix") == "weir_")
                 #expect(try found.integer("else") == 0)
@@ -139,7 +156,8 @@ struct EnvoyTests {
     @Test("Options that cannot be get one line and an exit code")
     func wrong() throws {
         try play("wrong") { seen throws(JSONError) in
-            for (name, code, part) in [("taken", 3, "--grpc 127.0.0.1:9742"), ("half", 2, "go together"), ("no file", 2, "/nowhere"), ("no key", 2, "no PEM file"), ("other key", 3, "cannot be used")] as [(StaticString, Int, String)] {
+            for (name, code, part) in [("taken", 3, "--grpc 127.0.0.1:9742"), ("half", 2, "go together"), ("no file", 2, "/nowhere"), ("no key", 2, "no PEM file"), ("other key", 3, "cannot be used"),
+                                        ("open", 2, "--insecure"), ("open six", 2, "--insecure"), ("named", 2, "--insecure"), ("insecure", 3, "cannot be had")] as [(StaticString, Int, String)] {
                 try seen.object(name) { one throws(JSONError) in
                     #expect(try one.integer("code") == code, "\(name)")
                     let error = try one.string("error")

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import socketserver
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -120,14 +121,14 @@ def get(source):
         connection.close()
 
 
-def through(source):
-    """One connection through the passthrough port: did it reach the service?"""
+def through(source, port=10001, said=b"GET / HTTP/1.1\r\n\r\n"):
+    """One connection through a passthrough port: did it reach the service?"""
     s = socket.socket()
     try:
         s.settimeout(3)
         s.bind((source, 0))
-        s.connect(("127.0.0.1", 10001))
-        s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        s.connect(("127.0.0.1", port))
+        s.sendall(said)
         return bool(s.recv(100))
     except OSError:
         return False
@@ -165,7 +166,7 @@ def release(kafka, prefix): weir("limits", "release", prefix, "--kafka", kafka)
 class Subscriber:
     """An xDS client of our own, by Python's protobuf."""
 
-    def __init__(self, port=9742, names=("listed", "weir_tls"), method="/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", credentials=None):
+    def __init__(self, port=9742, names=("listed_nameless", "weir_tls_nameless"), method="/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", credentials=None):
         target = f"127.0.0.1:{port}"
         self.channel = grpc.secure_channel(target, credentials, [("grpc.ssl_target_name_override", "weir-controller")]) if credentials else grpc.insecure_channel(target)
         self.asks, self.answers = [], []
@@ -204,18 +205,22 @@ class Subscriber:
 
 
 def listed(answer):
-    """The list, unpacked message by message."""
+    """The lists, unpacked message by message: the sources of class all, and those that are limited where they request no name."""
     found = {}
     for resource in answer.resources:
         config = pb.NamedConfig.FromString(resource.value)
         kind = config.typed_config.type_url.rsplit(".", 1)[-1]
-        if config.name == "listed":
+        if config.name.startswith("listed"):
             shadow = pb.ShadowList.FromString(config.typed_config.value)
-            rows = pb.IpTable.FromString(shadow.shadow_matcher.matcher_tree.custom_match.typed_config.value).range_matchers
-            found["addresses"] = [f"{c.address_prefix}/{c.prefix_len.value}" for row in rows for c in row.ranges]
-            found["prefix"] = shadow.shadow_rules_stat_prefix
-            found["denies"] = [pb.Act.FromString(row.on_match.action.typed_config.value).action for row in rows]
-            found["else"] = pb.Act.FromString(shadow.shadow_matcher.on_no_match.action.typed_config.value).action
+            found["prefix"], matcher = shadow.shadow_rules_stat_prefix, shadow.shadow_matcher
+            found["addresses"], found["nameless"] = [], []
+            while matcher.HasField("matcher_tree"):
+                for row in pb.IpTable.FromString(matcher.matcher_tree.custom_match.typed_config.value).range_matchers:
+                    found["nameless" if row.on_match.HasField("matcher") else "addresses"] += [f"{c.address_prefix}/{c.prefix_len.value}" for c in row.ranges]
+                if not matcher.on_no_match.HasField("matcher"):
+                    break
+                matcher = matcher.on_no_match.matcher
+            found["else"] = pb.Act.FromString(matcher.on_no_match.action.typed_config.value).action
         else:
             found["network"] = kind
             if kind == "RateLimit":
@@ -238,7 +243,7 @@ def http_list():
         attacker, neighbour = pool.submit(hammer, get, "127.0.0.7", until), pool.submit(hammer, get, "127.0.0.8", until)
         producer = Producer(kafka, "security-throttle-limits")
         for number in range(20):
-            producer.send(f"10.0.0.{number + 1}/32|anomalous", limit_record(f"10.0.0.{number + 1}/32"))
+            producer.send(f"10.0.0.{number + 1}/32|all", limit_record(f"10.0.0.{number + 1}/32", limit_class="all", origin="operator"))
             time.sleep(0.2)    # five pushes a second are what is tried
         wait("the twenty", lambda: controller.metric("listed_sources") == 21)
         until.set()
@@ -291,6 +296,76 @@ def passthrough():
     return {"free": free, "most": most_in_a_second(spans), "passed": len(spans), "asked": asked, "others": len(others), "others_asked": others_asked, "over": controller.metric("rls_over_limit_total"), "refused": controller.metric("xds_refused_total")}
 
 
+def hello(name):
+    """A ClientHello's bytes, with or without a server name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    sent = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname=name).do_handshake()
+    except ssl.SSLWantReadError:
+        return sent.read()
+
+
+def passed_on(source, name, port=10001):
+    """Did the service behind a passthrough port answer to this hello?"""
+    return through(source, port, hello(name))
+
+
+def secure(source, name):
+    """One request over TLS that Envoy ends: its status, or 0."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(("127.0.0.1", 10443), timeout=3, source_address=(source, 0)) as raw, context.wrap_socket(raw, server_hostname=name) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n")
+            return int(s.recv(100).split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def more_listeners(text):
+    """bootstrap.yaml with a listener that ends TLS, made from `http` as its comments say, and a passthrough without tls_inspector."""
+    first, second, end = text.index("  - name: http\n"), text.index("  - name: passthrough\n"), text.index("  clusters:\n")
+    https, blind = text[first:second], text[second:end]
+    https = https.replace("# listener_filters:", "listener_filters:").replace("# transport_socket:", "transport_socket:").replace("name: listed\n", "name: listed_nameless\n").replace("name: http\n", "name: https\n", 1)
+    https = https.replace("10000", "10443").replace("filename: server.", f"filename: {HOME.name}/server.")
+    blind = "".join(line for line in blind.splitlines(True) if "listener_filters:" not in line).replace("10001", "10002").replace("name: passthrough", "name: blind").replace("weir_tls_nameless", "weir_tls")
+    return text[:first] + https + blind + text[first:]
+
+
+def anomaly():
+    """A limit of class anomalous hits nameless connections where tls_inspector runs, and nothing where it does not; one of class all hits all of them."""
+    certificates()
+    service()
+    kafka = broker()
+    controller = Controller(kafka).ready()
+    envoy(more_listeners)
+    producer = Producer(kafka, "security-throttle-limits")
+    producer.send("127.0.0.7/32|anomalous", limit_record("127.0.0.7/32"))
+    wait("the list", lambda: 429 in [secure("127.0.0.7", None) for _ in range(5)])
+    wait("the limit of the passthrough", lambda: False in [passed_on("127.0.0.7", None) for _ in range(5)])
+    spans = {"ended": [], "passed": []}
+    for _ in range(20):
+        for kind, ask in (("ended", secure), ("passed", passed_on)):
+            before = time.monotonic()
+            if ask("127.0.0.7", None) in (200, True):
+                spans[kind].append((before, time.monotonic()))
+    tried = {"named": lambda: secure("127.0.0.7", "shop.example"), "named_passed": lambda: passed_on("127.0.0.7", "shop.example"), "plain": lambda: get("127.0.0.7"),
+             "blind": lambda: passed_on("127.0.0.7", None, 10002), "blind_named": lambda: passed_on("127.0.0.7", "shop.example", 10002)}
+    neighbour = [secure("127.0.0.8", None) for _ in range(20)] + [passed_on("127.0.0.8", None) for _ in range(20)]
+    anomalous = {name: sum(1 for _ in range(20) if ask() in (200, True)) for name, ask in tried.items()}
+    # A block of class all around the narrower source of class anomalous.
+    limit(kafka, "127.0.0.0/29")
+    for name, ask in tried.items():
+        wait(f"{name} to be limited", lambda: any(ask() not in (200, True) for _ in range(5)))
+    outside = [secure("127.0.0.9", "shop.example") for _ in range(20)].count(200)
+    release(kafka, "127.0.0.0/29")
+    wait("the release", lambda: all(ask() in (200, True) for ask in tried.values() for _ in range(5)))
+    return {"most_ended": most_in_a_second(spans["ended"]), "most_passed": most_in_a_second(spans["passed"]), "refused_ended": 20 - len(spans["ended"]), "refused_passed": 20 - len(spans["passed"]),
+            "neighbour": sum(1 for status in neighbour if status in (200, True)), "anomalous": anomalous, "outside": outside, "refused": controller.metric("xds_refused_total")}
+
+
 def protobuf():
     """What is pushed, by another's protobuf; two replicas say the same; limits end by themselves; a refusal is kept and not repeated."""
     kafka = broker()
@@ -302,9 +377,10 @@ def protobuf():
     there.acknowledge()
     for prefix in ["203.0.113.9", "198.51.100.0/24", "2001:db8:7::/64"]:
         limit(kafka, prefix)
+    Producer(kafka, "security-throttle-limits").send("192.0.2.77/32|anomalous", limit_record("192.0.2.77/32"))
     limit(kafka, "192.0.2.1", seconds=3)
     def all_four(subscriber):
-        if subscriber.answers and len(listed(subscriber.answers[-1]).get("addresses", [])) == 4:
+        if subscriber.answers and len(listed(subscriber.answers[-1]).get("addresses", [])) == 4 and listed(subscriber.answers[-1])["nameless"]:
             return subscriber.answers[-1]
         if subscriber.answers: subscriber.acknowledge()
         return None
@@ -397,9 +473,9 @@ def now(ahead=0):
     return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
 
 
-def limit_record(prefix, generation=1, seconds=600, per_second=3):
-    """As another node's controller says it."""
-    return json.dumps({"schema": "weir.dev/limit/v1", "prefix": prefix, "class": "anomalous", "per_second": per_second, "answer": "reset", "until": now(seconds), "step": 0, "scope": "cluster", "origin": "controller",
+def limit_record(prefix, generation=1, seconds=600, per_second=3, limit_class="anomalous", origin="controller"):
+    """As another node's controller says it, or an operator, who alone may limit all."""
+    return json.dumps({"schema": "weir.dev/limit/v1", "prefix": prefix, "class": limit_class, "per_second": per_second, "answer": "reset", "until": now(seconds), "step": 0, "scope": "cluster", "origin": origin,
                        "generation": generation, "has_refused": True, "reason": {"anomalies": ["missing_sni"], "events_in_window": 7, "event_ids": []}, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
 
 
@@ -420,9 +496,10 @@ def mutual():
     home = HOME.name
     controller = Controller(kafka, "--tls-cert", f"{home}/server.crt", "--tls-key", f"{home}/server.key", "--tls-client-ca", f"{home}/ca.crt").ready()
     def secured(text):
-        lines, on = [], False
+        lines, on, in_clusters = [], False, False
         for line in text.splitlines():
-            on = on or "# transport_socket:" in line
+            in_clusters = in_clusters or line == "  clusters:"
+            on = on or in_clusters and "# transport_socket:" in line
             lines.append(line.replace("    # ", "    ", 1) if on else line)
         return "\n".join(lines).replace("filename: tls.crt", f"filename: {home}/client.crt").replace("filename: tls.key", f"filename: {home}/client.key").replace("filename: ca.crt", f"filename: {home}/ca.crt")
     envoy(secured)
@@ -497,6 +574,7 @@ def wrong():
     home, results = HOME.name, {}
     s = socket.create_server(("127.0.0.1", 9742))
     for name, options in {"taken": ["--grpc", "127.0.0.1:9742"], "half": ["--tls-cert", f"{home}/server.crt"], "no file": ["--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "no key": ["--tls-cert", f"{home}/server.crt", "--tls-key", f"{home}/policy.yaml"],
+                          "open": ["--grpc", "0.0.0.0:9742"], "open six": ["--grpc", "[::]:9742"], "named": ["--grpc", "weir.example:9742"], "insecure": ["--grpc", "0.0.0.0:9742", "--insecure"],
                           "other key": ["--grpc", "127.0.0.1:0", "--tls-cert", f"{home}/server.crt", "--tls-key", f"{home}/client.key"]}.items():
         policy()
         done = subprocess.run([CONTROLLER, "--kafka", "127.0.0.1:1", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)

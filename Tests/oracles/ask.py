@@ -35,7 +35,7 @@ def ask(port):
         answered = threading.Event()
 
         def question():
-            yield pb.Ask(node=pb.Proxy(id="oracle"), resource_names=["listed", "weir_tls"], type_url=TYPE)
+            yield pb.Ask(node=pb.Proxy(id="oracle"), resource_names=["listed_nameless", "weir_tls_nameless"], type_url=TYPE)
             answered.wait()    # an Envoy's stream stays open
 
         answer = next(discover(question(), timeout=20))

@@ -39,7 +39,7 @@ package final class Edge {
         make()
     }
 
-    package var listSize: Int { resources[Resources.http]?.bytes.count ?? 0 }
+    package var listSize: Int { resources[Resources.httpNameless]?.bytes.count ?? 0 }
 
     package var methods: [String: Server.Method] {
         let discover: Server.Method = { [self] (call) throws(Status) in
@@ -75,9 +75,9 @@ package final class Edge {
 
     // MARK: News
 
-    /// A limit of a source; `nil`: it has none of that slot any more. Told to the Envoys by `tell`.
-    package func set(_ prefix: Prefix, slot: UInt8, _ entry: LimitedSources.Entry?) {
-        if sources.set(prefix, slot: slot, entry.flatMap { $0.until > wall() ? $0 : nil }) { isDirty = true }
+    /// A limit of a source; `nil`: it has none of that class any more. Told to the Envoys by `tell`.
+    package func set(_ prefix: Prefix, _ limitClass: LimitClass, _ entry: LimitedSources.Entry?) {
+        if sources.set(prefix, limitClass, entry.flatMap { $0.until > wall() ? $0 : nil }) { isDirty = true }
         if let end = entry?.until { nextEnd = min(nextEnd ?? end, end) }
     }
 
