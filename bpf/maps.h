@@ -46,6 +46,14 @@ struct {
 	__type(value, __u64);
 } interfaces SEC(".maps");
 
+/* Segments of watched ports, by the last eight bits: which interface carries one direction only. Few are watched as a rule, and each CPU has a copy. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct weir_ways);
+} ways SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);		/* frames, the sweep */
@@ -198,7 +206,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 8192);	/* the policy's blocks, this node's addresses and pods, and 4,096 addresses of other nodes */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct weir_allow_key);
 	__type(value, __u8);
@@ -207,6 +215,22 @@ struct {
 WEIR_INLINE const struct weir_config *weir_policy(weir_frame *frame)
 {
 	return &policies.configs[policies.active & 1];
+}
+
+WEIR_INLINE void weir_count_way(weir_frame *frame, int from_client, __u32 payload)
+{
+	__u32 interface = frame->ifindex & 255;
+	struct weir_ways *seen = bpf_map_lookup_elem(&ways, &interface);
+
+	if (!seen)
+		return;
+	if (from_client) {
+		seen->from_clients++;
+		seen->client_payloads += payload != 0;
+	} else {
+		seen->from_servers++;
+		seen->server_payloads += payload != 0;
+	}
 }
 
 WEIR_INLINE void weir_count(weir_frame *frame, __u32 which)

@@ -173,4 +173,21 @@ struct InterfacesTests {
             #expect(try seen.integer("end") == 0)
         }
     }
+
+    @Test("An interface whose answers leave unwatched is named in log, status, metrics and doctor, until they leave by it")
+    func oneWay() throws {
+        try play("one_way", of: file) { seen throws(JSONError) in
+            #expect(try seen.boolean("answered"))
+            var ways: [String] = []
+            try seen.objects("ways") { way throws(JSONError) in ways.append("\(try way.string("interface")) \(try way.string("way"))") }
+            #expect(ways == ["inner in"])
+            let gauges = try seen.strings("gauges")
+            #expect(gauges.contains(#"weir_agent_interface_one_way{interface="inner",way="in"} 1"#), "\(gauges)")
+            #expect(gauges.contains(#"weir_agent_interface_segments_total{interface="inner",from="server"} 0"#), "\(gauges)")
+            #expect(try seen.string("doctor").contains("inner carries one direction"))
+            let said = try seen.string("said")
+            #expect(said.contains("the servers' answers leave by no interface that is watched interface=inner") && said.contains("are seen again interface=inner"), "\(said)")
+            #expect(try seen.integer("code") == 0)
+        }
+    }
 }

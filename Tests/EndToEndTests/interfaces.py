@@ -353,5 +353,40 @@ def take_over():
             "again": most_in_a_second(again["spans"]), "again_failed": len(again["errors"]), "old": old.said, "new": new.said, "code": code, "kept": kept, "end": last.stop()}
 
 
+def one_way():
+    """Clients come in by a watched interface, and the answers leave by one that is not watched; then by the same one again."""
+    client = stage()
+    link("other", 2, client.holder.pid)
+    client.sh("ip link set otherc up")
+    sh("ip route replace 203.0.113.0/24 dev other metric 0")
+    agent = Agent("--interface", "inner", "--policy", policy(extra="  ports: [443, 8443]\n"))
+
+    def echo():
+        listener = socket.create_server((SERVER, 8443))
+        while True:
+            connection = listener.accept()[0]
+            with connection:
+                while data := connection.recv(64):
+                    connection.sendall(data)
+    threading.Thread(target=echo, daemon=True).start()
+    # One byte each way in turn: each is a segment of its own.
+    turns = f"import socket; s = socket.create_connection(('{SERVER}', 8443), 5); s.settimeout(5); [(s.sendall(b'x'), s.recv(1)) for _ in range(600)]; print('ok')"
+
+    def until(found):
+        said = []
+
+        def exchanged():
+            said.append(client.run(sys.executable, "-c", turns).stdout.decode().strip())
+            return found(agent.status["one_way"])
+        wait("the direction", exchanged, 60)
+        return all(line == "ok" for line in said)
+    answered = until(lambda ways: ways)
+    ways, metrics, doctor = agent.status["one_way"], agent.get("/metrics"), weir("doctor", "--interface", "inner", "--port", str(agent.port), code=3)
+    sh("ip route del 203.0.113.0/24 dev other metric 0")
+    answered = until(lambda ways: not ways) and answered
+    gauges = [line for line in metrics.splitlines() if line.startswith(("weir_agent_interface_one_way{", "weir_agent_interface_segments_total{"))]
+    return {"answered": answered, "ways": ways, "gauges": gauges, "doctor": doctor, "said": agent.said, "code": agent.stop()}
+
+
 if __name__ == "__main__":
     main(globals())

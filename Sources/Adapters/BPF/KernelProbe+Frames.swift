@@ -1,8 +1,11 @@
-internal import CBPF
+package import Wire
 
 extension KernelProbe {
-    /// Frames of any kind that the probe has seen on an interface, both ways: the first number of its entry in the map `interfaces`,
-    /// each CPU's added up.
-    /// `nil` where the probe does not count them; 0 where it has seen none.
-    package func frames(on interface: UInt32) -> UInt64? { sum(of: interface & 1023, in: "interfaces") }
+    /// What the probe has seen on an interface: its entries in the maps `interfaces` and `ways`, each CPU's added up.
+    /// `nil` where the probe does not count; zeros where it has seen nothing.
+    package func seen(on interface: UInt32) -> InterfaceCounts? {
+        guard let frames = sums(of: interface & 1023, in: "interfaces"),
+              let ways = sums(of: interface & 255, InterfaceCounts.ways, in: "ways") else { return nil }
+        return InterfaceCounts(frames: frames[0], ways: ways)
+    }
 }

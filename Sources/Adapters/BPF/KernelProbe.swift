@@ -350,16 +350,19 @@ package struct ProbeSettings: Sendable {
         return Counters(sums)
     }
 
-    /// The first number of a key's value in a map of that name, all CPUs' together; `nil` without such a map, 0 without such a key.
-    func sum(of key: UInt32, in name: String) -> UInt64? {
+    /// The first numbers of a key's value in a map of that name, all CPUs' together; `nil` without such a map, zeros without such a key.
+    func sums(of key: UInt32, _ numbers: Int = 1, in name: String) -> [UInt64]? {
         guard let map = unsafe bpf_object__find_map_by_name(object, name) else { return nil }
         let isPerCPU = [BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY].contains(unsafe bpf_map__type(map))
         // Each CPU's value begins at a multiple of eight bytes.
         let size = (unsafe Int(bpf_map__value_size(map)) + 7) & ~7, count = isPerCPU ? processors : 1
+        precondition(numbers * 8 <= size, "a value has so many numbers")
         var key = key
         return unsafe withUnsafeTemporaryAllocation(byteCount: size * count, alignment: 8) { values in
-            guard unsafe bpf_map_lookup_elem(bpf_map__fd(map), &key, values.baseAddress) == 0 else { return 0 }
-            return (0..<count).reduce(0) { $0 &+ (unsafe values.loadUnaligned(fromByteOffset: $1 * size, as: UInt64.self)) }
+            guard unsafe bpf_map_lookup_elem(bpf_map__fd(map), &key, values.baseAddress) == 0 else { return [UInt64](repeating: 0, count: numbers) }
+            return (0..<numbers).map { number in
+                (0..<count).reduce(0) { $0 &+ (unsafe values.loadUnaligned(fromByteOffset: $1 * size + number * 8, as: UInt64.self)) }
+            }
         }
     }
 

@@ -37,6 +37,7 @@ struct Watch {
     private var lost: Set<UInt32> = []
     private var programs: HookPrograms?
     private var visibility = Visibility()
+    private var directions = OneWay()
     private var lookedAt: UInt64 = 0
     private(set) var unwatched: [Unwatched] = []
     private(set) var putBack = 0
@@ -67,6 +68,9 @@ struct Watch {
 
     /// Attached, and yet they carry frames of which the probe sees none.
     var blind: [String] { visibility.blind.map { name(of: $0) } }
+
+    /// They carry connections to watched ports in one direction only, and no other watched interface carries the other.
+    var oneWay: [(name: String, way: OneWay.Way)] { directions.interfaces.map { (name(of: $0.interface), $0.way) } }
 
     /// Names for a line that people read.
     var described: String {
@@ -212,8 +216,8 @@ struct Watch {
     }
 
     /// What the thread has done. True when something has to be followed.
-    /// - Parameter seen: frames that the probe has seen on an interface, of any kind; `nil` where it does not count them.
-    mutating func settle(_ log: Log, seen: (UInt32) -> UInt64?) -> Bool {
+    /// - Parameter seen: what the probe has seen on an interface; `nil` where it does not count.
+    mutating func settle(_ log: Log, seen: (UInt32) -> InterfaceCounts?) -> Bool {
         var again = false
         attachedNow = []
         for outcome in attacher.take() {
@@ -282,14 +286,15 @@ struct Watch {
     private static let lookNanoseconds: UInt64 = 9_000_000_000
 
     /// True when something has to be followed.
-    private mutating func look(at links: [Link], _ seen: (UInt32) -> UInt64?, _ log: Log) -> Bool {
+    private mutating func look(at links: [Link], _ seen: (UInt32) -> InterfaceCounts?, _ log: Log) -> Bool {
         guard Clock.monotonic &- lookedAt > Self.lookNanoseconds else { return false }
         lookedAt = Clock.monotonic
-        var again = false
+        var again = false, all: [UInt32: InterfaceCounts] = [:]
         for link in links {
             let index = link.interface.index
-            guard let old = held[index], let seen = seen(index),
-                  let finding = visibility.note(index, frames: link.frames, seen: seen) else { continue }
+            guard let old = held[index], let seen = seen(index) else { continue }
+            all[index] = seen
+            guard let finding = visibility.note(index, frames: link.frames, seen: seen.frames) else { continue }
             switch finding {
             case .sees: log.write(.info, "the probe sees the interface's frames again", [("interface", link.interface.name)])
             case .blind(let frames):
@@ -303,7 +308,17 @@ struct Watch {
                 again = true
             }
         }
+        for finding in directions.note(all) { say(finding, log) }
         return again
+    }
+
+    private func say(_ finding: OneWay.Finding, _ log: Log) {
+        let interface = ("interface", name(of: finding.interface))
+        switch finding.way {
+        case .inOnly: log.write(.warning, "clients' data come in by this interface, and the servers' answers leave by no interface that is watched", [interface])
+        case .outOnly: log.write(.warning, "servers' answers leave by this interface, and the clients' data come in by no interface that is watched", [interface])
+        case nil: log.write(.info, "both directions of the interface's connections are seen again", [interface])
+        }
     }
 
     /// Whether each attachment is still where it was; what is not comes back as an outcome.

@@ -59,6 +59,10 @@ private func examineAgent(_ port: UInt16, _ say: (Bool?, String, String) -> Void
             let more = names.count > 16 ? " and \(names.count - 16) more" : ""
             let shown = names.isEmpty ? "nothing" : names.prefix(16).joined(separator: ", ") + more
             say(unready == nil, "the agent on port \(port)", "watches \(shown)\(unready.map { "; not ready: \($0)" } ?? "")")
+            try status.objects("one_way") { one throws(JSONError) in
+                let (name, isIn) = (try one.string("interface"), try one.string("way") == "in")
+                say(false, "\(name) carries one direction", isIn ? "clients' data come in, and the answers leave by no watched interface: no answer is counted" : "answers leave, and the clients' data come in by no watched interface: no hello is judged")
+            }
         }
     } catch { say(false, "the agent on port \(port)", "its /status cannot be read: \(error)") }
 }

@@ -346,4 +346,13 @@ enum weir_counter {
 	WEIR_COUNT_TRANSLATED = 31,	/* hellos seen once more, behind a translation of their server's address */
 	WEIR_COUNT_COUNT = 32,
 };
+
+/* Segments of watched ports that the probe has seen on an interface: in from clients and out from servers. */
+struct weir_ways {
+	__u64 from_clients;
+	__u64 client_payloads;		/* segments of these that bear data */
+	__u64 from_servers;
+	__u64 server_payloads;
+};
+_Static_assert(sizeof(struct weir_ways) == 32, "a per-CPU value of the map ways");
 #endif
