@@ -5,7 +5,7 @@ internal import Wire
 private let long = Duration.seconds(1)...(.seconds(365 * 86_400))
 
 extension Option {
-    private static let policy = Option("policy", .file, "the policy; without it the built-in one, which observes")
+    fileprivate static let policy = Option("policy", .file, "the policy; without it the built-in one, which observes")
     private static let kafka = Option("kafka", .endpoints, "the brokers")
     private static let log = Option("log", .choice(["text", "json"]), "how log lines look", standard: "text")
     private static let interface = Option("interface", .text("PATTERN"), "interface to watch, such as eth0 or 'eth*'", isRepeatable: true)
@@ -115,6 +115,7 @@ extension Command {
         Command("doctor", "what this machine can do, and what is missing", options: [
             Option("interface", .text("PATTERN"), "interface that is to be watched; without it those of the default routes", isRepeatable: true),
             Option("port", .number(1...65_535), "that of the agent's --listen, where one runs", standard: "9740"),
+            Option.policy,
         ] + Option.broker.dropLast()),
         Command("top", "what the agent of this machine sees and limits, live; ends with Ctrl-C", options: [
             Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),

@@ -4,6 +4,7 @@ internal import Detection
 internal import Glibc
 internal import Kafka
 internal import Linux
+internal import PolicyFile
 internal import Probe
 internal import Terminal
 
@@ -35,6 +36,10 @@ func examine(_ arguments: Arguments) throws -> CInt {
         say(isGood ? true : nil, "an attached agent's rights", "\(user); no capability with TCX; system calls \(calls)")
     }
     examineInterfaces(arguments, say)
+    do throws(PolicyError) {
+        let policy = try arguments.text("policy").map { path throws(PolicyError) in try PolicyFile.load(path: path) } ?? Policy()
+        examineNodePorts(policy.ports, say)
+    } catch { say(false, "the policy", "\(error)") }
     if arguments.has("kafka") || arguments.has("kafka-config") {
         for finding in KafkaExamination(try brokers(arguments)).findings { say(finding.isGood, finding.what, finding.more) }
     } else {
