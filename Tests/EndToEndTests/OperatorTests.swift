@@ -41,6 +41,19 @@ struct OperatorTests {
         }
     }
 
+    @Test("Private addresses that another node publishes are never limited here, until it stops; one of the Internet that it claims is")
+    func neighbours() throws {
+        try play("neighbours") { seen throws(JSONError) in
+            #expect(try seen.integer("free") == 8)
+            #expect(try seen.integer("limited") == 3)
+            #expect(try seen.integer("refused") > 0)
+            #expect(try seen.integer("again") == 3)
+            #expect(try seen.integer("refused_again") > 0)
+            #expect(try seen.integer("stopped") == 0)
+            #expect(try seen.integer("code") == 0)
+        }
+    }
+
     /// One node does not hold a limit, and this is why.
     private static func why(_ seen: borrowing JSONObject, _ name: StaticString, _ node: String, _ why: String, behind: Int) throws(JSONError) {
         var found: [(node: String, why: String, behind: Int)] = []
@@ -134,6 +147,10 @@ struct OperatorTests {
     @Test("The doctor tries what Weir needs, says what is missing and what to do, and its exit code says which")
     func doctor() throws {
         try play("doctor") { seen throws(JSONError) in
+            let ports = try seen.strings("node_ports")
+            #expect(ports.first?.contains("leads to 443 of shop/web:https; the uplink sees 31443: add it to the policy's ports") == true, "\(ports)")
+            #expect(ports.first?.contains("30080") == false)
+            #expect(ports.last?.contains("none that leads to a watched port is unwatched") == true, "\(ports)")
             let root = try seen.string("root"), broker = try seen.string("with_kafka"), none = try seen.string("without_kafka"), nobody = try seen.string("nobody")
             for part in ["✓ kernel ", "BTF", "✓ privileges", "✓ an attached agent's rights", "user nobody", "✓ the probe loads", "✓ it attaches", "– Kafka"] { #expect(root.contains(part), "\(part): \(root)") }
             #expect(!root.contains("✗"), "\(root)")

@@ -30,7 +30,7 @@ struct SecureTests {
             // What each may write and read.
             typealias Two = (Int, Int)
             let expected: [(user: String, events: Two, limits: Two, decisions: Two, nodes: Two)] = [
-                ("weir-agent", (done, refused), (refused, done), (refused, refused), (done, refused)),
+                ("weir-agent", (done, refused), (refused, done), (refused, refused), (done, done)),
                 ("weir-controller", (refused, done), (done, done), (done, done), (refused, refused)),
                 ("weir-operator", (refused, done), (done, done), (refused, done), (refused, done)),
                 ("weir-autoscaler", (refused, refused), (refused, refused), (refused, done), (refused, refused)),

@@ -558,6 +558,55 @@ def operator():
             "table": table, "listed": json.loads(lines[0]), "more": len(more), "unknown": unknown, "last": last, "released": released, "generous": most_in_a_second(generous["spans"]), "generous_failed": len(generous["errors"])}
 
 
+class Producer:
+    """Writes to a topic by the C library that Weir uses too, without Weir in between."""
+
+    def __init__(self, bootstrap, topic):
+        self.kafka, error = ctypes.CDLL("librdkafka.so.1"), ctypes.create_string_buffer(512)
+        for function in (self.kafka.rd_kafka_conf_new, self.kafka.rd_kafka_new, self.kafka.rd_kafka_topic_new):
+            function.restype = ctypes.c_void_p
+        conf = ctypes.c_void_p(self.kafka.rd_kafka_conf_new())
+        for name, value in (("bootstrap.servers", bootstrap), ("linger.ms", "0"), ("log_level", "0")):
+            self.kafka.rd_kafka_conf_set(conf, name.encode(), value.encode(), error, 512)
+        self.handle = ctypes.c_void_p(self.kafka.rd_kafka_new(0, conf, error, 512))
+        self.topic = ctypes.c_void_p(self.kafka.rd_kafka_topic_new(self.handle, topic.encode(), None))
+
+    def send(self, key, value):
+        """Without a value it is a tombstone."""
+        key, size = key.encode(), ctypes.c_size_t
+        value = value and value.encode()
+        if self.kafka.rd_kafka_produce(self.topic, 0, 2, value, size(len(value or b"")), key, size(len(key)), None) or self.kafka.rd_kafka_flush(self.handle, 10_000):
+            raise SystemExit("a record was not delivered")
+
+
+def neighbours():
+    """A node never limits the private addresses that another node publishes, as long as that node is there; addresses of the Internet it does."""
+    client = stage()
+    private = "10.66.0.9"
+    client.sh(f"ip addr add {private}/24 dev innerc")
+    sh(f"ip route add {private}/32 dev inner && ip addr add 10.66.1.1/32 dev lo")
+    bootstrap = broker()
+    weir("limits", "add", "192.0.2.0/24", "--kafka", bootstrap)
+    agent = Agent("--interface", "inner", "--policy", policy(), "--kafka", bootstrap, "--node", "here")
+    # Another agent publishes what it finds itself: the address on lo, and the server's two, which are of the Internet but in networks of this node's.
+    other = Agent("--interface", "lo", "--kafka", bootstrap, "--node", "there")
+    wait("the other's addresses", lambda: agent.metric("weir_agent_node_addresses") == 3, 40)
+    stopped = other.stop()
+    wait("its tombstone", lambda: agent.metric("weir_agent_node_addresses") == 0, 40)
+    told = Producer(bootstrap, "security-throttle-nodes")
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    report = {"schema": "weir.dev/node-status/v1", "time": moment, "node": "third", "started": moment, "version": "0", "mode": "enforce", "interfaces": [], "addresses": [private, CLIENT],
+              "policy": {"name": "p", "version": "v"}, "limits": {"next_offset": 0, "held": 0, "lacking": 0, "lacks": [], "refused": 0}}
+    told.send("third", json.dumps(report))
+    wait("the third's address", lambda: agent.metric("weir_agent_node_addresses") == 1, 40)
+    free, limited = client.handshakes([private], 8)[private], limited_again(client)
+    told.send("third", None)
+    wait("the third's tombstone", lambda: agent.metric("weir_agent_node_addresses") == 0, 40)
+    again = limited_again(client, private)
+    return {"free": len(free["spans"]), "limited": most_in_a_second(limited["spans"]), "refused": len(limited["errors"]), "again": most_in_a_second(again["spans"]), "refused_again": len(again["errors"]),
+            "stopped": stopped, "code": agent.stop()}
+
+
 def noida():
     """A broker that compacts, stamps records itself, and is a process of its own."""
     # The program itself: its wrapper, killed, would leave it behind.
@@ -778,7 +827,25 @@ def doctor():
     bootstrap = broker()
     nobody = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", WEIR, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     return {"root": weir("doctor"), "with_kafka": weir("doctor", "--kafka", bootstrap), "without_kafka": weir("doctor", "--kafka", "127.0.0.1:1", code=3),
-            "nobody": nobody.stdout, "nobody_code": nobody.returncode}
+            "nobody": nobody.stdout, "nobody_code": nobody.returncode, "node_ports": node_ports()}
+
+
+def node_ports():
+    """What doctor says of kube-proxy's tables, which a stand-in for iptables-save prints: there is no kube-proxy here."""
+    rules = """-A KUBE-SERVICES -d 10.96.0.7/32 -p tcp -m comment --comment "shop/web:https cluster IP" -m tcp --dport 443 -j KUBE-SVC-WEB
+-A KUBE-NODEPORTS -p tcp -m comment --comment "shop/web:https" -m tcp --dport 31443 -j KUBE-EXT-WEB
+-A KUBE-NODEPORTS -p tcp -m comment --comment "shop/plain:http" -m tcp --dport 30080 -j KUBE-SVC-PLAIN
+-A KUBE-EXT-WEB -j KUBE-SVC-WEB
+-A KUBE-SEP-PLAIN -p tcp -j DNAT --to-destination 10.244.1.7:8080"""
+    os.makedirs(f"{HOME.name}/bin")
+    with open(f"{HOME.name}/bin/iptables-save", "w") as file:
+        file.write(f"#!/bin/sh\n[ \"$*\" = '-t nat' ] && cat <<'END'\n{rules}\nEND\n")
+    os.chmod(file.name, 0o755)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{HOME.name}/bin:{before}"
+    said = [weir("doctor"), weir("doctor", "--policy", policy(extra="  ports: [443, 31443]\n"))]
+    os.environ["PATH"] = before
+    return said
 
 
 def unread():

@@ -67,6 +67,7 @@ enum Examples {
     static func status() -> NodeStatus {
         var status = NodeStatus(node: "node-a", time: Instant(rfc3339: "2026-11-24T10:00:00.5Z")!, started: Instant(rfc3339: "2026-11-24T09:00:00Z")!, version: "0.1.0", mode: .enforce,
                                 interfaces: ["eth0"], policyName: "default", policyVersion: "sha256:1c9e", nextOffset: 42)
+        status.addresses = [Address("10.0.0.7")!, Address("2001:db8::7")!]
         (status.held, status.lacking, status.refused) = (17, 1, 3)
         status.lacks = [NodeStatus.Lack(key: Limit.Key("203.0.113.7/32|all")!, reason: .allowed)]
         return status
@@ -74,7 +75,7 @@ enum Examples {
 
     static let statusText = """
         {"schema":"weir.dev/node-status/v1","time":"2026-11-24T10:00:00.500000000Z","node":"node-a","started":"2026-11-24T09:00:00Z","version":"0.1.0","mode":"enforce",\
-        "interfaces":["eth0"],"policy":{"name":"default","version":"sha256:1c9e"},"limits":{"next_offset":42,"held":17,"lacking":1,\
+        "interfaces":["eth0"],"addresses":["10.0.0.7","2001:db8::7"],"policy":{"name":"default","version":"sha256:1c9e"},"limits":{"next_offset":42,"held":17,"lacking":1,\
         "lacks":[{"key":"203.0.113.7/32|all","reason":"allowed"}],"refused":3}}
         """
 }

@@ -105,6 +105,7 @@ import Testing
         ("node-status/v1", "node-status/v2", JSONError("schema", .wrongValue(wanted: "'weir.dev/node-status/v1'"))),
         ("\"node\":\"node-a\"", "\"node\":\"\"", JSONError("node", .wrongValue(wanted: "a name"))),
         ("enforce", "doubt", JSONError("mode", .wrongValue(wanted: "observe or enforce"))),
+        ("10.0.0.7", "10.0.0.0/8", JSONError("addresses", .wrongValue(wanted: "addresses"))),
         ("\"next_offset\":42", "\"next_offset\":-1", JSONError("limits.next_offset", .wrongValue(wanted: "0 or more"))),
         ("\"held\":17,", "", JSONError("limits.held", .missing)),
         ("|all", "|some", JSONError("limits.lacks.key", .wrongValue(wanted: "prefix|class"))),

@@ -79,9 +79,11 @@ import Wire
             var status = Examples.status()
             status.mode = mode
             status.lacks = NodeStatus.Reason.allCases.map { NodeStatus.Lack(key: Limit.Key("2001:db8::/64|anomalous")!, reason: $0) }
-            status.interfaces = []
+            (status.interfaces, status.addresses) = ([], [])
             #expect(try reader.nodeStatus(status.encoded().span.bytes) == status)
         }
+        let older = Examples.statusText.replacing(#""addresses":["10.0.0.7","2001:db8::7"],"#, with: "")
+        #expect(try older != Examples.statusText && reader.nodeStatus(Array(older.utf8).span.bytes).addresses == [], "older agents write none")
         let headers = Dictionary(uniqueKeysWithValues: Examples.status().headers.map { ($0.name, $0.value) })
         #expect(headers["ce_type"] == "dev.weir.node-status.v1" && headers["ce_source"] == "node-a" && headers["ce_time"] == "2026-11-24T10:00:00.500000000Z")
         #expect(headers["traceparent"] == nil)

@@ -92,6 +92,10 @@ package struct MessageReader: ~Copyable {
                 node: try object.name("node"), time: try object.instant("time"), started: try object.instant("started"), version: try object.string("version"),
                 mode: try object.word("mode", "observe or enforce", Words.modes), interfaces: try object.strings("interfaces"),
                 policyName: policy.name, policyVersion: policy.version, nextOffset: 0)
+            status.addresses = try object.optionalStrings("addresses").map { text throws(JSONError) in
+                guard let address = Address(text) else { throw JSONError("addresses", .wrongValue(wanted: "addresses")) }
+                return address
+            }
             try object.object("limits") { limits throws(JSONError) in
                 status.nextOffset = Int64(try limits.integer("next_offset"))
                 status.held = try limits.integer("held")

@@ -6,6 +6,8 @@ package import Wire
 package struct KnownAddresses: Sendable, Equatable {
     /// This node's, from which kubelets probe their pods.
     package var own: [Prefix] = []
+    /// The cluster's other nodes', as far as they are believed (`NodeAddresses`).
+    package var nodes: [Prefix] = []
     /// Its pods' networks.
     package var pods: [Prefix] = []
     package init() {}
@@ -16,6 +18,7 @@ extension AllowList {
     package init(_ allow: Policy.Allow, _ known: KnownAddresses) {
         var prefixes = allow.cidrs
         if allow.nodes || allow.kubelet { prefixes += known.own }
+        if allow.nodes { prefixes += known.nodes }
         if allow.pods { prefixes += known.pods }
         self.init(prefixes)
     }

@@ -151,6 +151,7 @@ extension NodeStatus {
             json.member("version", version)
             json.member("mode", mode.rawValue)
             json.member("interfaces", interfaces)
+            json.member("addresses", addresses.map(\.description))
             json.object("policy") { json in
                 json.member("name", policyName)
                 json.member("version", policyVersion)

@@ -36,6 +36,8 @@ package struct NodeStatus: Sendable, Equatable {
     package var version: String
     package var mode: Policy.Mode
     package var interfaces: [String]
+    /// By which other nodes know this one, at most `mostAddresses`. Older agents write none.
+    package var addresses: [Address] = []
     package var policyName: String
     package var policyVersion: String
     /// Everything on the limits topic before this offset has been applied. The topic has one partition, so this is the generation of
@@ -51,6 +53,9 @@ package struct NodeStatus: Sendable, Equatable {
 
     /// How many of the limits that it lacks a node names: a record stays small whatever happens.
     package static let mostNamed = 32
+
+    /// How many of its addresses a node publishes, and how many of them others believe.
+    package static let mostAddresses = 16
 
     package init(node: String, time: Instant, started: Instant, version: String, mode: Policy.Mode, interfaces: [String], policyName: String, policyVersion: String, nextOffset: Int64) {
         self.node = node

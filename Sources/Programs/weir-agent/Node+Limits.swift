@@ -83,9 +83,11 @@ extension Node {
         probe.forgetLimits(atMost: isFull ? 1024 : 128, spentToo: isFull)
     }
 
-    /// Addresses of this node's, and of its pods.
+    /// Addresses of this node's, of its pods, and of the cluster's other nodes.
     private var known: KnownAddresses {
         var known = KnownAddresses()
+        known.nodes = nodes?.believed(at: wall) ?? []
+        neighbours = known.nodes.count
         known.own = Interfaces.addresses.map { Prefix($0, length: 128) }
         known.pods = Interfaces.attachedNetworks
         return known

@@ -59,6 +59,16 @@ extension Node {
         }
         for name in Set(watch.unwatched.map(\.name)).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_unwatched", "looks like an uplink, and is not watched", 1, [("interface", name)]) }
         for name in Set(watch.blind).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_blind", "carries frames of which the probe sees none", 1, [("interface", name)]) }
+        for (name, way) in watch.oneWay.prefix(Self.unwatchedNamed) {
+            gauge("weir_agent_interface_one_way", "carries connections to watched ports in this direction only, and no watched interface carries the other", 1, [("interface", name), ("way", way.rawValue)])
+        }
+        for interface in watch.interfaces.prefix(Self.unwatchedNamed) {
+            guard let seen = probe.seen(on: interface.index) else { continue }
+            for (from, value) in [("client", seen.clientPayloads), ("server", seen.serverPayloads)] {
+                let labels: Metrics.Labels = [("interface", interface.name), ("from", from)]
+                board.set(board.counter("weir_agent_interface_segments_total", "segments of watched ports that bear data: in from clients, out from servers", labels: labels), to: value)
+            }
+        }
         count("weir_agent_attachments_failed_total", "attempts to attach that failed; each is tried again", watch.failedAttempts)
         count("weir_agent_attachments_put_back_total", "times that somebody took the probe from an interface, and it was put back", watch.putBack)
         count("weir_agent_listings_failed_total", "times that the interfaces could not be listed", watch.failedListings)
@@ -91,6 +101,7 @@ extension Node {
         gauge("weir_agent_limits_next_offset", "everything on the limits topic before this offset has been applied", Double(limits?.nextOffset ?? 0))
         count("weir_agent_limits_turns_total", "turns of the loop in which the limits topic had something to read, its ticks aside", reads.turns)
         count("weir_agent_limits_postponed_total", "turns of the loop that left more of the limits topic to the next one", reads.postponed)
+        gauge("weir_agent_node_addresses", "addresses of other nodes, from the nodes topic, that are private or near; with `allow.nodes` none of them is limited", Double(neighbours))
         gauge("weir_agent_limits_held", "limits of the topic that hold here", Double(account.held))
         gauge("weir_agent_limits_lacking", "limits that stand on the topic and do not hold here", Double(account.lacking))
         count("weir_agent_reports_delivered_total", "reports of this node's state that Kafka has", publisher?.reports.delivered ?? 0)
@@ -128,6 +139,14 @@ extension Node {
                 }
             }
             json.member("blind", watch.blind)
+            json.array("one_way") { json in
+                for (name, way) in watch.oneWay {
+                    json.object { json in
+                        json.member("interface", name)
+                        json.member("way", way.rawValue)
+                    }
+                }
+            }
             json.array("unwatched") { json in
                 for one in watch.unwatched {
                     json.object { json in

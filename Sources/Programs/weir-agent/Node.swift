@@ -40,6 +40,9 @@ final class Node {
     /// Said once.
     var resumeTrouble = ""
     var limits: LimitsReader?
+    private(set) var nodes: NodesReader?
+    /// Other nodes' addresses that are allowed here.
+    var neighbours = 0
     var policy: Policy { core.policy }
     var generation: UInt32 = 1
     /// The policy's file as it was read last.
@@ -114,6 +117,7 @@ final class Node {
         if let kafka = try settings.heldKafka() {
             publisher = try Publisher(kafka, node: settings.node, outbox: outbox, log: log)
             limits = try LimitsReader(kafka, node: settings.node)
+            nodes = try NodesReader(kafka, node: settings.node)
         }
         for (descriptor, source) in [
             (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits), (tick.eventDescriptor, .tick),
@@ -159,7 +163,7 @@ final class Node {
             }
             if has(.http) || ready == 0 { timed(.http) { web?.server.run() } }
             if has(.network), !network.take().isEmpty { follow.isDue = true }
-            if has(.attacher), timed(.links, { watch.settle(log) { probe.frames(on: $0) } }) { follow.isDue = true }
+            if has(.attacher), timed(.links, { watch.settle(log) { probe.seen(on: $0) } }) { follow.isDue = true }
             if has(.peers) { for request in peers.take(watch.interfaces, log) { heed(request) } }
             // A burst of news is one look: a list of a thousand interfaces costs milliseconds.
             if follow.isDue, Clock.monotonic &- follow.last > Self.followNanoseconds {
@@ -237,6 +241,7 @@ final class Node {
             probe.sweep()
         }
         core.tick(ticks, at: now, in: self)
+        readNodes(ticks, at: now)
         if ticks % 50 == 0 { watch.check() }
         if ticks % 100 == 0 {
             lookAround()

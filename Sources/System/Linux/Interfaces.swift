@@ -105,24 +105,40 @@ package enum Interfaces {
     }
 
     /// Every address that this namespace has.
-    package static var addresses: [Address] {
+    package static var addresses: [Address] { withMasks.map(\.address) }
+
+    /// The networks that its addresses lie in; one that stands alone is a network of one.
+    package static var networks: [Prefix] {
+        withMasks.compactMap { address, mask in
+            guard let mask else { return nil }
+            // An IPv4 mask is an address of IPv4, whose 96 bits before it do not count.
+            let ones = mask.isIPv4 ? 96 + UInt32(truncatingIfNeeded: mask.low).nonzeroBitCount : mask.high.nonzeroBitCount + mask.low.nonzeroBitCount
+            return Prefix(address, length: ones)
+        }
+    }
+
+    private static var withMasks: [(address: Address, mask: Address?)] {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&list) == 0 else { return [] }
         defer { unsafe freeifaddrs(list) }
-        var found: [Address] = []
+        var found: [(address: Address, mask: Address?)] = []
         var entry = unsafe list
         while let here = unsafe entry {
             unsafe entry = here.pointee.ifa_next
-            guard let address = unsafe here.pointee.ifa_addr else { continue }
-            var text = [CChar](repeating: 0, count: 64)
-            // The text is numeric, and as long as the buffer at most; a zone (`%eth0`) is of no use to us.
-            let size = unsafe address.pointee.sa_family == AF_INET6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
-            guard unsafe address.pointee.sa_family == AF_INET || address.pointee.sa_family == AF_INET6,
-                  unsafe getnameinfo(address, socklen_t(size), &text, 64, nil, 0, NI_NUMERICHOST) == 0 else { continue }
-            let name = String(decoding: text.prefix { $0 != 0 && $0 != 37 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            if let parsed = Address(name) { found.append(parsed) }
+            guard let address = unsafe address(here.pointee.ifa_addr) else { continue }
+            unsafe found.append((address, Self.address(here.pointee.ifa_netmask)))
         }
         return found
+    }
+
+    private static func address(_ socket: UnsafeMutablePointer<sockaddr>?) -> Address? {
+        guard let socket = unsafe socket else { return nil }
+        var text = [CChar](repeating: 0, count: 64)
+        // The text is numeric, and as long as the buffer at most; a zone (`%eth0`) is of no use to us.
+        let size = unsafe socket.pointee.sa_family == AF_INET6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
+        guard unsafe socket.pointee.sa_family == AF_INET || socket.pointee.sa_family == AF_INET6,
+              unsafe getnameinfo(socket, socklen_t(size), &text, 64, nil, 0, NI_NUMERICHOST) == 0 else { return nil }
+        return Address(String(decoding: text.prefix { $0 != 0 && $0 != 37 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 }
 
