@@ -77,7 +77,7 @@ static void broken(const char *what, const struct client *c)
  *   - what is no TLS is free;
  *   - a connection's next answer within a second of its last counted one is free;
  *   - a forwarded connection that no table knows has a limit of its own, of 20 a second;
- *   - of a local one that no table knows, and that has said something before, the first bytes have to tell.
+ *   - where the server has said something else before, fewer than seven bytes do not tell what begins.
  */
 static void answered(struct client *c, const struct turn *turn, __u32 size)
 {
@@ -89,7 +89,7 @@ static void answered(struct client *c, const struct turn *turn, __u32 size)
 	if (s->counted_at && now - s->counted_at < WEIR_SECOND)
 		return;
 	s->counted_at = now;
-	if (s->was_pushed_out && (stack.forwarded || (turn != s->turns && size < 7)))
+	if ((s->was_pushed_out && stack.forwarded) || (turn != s->turns && size < 7))
 		return;
 	answers[answer_count++ & 255] = now;
 	for (__u32 i = 0; i < answer_count && i < 256; i++)
