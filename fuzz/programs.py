@@ -58,6 +58,8 @@ PROGRAMS = {
     "two answers in one segment": (RETRY | LAGS, OPENED, whole(NAMED), part(NAMELESS, place=CURSOR), [APPLICATION]),
     "honest in disorder behind a balancer": (PROXIES | PREAMBLE, [H_OPEN], [H_PART, 120, 20, 0], [H_PART, 0, 120, 0], [H_ACK, 0]),
     "malformed, and once more": (LEAST, OPENED, part(MALFORMED, start=17, size=3, place=TAKEN), part(MALFORMED, control=HIDDEN), part(MALFORMED, control=HIDDEN), whole(MALFORMED)),
+    "Fast Open, and an acknowledgement of what was held": (
+        FAST_OPEN | LAGS | RETRY, syn(data=NAMELESS + 17), [APPLICATION], [SHIFT, 0, 0, 0], part(NAMELESS, place=NESTED, byte=4, control=4 << 1), [APPLICATION], [ACK, 0], [AGAIN]),
     "malformed": (LEAST, OPENED, whole(MALFORMED)),
     "urgent": (0, OPENED, part(NAMED, control=FLAGS, more=4 << 5 | 5)),
     "fragments turned round": (0, OPENED, [FRAGMENTS, NAMELESS, 1, 0, 0, 0, 128]),

@@ -74,9 +74,9 @@ package final class EnginePair {
         program = enforcing ? .replayLimiter : .replayObserver
     }
 
-    /// What each says of a frame, a millisecond after the last.
-    package func run(_ frame: [UInt8]) throws -> (native: [Verdict], kernel: [Verdict]) {
-        now += 1_000_000
+    /// What each says of a frame, `step` nanoseconds after the last.
+    package func run(_ frame: [UInt8], step: UInt64 = 1_000_000) throws -> (native: [Verdict], kernel: [Verdict]) {
+        now += step
         var ours: [Verdict] = [], theirs: [Verdict] = []
         native.run(frame.span.bytes, wireSize: frame.count, at: now) { record in Verdict(record).map { ours.append($0) } }
         // The kernel runs no frame without a whole IP header; nothing shorter is a TCP segment.
@@ -123,6 +123,7 @@ package final class HookPair {
     package init(_ policy: KernelPolicy, isRaw: Bool = false) throws {
         var settings = ProbeSettings()
         settings.replay = true
+        settings.baseline = true                // with what is attached to an interface
         self.isRaw = isRaw
         native = NativeEngine(policy, enforcing: true)
         probe = try KernelProbe(policy, settings: settings)
