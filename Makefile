@@ -109,7 +109,7 @@ bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy:
 	unshare -n $(VENV)/bin/python3 bench/envoy.py .build/release
 
 .PHONY: fuzz
-fuzz: deps ## the shared C parser under libFuzzer, for SECONDS (60)
+fuzz: deps bpf ## every parser of others' bytes and the flow machine, each with a share of SECONDS (60)
 	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)
 
 .PHONY: sim

@@ -5,4 +5,10 @@ extension KernelProbe {
     /// each CPU's added up.
     /// `nil` where the probe does not count them; 0 where it has seen none.
     package func frames(on interface: UInt32) -> UInt64? { sum(of: interface & 1023, in: "interfaces") }
+
+    /// Frames of this interface begin with their IP header. Before the first of them (`Attachment` does so for what it attaches to).
+    package func readAsRaw(_ interface: UInt32) {
+        var key = interface & 1023, value = interface
+        _ = unsafe bpf_map_update_elem(map("raw_interfaces"), &key, &value, 0)
+    }
 }

@@ -324,10 +324,12 @@ WEIR_INLINE void weir_arm(weir_frame *frame, struct weir_look *l, struct weir_sc
 	if (flow->gate == WEIR_GATE_REFUSED)
 		return;
 	flow->gate = WEIR_GATE_ARMED;
+	if (l->hello_end && !s->record.fingerprint)
+		flow->gate_bits |= WEIR_GATE_SPOILT;	/* what nobody can read has no fingerprint; a server may read it */
 	if (limiting) {
 		flow->gate = WEIR_GATE_ANOMALOUS;
 		flow->rule = (__u8)weir_lowest(limiting);
-	} else if (l->hello_end && s->record.fingerprint && !(flow->gate_bits & WEIR_GATE_SPOILT)) {	/* what nobody can read has none */
+	} else if (l->hello_end && !(flow->gate_bits & WEIR_GATE_SPOILT)) {
 		flow->gate = WEIR_GATE_CLEAN;
 		if ((__s32)(l->segment.sequence + l->segment.payload_size - flow->hello_end) > 0)
 			flow->gate_bits |= WEIR_GATE_AHEAD;
