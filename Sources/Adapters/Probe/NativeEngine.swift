@@ -90,34 +90,6 @@ package import Wire
         return order == WEIR_PASS || order == WEIR_DO_SINGLE_PATH
     }
 
-    /// Where a frame is seen: as a client's on its way in, or as a server's on its way out.
-    package enum Hook: Sendable { case incoming, outgoing }
-
-    /// What becomes of a frame. Told is who gets a RST in its place.
-    package enum Fate: Sendable, Equatable {
-        case passes
-        case dropped
-        case refused(serverIsTold: Bool, clientIsTold: Bool)
-    }
-
-    /// Runs one frame as the kernel's program on that hook does.
-    package mutating func run(_ frame: RawSpan, on hook: Hook, at nanoseconds: UInt64, interface: UInt32 = 1, _ record: (RawSpan) -> Void) -> Fate {
-        let order = unsafe frame.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return WEIR_PASS }
-            var frame = unsafe weir_frame(engine: engine, bytes: base.assumingMemoryBound(to: UInt8.self), size: UInt32(clamping: bytes.count),
-                                          wire_size: UInt32(clamping: bytes.count), now: nanoseconds, ifindex: interface, is_raw: 0, socket: 0)
-            return unsafe weir_engine_at(&frame, hook == .incoming ? WEIR_HOOK_IN : WEIR_HOOK_OUT, enforcing ? 1 : 0)
-        }
-        drain(record)
-        return switch order {
-        case WEIR_DO_RESET: .refused(serverIsTold: true, clientIsTold: true)
-        case WEIR_DO_RESET_SERVER: .refused(serverIsTold: true, clientIsTold: false)
-        case WEIR_DO_RESET_CLIENT: .refused(serverIsTold: false, clientIsTold: true)
-        case WEIR_DO_DROP: .dropped
-        default: .passes
-        }
-    }
-
     /// Gives up on hellos that stopped half way; on all of them at the `end` of a capture.
     package mutating func sweep(at nanoseconds: UInt64, end: Bool = false, _ record: (RawSpan) -> Void) {
         unsafe weir_engine_sweep(engine, nanoseconds, end ? 1 : 0)
