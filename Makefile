@@ -45,9 +45,9 @@ test: deps bpf ## every test; those that lack a privilege or a part say so and a
 	swift test --skip-build --no-parallel --filter AttackTests
 	swift test --skip-build --no-parallel --filter 'EnvoyTests|KubernetesTests'
 	swift test --skip-build --no-parallel --filter IntegrationTests
-	@# The same seeds each time, and some that nobody has seen.
+	@# The same seeds each time, and one that nobody has seen.
 	@$(MAKE) --no-print-directory sim SEED=1 RUNS=500
-	@$(MAKE) --no-print-directory sim RUNS=20
+	@$(MAKE) --no-print-directory sim
 
 .PHONY: test-kernels
 test-kernels: deps bpf ## the real agent on Debian's kernels 6.1 and 6.12, under an emulator; four minutes
