@@ -281,6 +281,7 @@ static void arrive(struct client *c, __u32 sequence, __u32 acknowledged, __u8 fl
 			return;
 		open_socket(s, sequence - 1, acknowledged - 1, ESTABLISHED);
 		s->was_pushed_out = !c->is_known;
+		s->is_shifted = acknowledged - 1 != cookie(c, sequence - 1, 0);
 	}
 	if (s->state == SYN_RECEIVED) {
 		if (flags & SYN && sequence == s->irs) {

@@ -407,8 +407,11 @@ WEIR_ONCE int weir_before_base(weir_frame *frame, struct weir_look *l, struct we
 	if (!l || !s || !flow)
 		return 0;
 	seg = &l->segment;
-	/* A cookie leaves three numbers open, so the stream may begin before the number that we know. */
-	if (flow->client_isn - seg->sequence < seg->payload_size)
+	/*
+	 * A cookie leaves three numbers open, so the stream may begin before the number that we know. The one byte before it alone may be a keep-alive's
+	 * (RFC 9293 section 3.8.4), and begins no hello that goes on as one.
+	 */
+	if (flow->client_isn - 1 - seg->sequence < seg->payload_size || (flow->client_isn - seg->sequence < seg->payload_size && seg->payload_size > 1))
 		weir_spoil(flow);
 	end = seg->sequence + seg->payload_size;
 	if (!flow->skipped || (__s32)(end - flow->client_isn - 1) <= 0)
