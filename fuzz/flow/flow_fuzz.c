@@ -84,10 +84,10 @@ static void broken(const char *what, const struct client *c)
  * connections that are not clean, as the server's application read them. Excepted, as adversary.md and gate.h state:
  *   - what is no TLS is free;
  *   - a connection's next answer within a second of its last counted one is free;
- *   - a forwarded connection that no table knows has a limit of its own, of 20 a second;
+ *   - a forwarded connection that no table knows has a limit of its own, of 20 a second, and of a local one a segment's first bytes have to tell;
  *   - where the server has said something else before, fewer than seven bytes do not tell what begins.
  */
-static void answered(struct client *c, const struct turn *turn, __u32 size)
+static void answered(struct client *c, const struct turn *turn, __u32 before, __u32 size)
 {
 	struct server *s = &c->server;
 	__u32 within = 0;
@@ -97,7 +97,7 @@ static void answered(struct client *c, const struct turn *turn, __u32 size)
 	if (s->counted_at && now - s->counted_at < WEIR_SECOND)
 		return;
 	s->counted_at = now;
-	if ((s->was_pushed_out && stack.forwarded) || (turn != s->turns && size < 7))
+	if ((s->was_pushed_out && (stack.forwarded || before)) || (turn != s->turns && size < 7))
 		return;
 	answers[answer_count++ & 255] = now;
 	for (__u32 i = 0; i < answer_count && i < 256; i++)
@@ -221,7 +221,7 @@ static void send_from(struct client *c, __u32 from)
 			for (__u32 i = 0; i < s->turn_count; i++)
 				if (!s->turns[i].has_left && s->turns[i].at >= at && s->turns[i].at < at + size) {
 					s->turns[i].has_left = 1;
-					answered(c, &s->turns[i], size - (s->turns[i].at - at));
+					answered(c, &s->turns[i], s->turns[i].at - at, size - (s->turns[i].at - at));
 				}
 			if ((__s32)(from - c->seen) <= 0 && (__s32)(from + size - c->seen) > 0)
 				c->seen = from + size;
