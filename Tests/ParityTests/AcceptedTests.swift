@@ -5,7 +5,7 @@ import Support
 import Testing
 import Wire
 
-/// What a server's stack may accept though nobody here has judged it: found by fuzz/flow_fuzz.c, whose programs have the same names.
+/// What a server's stack may accept though nobody here has judged it: found by fuzz/flow, mostly; fuzz/programs.py has them as programs.
 @Suite(.enabled(if: geteuid() == 0, "loading BPF needs root")) struct AcceptedTests {
     private let pair: HookPair
     private let story: Story
