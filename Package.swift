@@ -80,7 +80,7 @@ let package = Package(
         adapter("Terminal", ["Wire"]),
         adapter("Log", ["Linux", "Wire", "Messages"]),
         adapter("Pcap", ["CPcap", "Linux", "Wire"]),
-        adapter("Fingerprints", ["Detection", "Crypto", "Wire"]),
+        adapter("Fingerprints", ["AgentCore", "Detection", "Crypto", "Wire"]),
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("Spool", ["CSQLite", "Linux"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
@@ -107,7 +107,7 @@ let package = Package(
         // Tests
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Linux", "Probe", "Support", "Wire", "weir-agent"]),
+        tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Fingerprints", "Linux", "Messages", "Probe", "Support", "Wire", "weir-agent"]),
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["stage.py", "interfaces.py"]),
         tests("AttackTests", ["JSON", "Linux", "Wire", "weir-agent"],
               exclude: ["answers.py", "attack.py", "cuts.py", "datagrams.py", "decoys.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "server.py",

@@ -89,13 +89,14 @@ def chain(count):
     return b"".join(bytes([6 if i == count - 1 else 60, 0]) + b"\x01\x04\0\0\0\0" for i in range(count))
 
 
-def deep(says, count):
-    each(says, families=(6,), least=0)(lambda flow: flow.send(0, nameless(), way={"kind": 60, "ip_options": chain(count)}))
+def deep(says, count, silent=0):
+    each(says, families=(6,), least=0, silent=silent)(lambda flow: flow.send(0, nameless(), way={"kind": 60, "ip_options": chain(count)}))
 
 
 deep("IPv6: seven extension headers", 7)
 deep("IPv6: nine extension headers", 9)
-deep("IPv6: thirty extension headers", 30)
+# Further than is read: dropped, and nobody is told.
+deep("IPv6: thirty extension headers", 30, silent=12)
 
 
 @each("IPv6: a named decoy, then the nameless hello behind nine extension headers", families=(6,), least=0)

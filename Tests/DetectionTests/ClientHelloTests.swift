@@ -80,20 +80,28 @@ private let full = HelloBytes(extensions: [
         ("shop.example", false), ("", false), ("203.0.113", false), ("203.0.113.7.example", false), ("1234", false), ("256.0.0.1", false), ("a:b", false), ("[", false), ("[]", false),
     ])
     func literal(name: String, is literal: Bool) throws {
-        let hello = try #require(ClientHello(HelloBytes(extensions: [HelloBytes.serverName(name)]).message))
+        let message = HelloBytes(extensions: [HelloBytes.serverName(name)]).message
         let other = name.contains(":") ? AnomalySet(.invalidSNI) : []
-        #expect(hello.anomalies(under: Policy(), nameIsAsked: true) == (literal ? AnomalySet(.ipLiteralSNI) : other))
-        #expect(hello.anomalies(under: Policy(), nameIsAsked: false) == [])
+        #expect(glance(message, Policy(), nameIsAsked: true) == (literal ? AnomalySet(.ipLiteralSNI) : other))
+        #expect(glance(message, Policy()) == [])
     }
 
-    @Test("Damaged in any byte, it is read without a trap")
+    @Test("Damaged in any byte, it is read without a trap, and a glance finds the same name and protocols")
     func damage() {
         let good = full.message
+        var policy = Policy()
         for index in good.indices {
             for value in [0, 1, 0x7f, 0xff, good[index] &+ 1, good[index] &- 1] as [UInt8] {
                 var bytes = good
                 bytes[index] = value
-                _ = ClientHello(bytes)?.ja4Parts
+                let hello = ClientHello(bytes)
+                _ = hello?.ja4Parts
+                guard let hello, !hello.isMalformed, let name = hello.serverNameBytes, !name.isEmpty, name.allSatisfy({ $0 < 128 }), let text = hello.serverName else { continue }
+                policy.lists.servedNames = [text]
+                policy.lists.protocols = hello.alpnNames
+                #expect(glance(bytes, policy) == [], "byte \(index)")
+                policy.lists.servedNames = ["x" + text]
+                #expect(glance(bytes, policy) == AnomalySet(.unknownSNI), "byte \(index)")
             }
         }
     }
@@ -106,7 +114,12 @@ private let full = HelloBytes(extensions: [
                 state = state &* 6_364_136_223_846_793_005 &+ 1
                 return UInt8(truncatingIfNeeded: state >> 58)
             }
-            if let hello = ClientHello(bytes) { _ = (hello.ja3Text, hello.ja4Parts, hello.anomalies) }
+            if let hello = ClientHello(bytes) { _ = (hello.ja3Text, hello.ja4Parts) }
+            _ = glance(bytes, Policy(), nameIsAsked: true)
         }
     }
+}
+
+private func glance(_ message: [UInt8], _ policy: Policy, nameIsAsked: Bool = false) -> AnomalySet? {
+    HelloGlance(message.span.bytes)?.anomalies(of: message.span.bytes, under: NameLists(policy), nameIsAsked: nameIsAsked)
 }

@@ -2,8 +2,10 @@ import AgentCore
 import BPF
 import CAllocationCounter
 import Detection
+import Fingerprints
 import Glibc
 import Linux
+import Messages
 import Probe
 import Support
 import Testing
@@ -18,48 +20,73 @@ import Wire
         #expect(weir_allocations() == before + 1)
     }
 
-    @Test("Nothing is allocated between ring and verdict, neither for a flood nor for people", .enabled(if: geteuid() == 0, "loading BPF needs root"))
-    func ringToVerdict() throws {
+    @Test("Nothing is allocated between ring and verdict, neither for a flood nor for people, nor where the policy has every name looked into",
+          .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [false, true])
+    func ringToVerdict(lists: Bool) throws {
         var settings = ProbeSettings()
         settings.replay = true
         var policy = Policy()
         policy.mode = .enforce
         policy.capture = .all
         policy.detections[.ipLiteralSNI] = policy.detections[.missingSNI]
+        if lists {
+            policy.detections[.unknownSNI] = policy.detections[.missingSNI]
+            policy.lists.servedNames = ["a-name-that-is-longer-than-fifteen-bytes.example", "*.example"]
+            policy.lists.protocols = ["h2", "http/1.1"]
+        }
         let probe = try KernelProbe(KernelPolicy(policy), settings: settings)
         var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
-        var agent = Agent(policy: policy, node: "node", bootID: "1", seed: 1)
-        var path = VerdictPath()
-        var limits = 0, publications = 0
+        var core = NodeCore<HelloFactsReader>(policy, NodeOptions(node: "node", bootID: "1", seed: 1))
+        let world = CountingWorld()
+        var publications = 0
         for round in 0..<3 as Range<UInt16> {
             for port in 0..<200 as Range<UInt16> {
                 let c = Conversation(client: Address(ipv4: 0xcb00_7100 + UInt32(port % 16)), clientPort: 1000 + round * 1000 + port)
-                for frame in c.handshake + [c.data(Hello(serverName: port % 2 == 0 ? nil : "shop.example", number: Int(round) << 16 | Int(port)).stream(), at: 0)] {
+                // Every fifth has something that only user space sees, so that a limit is set here as well.
+                let name = port % 5 == 0 ? "192.0.2.7" : port % 2 == 0 ? nil : "shop.example"
+                for frame in c.handshake + [c.data(Hello(serverName: name, number: Int(round) << 16 | Int(port)).stream(), at: 0)] {
                     _ = try probe.run(.replayLimiter, over: frame.span.bytes, at: 1_000_000_000 + UInt64(round) * 1_000_000 + UInt64(port))
                 }
             }
             let before = weir_allocations()
             let drained = ring.drain(budget: .max) { record in
                 guard let handshake = Handshake(record) else { return }
-                let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
-                // Every fifth has something that only user space sees, so that a limit is set here as well.
-                let found = handshake.sourcePort % 5 == 0 ? AnomalySet(.ipLiteralSNI) : AnomalySet()
-                path.take(handshake, hello: raw, found: found, at: Instant(nanoseconds: Int64(handshake.seenNanoseconds)), &agent, clock: { Clock.monotonic }) { limit in
-                    // Setting it is one system call of the shell's.
-                    limits += 1
-                    return limit.perSecond == 3
-                }
+                core.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: world)
             }
             // The first round also pays for what the language makes once.
             if round > 0 { #expect(weir_allocations() == before, "round \(round)") }
             #expect(drained == 200)
         }
-        while let item = path.due.next() {
+        while let event = core.nextEvent(in: world) {
             publications += 1
-            #expect(agent.withHello(of: item.slot) { $0.byteCount } ?? 0 > 0, "the hello's bytes came along")
+            #expect(event.ja4 != nil, "the hello's bytes came along")
         }
-        #expect(publications == 16 && limits > 0 && path.refusedLimits == 0)
-        #expect(path.latency.count == 600 && path.enforcedLatency.count == limits)
-        #expect(path.board.busiest(100).count == 16)
+        #expect(publications == 16 && world.limits > 0 && core.refusedLimits == 0)
+        #expect(core.latency.count == 600 && core.enforcedLatency.count == world.limits)
+        #expect(core.board.busiest(100).count == 16)
     }
+}
+
+/// Setting a limit is one system call of the agent's; here it is counted.
+private final class CountingWorld: NodeWorld {
+    private(set) var limits = 0
+    var steady: UInt64 { Clock.monotonic }
+    var wall: Instant { Instant(nanoseconds: Clock.wall) }
+    func interface(_ index: UInt32) -> String { "eth0" }
+
+    func limit(_ key: LimitKey, _ entry: LimitEntry) -> Bool {
+        limits += 1
+        return entry.perSecond == 3
+    }
+
+    func release(_ key: LimitKey) {}
+    func use(_ policy: Policy, lengths: [UInt8]) {}
+    func enforce(_ enforcing: Bool) {}
+    func allow(_ prefix: Prefix) -> Bool { true }
+    func disallow(_ prefix: Prefix) {}
+    func deny(_ fingerprint: UInt64) -> Bool { true }
+    func admit(_ fingerprint: UInt64) {}
+    func keep(_ limit: Limit) {}
+    func forget(_ key: Limit.Key) {}
+    func note(_ news: NodeNews) {}
 }

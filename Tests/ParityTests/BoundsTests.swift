@@ -89,4 +89,23 @@ import Wire
         #expect(ours.count == 1 && ours.allSatisfy { $0.handshake.completeness == .reassembled })
         #expect(try kernel(frames, KernelPolicy(everything), mayGoto: mayGoto) == ours)
     }
+
+    @Test("Whether a chain of extension headers is too long depends on the frame alone, not on what the frame before it left behind",
+          .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [6, 17, 58, 60] as [UInt8])
+    func chains(left: UInt8) throws {
+        let pair = try EnginePair(KernelPolicy(everything), enforcing: true)
+        var deep: UInt64 = 0, port: UInt16 = 2000
+        for count in [1, 9, 20, 21, 22, 23, 30, 60] {
+            var c = Conversation(client: Address("2001:db8::66")!, server: Address("2001:db8::2")!)
+            port += 1
+            c.clientPort = port
+            for frame in c.handshake { _ = try pair.run(frame) }
+            _ = try pair.run(c.data([UInt8](repeating: left, count: 1200), at: 0))
+            c.ipv6Extensions = Array(repeating: (60, [1, 4, 0, 0, 0, 0]), count: count)
+            // 256 bytes are read: 54 of Ethernet and IPv6, eight each, and 20 of TCP.
+            if 54 + 8 * count + 20 > 256 { deep += 1 }
+            _ = try pair.run(c.data(Hello(serverName: nil).stream(), at: 0))
+            #expect(pair.counters.native[.deepHeaders] == deep && pair.counters.kernel[.deepHeaders] == deep, "\(count) headers behind bytes \(left)")
+        }
+    }
 }

@@ -1,3 +1,4 @@
+package import AgentCore
 package import Detection
 package import Wire
 
@@ -18,13 +19,8 @@ package struct Denials {
 
     package var isEmpty: Bool { denied.isEmpty }
 
-    package enum Finding { case nothing, thisHello
-        /// And every other with this hash, until then; the kernel may know.
-        case everyHello(until: Instant?)
-    }
-
     /// - Parameter raw: the hello's bytes, or nothing when they did not travel.
-    package mutating func find(_ handshake: Handshake, _ raw: RawSpan, at now: Instant) -> Finding {
+    package mutating func find(_ handshake: Handshake, _ raw: RawSpan, at now: Instant) -> DenialFinding {
         guard !denied.isEmpty, handshake.fingerprint != 0 else { return .nothing }
         if let known = known[handshake.fingerprint] {
             if let known, known.isInForce(at: now) { return .everyHello(until: known.until) }

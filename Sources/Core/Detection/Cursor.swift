@@ -11,6 +11,7 @@ struct Cursor {
 
     var left: Int { end - offset }
     var isAtEnd: Bool { left == 0 }
+    var range: Range<Int> { offset..<end }
 
     mutating func number(_ width: Int, of bytes: Span<UInt8>) -> Int? {
         guard left >= width else { return nil }

@@ -43,10 +43,4 @@ extension Policy {
                 && (target.serverNames.isEmpty || serverName.map { name in target.serverNames.contains { Self.covers($0, name) } } ?? true)
         }
     }
-
-    package static func covers(_ pattern: String, _ name: String) -> Bool {
-        let name = name.lowercased()
-        guard pattern.hasPrefix("*.") else { return pattern.lowercased() == name }
-        return name.hasSuffix(pattern.dropFirst().lowercased()) && name.utf8.count > pattern.utf8.count - 1
-    }
 }

@@ -38,7 +38,7 @@ extension Node {
             switch event {
             case .record(let record): take(record, limits)
             case .endOfPartition:
-                if !limits.isRead { forgetUnconfirmed() }
+                if !limits.isRead { core.topicWasRead(in: self) }
                 limits.isRead = true
                 publisher?.prepare()
             case .madeAnew: log.write(.warning, "the limits topic was made anew; what is limited here stays until its end")
@@ -49,106 +49,28 @@ extension Node {
     }
 
     private func take(_ record: borrowing KafkaRecord, _ limits: LimitsReader) {
-        let now = Instant(nanoseconds: Clock.wall)
         if record.isTombstone {
-            if let key = Limit.Key(record.key) {
-                apply(cluster.release(key))
-                unconfirmed.remove(LimitKey(prefix: key.prefix, limitClass: key.limitClass))
-                outbox?.forget(key)
-            }
+            if let key = Limit.Key(record.key) { core.lift(key, in: self) }
             return
         }
         do throws(JSONError) {
             let limit = try record.withValue { bytes in Result { () throws(JSONError) in try limits.reader.limit(bytes) } }.get()
-            unconfirmed.remove(LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass))
-            let applied = cluster.apply(limit, at: now)
-            if cluster.stands(limit) { outbox?.keep(limit) }
-            switch applied {
-            case .success(let change):
-                apply(change)
-                // From the packet on some node to the limit in this one's kernel; old news are no measure of it.
-                if let seen = record.header("ce_time").flatMap({ Instant(rfc3339: $0) }) {
-                    let spent = Instant(nanoseconds: Clock.wall) - seen
-                    if spent > .zero, spent < .seconds(10) { clusterLatency.note(UInt64(spent.wholeNanoseconds)) }
-                }
-            case .failure: break    // counted, and told of where it stands on the topic all the same
-            }
+            core.take(limit, seen: record.header("ce_time").flatMap { Instant(rfc3339: $0) }, at: wall, in: self)
         } catch {
-            if let key = Limit.Key(record.key) { cluster.refuse(key) } else { cluster.refuse() }
+            core.refuse(Limit.Key(record.key))
             malformedLog.write(log, .warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
         }
     }
 
-    /// What the topic said to an earlier run holds before the first frame is seen, whether a broker answers or not.
+    /// What the topic said to an earlier run.
     func restoreLimits() {
         guard let outbox else { return }
-        var reader = MessageReader(), lost = 0
-        let now = Instant(nanoseconds: Clock.wall)
-        readClocks()
+        var reader = MessageReader(), kept: [Limit] = [], lost = 0
         for value in outbox.limits {
-            guard let limit = try? unsafe reader.limit(value.span.bytes) else {
-                lost += 1
-                continue
-            }
-            guard limit.until > now else {
-                outbox.forget(limit.key)
-                continue
-            }
-            if case .success(let change) = cluster.apply(limit, at: now) { apply(change) }
-            unconfirmed.insert(LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass))
+            if let limit = try? unsafe reader.limit(value.span.bytes) { kept.append(limit) } else { lost += 1 }
         }
         if lost > 0 { log.write(.warning, "limits on the disk were not understood", [("limits", "\(lost)")]) }
-        if !unconfirmed.isEmpty { log.write(.info, "limits of an earlier run hold until the topic has been read", [("limits", "\(unconfirmed.count)")]) }
-    }
-
-    /// The topic has been read whole, and says nothing of these any more.
-    private func forgetUnconfirmed() {
-        for key in unconfirmed {
-            let key = Limit.Key(prefix: key.prefix, limitClass: key.limitClass)
-            apply(cluster.release(key))
-            outbox?.forget(key)
-        }
-        unconfirmed = []
-    }
-
-    func apply(_ change: ClusterLimits.Change) {
-        switch change {
-        case .set(let key, let perSecond, let answer, let until):
-            if policy.mode == .enforce { place(key, perSecond: perSecond, answer: answer, until: until) }
-        case .release(let key):
-            probe.release(key)
-        }
-        chooseLengths()
-    }
-
-    /// A length that no limit had before has to be looked for from now on.
-    func chooseLengths() {
-        let lengths = cluster.lengths
-        if lengths != knownLengths {
-            knownLengths = lengths
-            generation += 1
-            probe.use(KernelPolicy(policy, generation: generation, lengths: lengths.sorted()))
-        }
-    }
-
-    /// A limit of the topic into the kernel's map. Where there is no room the topic's word still stands, so it is tried again.
-    private func place(_ key: LimitKey, perSecond: Int, answer: Answer, until: Instant) {
-        cluster.note(key, isSet: set(key, perSecond: perSecond, answer: answer, until: until, origin: .cluster))
-    }
-
-    /// Whether the kernel took it.
-    func set(_ key: LimitKey, perSecond: Int, answer: Answer, until: Instant, origin: LimitEntry.Origin) -> Bool {
-        let end = UInt64(clamping: until.nanoseconds &- offset)
-        do throws(Errno) {
-            try probe.limit(key, LimitEntry(perSecond: perSecond, answer: answer, origin: origin, untilNanoseconds: end))
-            return true
-        } catch { return false }
-    }
-
-    /// Room comes with others' ends. Not many at a time: each attempt is a turn of the kernel's.
-    func placeWaiting() {
-        guard policy.mode == .enforce else { return }
-        for change in cluster.waiting(atMost: 64) { apply(change) }
+        core.restore(kept, at: wall, in: self)
     }
 
     /// Makes room in the kernel's map, a part of it each tick; in all of it within two seconds while sources find it full.
@@ -159,32 +81,16 @@ extension Node {
         probe.forgetLimits(atMost: isFull ? 1024 : 128, spentToo: isFull)
     }
 
-    /// What is never limited here: the policy's blocks; the node's own addresses, from which kubelets probe their pods; its pods' networks.
-    private func allowed(_ policy: Policy) -> AllowList {
-        var prefixes = policy.allow.cidrs
-        if policy.allow.nodes || policy.allow.kubelet { prefixes += Interfaces.addresses.map { Prefix($0, length: 128) } }
-        if policy.allow.pods { prefixes += Interfaces.attachedNetworks }
-        return AllowList(prefixes)
+    /// Addresses of this node's, and of its pods.
+    private var known: KnownAddresses {
+        var known = KnownAddresses()
+        known.own = Interfaces.addresses.map { Prefix($0, length: 128) }
+        known.pods = Interfaces.attachedNetworks
+        return known
     }
 
-    /// Brings the kernel's list up to date: a policy may have changed, and a node gets addresses and pods as it lives.
-    private func setAllowed(_ policy: Policy) {
-        let next = allowed(policy)
-        guard next != knownAllowed else { return }
-        let before = knownAllowed.prefixes, wanted = next.prefixes
-        for prefix in before.subtracting(wanted) { probe.disallow(prefix) }
-        for prefix in wanted.subtracting(before) where !probe.allow(prefix) {
-            log.write(.warning, "the allow-list is full", [("prefix", prefix.description)])
-        }
-        knownAllowed = next
-        if isAttached { agent.allowed = next }
-    }
-
-    /// What the topic's limits are measured against here; those that they cover or free come and go with them.
-    func setOwn(_ policy: Policy) {
-        setAllowed(policy)
-        for change in cluster.use(knownAllowed, LimitBounds(policy, heedsRehearsals: settings.heedsRehearsals), at: Instant(nanoseconds: Clock.wall)) { apply(change) }
-    }
+    /// A node gets addresses and pods as it lives.
+    func lookAround() { core.use(known, at: wall, in: self) }
 
     /// The new policy whole, or the old one still.
     /// - Parameter isAsked: by somebody; else something happened in its directory, which need not be about this file.
@@ -196,18 +102,7 @@ extension Node {
         do throws(PolicyError) {
             let next = try Settings.load(path, settings.mode)
             guard next != policy else { return }
-            generation += 1
-            setOwn(next)
-            probe.use(KernelPolicy(next, generation: generation, lengths: cluster.lengths.sorted()))
-            knownLengths = cluster.lengths
-            if next.mode != policy.mode {
-                do throws(ProbeError) { try watch.enforce(probe.hooks(enforcing: next.mode == .enforce)) } catch { log.write(.error, "\(error)") }
-            }
-            agent.use(next)
-            policy = next
-            renewDenials()
-            // What the topic said meanwhile.
-            if next.mode == .enforce { for change in cluster.standing { apply(change) } }
+            core.use(next, known, at: wall, in: self)
             reloads.accepted += 1
             log.write(.info, "policy in force", [("policy", next.name), ("policy.version", next.version), ("mode", next.mode.rawValue)])
         } catch {

@@ -24,14 +24,14 @@ extension Node {
     func report(at now: Instant) {
         guard let publisher, let nextOffset = limits?.nextOffset else { return }
         if publisher.takeLoss() { reports.schedule.lost() }
-        let state = Reports.State(nextOffset: nextOffset, lacks: cluster.revision, mode: policy.mode, policyVersion: policy.version)
+        let state = Reports.State(nextOffset: nextOffset, lacks: core.revision, mode: policy.mode, policyVersion: policy.version)
         // The wall clock may be set; how long ago something was said is not its business.
         let steady = Instant(nanoseconds: Int64(bitPattern: Clock.monotonic))
         guard reports.schedule.isDue(state, at: steady) else { return }
-        let account = cluster.account(naming: NodeStatus.mostNamed)
+        let account = core.account(naming: NodeStatus.mostNamed)
         var status = NodeStatus(node: settings.node, time: now, started: reports.started, version: version, mode: policy.mode, interfaces: watch.interfaces.map(\.name),
                                 policyName: policy.name, policyVersion: policy.version, nextOffset: nextOffset)
-        (status.held, status.lacking, status.lacks, status.refused) = (account.held, account.lacking, account.named, cluster.refused)
+        (status.held, status.lacking, status.lacks, status.refused) = (account.held, account.lacking, account.named, core.refusedRecords)
         if publisher.publish(status) { reports.schedule.reported(state, at: steady) }
     }
 }

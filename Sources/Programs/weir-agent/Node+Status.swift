@@ -62,19 +62,19 @@ extension Node {
         count("weir_agent_attachments_failed_total", "attempts to attach that failed; each is tried again", watch.failedAttempts)
         count("weir_agent_attachments_put_back_total", "times that somebody took the probe from an interface, and it was put back", watch.putBack)
         count("weir_agent_listings_failed_total", "times that the interfaces could not be listed", watch.failedListings)
-        let statistics = agent.statistics
+        let statistics = core.statistics
         count("weir_agent_anomalous_total", "anomalous handshakes that count", statistics.anomalous)
         count("weir_agent_unproven_total", "anomalous handshakes without proof, which count against nobody", statistics.unproven)
         count("weir_agent_incomplete_total", "hellos that never were whole", statistics.incomplete)
         count("weir_agent_events_total", "throttle events made", statistics.events)
         count("weir_agent_coalesced_total", "verdicts that went into another's event", statistics.coalesced)
-        count("weir_agent_displaced_total", "sources whose behaviour was forgotten for others'", agent.displacedSources)
-        count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", refusedDenials)
+        count("weir_agent_displaced_total", "sources whose behaviour was forgotten for others'", core.displacedSources)
+        count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", core.refusedDenials)
         count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
         count("weir_agent_hellos_lost_total", "events without name and fingerprint: newer hellos had taken the room of theirs", statistics.hellosLost)
         count("weir_agent_log_lines_dropped_total", "log lines that found no room, because standard error was not read", log.dropped)
-        count("weir_agent_unlisted_total", "handshakes of unproven sources that did not fit the board", path.board.unlisted)
-        count("weir_agent_board_displaced_total", "sources that left the board to make room for others", path.board.displaced)
+        count("weir_agent_unlisted_total", "handshakes of unproven sources that did not fit the board", core.board.unlisted)
+        count("weir_agent_board_displaced_total", "sources that left the board to make room for others", core.board.displaced)
         count("weir_agent_http_evicted_total", "connections closed to make room for new ones", webCounts.evicted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
         count("weir_agent_events_lost_total", "events that Kafka will never have", publisher?.lost ?? 0)
@@ -83,11 +83,11 @@ extension Node {
             count("weir_agent_spool_refused_total", "events that the spool had no room for, or that could not be written to it", spooled.refused)
         }
         gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
-        count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", path.refusedLimits)
+        count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", core.refusedLimits)
         for refusal in ClusterLimits.Refusal.allCases {
-            board.set(board.counter("weir_agent_limits_refused_total", "records of the limits topic that were not applied", labels: [("reason", refusal.rawValue)]), to: UInt64(cluster.refusals[refusal] ?? 0))
+            board.set(board.counter("weir_agent_limits_refused_total", "records of the limits topic that were not applied", labels: [("reason", refusal.rawValue)]), to: UInt64(core.refusals[refusal] ?? 0))
         }
-        let account = cluster.account(naming: 0)
+        let account = core.account(naming: 0)
         gauge("weir_agent_limits_next_offset", "everything on the limits topic before this offset has been applied", Double(limits?.nextOffset ?? 0))
         count("weir_agent_limits_turns_total", "turns of the loop in which the limits topic had something to read, its ticks aside", reads.turns)
         count("weir_agent_limits_postponed_total", "turns of the loop that left more of the limits topic to the next one", reads.postponed)
@@ -97,13 +97,13 @@ extension Node {
         count("weir_agent_reports_lost_total", "reports that Kafka will never have", publisher?.reports.lost ?? 0)
         count("weir_agent_reports_refused_total", "times that a report found the queue for Kafka full", publisher?.reports.refused ?? 0)
         gauge("weir_agent_kernel_map_bytes", "memory of the kernel's maps, as the kernel counts it", Double(mapBytes))
-        gauge("weir_agent_sources", "sources with counts in the table", Double(agent.trackedSources))
+        gauge("weir_agent_sources", "sources with counts in the table", Double(core.trackedSources))
         count("weir_agent_policy_reloads_total", "policies taken at run time", reloads.accepted)
         count("weir_agent_policy_refused_total", "policies refused at run time", reloads.refused)
         gauge("weir_agent_policy", "the policy in force", 1, [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
         for quantile in [0.5, 0.99] {
-            gauge("weir_agent_seen_to_limited_here_microseconds", "a packet on any node to the limit in this one's kernel, by the limits topic", clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
-            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's", path.latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
+            gauge("weir_agent_seen_to_limited_here_microseconds", "a packet on any node to the limit in this one's kernel, by the limits topic", core.clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
+            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's", core.latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
         }
         return board.render()
     }
@@ -139,19 +139,19 @@ extension Node {
             json.member("balance", counters.balance)
             json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) } }
             json.object("ring_to_verdict_ns") { json in
-                json.member("p50", path.latency.microseconds(at: 0.5).map { Int($0 * 1000) })
-                json.member("p99", path.latency.microseconds(at: 0.99).map { Int($0 * 1000) })
-                json.member("count", path.latency.count)
+                json.member("p50", core.latency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", core.latency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", core.latency.count)
             }
             json.object("seen_to_enforced_ns") { json in
-                json.member("p50", path.enforcedLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
-                json.member("p99", path.enforcedLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
-                json.member("count", path.enforcedLatency.count)
+                json.member("p50", core.enforcedLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", core.enforcedLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", core.enforcedLatency.count)
             }
             json.object("seen_to_limited_here_ns") { json in
-                json.member("p50", clusterLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
-                json.member("p99", clusterLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
-                json.member("count", clusterLatency.count)
+                json.member("p50", core.clusterLatency.microseconds(at: 0.5).map { Int($0 * 1000) })
+                json.member("p99", core.clusterLatency.microseconds(at: 0.99).map { Int($0 * 1000) })
+                json.member("count", core.clusterLatency.count)
             }
             json.array("loop") { json in
                 for part in Stalls.Part.allCases {
@@ -162,12 +162,12 @@ extension Node {
                     }
                 }
             }
-            json.member("events", agent.statistics.events)
+            json.member("events", core.statistics.events)
             json.member("delivered", publisher?.delivered)
             json.member("lost", publisher?.lost ?? 0)
             json.member("spooled", publisher?.spooled?.events)
             json.array("sources") { json in
-                for row in path.board.busiest(32) {
+                for row in core.board.busiest(32) {
                     json.object { json in
                         json.member("address", row.address.description)
                         json.member("handshakes", row.handshakes)

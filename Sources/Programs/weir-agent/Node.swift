@@ -27,11 +27,9 @@ final class Node {
     var ring: Ring
     var watch: Watch
     let peers: Peers
-    /// Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a variable is
-    /// copied out and in at each use, tables and all.)
-    var agent: Agent
-    var path = VerdictPath()
-    var cluster = ClusterLimits()
+    /// The node's turn. Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a
+    /// variable is copied out and in at each use, tables and all.)
+    var core: NodeCore<HelloFactsReader>
     var publisher: Publisher?
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.
     var outbox: Outbox?
@@ -39,17 +37,8 @@ final class Node {
     var web: Web?
     /// Said once.
     var resumeTrouble = ""
-    /// Limits of the disk that the topic has not said again yet.
-    var unconfirmed: Set<LimitKey> = []
     var limits: LimitsReader?
-    private var facts = HelloFactsReader()
-    private var denials: Denials
-    /// What the kernel was told, and until when it holds.
-    private var denied: [UInt64: Instant?] = [:]
-    private(set) var refusedDenials = 0
-    /// Seen on any node to limited here, by the limits topic.
-    var clusterLatency = Latency()
-    var policy: Policy
+    var policy: Policy { core.policy }
     var generation: UInt32 = 1
     /// The policy's file as it was read last.
     var policyStamp: FileStamp?
@@ -60,30 +49,22 @@ final class Node {
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
     let webCounts = Server.Counts()
-    var isAttached = false
     /// Fixed once the maps are made; read when the probe is attached.
     private(set) var mapBytes = 0
-    /// Prefix lengths that the kernel looks for because the limits topic has them.
-    var knownLengths: [UInt8] = []
-    /// What the kernel's allow-list holds.
-    var knownAllowed = AllowList()
     var poller: Poller
     private(set) var stalls = Stalls()
     /// Lines of which a flood brings many.
     private var limitedLog = LimitedLog(interval: 1_000_000_000, lines: 10)
     var malformedLog = LimitedLog(interval: 60_000_000_000)
     private var startup: StartupTrace
-    /// Wall clock minus the records' clock; read again each second, since the wall clock may be set.
-    private(set) var offset: Int64 = 0
 
     init(_ settings: Settings, _ trace: StartupTrace, log: Log) throws {
         startup = trace
         self.settings = settings
         self.log = log
-        policy = settings.policy
         policyStamp = settings.policyStamp
-        denials = Denials(policy)
-        agent = Self.makeAgent(settings, capacity: 8)
+        let policy = settings.policy
+        core = NodeCore(policy, settings.options, capacity: 8)
         var loading = ProbeSettings()
         loading.limitsFirst = settings.state != nil
         loading.first = policy.mode == .enforce ? .enforcing : .observing
@@ -96,20 +77,19 @@ final class Node {
         if settings.takesOver { peers.askForPlace(log) }
         outbox = try settings.state.map { state throws(SpoolError) in try Outbox(state) }
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
-        setOwn(policy)
+        readClocks()
+        lookAround()
         restoreLimits()
     }
 
     /// On the interfaces, and without any capability from then on.
     private func attach() throws {
         try watch.start(probe.hooks(enforcing: policy.mode == .enforce), log)
-        isAttached = true
         startup.ended("attached")
         sayAttached()
         peers.tookPlace()
         peers.announce(watch.interfaces)
-        agent = Self.makeAgent(settings, capacity: 8192)
-        agent.allowed = knownAllowed
+        core.grow()
         startup.ended("tables")
         try probe.loadTheRest()
         startup.ended("other programs verified")
@@ -119,12 +99,6 @@ final class Node {
         try Capabilities.drop(keeping: watch.needsNetlink ? [Capabilities.netAdmin] : [])
         watch.attacher.start()
         readClocks()
-    }
-
-    private static func makeAgent(_ settings: Settings, capacity: Int) -> Agent {
-        let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
-        let bootID = String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16)
-        return Agent(policy: settings.policy, node: settings.node, bootID: bootID, seed: seed, capacity: capacity)
     }
 
     func run(until signals: borrowing Signals) throws {
@@ -158,14 +132,14 @@ final class Node {
             // But a flood never lets go by itself, and Kafka, timers and signals have their turn as well.
             let turnEnds = Clock.monotonic + Self.turnNanoseconds
             var now = Clock.monotonic
-            while now &- lastRecord < Self.spinNanoseconds || !path.due.isEmpty, now < turnEnds {
+            while now &- lastRecord < Self.spinNanoseconds || core.hasDueEvents, now < turnEnds {
                 if drain(since: now) { lastRecord = now } else { publishDue(atMost: 1) }
                 now = Clock.monotonic
             }
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
-            let ready = try poller.wait(milliseconds: ring.hasRecords || !path.due.isEmpty ? 0 : web?.server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(milliseconds: ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
@@ -226,67 +200,24 @@ final class Node {
         return body()
     }
 
-    /// One verdict: the limit first, if it is ours to set; then the event, if one is due.
+    /// One verdict.
     private func handle(_ record: RawSpan) {
         guard let handshake = Handshake(record) else { return }
-        let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
-        let seen = Instant(nanoseconds: Int64(bitPattern: handshake.seenNanoseconds) &+ offset)
-        path.take(handshake, hello: raw, found: look(into: raw, of: handshake, at: seen), at: seen, &agent, clock: { Clock.monotonic }) { limit in
-            set(limit.key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until, origin: .agent)
-        }
+        core.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: self)
     }
 
     func publishDue(atMost most: Int = .max) {
-        guard !path.due.isEmpty else { return }
+        guard core.hasDueEvents else { return }
         let start = Clock.monotonic
         var left = most
-        while left > 0, let item = path.due.next() {
-            publish(item)
+        while left > 0, let event = core.nextEvent(in: self) {
+            publish(event)
             left -= 1
         }
         stalls.note(.events, since: start)
     }
 
-    /// What only the hello's bytes tell. Only a record that asks for it is read.
-    private func look(into raw: RawSpan, of handshake: Handshake, at seen: Instant) -> AnomalySet {
-        guard handshake.kind == .hello, handshake.mayBeLiteral || policy.readsEveryHello || !denials.isEmpty else { return AnomalySet() }
-        var found = AnomalySet()
-        if handshake.mayBeLiteral || policy.readsEveryHello, let hello = ClientHello(raw) { found = hello.anomalies(under: policy, nameIsAsked: handshake.mayBeLiteral) }
-        switch denials.find(handshake, raw, at: seen) {
-        case .nothing: break
-        case .thisHello: found.formUnion(AnomalySet(.fingerprintDenied))
-        case .everyHello(let until):
-            found.formUnion(AnomalySet(.fingerprintDenied))
-            deny(handshake.fingerprint, until: until)
-        }
-        return found
-    }
-
-    /// From now on the kernel knows by itself.
-    private func deny(_ fingerprint: UInt64, until: Instant?) {
-        guard denied[fingerprint] == nil else { return }
-        if probe.deny(fingerprint) { denied[fingerprint] = .some(until) } else { refusedDenials += 1 }
-    }
-
-    /// A denial has an end, and a policy may drop one.
-    private func endDenials(at now: Instant, all: Bool = false) {
-        for (fingerprint, until) in denied where all || until.map({ $0 <= now }) ?? false {
-            probe.allowFingerprint(fingerprint)
-            denied[fingerprint] = nil
-        }
-    }
-
-    /// A new policy's own lists.
-    func renewDenials() {
-        endDenials(at: Instant(nanoseconds: Clock.wall), all: true)
-        denials = Denials(policy)
-    }
-
-    private func publish(_ item: DueEvents.Item) {
-        let handshake = agent.latest(of: item.slot)
-        let limitEnd = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
-        let event = agent.takeEvent(of: item.slot, interface: watch.name(of: handshake.interfaceIndex), hello: facts.read(item.slot, of: &agent),
-                                    seen: instant(item.seen), decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: limitEnd)
+    private func publish(_ event: ThrottleEvent) {
         if event.action == .limited || event.action == .observed, event.counts.suppressed == 0 {
             limitedLog.write(log, .info, event.action == .limited ? "limited" : "would limit", [
                 ("source", event.sourcePrefix.description), ("anomalies", event.anomalies.list.map(\.id).joined(separator: ",")),
@@ -298,21 +229,14 @@ final class Node {
 
     private func onTick(_ ticks: Int) {
         let now = Instant(nanoseconds: Clock.wall)
-        for slot in agent.tick(at: now) { path.due.add(DueEvents.Item(slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: Clock.monotonic, enforced: nil, until: nil)) }
         if ticks % 10 == 0 {
             readClocks()
             probe.sweep()
-            // What has ended ends in the kernel by itself: whatever it has renewed since is the kernel's own.
-            for key in cluster.expire(at: now) { outbox?.forget(Limit.Key(prefix: key.prefix, limitClass: key.limitClass)) }
-            chooseLengths()
-            placeWaiting()
-            endDenials(at: now)
         }
+        core.tick(ticks, at: now, in: self)
         if ticks % 50 == 0 { watch.check() }
         if ticks % 100 == 0 {
-            // What is forgotten moves others to other slots.
-            if path.due.isEmpty { agent.forget(at: now) }
-            setOwn(policy)
+            lookAround()
             // Though nothing was heard: what interfaces carry has to be looked at.
             watch.follow()
         }
@@ -325,6 +249,5 @@ final class Node {
         log.flush()
     }
 
-    func readClocks() { offset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
-    func instant(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: Int64(bitPattern: nanoseconds) &+ offset) }
+    func readClocks() { core.clockOffset = Clock.wall &- Int64(bitPattern: Clock.monotonic) }
 }

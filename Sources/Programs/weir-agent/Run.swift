@@ -1,3 +1,4 @@
+internal import AgentCore
 internal import Arguments
 internal import BPF
 internal import Detection
@@ -100,6 +101,11 @@ struct Settings {
 }
 
 extension Settings {
+    var options: NodeOptions {
+        let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
+        return NodeOptions(node: node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed, heedsRehearsals: heedsRehearsals)
+    }
+
     /// The policy of a file, or the built-in one.
     static func load(_ path: String?, _ mode: Policy.Mode?) throws(PolicyError) -> Policy {
         var policy = Policy()

@@ -112,8 +112,8 @@ WEIR_STEP long weir_skip_extension(__u32 turn, void *context)
 	if (l->segment.fragment == WEIR_LATER_FRAGMENT)
 		return 1;			/* headers behind a later fragment's are payload */
 	l->skipped = WEIR_TOO_DEEP;
-	if (at + 20 > WEIR_HEAD_CAP)
-		return 1;
+	if (at + 8 > l->have)
+		return 1;			/* behind it lie an earlier frame's bytes */
 	l->type = weir_head8(l, at);
 	if (type == 44) {
 		weir_note_fragment(l, weir_head32(l, at + 4), weir_head16(l, at + 2) & 0xfff8, weir_head16(l, at + 2) & 1);
@@ -272,7 +272,7 @@ WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int dec
 		result = weir_open_tunnel(l);
 		if (result)
 			return result;
-		if (l->offset + 40 > WEIR_HEAD_CAP)
+		if (l->offset + 40 > l->have)
 			return WEIR_TOO_DEEP;
 	}
 	return WEIR_TOO_DEEP;
