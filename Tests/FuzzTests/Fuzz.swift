@@ -37,7 +37,8 @@ enum Fuzz {
             store(input, in: file)
             count += 1
             guard let wrong = body(input) else { return true }
-            Issue.record("\(name): \(wrong); seed \(seed), input \(count): \(input.prefix(2000).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())")
+            let bytes = input.prefix(2000).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            Issue.record("\(name): \(wrong); seed \(seed), input \(count): \(bytes)")
             return false
         }
         for seed in seeds where !attempt(seed) { return }
@@ -60,6 +61,7 @@ enum Fuzz {
     static func fault(in error: String) -> String? {
         if error.isEmpty { return "an error without a word" }
         if error.utf8.count > 1000 { return "an error of \(error.utf8.count) bytes" }
-        return error.unicodeScalars.contains { $0.value < 32 || $0.value == 127 || $0.value == 0x85 || $0.value == 0x2028 } ? "an error of more than one line: \(error.debugDescription)" : nil
+        let breaks = error.unicodeScalars.contains { $0.value < 32 || [127, 0x85, 0x2028].contains($0.value) }
+        return breaks ? "an error of more than one line: \(error.debugDescription)" : nil
     }
 }

@@ -65,7 +65,8 @@ struct Mutator {
         case 10 where !words.isEmpty: bytes.replaceSubrange(range(in: bytes, atMost: 24), with: words[below(words.count)])
         default:
             // A length, wherever it may be.
-            let value = [0, 1, 0xff, 0xfffe, 0xffff_ffff, 0x7fff_ffff, next()][below(7)], size = min(1 << below(4), bytes.count), at = below(bytes.count - size + 1)
+            let value = [0, 1, 0xff, 0xfffe, 0xffff_ffff, 0x7fff_ffff, next()][below(7)]
+            let size = min(1 << below(4), bytes.count), at = below(bytes.count - size + 1)
             for byte in 0..<size { bytes[at + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
         }
     }
@@ -75,7 +76,8 @@ struct Mutator {
         let start = below(bytes.count)
         guard let first = bytes[start...].firstIndex(where: { (48...57).contains($0) }) else { return }
         let end = bytes[first...].firstIndex { !(48...57).contains($0) } ?? bytes.count
-        let numbers = ["0", "-1", "1", "255", "256", "65536", "4294967296", "9223372036854775807", "9223372036854775808", "1e400", "00", "0x1f", "1.5", "٣"]
+        let numbers = ["0", "-1", "1", "255", "256", "65536", "4294967296", "9223372036854775807", "9223372036854775808", "1e400", "00", "0x1f", "1.5",
+                       "٣"]
         bytes.replaceSubrange(first..<end, with: Array(numbers[below(numbers.count)].utf8))
     }
 }

@@ -5,7 +5,7 @@ import Support
 import Testing
 import Wire
 
-/// What a server's stack may accept though nobody here has judged it: found by fuzz/flow_fuzz.c, whose programs have the same names.
+/// What a server's stack may accept though nobody here has judged it: found by fuzz/flow, mostly; fuzz/programs.py has them as programs.
 @Suite(.enabled(if: geteuid() == 0, "loading BPF needs root")) struct AcceptedTests {
     private let pair: HookPair
     private let story: Story
@@ -52,6 +52,15 @@ import Wire
         #expect(story.answers == counted)
     }
 
+    @Test("A keep-alive's byte before anything was said changes nothing")
+    func keepAlive() throws {
+        try story.open()
+        try story.client([0], at: -1)
+        try story.client(named, at: 0)
+        try story.server(serverHello, acknowledging: named.count)
+        #expect(story.answers == free)
+    }
+
     @Test("An answer with other numbers of the server's: the tuple's other cookie", arguments: [-5000, 1])
     func otherNumbers(by distance: Int) throws {
         try story.open()
@@ -89,6 +98,8 @@ import Wire
         try story.client(named, at: header.count)
         try story.client(header, at: 0)
         #expect(pair.told.map(\.preamble) == [version == 1 ? .proxy1 : .proxy2] && pair.told.allSatisfy { $0.serverNameLength > 0 })
+        // Once more, with what the client says early behind it: that is the same.
+        for _ in 0..<2 { try story.client(header + named + [23, 3, 3, 0, 1, 1], at: 0) }
         try story.server(serverHello, acknowledging: header.count + named.count)
         #expect(story.answers == free)
     }
@@ -147,6 +158,23 @@ import Wire
         try story.client(nameless, at: named.count)
         try story.server(retryRequest + serverHello, acknowledging: named.count + nameless.count)
         #expect(story.answers == counted)
+    }
+
+    @Test("A second answer behind the rest of a HelloRetryRequest that a small window has cut; the rest alone is none")
+    func split() throws {
+        let first = Array(retryRequest[..<7]), rest = Array(retryRequest[7...])
+        try story.open()
+        try story.client(named, at: 0)
+        try story.server(first, acknowledging: named.count)
+        try story.client(nameless, at: named.count, acknowledged: first.count)
+        try story.server(rest + serverHello, acknowledging: named.count + nameless.count, at: first.count)
+        #expect(story.answers == [1, 1, 0])
+        let other = Story(pair, port: 40_001)
+        try other.open()
+        try other.client(Hello(number: 2).stream(), at: 0)
+        try other.server(first, acknowledging: named.count)
+        try other.server(rest, acknowledging: named.count, at: first.count)
+        #expect(story.answers == [2, 1, 0])
     }
 
     @Test("An alert behind a banner that acknowledges as much is an answer of its own")

@@ -98,6 +98,7 @@ WEIR_INLINE void weir_release_kept(weir_frame *frame, struct weir_flow *flow)
 WEIR_ONCE int weir_settled(weir_frame *frame, struct weir_look *l, struct weir_flow *flow, __u32 n)
 {
 	const __u8 *first;
+	__u32 size;
 	int second;
 
 	WEIR_USED(frame);
@@ -117,6 +118,9 @@ WEIR_ONCE int weir_settled(weir_frame *frame, struct weir_look *l, struct weir_f
 	flow->base = flow->gate == WEIR_GATE_CLEAN ? flow->hello_end : l->segment.acknowledged;
 	flow->gate = WEIR_GATE_ARMED;
 	flow->gate_bits |= WEIR_GATE_RETRY;
+	/* A HelloRetryRequest in a record of its own, and what middleboxes want to see behind it (RFC 8446 appendix D.4), or nothing. */
+	size = 5 + ((__u32)first[3] << 8 | first[4]);
+	flow->split = n < WEIR_RANDOM_END || (l->segment.payload_size != size && l->segment.payload_size != size + 6);
 	flow->state = WEIR_FLOW_EXPECTING;
 	flow->judged_size = 0;
 	flow->bits &= ~WEIR_BITS_OF_RECORDS;
@@ -150,8 +154,11 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 		l->first[0] = 22;		/* what cannot be read is no less an answer */
 	/* Within a turn a ServerHello is told by all that tells it; bytes that look like its first alone are in every cipher's. */
 	is_answer = weir_is_answer(l->first, n) && (begins || n >= WEIR_ANSWER_LEAST);
-	if (!is_answer && flow->held) {
-		/* A client may acknowledge what it never got: then the server goes on in the middle of what was held. */
+	if (!is_answer && (flow->held || (flow->split && flow->gate_bits & WEIR_GATE_RETRY && begins))) {
+		/*
+		 * A client may acknowledge what it never got: then the server goes on in the middle of what was held. And behind the rest of a first
+		 * answer that a small window has cut there may be the second.
+		 */
 		l->first[0] = 22;
 		n = 1;
 	} else if (!is_answer) {
