@@ -45,9 +45,9 @@ test: deps bpf ## every test; those that lack a privilege or a part say so and a
 	swift test --skip-build --no-parallel --filter AttackTests
 	swift test --skip-build --no-parallel --filter 'EnvoyTests|KubernetesTests'
 	swift test --skip-build --no-parallel --filter IntegrationTests
-	@# The same seeds each time, and some that nobody has seen.
+	@# The same seeds each time, and one that nobody has seen.
 	@$(MAKE) --no-print-directory sim SEED=1 RUNS=500
-	@$(MAKE) --no-print-directory sim RUNS=20
+	@$(MAKE) --no-print-directory sim
 
 .PHONY: test-kernels
 test-kernels: deps bpf ## the real agent on Debian's kernels 6.1 and 6.12, under an emulator; four minutes
@@ -109,7 +109,7 @@ bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy:
 	unshare -n $(VENV)/bin/python3 bench/envoy.py .build/release
 
 .PHONY: fuzz
-fuzz: deps ## the shared C parser under libFuzzer, for SECONDS (60)
+fuzz: deps bpf ## every parser of others' bytes and the flow machine, each with a share of SECONDS (60)
 	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)
 
 .PHONY: sim

@@ -117,6 +117,8 @@ let package = Package(
         tests("AttackTests", ["JSON", "Linux", "Wire", "weir-agent"],
               exclude: ["answers.py", "attack.py", "cuts.py", "datagrams.py", "decoys.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "server.py",
                         "stage.py", "wire.py", "witness.py"]),
+        c("CFlow", ["CWire"], path: "fuzz/flow"),
+        tests("FuzzTests", ["CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Pcap", "PolicyFile", "Support", "Wire"]),
         tests("ParityTests", ["Detection", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),

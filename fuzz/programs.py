@@ -34,6 +34,9 @@ PROGRAMS = {
     "honest": (EARLY_DATA, [H_OPEN], [H_PART, 30, 20, 0], [H_PART, 0, 40, 1], [H_WHOLE, 0], [H_ACK, 0]),
     "honest behind a balancer": (PROXIES | PREAMBLE, [H_OPEN], [H_PART, 0, 90, 0], [H_WHOLE, 0], [H_ACK, 0], [H_END]),
     "honest after a HelloRetryRequest": (RETRY, [H_OPEN], [H_WHOLE, 0], [H_ACK, 0], [H_WHOLE, 0], [H_ACK, 0], [H_END]),
+    "honest and idle at first": (0, [H_OPEN], [H_ACK, 2], [H_WHOLE, 0], [H_ACK, 0]),
+    "honest in disorder behind a balancer, and once more": (
+        PROXIES | PREAMBLE | EARLY_DATA | RECORDS, [H_OPEN], [H_PART, 143, 45, 1], [H_WHOLE, 1], [H_WHOLE, 1], [H_WHOLE, 0]),
     "blind": (0, [H_OPEN], [BLIND, 1, 1, 0, 0], [H_WHOLE, 0], [BLIND, 1, 1, 0, 1], [H_ACK, 0]),
     "half with an old acknowledgement": (OLD_ACKS, OPENED, part(NAMELESS, size=60, control=OLD), whole(NAMED)),
     "begins early, before any ACK": (0, to(EVEN, syn()), to(EVEN, part(NAMELESS, more=5)), to(ODD, OPENED), to(ODD, whole(NAMELESS))),
@@ -51,6 +54,17 @@ PROGRAMS = {
     "a second hello held": (RETRY, OPENED, whole(NAMELESS), [TIME, 6], whole(NAMELESS), part(NAMED, place=TAKEN)),
     "a second hello ahead of the first's answer": (
         RETRY | LAGS, OPENED, [WINDOW, 6], whole(NAMED), part(NAMELESS, place=CURSOR), [APPLICATION], part(NAMED, place=HELLO, control=HIDDEN), [WINDOW, 7], [ACK, 0]),
+    "a banner and an answer with one acknowledgement": (FAST_OPEN | LAGS | CONNECTS, syn(data=CONNECT + 17), [APPLICATION], whole(NAMED), [AGAIN], [APPLICATION]),
+    "a cookie after the server closed": (COOKIES, OPENED, whole(WARNING), [SHUT], [TIME, 1], whole(NAMELESS)),
+    "a cookie for a stream that begins a byte early": (COOKIES, OPENED, [END, 0, 0, 0], part(NAMED, more=1)),
+    "pushed out between a proxy's answer and the server's": (CONNECTS, OPENED, whole(CONNECT), [PUSH_OUT], whole(NAMELESS)),
+    "two answers in one segment": (RETRY | LAGS, OPENED, whole(NAMED), part(NAMELESS, place=CURSOR), [APPLICATION]),
+    "honest in disorder behind a balancer": (PROXIES | PREAMBLE, [H_OPEN], [H_PART, 120, 20, 0], [H_PART, 0, 120, 0], [H_ACK, 0]),
+    "malformed, and once more": (LEAST, OPENED, part(MALFORMED, start=17, size=3, place=TAKEN), part(MALFORMED, control=HIDDEN), part(MALFORMED, control=HIDDEN), whole(MALFORMED)),
+    "Fast Open, and an acknowledgement of what was held": (
+        FAST_OPEN | LAGS | RETRY, syn(data=NAMELESS + 17), [APPLICATION], [SHIFT, 0, 0, 0], part(NAMELESS, place=NESTED, byte=4, control=4 << 1), [APPLICATION], [ACK, 0], [AGAIN]),
+    "a second answer behind the rest of the first": (
+        RETRY, OPENED, [WINDOW, 3], whole(NAMED), part(NAMELESS, place=TAKEN), [WINDOW, 7], [ACK, 0]),
     "malformed": (LEAST, OPENED, whole(MALFORMED)),
     "urgent": (0, OPENED, part(NAMED, control=FLAGS, more=4 << 5 | 5)),
     "fragments turned round": (0, OPENED, [FRAGMENTS, NAMELESS, 1, 0, 0, 0, 128]),

@@ -308,4 +308,32 @@ import Wire
         }
         #expect(rounds == [1000, 1000, 200])
     }
+
+    @Test("Another policy may know what the last one did not let be said, and Envoys are told nothing that it would not let be said")
+    func anotherPolicy() throws {
+        var script = Script { $0.allow.cidrs = [Script.source(1)] }
+        var limit = Limit(key: key, perSecond: 3, answer: .reset, until: Script.at(100), generation: 7, anomalies: AnomalySet(.missingSNI), traceID: "")
+        limit.hasRefused = true
+        #expect(!script.controller.apply(limit, id: nil, at: Script.at(0)) && script.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
+        var next = script.controller.policy
+        next.allow.cidrs = []
+        let free = script.controller.use(next, at: Script.at(2))
+        #expect(free == [key] && script.controller.standingLimitAtTheEdge(key, at: Script.at(2))?.until == Script.at(100))
+        next.detections[.missingSNI]?.limit = nil
+        _ = script.controller.use(next, at: Script.at(3))
+        #expect(script.controller.standingLimitAtTheEdge(key, at: Script.at(3)) == nil, "nothing is limited for it any more")
+        #expect(script.controller.use(next, at: Script.at(4)) == [], "the same policy changes nothing")
+    }
+
+    @Test("What has ended meanwhile is known as well: the next limit of its key counts from it")
+    func endedMeanwhile() throws {
+        var script = Script { $0.allow.cidrs = [Script.source(1)] }
+        let limit = Limit(key: key, perSecond: 3, answer: .reset, until: Script.at(10), generation: 7, anomalies: AnomalySet(.missingSNI), traceID: "")
+        _ = script.controller.apply(limit, id: nil, at: Script.at(0))
+        var next = script.controller.policy
+        next.allow.cidrs = []
+        _ = script.controller.use(next, at: Script.at(20))
+        let said = try #require(script.see(Script.event(30, id: 1)).limits.first)
+        #expect(said.generation == 8 && said.step == 1)
+    }
 }

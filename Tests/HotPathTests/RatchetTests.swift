@@ -43,9 +43,9 @@ private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.
         }
     }
 
-    @Test("README says what is needed of a kernel in the words of the programs")
+    @Test("README and docs/node.md say what is needed of a kernel in the words of the programs")
     func needs() throws {
-        let text = try #require(File.read("\(root)/README.md", limit: 1 << 20)).split { $0 == "\n" || $0 == " " }.joined(separator: " ")
+        let text = try (#require(File.read("\(root)/README.md", limit: 1 << 20)) + #require(File.read("\(root)/docs/node.md", limit: 1 << 20))).split { $0 == "\n" || $0 == " " }.joined(separator: " ")
         #expect(text.contains("Weir needs \(KernelNeeds.floor)."))
         #expect(text.contains(KernelNeeds.withoutTCX) && text.contains(KernelNeeds.withoutMayGoto))
     }

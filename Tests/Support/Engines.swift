@@ -74,9 +74,9 @@ package final class EnginePair {
         program = enforcing ? .replayLimiter : .replayObserver
     }
 
-    /// What each says of a frame, a millisecond after the last.
-    package func run(_ frame: [UInt8]) throws -> (native: [Verdict], kernel: [Verdict]) {
-        now += 1_000_000
+    /// What each says of a frame, `step` nanoseconds after the last.
+    package func run(_ frame: [UInt8], step: UInt64 = 1_000_000) throws -> (native: [Verdict], kernel: [Verdict]) {
+        now += step
         var ours: [Verdict] = [], theirs: [Verdict] = []
         native.run(frame.span.bytes, wireSize: frame.count, at: now) { record in Verdict(record).map { ours.append($0) } }
         // The kernel runs no frame without a whole IP header; nothing shorter is a TCP segment.
@@ -104,6 +104,45 @@ package final class EnginePair {
     package func allowFingerprint(_ fingerprint: UInt64) {
         native.allowFingerprint(fingerprint)
         probe.allowFingerprint(fingerprint)
+    }
+
+    package var counters: (native: Counters, kernel: Counters) { (native.counters, probe.counters) }
+}
+
+/// Both limiters side by side, each way by its own program, as on an interface: with the same past.
+package final class HookPair {
+    private var native: NativeEngine
+    private let probe: KernelProbe
+    private var ring: Ring
+    private let isRaw: Bool
+    package var now: UInt64 = 1_000_000_000
+    /// What the native engine has said.
+    package private(set) var told: [Handshake] = []
+
+    /// - Parameter isRaw: frames begin with their IP header.
+    package init(_ policy: KernelPolicy, isRaw: Bool = false) throws {
+        var settings = ProbeSettings()
+        settings.replay = true
+        settings.baseline = true                // with what is attached to an interface
+        self.isRaw = isRaw
+        native = NativeEngine(policy, enforcing: true)
+        probe = try KernelProbe(policy, settings: settings)
+        ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        if isRaw { probe.readAsRaw(1) }
+    }
+
+    /// One frame, a millisecond after the last: whether it may go on as it is, and whether both engines said the same.
+    package func run(_ frame: [UInt8], fromClient: Bool) throws -> (passes: Bool, isSame: Bool) {
+        now += 1_000_000
+        var ours: [Verdict] = [], theirs: [Verdict] = []
+        let hook: NativeEngine.Hook = fromClient ? .incoming : .outgoing
+        let passes = native.run(frame.span.bytes, wireSize: frame.count, at: now, hook: hook, isRaw: isRaw) { record in
+            Verdict(record).map { ours.append($0) }
+        }
+        told += ours.map(\.handshake)
+        _ = try probe.run(fromClient ? .limiter : .limiterOut, over: frame.span.bytes, at: now)
+        _ = ring.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
+        return (passes, ours == theirs)
     }
 
     package var counters: (native: Counters, kernel: Counters) { (native.counters, probe.counters) }

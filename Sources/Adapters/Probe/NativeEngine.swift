@@ -59,43 +59,35 @@ package import Wire
         }
     }
 
-    /// Runs one frame (Ethernet) and hands over each record that it completed.
-    package mutating func run(_ frame: RawSpan, wireSize: Int, at nanoseconds: UInt64, interface: UInt32 = 1, _ record: (RawSpan) -> Void) {
-        unsafe frame.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
-            var frame = unsafe weir_frame(engine: engine, bytes: base.assumingMemoryBound(to: UInt8.self), size: UInt32(clamping: bytes.count),
-                                          wire_size: UInt32(clamping: wireSize), now: nanoseconds, ifindex: interface, is_raw: 0, socket: 0)
-            unsafe weir_engine_frame(&frame, enforcing ? 1 : 0)
+    /// Where a frame is seen: a capture does not say; on an interface each way has its own program.
+    package enum Hook: Sendable {
+        case any, incoming, outgoing
+
+        fileprivate var number: weir_hook {
+            switch self {
+            case .any: WEIR_HOOK_ANY
+            case .incoming: WEIR_HOOK_IN
+            case .outgoing: WEIR_HOOK_OUT
+            }
         }
-        drain(record)
     }
 
-    /// Where a frame is seen: as a client's on its way in, or as a server's on its way out.
-    package enum Hook: Sendable { case incoming, outgoing }
-
-    /// What becomes of a frame. Told is who gets a RST in its place.
-    package enum Fate: Sendable, Equatable {
-        case passes
-        case dropped
-        case refused(serverIsTold: Bool, clientIsTold: Bool)
-    }
-
-    /// Runs one frame as the kernel's program on that hook does.
-    package mutating func run(_ frame: RawSpan, on hook: Hook, at nanoseconds: UInt64, interface: UInt32 = 1, _ record: (RawSpan) -> Void) -> Fate {
-        let order = unsafe frame.withUnsafeBytes { bytes in
+    /// Runs one frame and hands over each record that it completed.
+    ///
+    /// - Parameter isRaw: it begins with its IP header, not with Ethernet's.
+    /// - Returns: whether a limiter would let it go on as it is.
+    @discardableResult
+    package mutating func run(_ frame: RawSpan, wireSize: Int, at nanoseconds: UInt64, interface: UInt32 = 1, hook: Hook = .any, isRaw: Bool = false,
+                              _ record: (RawSpan) -> Void) -> Bool {
+        let order = unsafe frame.withUnsafeBytes { bytes -> weir_order in
             guard let base = bytes.baseAddress else { return WEIR_PASS }
-            var frame = unsafe weir_frame(engine: engine, bytes: base.assumingMemoryBound(to: UInt8.self), size: UInt32(clamping: bytes.count),
-                                          wire_size: UInt32(clamping: bytes.count), now: nanoseconds, ifindex: interface, is_raw: 0, socket: 0)
-            return unsafe weir_engine_at(&frame, hook == .incoming ? WEIR_HOOK_IN : WEIR_HOOK_OUT, enforcing ? 1 : 0)
+            let start = unsafe base.assumingMemoryBound(to: UInt8.self)
+            var frame = unsafe weir_frame(engine: engine, bytes: start, size: UInt32(clamping: bytes.count), wire_size: UInt32(clamping: wireSize),
+                                          now: nanoseconds, ifindex: interface, is_raw: isRaw ? 1 : 0, socket: 0)
+            return unsafe weir_engine_at(&frame, hook.number, enforcing ? 1 : 0)
         }
         drain(record)
-        return switch order {
-        case WEIR_DO_RESET: .refused(serverIsTold: true, clientIsTold: true)
-        case WEIR_DO_RESET_SERVER: .refused(serverIsTold: true, clientIsTold: false)
-        case WEIR_DO_RESET_CLIENT: .refused(serverIsTold: false, clientIsTold: true)
-        case WEIR_DO_DROP: .dropped
-        default: .passes
-        }
+        return order == WEIR_PASS || order == WEIR_DO_SINGLE_PATH
     }
 
     /// Gives up on hellos that stopped half way; on all of them at the `end` of a capture.

@@ -226,7 +226,8 @@ package struct Controller: Sendable {
         policy = next
         guard bounds != before.0 || policy.allow != before.1 else { return [] }
         for (key, word) in withheld {
-            if word.limit.until <= now { withheld[key] = nil } else { apply(word.limit, id: word.id, at: word.time) }
+            // One that has ended is known as well: the next of its key counts generations and steps from it.
+            if now - word.limit.until >= LimitBook.memory { withheld[key] = nil } else { apply(word.limit, id: word.id, at: word.time) }
         }
         return limits.keys
     }

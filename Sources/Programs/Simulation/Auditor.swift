@@ -209,7 +209,8 @@ final class Auditor {
         if !limit.isRelease, limit.until - cluster.wall > .seconds(12 + 30 + 60) { violated(.everyLimitEnds, "\(limit.key) until \(limit.until.rfc3339)") }
     }
 
-    /// A workload is scaled because one source exceeded the threshold, and each cause is answered once.
+    /// A workload is scaled because one source exceeded the threshold, and each cause is answered by one number of replicas: also where a replica that was
+    /// stopped says its word after another has answered.
     private func storedDecision(_ decision: ScaleDecision, _ record: Record) {
         decisions += 1
         let events = eventTimes[decision.sourcePrefix]?.count ?? 0
@@ -217,7 +218,7 @@ final class Auditor {
             violated(.scaledForAReason, "\(decision.workload) for \(decision.eventsInWindow) events of \(decision.sourcePrefix), which had \(events)")
         }
         guard let id = record.id else { return }
-        let said = "\(decision.workload) \(decision.desiredReplicas) \(decision.generation)"
+        let said = "\(decision.workload) \(decision.desiredReplicas)"
         if let before = causes[id], before != said { violated(.saidOnce, "\(id) was answered by \(before) and by \(said)") }
         causes[id] = said
     }
@@ -257,16 +258,24 @@ final class Auditor {
             let account = node.account()
             // Limits outlive their topic; none is lifted because a topic was made anew.
             let agrees = account.held >= least && (hasLostLimits || account.held <= most)
-            if !agrees { violated(.nodesAgree, "node\(node.number) holds \(account.held) of \(least) to \(most); lacks \(account.named.map { "\($0.key) \($0.reason)" })") }
+            if persists("node\(node.number)", agrees, all) { violated(.nodesAgree, "node\(node.number) holds \(account.held) of \(least) to \(most); lacks \(account.named.map { "\($0.key) \($0.reason)" })") }
         }
         guard !hasLostLimits else { return }
         let fresh = Replica.list(of: cluster.broker.limits, under: cluster.policy, at: cluster.wall)
         // A word of its own that is on its way counts for whoever said it.
         for replica in cluster.replicas where all || replica.hasReadAll && !replica.isSpeaking {
             let list = Set(replica.edge.filter { $0.value > cluster.wall }.keys)
-            if list != fresh { violated(.listsAgree, "replica \(replica.number): \(list.symmetricDifference(fresh).map(\.description).sorted())") }
+            if persists("replica\(replica.number)", list == fresh, all) { violated(.listsAgree, "replica \(replica.number): \(list.symmetricDifference(fresh).map(\.description).sorted())") }
         }
     }
+
+    /// A lesser word that came last is overruled within a second or two, by the replica that knows better: only what lasts is a disagreement.
+    private func persists(_ who: String, _ agrees: Bool, _ all: Bool) -> Bool {
+        disagreements[who] = agrees ? 0 : disagreements[who, default: 0] + 1
+        return !agrees && (all || disagreements[who]! > 3)
+    }
+
+    private var disagreements: [String: Int] = [:]
 
     /// Who reads the log from its beginning counts what those count who lived through it.
     private func compareWindows() {

@@ -157,8 +157,7 @@ final class Cluster {
     }
 
     private func pass(_ frame: [UInt8], on hook: NativeEngine.Hook, of connection: Connection) -> Bool {
-        let fate = nodes[connection.node].run(frame, on: hook)
-        guard fate != .passes else { return true }
+        if nodes[connection.node].run(frame, on: hook) { return true }
         auditor.refused(connection, nodes[connection.node])
         connection.isRefused = true
         connection.end()

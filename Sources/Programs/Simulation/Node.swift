@@ -89,17 +89,17 @@ final class Node: NodeWorld {
 
     // MARK: The way of a frame
 
-    /// - Returns: what becomes of it; it passes where nobody watches.
-    func run(_ frame: [UInt8], on hook: NativeEngine.Hook) -> NativeEngine.Fate {
-        guard engine != nil else { return .passes }
+    /// - Returns: whether it passes; where nobody watches all do.
+    func run(_ frame: [UInt8], on hook: NativeEngine.Hook) -> Bool {
+        guard engine != nil else { return true }
         var found: [[UInt8]] = []
-        var fate = unsafe engine!.run(frame.span.bytes, on: hook, at: steady) { record in found.append(copy(record)) }
+        var passes = unsafe engine!.run(frame.span.bytes, wireSize: frame.count, at: steady, hook: hook) { record in found.append(copy(record)) }
         for record in found {
             cluster.auditor.recorded(number)
             if ring.count < Self.ringCapacity { ring.append(record) } else { cluster.auditor.lostInRing(number) }
         }
-        if cluster.plant == .forgetsAnswers, hook == .outgoing, fault.happens(in: 30) { fate = .passes }
-        return fate
+        if cluster.plant == .forgetsAnswers, hook == .outgoing, fault.happens(in: 30) { passes = true }
+        return passes
     }
 
     // MARK: The loop

@@ -108,7 +108,7 @@ package struct Scenario: Sendable {
         target.max = 5
         policy.scaleOut.targets = [target]
         policy.allow.cidrs = clients.filter { $0.kind == .allowed || variant == .allowing && $0.kind == .attacker && $0.number % 2 == 0 }.map { Prefix($0.address, length: 128) }
-        if variant == .strict { policy.detections[.missingSNI]?.limit?.perSecond = 2 }
+        if variant == .strict { policy.escalation = [.seconds(2), .seconds(4), .seconds(6)] }
         policy.trust.operatorsPerSecond = 1
         return policy
     }

@@ -107,6 +107,7 @@ struct weir_flow {
 	__u8  gate_bits;		/* enum weir_gate_bit */
 	__u8  rule;			/* WEIR_GATE_ANOMALOUS: the anomaly that limits */
 	__u8  reopened;			/* bytes came after a FIN or RST: the server's next numbers are not known */
-	__u8  reserved[2];
+	__u8  held;			/* an answer was, until its client is heard */
+	__u8  split;			/* the first answer did not leave whole: where the second begins its bytes do not tell */
 };
 #endif

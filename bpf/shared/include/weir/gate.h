@@ -10,7 +10,8 @@
 #include <weir/fragments.h>
 #include <weir/judge.h>
 
-#define WEIR_ANSWER_START 11		/* bytes that tell a ServerHello from anything else */
+#define WEIR_ANSWER_LEAST 7		/* an alert's bytes; as many of a ServerHello are nothing else's */
+#define WEIR_ANSWER_START 11		/* where a ServerHello's random begins */
 #define WEIR_RANDOM_END 43		/* and behind its random */
 #define WEIR_URGENT_REACH (1u << 17)	/* an urgent pointer has 16 bits, and a hello that is held is shorter still */
 #define WEIR_QUIET_NS (WEIR_SECOND / 10) /* a refused side that says the same again meanwhile is told nothing */
@@ -97,6 +98,7 @@ WEIR_INLINE void weir_release_kept(weir_frame *frame, struct weir_flow *flow)
 WEIR_ONCE int weir_settled(weir_frame *frame, struct weir_look *l, struct weir_flow *flow, __u32 n)
 {
 	const __u8 *first;
+	__u32 size;
 	int second;
 
 	WEIR_USED(frame);
@@ -105,7 +107,7 @@ WEIR_ONCE int weir_settled(weir_frame *frame, struct weir_look *l, struct weir_f
 	first = l->first;
 	second = flow->gate_bits & WEIR_GATE_RETRY;
 	weir_release_kept(frame, flow);
-	flow->reopened = 0;
+	flow->reopened = flow->held = 0;
 	if (first[0] != 22 || (n >= WEIR_RANDOM_END && !weir_is_retry(first + WEIR_ANSWER_START)) || (second && n >= WEIR_RANDOM_END)) {
 		flow->gate = WEIR_GATE_SETTLED;
 		return 0;
@@ -116,6 +118,9 @@ WEIR_ONCE int weir_settled(weir_frame *frame, struct weir_look *l, struct weir_f
 	flow->base = flow->gate == WEIR_GATE_CLEAN ? flow->hello_end : l->segment.acknowledged;
 	flow->gate = WEIR_GATE_ARMED;
 	flow->gate_bits |= WEIR_GATE_RETRY;
+	/* A HelloRetryRequest in a record of its own, and what middleboxes want to see behind it (RFC 8446 appendix D.4), or nothing. */
+	size = 5 + ((__u32)first[3] << 8 | first[4]);
+	flow->split = n < WEIR_RANDOM_END || (l->segment.payload_size != size && l->segment.payload_size != size + 6);
 	flow->state = WEIR_FLOW_EXPECTING;
 	flow->judged_size = 0;
 	flow->bits &= ~WEIR_BITS_OF_RECORDS;
@@ -129,18 +134,12 @@ WEIR_ONCE int weir_settled(weir_frame *frame, struct weir_look *l, struct weir_f
 WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow, int enforcing)
 {
 	__u32 size, at, old, n;
-	int begins, in_order;
+	int begins, in_order, is_answer;
 
 	size = l->segment.payload_size;
 	at = l->segment.payload_at;
 	old = flow->server_next - l->segment.sequence;	/* bytes that have left before */
 	begins = l->segment.acknowledged != flow->turn || flow->server_next == flow->server_isn + 1 || flow->reopened;
-	if (enforcing && !flow->proof && flow->gate != WEIR_GATE_CLEAN && flow->gate_bits & WEIR_GATE_FAST_OPEN) {
-		/* Sent again, it comes when the client has been heard: then it counts for the source, which may be forged until then. */
-		weir_count(frame, WEIR_COUNT_ANSWERS_HELD);
-		l->order = WEIR_DO_DROP;
-		return 0;
-	}
 	/* Numbers before the server's first are another connection's: one tuple may have several SYN cookies. */
 	in_order = old <= flow->server_next - flow->server_isn - 1 && !flow->reopened;
 	if (!in_order)
@@ -154,10 +153,25 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 	if (weir_bytes(frame, at, l->first, n, WEIR_RANDOM_END))
 		l->first[0] = 22;		/* what cannot be read is no less an answer */
 	/* Within a turn a ServerHello is told by all that tells it; bytes that look like its first alone are in every cipher's. */
-	if (!weir_is_answer(l->first, n) || (!begins && n < WEIR_ANSWER_START)) {
+	is_answer = weir_is_answer(l->first, n) && (begins || n >= WEIR_ANSWER_LEAST);
+	if (!is_answer && (flow->held || (flow->split && flow->gate_bits & WEIR_GATE_RETRY && begins))) {
+		/*
+		 * A client may acknowledge what it never got: then the server goes on in the middle of what was held. And behind the rest of a first
+		 * answer that a small window has cut there may be the second.
+		 */
+		l->first[0] = 22;
+		n = 1;
+	} else if (!is_answer) {
 		flow->turn = l->segment.acknowledged;
 		if (in_order)			/* else what is missing is an answer, maybe, and comes again */
 			flow->server_next = l->segment.sequence + l->segment.payload_size;
+		return 0;
+	}
+	if (enforcing && !flow->proof && flow->gate != WEIR_GATE_CLEAN && flow->gate_bits & WEIR_GATE_FAST_OPEN) {
+		/* Sent again, it comes when the client has been heard: then it counts for the source, which may be forged until then. */
+		weir_count(frame, WEIR_COUNT_ANSWERS_HELD);
+		flow->held = 1;
+		l->order = WEIR_DO_DROP;
 		return 0;
 	}
 	flow->server_next = l->segment.sequence + l->segment.payload_size;
@@ -207,8 +221,8 @@ WEIR_INLINE int weir_unseen_as(weir_frame *frame, struct weir_look *l, struct we
 	if (weir_bytes(frame, l->segment.payload_at, l->first, n, WEIR_RANDOM_END) || !weir_is_answer(l->first, n))
 		return 0;
 	first = weir_first_of_socket(frame);
-	/* Of a forwarded one, or a socket's that has spoken before, bytes that are like an answer's first may be any cipher's: all of it has to be here. */
-	if (first <= 0 && n < WEIR_ANSWER_START && (n != 7 || l->first[0] != 21 || l->first[4] != 2))
+	/* Of a forwarded one, or of a socket that has spoken before, they may be any cipher's; an alert of another length is encrypted. */
+	if (first <= 0 && (n < WEIR_ANSWER_LEAST || (l->first[0] == 21 && l->first[4] != 2)))
 		return 0;
 	fresh = weir_draft(frame);
 	if (!fresh)

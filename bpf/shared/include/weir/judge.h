@@ -390,7 +390,8 @@ WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_s
 			weir_cut_off(frame, l, s, flow);
 			return 0;
 		}
-		switch (l->first[0] == 22 ? -1 : weir_skip_preamble(frame, l, s, flow)) {
+		/* Of what was judged the base stays where it is. */
+		switch (l->first[0] == 22 || flow->bits & WEIR_BIT_AGAIN ? -1 : weir_skip_preamble(frame, l, s, flow)) {
 		case 0:
 			return 0;
 		case 1:

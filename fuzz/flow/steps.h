@@ -121,6 +121,13 @@ static void open_client(struct client *c)
 	c->cursor = 0;
 }
 
+static void send_ack(struct client *c, __u8 control)
+{
+	const struct numbers *n = &c->numbers[control >> 6 & 1];
+
+	client_frame(c, n->isn + 1 + (control & 32 ? c->cursor : 0), acknowledgement(c, n, control >> 1), ACK, 0, 0, 0, !(control & 1), 0);
+}
+
 /* A SYN whose number lies at a distance from the other pair's. */
 static void send_syn(struct client *c, __u8 control, __u8 which, __u8 byte, __u8 data)
 {
@@ -241,7 +248,7 @@ static void step(void)
 		case STEP_PART: send_part(c, &part); break;
 		case STEP_FRAGMENTS: send_fragments(c, &part); break;
 		case STEP_ACK:
-			client_frame(c, c->numbers[a[0] >> 6 & 1].isn + 1 + (a[0] & 32 ? c->cursor : 0), acknowledgement(c, &c->numbers[a[0] >> 6 & 1], a[0] >> 1), ACK, 0, 0, 0, !(a[0] & 1), 0);
+			send_ack(c, a[0]);
 			break;
 		case STEP_SYN: send_syn(c, a[0], a[1], a[2], a[3]); break;
 		case STEP_END: send_end(c, a[0], a[1], a[2]); break;

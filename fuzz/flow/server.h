@@ -44,6 +44,7 @@ struct server {
 	__u8 read[STREAM];		/* what the application got */
 	__u32 copied, read_size, read_at;
 	__u8 hellos, is_bad, over, finished;	/* application: hellos answered, one of them without a name, closed */
+	__u8 is_shifted;		/* a cookie's connection, whose first number is not the SYN's */
 	__u8 was_pushed_out;		/* Weir has lost what it knew of this connection */
 	__u8 queue[QUEUE];
 	__u32 queued;
@@ -204,6 +205,9 @@ static inline void application(struct server *s, const struct stack *k, __u32 nu
 			continue;
 		}
 		s->over = 1;
+		/* Behind the byte of a keep-alive, which a cookie can make the stream's first: it is not TLS, and gets nothing, as OpenSSL has it. */
+		if (s->is_shifted)
+			return;
 		if (b[0] == 'G' || b[0] == 'C')
 			say(s, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, 0, 1);
 		else if (b[0] != 'P' && b[0] != '\r')

@@ -99,7 +99,10 @@ static void honest_step(__u8 what, const __u8 *a)
 			break;
 		case STEP_HONEST_ACK:
 			honest_retry(c);
-			if (c->is_open)
+			/* A keep-alive of one byte, before anything was said. */
+			if (c->is_open && a[0] & 2 && !c->front)
+				client_frame(c, c->numbers[0].isn, c->seen, ACK, 0, (const __u8 *)"", 1, 1, 0);
+			else if (c->is_open)
 				client_frame(c, c->numbers[0].isn + 1 + c->front, c->seen, ACK, 0, 0, 0, !(a[0] & 1), 0);
 			break;
 		case STEP_HONEST_END:

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * How a connection begins, and what may begin in its place: SYN-ACKs and the ACKs that prove, data in a SYN, SYN cookies, which open
+ * a tuple again with the same numbers or with others.
+ */
+#ifndef WEIR_OPENING_H
+#define WEIR_OPENING_H
+
+#include <weir/gate.h>
+
+#define WEIR_EARLY (1u << 16)		/* bytes before its first number that a segment may begin with: it has no more */
+
+/*
+ * The same SYN-ACK again. Sent again, it takes a clean verdict back until the same bytes come again. Once the server has said something it is
+ * no longer sent again: it is another connection, to which a SYN cookie gives the same numbers within its minute. A refusal stays.
+ */
+WEIR_ONCE int weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
+{
+	struct weir_assembly *a;
+
+	WEIR_USED(frame);
+	if (!known || known->gate == WEIR_GATE_REFUSED)
+		return 0;
+	a = weir_assembly_at(frame, known->kept);
+	if (known->gate == WEIR_GATE_CLEAN && a && a->id == known->kept)
+		a->have = 0;
+	if (known->gate == WEIR_GATE_CLEAN)
+		known->gate = WEIR_GATE_ARMED;
+	if (known->server_next == known->server_isn + 1 && !known->reopened)
+		return 0;
+	weir_release_kept(frame, known);
+	known->gate = WEIR_GATE_ARMED;
+	known->gate_bits &= WEIR_GATE_SEEN_OUT | WEIR_GATE_SPOILT | WEIR_GATE_FRAGMENTED;
+	known->state = WEIR_FLOW_EXPECTING;
+	known->base = known->client_isn + 1;
+	known->server_next = known->server_isn + 1;
+	known->hello_end = known->judged_size = known->turn = 0;
+	known->answered_ns = 0;
+	known->bits = known->preamble = known->skipped = known->reopened = 0;
+	return 0;
+}
+
+/*
+ * Client bytes on a connection that was closed. Nobody sends more: a SYN cookie's acknowledgement opens the tuple again, without a SYN and with any
+ * number that the client likes. What the server says next is counted as another connection's.
+ */
+WEIR_ONCE int weir_reopen(weir_frame *frame, struct weir_flow *flow)
+{
+	WEIR_USED(frame);
+	if (!flow)
+		return 0;
+	weir_release_kept(frame, flow);
+	flow->gate = WEIR_GATE_ARMED;
+	flow->gate_bits = (flow->gate_bits & ~(WEIR_GATE_RETRY | WEIR_GATE_CLOSED)) | WEIR_GATE_SPOILT;
+	flow->answered_ns = 0;
+	flow->reopened = 1;
+	return 0;
+}
+
+WEIR_INLINE struct weir_opening *weir_opening_of(weir_frame *frame, const struct weir_flow_key *flow)
+{
+	const __u32 *a = (const __u32 *)flow->client, *b = (const __u32 *)flow->server;
+	__u32 hash = (a[0] ^ a[1] ^ a[2] ^ a[3]) * 0x9e3779b1u + (b[0] ^ b[1] ^ b[2] ^ b[3]) * 0x85ebca77u + flow->client_port * 0xc2b2ae3du;
+
+	return weir_opening_at(frame, hash >> 19);
+}
+
+#define WEIR_OPENING_APART 500		/* of an opening's time: a quarter of a second, in which a server answers */
+
+/* A SYN's number, for whether two came at once. Others' may fall on the same place, which only makes it more careful. */
+WEIR_INLINE void weir_note_opening(weir_frame *frame, const struct weir_segment *seg)
+{
+	struct weir_opening *opening = weir_opening_of(frame, &seg->flow);
+	__u32 now = (__u32)(weir_now(frame) >> 20) << 1;
+
+	if (!opening)
+		return;
+	opening->seen = now | (now - (opening->seen & ~1u) < WEIR_OPENING_APART && (opening->isn != seg->sequence || opening->seen & 1));
+	opening->isn = seg->sequence;
+}
+
+/* Data in a SYN that the server has taken (RFC 7413): what was read of it is the flow's beginning. */
+WEIR_INLINE void weir_fast_open(weir_frame *frame, struct weir_look *l, struct weir_flow *fresh)
+{
+	struct weir_flow *opened = WEIR_LOOKUP(frame, strangers, WEIR_KEY(&l->segment.flow));
+	struct weir_opening *opening = weir_opening_of(frame, &l->segment.flow);
+	__u32 server_isn = fresh->server_isn;
+	__u8 seen = fresh->gate_bits;
+
+	if (!opened || !(opened->gate_bits & WEIR_GATE_FAST_OPEN) || l->segment.acknowledged == opened->base || l->segment.acknowledged - opened->client_isn > 1u << 16)
+		return;
+	*fresh = *opened;
+	fresh->server_isn = server_isn;
+	fresh->server_next = server_isn + 1;
+	fresh->gate_bits |= seen;
+	fresh->first_ns = l->now;
+	/* Another SYN's number may lie where this one's data ended: then the server has taken none of it. */
+	if (!opening || opening->isn != opened->client_isn || opening->seen & 1)
+		weir_spoil(fresh);
+}
+
+/*
+ * SYN-ACK: half of the proof, and the end of whatever used the 5-tuple before. Only the server can send it, and only what leaves by
+ * an interface of this node was sent by a server on our side; what comes in takes nothing from that.
+ */
+WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	const struct weir_flow_key *key;
+	struct weir_flow *known, *fresh;
+	struct weir_assembly *a;
+
+	WEIR_USED(frame);
+	fresh = weir_draft(frame);
+	if (!l || !s || !fresh)
+		return -1;
+	fresh->state = WEIR_FLOW_SYN_ACK;
+	key = WEIR_KEY(&l->segment.flow);
+	fresh->first_ns = l->now;
+	fresh->client_isn = l->segment.acknowledged - 1;
+	fresh->server_isn = l->segment.sequence;
+	fresh->server_next = l->segment.sequence + 1;
+	fresh->gate_bits = l->hook == WEIR_HOOK_IN ? 0 : WEIR_GATE_SEEN_OUT;
+	known = WEIR_LOOKUP(frame, flows, key);
+	if (known && known->server_isn == fresh->server_isn && (known->client_isn == fresh->client_isn || known->gate_bits & WEIR_GATE_FAST_OPEN)) {
+		known->gate_bits |= fresh->gate_bits;
+		if (fresh->gate_bits)
+			weir_syn_ack_again(frame, known);
+		return 0;
+	}
+	if (known && known->gate_bits & WEIR_GATE_SEEN_OUT && !fresh->gate_bits)
+		return 0;
+	if (known) {
+		a = known->state == WEIR_FLOW_ASSEMBLING ? weir_known_assembly(frame, known) : 0;
+		if (a) {
+			a->reason = WEIR_REASON_REUSED;
+			weir_give_up(frame, s, a, l->now);
+		}
+		WEIR_REMOVE(frame, flows, key);
+	} else {
+		known = WEIR_LOOKUP(frame, half_open, key);
+		if (known && known->server_isn == fresh->server_isn) {
+			known->gate_bits |= fresh->gate_bits;
+			/* Two cookies may differ in the client's number alone: then nobody knows where its bytes begin. */
+			if (known->client_isn != fresh->client_isn && !(known->gate_bits & WEIR_GATE_FAST_OPEN))
+				known->gate_bits |= WEIR_GATE_SPOILT;
+			return 0;		/* sent again */
+		}
+		if (known && known->gate_bits & WEIR_GATE_SEEN_OUT && !fresh->gate_bits)
+			return 0;
+	}
+	weir_fast_open(frame, l, fresh);
+	WEIR_STORE(frame, half_open, key, fresh, BPF_ANY);
+	return 0;
+}
+
+/* Does this segment acknowledge what the server has sent, and nothing else? Who does has heard it: its address is no forgery (RFC 9293 section 3.5). */
+WEIR_INLINE int weir_has_heard(const struct weir_segment *seg, const struct weir_flow *flow)
+{
+	return seg->flags & WEIR_TCP_ACK && seg->acknowledged - flow->server_isn - 1 <= flow->server_next - flow->server_isn - 1;
+}
+
+/* A client's first segment after the SYN-ACK: its flow is proven from here on. 0 if this is none. */
+WEIR_ONCE int weir_promote(weir_frame *frame, struct weir_look *l, const struct weir_flow *half)
+{
+	struct weir_flow *fresh;
+	const struct weir_flow_key *key;
+
+	WEIR_USED(frame);
+	if (!l || !half)
+		return 0;
+	/* A stack takes one that begins early as well, and cuts off what it has (tcp_check_req). */
+	if (!weir_has_heard(&l->segment, half) || l->segment.sequence - half->client_isn - 1 + WEIR_EARLY >= (1u << 20) + WEIR_EARLY)
+		return 0;
+	if (l->hook == WEIR_HOOK_IN && !(half->gate_bits & WEIR_GATE_SEEN_OUT))
+		return 0;
+	fresh = weir_draft(frame);
+	if (!fresh)
+		return 0;
+	key = WEIR_KEY(&l->segment.flow);
+	*fresh = *half;
+	if (fresh->state == WEIR_FLOW_SYN_ACK) {
+		fresh->base = half->client_isn + 1;
+		fresh->state = WEIR_FLOW_EXPECTING;
+	}
+	fresh->first_ns = l->now;
+	fresh->proof = WEIR_TRACKED;
+	fresh->ifindex = weir_ifindex(frame);
+	fresh->direction = l->direction;
+	WEIR_REMOVE(frame, half_open, key);
+	WEIR_STORE(frame, flows, key, fresh, BPF_ANY);
+	return 1;
+}
+
+/* An entry for bytes that nothing proves, where it can push out only its like. */
+WEIR_INLINE struct weir_flow *weir_stranger(weir_frame *frame, struct weir_look *l, __u32 base, __u8 gate_bits)
+{
+	struct weir_flow *fresh = weir_draft(frame), *known;
+	const struct weir_flow_key *key;
+
+	if (!fresh)
+		return 0;
+	fresh->state = WEIR_FLOW_EXPECTING;
+	fresh->first_ns = l->now;
+	fresh->base = base;
+	fresh->client_isn = base - 1;
+	fresh->gate_bits = gate_bits;
+	key = WEIR_KEY(&l->segment.flow);
+	known = gate_bits & WEIR_GATE_FAST_OPEN ? WEIR_LOOKUP(frame, strangers, key) : 0;
+	/* Two SYNs with data at once: nobody knows which of them the server takes. */
+	if (known && known->gate_bits & WEIR_GATE_FAST_OPEN && l->now - known->first_ns < 3 * WEIR_SECOND)
+		fresh->gate_bits |= WEIR_GATE_SPOILT;
+	WEIR_STORE(frame, strangers, key, fresh, BPF_ANY);
+	return WEIR_LOOKUP(frame, strangers, key);
+}
+#endif
