@@ -2,6 +2,7 @@
 
 usage: as stage.py
 """
+import contextlib
 import stat
 
 from interfaces import page
@@ -17,7 +18,12 @@ def status(path):
 
 def threads(process):
     """What the threads are: one line for each kind."""
-    return sorted({status(f"/proc/{process.pid}/task/{thread}/status") for thread in os.listdir(f"/proc/{process.pid}/task")})
+    kinds = set()
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        # The Kafka clients' threads end when they like; what has ended meanwhile has no rights.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            kinds.add(status(f"/proc/{process.pid}/task/{thread}/status"))
+    return sorted(kinds)
 
 
 def children(process):

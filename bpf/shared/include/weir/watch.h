@@ -420,7 +420,7 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 		return;
 	}
 	weir_count(frame, WEIR_COUNT_FRAMES);
-	if (result == WEIR_SEGMENT && hook == (from_client ? WEIR_HOOK_IN : WEIR_HOOK_OUT))
+	if (hook == (from_client ? WEIR_HOOK_IN : WEIR_HOOK_OUT))
 		weir_count_way(frame, from_client, l->segment.payload_size);
 	l->hook = hook;
 	l->direction = hook == WEIR_HOOK_OUTGOING ? WEIR_EGRESS : WEIR_INGRESS;
