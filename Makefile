@@ -112,6 +112,10 @@ bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy:
 fuzz: deps bpf ## every parser of others' bytes and the flow machine, each with a share of SECONDS (60)
 	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)
 
+.PHONY: attacks
+attacks: build ## the scripts of ../shared/attacks on the built executables, where they lie beside the project
+	@if [ -x ../shared/attacks/all.sh ]; then ../shared/attacks/all.sh .build/release; else echo "make attacks: skipped: ../shared/attacks is not here"; fi
+
 .PHONY: sim
 sim: deps ## nodes, controllers, a broker and attackers on one clock, with faults from SEED (a new one), RUNS times (1)
 	swift build $(RELEASE_FLAGS) --product weir-sim
