@@ -37,7 +37,7 @@ struct Watch {
     private var lost: Set<UInt32> = []
     private var programs: HookPrograms?
     private var visibility = Visibility()
-    private var directions = OneWay()
+    private(set) var directions = OneWay()
     private var lookedAt: UInt64 = 0
     private(set) var unwatched: [Unwatched] = []
     private(set) var putBack = 0
@@ -68,9 +68,6 @@ struct Watch {
 
     /// Attached, and yet they carry frames of which the probe sees none.
     var blind: [String] { visibility.blind.map { name(of: $0) } }
-
-    /// They carry connections to watched ports in one direction only, and no other watched interface carries the other.
-    var oneWay: [(name: String, way: OneWay.Way)] { directions.interfaces.map { (name(of: $0.interface), $0.way) } }
 
     /// Names for a line that people read.
     var described: String {
@@ -310,15 +307,6 @@ struct Watch {
         }
         for finding in directions.note(all) { say(finding, log) }
         return again
-    }
-
-    private func say(_ finding: OneWay.Finding, _ log: Log) {
-        let interface = ("interface", name(of: finding.interface))
-        switch finding.way {
-        case .inOnly: log.write(.warning, "clients' data come in by this interface, and the servers' answers leave by no interface that is watched", [interface])
-        case .outOnly: log.write(.warning, "servers' answers leave by this interface, and the clients' data come in by no interface that is watched", [interface])
-        case nil: log.write(.info, "both directions of the interface's connections are seen again", [interface])
-        }
     }
 
     /// Whether each attachment is still where it was; what is not comes back as an outcome.
