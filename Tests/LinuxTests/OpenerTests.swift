@@ -26,6 +26,14 @@ import Testing
         #expect(try text() == "third")
     }
 
+    @Test("Nobody asks any more: the child has ended, and is nobody's zombie")
+    func ends() throws {
+        func children() -> Set<Substring> { Set((File.read("/proc/thread-self/children", limit: 1 << 16) ?? "").split(separator: " ")) }
+        let before = children()
+        do { _ = try Opener("/dev/null") }
+        #expect(children().subtracting(before).isEmpty)
+    }
+
     @Test("Accounts are known by name and by number")
     func accounts() throws {
         #expect(Account("root")?.user == 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* An answer is an errno, and where that is 0 a descriptor beside it. */
@@ -59,7 +60,7 @@ static void serve(int s, const char *path, pid_t parent)
 	}
 }
 
-int weir_start_opener(const char *path)
+int weir_start_opener(const char *path, int *child_pid)
 {
 	/* What hangs in the file system does not hang the agent. */
 	struct timeval patience = { 2, 0 };
@@ -76,9 +77,19 @@ int weir_start_opener(const char *path)
 		int error = errno;
 
 		close(pair[0]);
+		if (child > 0)
+			waitpid(child, 0, 0);
 		return -error;
 	}
+	*child_pid = child;
 	return pair[0];
+}
+
+void weir_end_opener(int opener, int child_pid)
+{
+	close(opener);
+	while (waitpid(child_pid, 0, 0) < 0 && errno == EINTR)
+		;
 }
 
 /* A descriptor, or -errno. */

@@ -84,17 +84,22 @@ package func keepFilesPrivate() { _ = umask(0o027) }
 /// One file that a child of ours opens for us when we may not any more. The child keeps our user, no capability, and no system call but
 /// those that this takes; it ends with us.
 package struct Opener: ~Copyable {
-    private let socket: FileDescriptor
+    private let socket: CInt
+    private let child: CInt
 
     package init(_ path: String) throws(Errno) {
-        let result = unsafe weir_start_opener(path)
+        var child: CInt = 0
+        let result = unsafe weir_start_opener(path, &child)
         guard result >= 0 else { throw Errno(rawValue: -result) }
-        socket = try FileDescriptor(owning: result)
+        (socket, self.child) = (result, child)
     }
+
+    // Waited for, or it would stay as a zombie for as long as we live.
+    deinit { weir_end_opener(socket, child) }
 
     /// The file as it is now, to be read. Waits for two seconds at most.
     package borrowing func open() throws(Errno) -> FileDescriptor {
-        let result = weir_open_by(socket.rawValue)
+        let result = weir_open_by(socket)
         guard result >= 0 else { throw Errno(rawValue: -result) }
         return try FileDescriptor(owning: result)
     }

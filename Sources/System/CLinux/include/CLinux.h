@@ -57,7 +57,9 @@ int weir_filter_calls(int kind);
  * A child of ours that keeps our user and no capability, and does one thing: it opens the file of that path to read it, as often as it
  * is asked. It ends with us. weir_start_opener: the socket to ask by, or -errno. weir_open_by: a descriptor, or -errno.
  */
-int weir_start_opener(const char *path);
+int weir_start_opener(const char *path, int *child_pid);
+/* Nobody asks any more: the child ends, and is waited for. */
+void weir_end_opener(int opener, int child_pid);
 int weir_open_by(int opener);
 
 /* Effective capabilities of this thread as a bit set, or 0. */
