@@ -22,11 +22,14 @@ with tempfile.TemporaryDirectory(prefix="weir-ask-") as home:
 
 
 def addresses(answer):
-    """The sources that Envoy is to limit; what it is to do with them stands in the bytes."""
+    """The sources that Envoy is to limit, in whatever they do or where they request no name; what it is to do with them stands in the bytes."""
     configs = [pb.NamedConfig.FromString(resource.value) for resource in answer.resources]
-    matcher = pb.ShadowList.FromString(next(c for c in configs if c.name == "listed").typed_config.value).shadow_matcher.matcher_tree
-    rows = pb.IpTable.FromString(matcher.custom_match.typed_config.value).range_matchers
-    return sorted(f"{c.address_prefix}/{c.prefix_len.value}" for row in rows for c in row.ranges)
+    matcher, found = pb.ShadowList.FromString(next(c for c in configs if c.name == "listed_nameless").typed_config.value).shadow_matcher, []
+    while matcher.HasField("matcher_tree"):
+        rows = pb.IpTable.FromString(matcher.matcher_tree.custom_match.typed_config.value).range_matchers
+        found += [f"{c.address_prefix}/{c.prefix_len.value}" for row in rows for c in row.ranges]
+        matcher = matcher.on_no_match.matcher
+    return sorted(found)
 
 
 def ask(port):
