@@ -27,18 +27,16 @@ struct CaptureMaker: ~Copyable {
     init(writing path: String, seed: UInt64 = 20_261_125, fixtures: String) throws {
         let recorded = try HelloShape.recorded(in: fixtures).sorted { ($0.isRare ? 1 : 0, $0.size) < ($1.isRare ? 1 : 0, $1.size) }
         file = try CaptureFile(path)
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed)
         precondition(!recorded.isEmpty, "no recordings in \(fixtures)")
-        shapes = (0..<Self.stacks).map { [random] index in
-            var own = random
-            own.state &+= UInt64(index) &* 7919
+        shapes = (0..<Self.stacks).map { index in
+            var own = SplitMix64(seed &+ UInt64(index) &* 7919)
             return recorded[index * recorded.count / Self.stacks].varied(index % (Self.stacks / recorded.count + 1), &own)
         }
         let words = ["shop", "api", "cdn", "mail", "static", "img", "login", "video", "news", "edge"]
-        names = (0..<50_000).map { [random] index in
-            var own = random
-            own.state &+= UInt64(index) &* 104_729
-            return Array("\(words[Int(own.below(10))])\(own.below(1000)).\(String(own.next() >> 34, radix: 36)).example".utf8)
+        names = (0..<50_000).map { index in
+            var own = SplitMix64(seed &+ UInt64(index) &* 104_729)
+            return Array("\(words[own.below(10)])\(own.below(1000)).\(String(own.next() >> 34, radix: 36)).example".utf8)
         }
         sources = (0..<200_000).map { 0x0b00_0000 + $0 * 61 }
     }
@@ -65,7 +63,7 @@ struct CaptureMaker: ~Copyable {
     }
 
     private mutating func conversation(_ number: Int) -> Endpoints {
-        Endpoints(client: sources[Int(random.below(UInt64(sources.count)))], server: 0xc633_6402 + UInt32(number & 63), clientPort: UInt16(1024 + (number &* 31) % 64_000), serverPort: 443)
+        Endpoints(client: sources[random.below(sources.count)], server: 0xc633_6402 + UInt32(number & 63), clientPort: UInt16(1024 + (number &* 31) % 64_000), serverPort: 443)
     }
 
     private mutating func lone(_ number: Int) throws {
@@ -98,18 +96,3 @@ struct CaptureMaker: ~Copyable {
 }
 
 struct Trouble: Error, CustomStringConvertible { let description: String }
-
-/// SplitMix64: small, and the same everywhere.
-struct SplitMix64 {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-
-    mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
-}

@@ -71,12 +71,12 @@ struct HelloShape {
         var shape = self
         guard number > 0 else { return shape }
         for _ in 0..<(1 + number % 3) where shape.ciphers.count > 4 {
-            let at = Int(random.below(UInt64(shape.ciphers.count / 2))) * 2
+            let at = random.below(shape.ciphers.count / 2) * 2
             shape.ciphers.removeSubrange(at..<(at + 2))
         }
         if number % 2 == 0, shape.extensions.count > 2 {
             for index in stride(from: shape.extensions.count - 1, to: 0, by: -1) where shape.extensions[index].type != Self.preSharedKey {
-                let other = Int(random.below(UInt64(index + 1)))
+                let other = random.below(index + 1)
                 if shape.extensions[other].type != Self.preSharedKey { shape.extensions.swapAt(index, other) }
             }
         }

@@ -25,7 +25,7 @@ private struct Cluster {
     static let partitions = 3
     static let sources = 1...6
 
-    var random: SplitMix
+    var random: SplitMix64
     var now = 0.0
     /// What compaction has taken is `nil`, and keeps its offset.
     var topic: [Record?] = []
@@ -36,7 +36,7 @@ private struct Cluster {
     var serial = 0
 
     init(seed: UInt64) {
-        random = SplitMix(state: seed)
+        random = SplitMix64(seed)
         replicas = (0..<Self.partitions).map { Replica(controller: Self.controller(), partitions: [$0]) }
     }
 

@@ -44,7 +44,7 @@ private struct Story {
 
 @Suite struct RestartTests {
     private static func log(seed: UInt64) -> [ThrottleEvent] {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed)
         var seconds = 0.0
         return (0..<1500).map { id in
             seconds += Double.random(in: 0...2, using: &random)
@@ -72,7 +72,7 @@ private struct Story {
         undisturbed.live(until: log.count, lost: 0, lag: 0)
         #expect(undisturbed.topic.count > 10)
 
-        var random = SplitMix(state: seed &* 977)
+        var random = SplitMix64(seed &* 977)
         var story = Story(log: log, policy: policy)
         var death = 0
         while death < log.count {

@@ -91,7 +91,7 @@ import Wire
 
     @Test("No order, lateness or repetition of events makes the windows count other than by the definition", arguments: 1...8 as ClosedRange<UInt64>)
     func againstTheDefinition(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed)
         var script = Script(sources: 100_000) { $0.scaleOut.window = .seconds(60); $0.scaleOut.targets = [] }
         var model = Model(window: 60_000)
         var clock = 0
@@ -128,16 +128,5 @@ private struct Model {
         let isKnown = events[source, default: []].contains { $0.id == id && $0.time > oldest }
         if !isTooOld && !isKnown { events[source, default: []].append((time, id)) }
         return (events[source]?.count { $0.time > time - window && $0.time <= time } ?? 0, isKnown && !isTooOld)
-    }
-}
-
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
     }
 }

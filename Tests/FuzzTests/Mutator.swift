@@ -1,27 +1,20 @@
+import Wire
+
 /// Draws inputs from seeds: deterministic, so that a number names an input.
 struct Mutator {
-    private var state: UInt64
+    private var chance: SplitMix64
     /// Pieces that a format is made of: what random bytes would seldom hit upon.
     let words: [[UInt8]]
     private let seeds: [[UInt8]]
     static let most = 1 << 16
 
     init(seed: UInt64, seeds: [[UInt8]], words: [[UInt8]]) {
-        state = seed
+        chance = SplitMix64(seed)
         self.seeds = seeds
         self.words = words
     }
 
-    /// SplitMix64.
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-
-    mutating func below(_ bound: Int) -> Int { bound > 0 ? Int(next() % UInt64(bound)) : 0 }
+    mutating func below(_ bound: Int) -> Int { chance.below(bound) }
 
     mutating func input() -> [UInt8] {
         var bytes = seeds[below(seeds.count)]
@@ -65,7 +58,7 @@ struct Mutator {
         case 10 where !words.isEmpty: bytes.replaceSubrange(range(in: bytes, atMost: 24), with: words[below(words.count)])
         default:
             // A length, wherever it may be.
-            let value = [0, 1, 0xff, 0xfffe, 0xffff_ffff, 0x7fff_ffff, next()][below(7)]
+            let value = [0, 1, 0xff, 0xfffe, 0xffff_ffff, 0x7fff_ffff, chance.next()][below(7)]
             let size = min(1 << below(4), bytes.count), at = below(bytes.count - size + 1)
             for byte in 0..<size { bytes[at + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
         }

@@ -1,5 +1,6 @@
 import Glibc
 import Testing
+import Wire
 
 private let path = getenv("WEIR_FRAMES").map { String(cString: $0) }
 
@@ -8,7 +9,7 @@ private let path = getenv("WEIR_FRAMES").map { String(cString: $0) }
     @Test("The frames of these tests go into one capture: recordings, shapes, mutants", .enabled(if: path != nil, "WEIR_FRAMES names no file"))
     func write() throws {
         var capture = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1].flatMap(Self.little), second: UInt32 = 1_000, frames = 0
-        var random = SeededGenerator(seed: MutationTests.seed)
+        var random = SplitMix64(MutationTests.seed)
         let recordings = Recording.all.filter { !$0.frames.isEmpty }
         let mutants = (0..<MutationTests.mutants).map { MutationTests.mutant($0, of: recordings, &random).frames }
         for conversation in Recording.all.map(\.frames) + Shape.all.map(\.frames) + mutants {

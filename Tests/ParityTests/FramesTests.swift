@@ -97,7 +97,7 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
 
     @Test("A segment a byte, in an order drawn from a seed, is the hello that it is", arguments: 0..<8 as Range<UInt64>)
     func bytewise(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed)
         let bytes = Hello(serverName: seed % 2 == 0 ? nil : "shop.example", number: Int(seed)).stream()
         // Eight holes are tracked: so the order is one within eight bytes.
         var order = Array(bytes.indices)

@@ -12,7 +12,7 @@ import Wire
 
     @Test("Both engines agree about what no client would send", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [false, true])
     func agree(enforcing: Bool) throws {
-        var random = SeededGenerator(seed: Self.seed &+ (enforcing ? 1 : 0))
+        var random = SplitMix64(Self.seed &+ (enforcing ? 1 : 0))
         let recordings = Recording.all.filter { !$0.frames.isEmpty }
         let pair = try EnginePair(KernelPolicy(everything), enforcing: enforcing)
         var records = 0
@@ -35,7 +35,7 @@ import Wire
         #expect(records > Self.mutants / 4)
     }
 
-    static func mutant(_ number: Int, of recordings: [Recording], _ random: inout SeededGenerator) -> (recording: Recording, frames: [[UInt8]]) {
+    static func mutant(_ number: Int, of recordings: [Recording], _ random: inout SplitMix64) -> (recording: Recording, frames: [[UInt8]]) {
         let recording = recordings.randomElement(using: &random)!
         // Twenty thousand ports, sixteen at a time.
         var frames = recording.from(port: UInt16(1024 + number % 1250 * 16))
@@ -43,7 +43,7 @@ import Wire
         return (recording, frames)
     }
 
-    private static func mutate(_ frames: inout [[UInt8]], _ random: inout SeededGenerator) {
+    private static func mutate(_ frames: inout [[UInt8]], _ random: inout SplitMix64) {
         guard !frames.isEmpty else { return }
         let index = Int.random(in: 0..<frames.count, using: &random), size = frames[index].count
         switch Int.random(in: 0..<8, using: &random) {
@@ -59,7 +59,7 @@ import Wire
     }
 
     /// One segment as two, the second perhaps over part of the first.
-    private static func split(_ frames: inout [[UInt8]], _ index: Int, _ random: inout SeededGenerator) {
+    private static func split(_ frames: inout [[UInt8]], _ index: Int, _ random: inout SplitMix64) {
         let frame = frames[index]
         guard let segment = Recording.segment(frame), segment.payload.count > 1, frame[12] == 8 else { return }
         let start = frame.count - segment.payload.count, cut = Int.random(in: 1..<segment.payload.count, using: &random), back = Int.random(in: 0...min(cut, 40), using: &random)
@@ -79,7 +79,7 @@ import Wire
     }
 
     /// Where lengths and types of the hello are, more often than its random bytes.
-    private static func corruptPayload(_ frame: inout [UInt8], _ random: inout SeededGenerator) {
+    private static func corruptPayload(_ frame: inout [UInt8], _ random: inout SplitMix64) {
         guard let segment = Recording.segment(frame), !segment.payload.isEmpty else { return }
         let start = frame.count - segment.payload.count
         frame[min(frame.count - 1, start + Int.random(in: 0..<min(segment.payload.count, Bool.random(using: &random) ? 11 : 400), using: &random))] = [0, 1, 2, 22, 127, 128, 255].randomElement(using: &random)!

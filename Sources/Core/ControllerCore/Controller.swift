@@ -71,12 +71,19 @@ package struct Controller: Sendable {
         package var atMaximum = 0
     }
 
-    package var policy: Policy { didSet { windows.window = policy.scaleOut.window.wholeNanoseconds } }
+    package var policy: Policy {
+        didSet {
+            windows.window = policy.scaleOut.window.wholeNanoseconds
+            bounds = LimitBounds(policy, heedsRehearsals: heedsRehearsals)
+        }
+    }
     package private(set) var counts = Counts()
     /// Blocks that are never limited, besides the policy's: a cluster's nodes and their pods.
     package var protected: Set<Prefix> = []
     /// Acts on the events of rehearsals as well; what follows from them is marked.
-    package var heedsRehearsals = false
+    package var heedsRehearsals = false { didSet { bounds = LimitBounds(policy, heedsRehearsals: heedsRehearsals) } }
+    /// What the policy lets others say: made once, and asked for each record.
+    private var bounds: LimitBounds
     private var windows: SourceWindows
     private var limits: LimitBook
     private var scales = ScaleBook()
@@ -99,6 +106,7 @@ package struct Controller: Sendable {
     ///   - seed: of the hash table; no answer depends on it.
     package init(policy: Policy, sources: Int = 1_000_000, limits: Int = 200_000, seed: UInt64 = 0) {
         self.policy = policy
+        bounds = LimitBounds(policy)
         windows = SourceWindows(window: policy.scaleOut.window, capacity: sources, seed: seed)
         self.limits = LimitBook(capacity: limits)
     }
@@ -216,8 +224,6 @@ package struct Controller: Sendable {
         limits.apply(limit, from: id.flatMap { LogPosition(id: $0) }, at: time)
         return true
     }
-
-    private var bounds: LimitBounds { LimitBounds(policy, heedsRehearsals: heedsRehearsals) }
 
     /// Another policy from now on: what it allows of others' words, and the last one did not, is known now.
     /// - Returns: keys whose limit at the edge may be another; none where both policies let the same be said.
