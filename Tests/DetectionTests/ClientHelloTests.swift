@@ -86,6 +86,19 @@ private let full = HelloBytes(extensions: [
         #expect(glance(message, Policy()) == [])
     }
 
+    @Test("A pattern stands for its own name, or behind *. for every name that ends so; case does not matter", arguments: [
+        ("shop.example", "shop.example", true), ("shop.example", "SHOP.Example", true), ("shop.example", "xshop.example", false), ("shop.example", "shop.exampl", false),
+        ("*.example", "a.example", true), ("*.example", "a.b.EXAMPLE", true), ("*.example", ".example", false), ("*.example", "example", false),
+        ("*.example", "aexample", false), ("*.", "a.", false), ("*", "a", false),
+    ])
+    func patterns(pattern: String, name: String, covers: Bool) {
+        #expect(Policy.covers(pattern, name) == covers)
+        guard pattern.count > 2 else { return }
+        var policy = Policy()
+        policy.lists.servedNames = [pattern]
+        #expect(glance(HelloBytes(extensions: [HelloBytes.serverName(name)]).message, policy) == (covers ? [] : AnomalySet(.unknownSNI)))
+    }
+
     @Test("Damaged in any byte, it is read without a trap, and a glance finds the same name and protocols")
     func damage() {
         let good = full.message
