@@ -100,7 +100,8 @@ let package = Package(
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
 
-        .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"], path: "Sources/Programs/Simulation", swiftSettings: strict),
+        .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"],
+            path: "Sources/Programs/Simulation", swiftSettings: strict),
         program("weir-sim", ["Linux", "Log", "Simulation"]),
 
         c("CSender", path: "bench/CSender"),
@@ -111,7 +112,8 @@ let package = Package(
         .target(name: "Support", dependencies: ["BPF", "Linux", "Probe", "Wire"], path: "Tests/Support"),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .target(name: "CTrial", dependencies: ["CLinux"], path: "Tests/CTrial"),
-        tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Fingerprints", "Linux", "Messages", "Probe", "Support", "Wire", "weir-agent"]),
+        tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Fingerprints", "Linux", "Messages", "Probe",
+            "Support", "Wire", "weir-agent"]),
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"],
               exclude: ["stage.py", "interfaces.py", "privilege.py", "secure.py"]),
         tests("AttackTests", ["JSON", "Linux", "Wire", "weir-agent"],

@@ -63,7 +63,8 @@ struct CaptureMaker: ~Copyable {
     }
 
     private mutating func conversation(_ number: Int) -> Endpoints {
-        Endpoints(client: sources[random.below(sources.count)], server: 0xc633_6402 + UInt32(number & 63), clientPort: UInt16(1024 + (number &* 31) % 64_000), serverPort: 443)
+        Endpoints(client: sources[random.below(sources.count)], server: 0xc633_6402 + UInt32(number & 63),
+            clientPort: UInt16(1024 + (number &* 31) % 64_000), serverPort: 443)
     }
 
     private mutating func lone(_ number: Int) throws {

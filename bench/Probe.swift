@@ -33,7 +33,8 @@ func measureProbe(_ report: inout Report) throws {
         _ = try unsafe probe.run(enforcing ? .limiter : .observer, over: c.ack.span.bytes, at: time)
     }
     func answer(_ c: Conversation, to hello: [UInt8]) -> [UInt8] {
-        c.frame(fromClient: false, sequence: c.serverISN &+ 1, acknowledged: c.clientISN &+ 1 &+ UInt32(hello.count), flags: Conversation.acknowledge | Conversation.push,
+        c.frame(fromClient: false, sequence: c.serverISN &+ 1, acknowledged: c.clientISN &+ 1 &+ UInt32(hello.count),
+            flags: Conversation.acknowledge | Conversation.push,
                 payload: [22, 3, 3, 0, 86, 2, 0, 0, 82, 3, 3] + [UInt8](repeating: 0x5a, count: 80) + [20, 3, 3, 0, 1, 1])
     }
 
@@ -43,14 +44,18 @@ func measureProbe(_ report: inout Report) throws {
     _ = try unsafe probe.run(.observerOut, over: answer(c, to: hello13).span.bytes, at: 1)
     // A TLS 1.3 client's first encrypted record ends what there is to follow.
     func rest(_ bytes: [UInt8], at offset: Int) -> [UInt8] {
-        c.frame(fromClient: true, sequence: c.clientISN &+ 1 &+ UInt32(offset), acknowledged: c.serverISN &+ 98, flags: Conversation.acknowledge | Conversation.push, payload: bytes)
+        c.frame(fromClient: true, sequence: c.clientISN &+ 1 &+ UInt32(offset), acknowledged: c.serverISN &+ 98,
+            flags: Conversation.acknowledge | Conversation.push, payload: bytes)
     }
-    _ = try unsafe probe.run(.observer, over: rest([23, 3, 3, 0, 53] + [UInt8](repeating: 9, count: 53), at: hello13.count).span.bytes, at: 1)
+    _ = try unsafe probe.run(.observer, over: rest([23, 3, 3, 0, 53] + [UInt8](repeating: 9, count: 53), at: hello13.count).span.bytes,
+        at: 1)
     let after = rest([UInt8](repeating: 23, count: 500), at: hello13.count + 58), bare = rest([], at: hello13.count + 58)
-    let theirs = c.frame(fromClient: false, sequence: c.serverISN &+ 98, acknowledged: c.clientISN &+ 1 &+ UInt32(hello13.count + 58), flags: Conversation.acknowledge, payload: [UInt8](repeating: 23, count: 500))
+    let theirs = c.frame(fromClient: false, sequence: c.serverISN &+ 98, acknowledged: c.clientISN &+ 1 &+ UInt32(hello13.count + 58),
+        flags: Conversation.acknowledge, payload: [UInt8](repeating: 23, count: 500))
     let emptyAfter = try steady(.nothing, after), watched = try steady(.observer, after)
     for (what, program, frame) in [
-        ("client's frame after the answer, observing", .observer, after), ("the same, enforcing", .limiter, after), ("the same without payload, enforcing", .limiter, bare),
+        ("client's frame after the answer, observing", .observer, after), ("the same, enforcing", .limiter,
+            after), ("the same without payload, enforcing", .limiter, bare),
         ("server's frame after its answer, observing", .observerOut, theirs), ("the same, enforcing", .limiterOut, theirs),
     ] as [(String, KernelProbe.Program, [UInt8])] {
         let cost = try steady(program, frame) - emptyAfter
@@ -73,7 +78,8 @@ func measureProbe(_ report: inout Report) throws {
         return judged.quantile(0.5) - floor + max(0, watched - emptyAfter)
     }
     let hello = try rehearsed(.rehearseHello, c.data(small, at: 0))
-    report.add("hello of \(small.count) bytes, with its record", "+\(hello) ns", baseline: "empty program \(empty) ns", goal: "under 400 ns", isMet: hello < 400)
+    report.add("hello of \(small.count) bytes, with its record", "+\(hello) ns", baseline: "empty program \(empty) ns",
+        goal: "under 400 ns", isMet: hello < 400)
 
     let pair = try rehearsed(.rehearsePair, c.data(big, at: 0)) + max(0, watched - emptyAfter)
     report.add("post-quantum hello of \(big.count) bytes in two segments", "+\(pair) ns", baseline: "empty program \(empty) ns", goal: "under 800 ns", isMet: pair < 800)
@@ -117,7 +123,8 @@ func measureProbe(_ report: inout Report) throws {
         _ = ring.drain(budget: .max) { _ in }
     }
     let cost = refused.quantile(0.5) - limited.empty
-    report.add("answer that is refused, a reset for each side, cold", "+\(cost) ns", baseline: "empty program \(limited.empty) ns", goal: "under 1,000 ns", isMet: cost < 1000)
+    report.add("answer that is refused, a reset for each side, cold", "+\(cost) ns", baseline: "empty program \(limited.empty) ns",
+        goal: "under 1,000 ns", isMet: cost < 1000)
 }
 
 /// 1,000 attacks from 1,000 sources at full speed: what is admitted beyond three in any second.
@@ -130,7 +137,9 @@ func measureReflex(_ report: inout Report) throws {
             let c = Conversation(client: Address(ipv4: 0x0a01_0000 + source), clientPort: 3000 + port)
             _ = try unsafe probe.run(.limiter, over: c.syn.span.bytes, at: 0)
             _ = try unsafe probe.run(.limiterOut, over: c.synAck.span.bytes, at: 0)
-            for frame in [c.ack, c.data(Hello(serverName: nil, number: Int(source) << 16 | Int(port)).stream(), at: 0)] { _ = try unsafe probe.run(.limiter, over: frame.span.bytes, at: 0) }
+            for frame in [c.ack, c.data(Hello(serverName: nil, number: Int(source) << 16 | Int(port)).stream(), at: 0)] {
+                _ = try unsafe probe.run(.limiter, over: frame.span.bytes, at: 0)
+            }
         }
         _ = ring.drain(budget: .max) { record in
             guard let handshake = Handshake(record) else { return }

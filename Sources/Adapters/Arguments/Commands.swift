@@ -71,7 +71,8 @@ extension Option {
         Option("state", .text("DIR"), "directory for events that Kafka does not have yet and for the topic's limits; with it both outlive the agent"),
         Option(flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both"),
         Option(flag: "rehearsals", "apply the limits of rehearsals (weir replay --kafka) as well; without it they are refused and counted"),
-        Option("user", .text("USER"), "whom an agent that root starts becomes once it is attached, by name or number; root stays root", standard: "nobody"),
+        Option("user", .text("USER"), "whom an agent that root starts becomes once it is attached, by name or number; root stays root",
+            standard: "nobody"),
         Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }

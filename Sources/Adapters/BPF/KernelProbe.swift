@@ -359,7 +359,8 @@ package struct ProbeSettings: Sendable {
         precondition(numbers * 8 <= size, "a value has so many numbers")
         var key = key
         return unsafe withUnsafeTemporaryAllocation(byteCount: size * count, alignment: 8) { values in
-            guard unsafe bpf_map_lookup_elem(bpf_map__fd(map), &key, values.baseAddress) == 0 else { return [UInt64](repeating: 0, count: numbers) }
+            let found = unsafe bpf_map_lookup_elem(bpf_map__fd(map), &key, values.baseAddress) == 0
+            guard found else { return [UInt64](repeating: 0, count: numbers) }
             return (0..<numbers).map { number in
                 (0..<count).reduce(0) { $0 &+ (unsafe values.loadUnaligned(fromByteOffset: $1 * size + number * 8, as: UInt64.self)) }
             }

@@ -6,8 +6,9 @@ internal import GRPC
 /// reset its buckets at each change. `weir_tls` is a network filter for TLS passthrough: nothing while nobody is limited, else one that asks our
 /// rate-limit service.
 ///
-/// A listener without tls_inspector knows no requested server name. So these two know the sources of class `all` only. `listed_nameless` and
-/// `weir_tls_nameless` are for listeners with tls_inspector: there class `anomalous` limits connections that request no server name.
+/// A listener without tls_inspector knows no requested server name. So these two know the sources of class `all` only.
+/// `listed_nameless` and `weir_tls_nameless` are for listeners with tls_inspector: there class `anomalous` limits connections that
+/// request no server name.
 package enum Resources {
     /// The same bytes have the same version on every replica.
     package struct Resource: Sendable, Equatable {
@@ -56,7 +57,8 @@ package enum Resources {
         return { [bytes = action.bytes] in $0.message(2, typed(name, "envoy.config.rbac.v3.Action", bytes)) }
     }
 
-    /// A matcher's bytes and a hash of them. The hash of a list is kept up with the list: reading two megabytes byte by byte would cost more than all the rest.
+    /// A matcher's bytes and a hash of them. The hash of a list is kept up with the list: reading two megabytes byte by byte would
+    /// cost more than all the rest.
     private typealias Hashed = (bytes: [UInt8], hash: UInt64)
 
     /// xds.type.matcher.v3.Matcher: a source of the list is given to `onMatch`, every other one to `otherwise`.
@@ -97,7 +99,8 @@ package enum Resources {
         }
     }
 
-    /// envoy.extensions.filters.http.rbac.v3.RBAC with a shadow matcher over the source's address, and over the server name for the second list.
+    /// envoy.extensions.filters.http.rbac.v3.RBAC with a shadow matcher over the source's address, and over the server name for the
+    /// second list.
     private static func marking(_ name: String, _ list: SourceList, nameless: SourceList) -> Resource {
         var allowed = ProtobufWriter(), top = ProtobufWriter()
         action(denies: false)(&allowed)
@@ -116,7 +119,8 @@ package enum Resources {
         around.wrap(5)                                          // shadow_matcher
         around.before { $0.string(3, "weir_") }                 // shadow_rules_stat_prefix
         around.wrap(name, "envoy.extensions.filters.http.rbac.v3.RBAC")
-        return Resource(bytes: around.head + found.bytes + around.tail, version: String(fnv((around.head + around.tail)[...]) &+ found.hash, radix: 16))
+        return Resource(bytes: around.head + found.bytes + around.tail,
+            version: String(fnv((around.head + around.tail)[...]) &+ found.hash, radix: 16))
     }
 
     /// envoy.extensions.filters.network.ratelimit.v3.RateLimit that asks us, or an RBAC that has no rules.

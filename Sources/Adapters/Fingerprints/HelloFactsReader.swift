@@ -14,7 +14,9 @@ package struct HelloFactsReader: HelloFingerprints {
 
     package var isEmpty: Bool { denials.isEmpty }
 
-    package mutating func find(_ handshake: Handshake, _ hello: RawSpan, at now: Instant) -> DenialFinding { denials.find(handshake, hello, at: now) }
+    package mutating func find(_ handshake: Handshake, _ hello: RawSpan, at now: Instant) -> DenialFinding {
+        denials.find(handshake, hello, at: now)
+    }
 
     package mutating func facts(of hello: RawSpan, hash: UInt64) -> HelloFacts? {
         guard hello.byteCount > 0, let read = reader.read(hello) else { return known[hash].map { HelloFacts(ja4: $0) } }

@@ -77,12 +77,14 @@ package import Wire
     /// - Parameter isRaw: it begins with its IP header, not with Ethernet's.
     /// - Returns: whether a limiter would let it go on as it is.
     @discardableResult
-    package mutating func run(_ frame: RawSpan, wireSize: Int, at nanoseconds: UInt64, interface: UInt32 = 1, hook: Hook = .any, isRaw: Bool = false,
+    package mutating func run(_ frame: RawSpan, wireSize: Int, at nanoseconds: UInt64, interface: UInt32 = 1, hook: Hook = .any,
+        isRaw: Bool = false,
                               _ record: (RawSpan) -> Void) -> Bool {
         let order = unsafe frame.withUnsafeBytes { bytes -> weir_order in
             guard let base = bytes.baseAddress else { return WEIR_PASS }
             let start = unsafe base.assumingMemoryBound(to: UInt8.self)
-            var frame = unsafe weir_frame(engine: engine, bytes: start, size: UInt32(clamping: bytes.count), wire_size: UInt32(clamping: wireSize),
+            var frame = unsafe weir_frame(engine: engine, bytes: start, size: UInt32(clamping: bytes.count),
+                wire_size: UInt32(clamping: wireSize),
                                           now: nanoseconds, ifindex: interface, is_raw: isRaw ? 1 : 0, socket: 0)
             return unsafe weir_engine_at(&frame, hook.number, enforcing ? 1 : 0)
         }

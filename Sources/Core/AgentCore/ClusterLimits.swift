@@ -84,8 +84,8 @@ package struct ClusterLimits: Sendable {
     /// A record that could not be read, under a key that could not either.
     package mutating func refuse() { refusals[.notUnderstood, default: 0] += 1 }
 
-    /// The topic was made anew, and whoever speaks on it may count generations from 1 again: what comes now is news, whatever was there before. What stands
-    /// here stays until its end, or until something is said of it.
+    /// The topic was made anew, and whoever speaks on it may count generations from 1 again: what comes now is news, whatever was
+    /// there before. What stands here stays until its end, or until something is said of it.
     package mutating func topicWasMadeAnew() { for key in limits.keys { limits[key]?.generation = 0 } }
 
     /// Everything that stands, for a node that begins to enforce.

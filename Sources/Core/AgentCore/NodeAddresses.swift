@@ -1,7 +1,8 @@
 package import Messages
 package import Wire
 
-/// Addresses of the cluster's other nodes, as these publish them on the nodes topic. A record there is a claim, so what one can exempt is bounded.
+/// Addresses of the cluster's other nodes, as these publish them on the nodes topic. A record there is a claim, so what one can
+/// exempt is bounded.
 package struct NodeAddresses: Sendable {
     /// A node that has published nothing for so long is gone: its record may stay on a compacted topic for ever.
     package static let silence = Duration.seconds(3600)
@@ -52,7 +53,8 @@ package struct NodeAddresses: Sendable {
         claims = claims.filter { now - $0.value.heard <= Self.silence }
         var believed: Set<Address> = []
         for (_, claim) in claims.sorted(by: { $0.key < $1.key }) {
-            for address in claim.addresses where believed.count < Self.mostAddresses && (Self.own + networks).contains(where: { $0.contains(address) }) {
+            for address in claim.addresses where believed.count < Self.mostAddresses
+                && (Self.own + networks).contains(where: { $0.contains(address) }) {
                 believed.insert(address)
             }
         }

@@ -25,11 +25,14 @@ extension AllowList {
 }
 
 extension NodeCore {
-    /// Brings the allow-list up to date: a node gets addresses and pods as it lives. Limits of the topic that it covers or frees go and come with it.
-    package mutating func use<World: NodeWorld>(_ known: KnownAddresses, at now: Instant, in world: World) { measure(policy, known, at: now, in: world) }
+    /// Brings the allow-list up to date: a node gets addresses and pods as it lives. Limits of the topic that it covers or frees go
+    /// and come with it.
+    package mutating func use<World: NodeWorld>(_ known: KnownAddresses, at now: Instant, in world: World) {
+        measure(policy, known, at: now, in: world)
+    }
 
-    /// Another policy. The order: first whom it never limits, then what the kernel judges by, then what stands on the hooks, then what user space judges by,
-    /// and last the topic's limits that stood while nothing was enforced.
+    /// Another policy. The order: first whom it never limits, then what the kernel judges by, then what stands on the hooks, then
+    /// what user space judges by, and last the topic's limits that stood while nothing was enforced.
     package mutating func use<World: NodeWorld>(_ next: Policy, _ known: KnownAddresses, at now: Instant, in world: World) {
         let before = policy
         measure(next, known, at: now, in: world)
@@ -54,7 +57,9 @@ extension NodeCore {
             allowed = next
             agent.allowed = next
         }
-        for change in cluster.use(next, LimitBounds(policy, heedsRehearsals: options.heedsRehearsals), at: now) { carryOut(change, in: world) }
+        for change in cluster.use(next, LimitBounds(policy, heedsRehearsals: options.heedsRehearsals), at: now) {
+            carryOut(change, in: world)
+        }
     }
 
     // MARK: Denied fingerprints

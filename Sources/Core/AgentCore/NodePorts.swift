@@ -1,4 +1,5 @@
-/// Ports that kube-proxy forwards on every address of a node. The uplink sees a frame before it is translated, so the node port is the one to watch.
+/// Ports that kube-proxy forwards on every address of a node. The uplink sees a frame before it is translated, so the node port is
+/// the one to watch.
 package struct NodePorts: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         package var port: UInt16
@@ -19,7 +20,9 @@ package struct NodePorts: Sendable, Equatable {
         var jumps: [Substring: [Substring]] = [:], ports: [Substring: Set<UInt16>] = [:]
         for line in text.split(separator: "\n") where line.hasPrefix("-A KUBE-") {
             let words = line.split(separator: " ")
-            func value(after option: Substring) -> Substring? { words.lastIndex(of: option).flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil } }
+            func value(after option: Substring) -> Substring? {
+                words.lastIndex(of: option).flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil }
+            }
             guard let target = value(after: "-j") ?? value(after: "-g") else { continue }
             let chain = words[1], port = value(after: "--dport").flatMap { UInt16($0) }
             if chain == "KUBE-NODEPORTS", let port, value(after: "-p") == "tcp" {
@@ -36,7 +39,8 @@ package struct NodePorts: Sendable, Equatable {
         for (port, service, chain) in nodePorts { add(port, service, Self.reached(from: chain, jumps, ports)) }
     }
 
-    private static func reached(from chain: Substring, _ jumps: [Substring: [Substring]], _ ports: [Substring: Set<UInt16>]) -> Set<UInt16> {
+    private static func reached(from chain: Substring, _ jumps: [Substring: [Substring]],
+        _ ports: [Substring: Set<UInt16>]) -> Set<UInt16> {
         var found: Set<UInt16> = [], seen: Set<Substring> = [chain], waiting = [chain]
         while let next = waiting.popLast() {
             found.formUnion(ports[next] ?? [])
@@ -68,7 +72,8 @@ package struct NodePorts: Sendable, Equatable {
         if let index = entries.firstIndex(where: { $0.port == port }) {
             entries[index].leadsTo = leadsTo.union(entries[index].leadsTo).sorted()
         } else {
-            entries.insert(Entry(port: port, service: service, leadsTo: leadsTo.sorted()), at: entries.firstIndex { $0.port > port } ?? entries.count)
+            entries.insert(Entry(port: port, service: service, leadsTo: leadsTo.sorted()),
+                at: entries.firstIndex { $0.port > port } ?? entries.count)
         }
     }
 
@@ -76,5 +81,7 @@ package struct NodePorts: Sendable, Equatable {
     package mutating func merge(_ other: NodePorts) { for entry in other.entries { add(entry.port, entry.service, Set(entry.leadsTo)) } }
 
     /// Those that lead to a watched port and are not watched themselves.
-    package func unwatched(_ ports: [UInt16]) -> [Entry] { entries.filter { !ports.contains($0.port) && $0.leadsTo.contains { ports.contains($0) } } }
+    package func unwatched(_ ports: [UInt16]) -> [Entry] {
+        entries.filter { !ports.contains($0.port) && $0.leadsTo.contains { ports.contains($0) } }
+    }
 }

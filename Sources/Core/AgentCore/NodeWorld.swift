@@ -2,8 +2,9 @@ package import Detection
 package import Messages
 package import Wire
 
-/// What a node's turn asks of the world that it runs in: a kernel and a disk (the agent), a capture (replay), a model of all (the simulation).
-/// Calls come one after the other, in the order in which they are to be carried out, and none calls back into the core.
+/// What a node's turn asks of the world that it runs in: a kernel and a disk (the agent), a capture (replay), a model of all (the
+/// simulation). Calls come one after the other, in the order in which they are to be carried out, and none calls back into the
+/// core.
 package protocol NodeWorld: AnyObject {
     /// The records' clock, nanoseconds.
     var steady: UInt64 { get }

@@ -1,6 +1,7 @@
 package import Wire
 
-/// Which interfaces carry connections to watched ports in one direction only. There the limiter cannot keep its promises (docs/security.md).
+/// Which interfaces carry connections to watched ports in one direction only. There the limiter cannot keep its promises
+/// (docs/security.md).
 package struct OneWay: Sendable {
     package enum Way: String, Sendable {
         /// Clients' data come in, and nothing of any server leaves.
@@ -26,7 +27,8 @@ package struct OneWay: Sendable {
         var way: Way?
     }
 
-    /// So many segments with data one way, and none at all the other way, are no chance: a few belong to connections whose server does not answer.
+    /// So many segments with data one way, and none at all the other way, are no chance: a few belong to connections whose server
+    /// does not answer.
     package static let threshold: UInt64 = 1_000
 
     private var readings: [UInt32: Reading] = [:]

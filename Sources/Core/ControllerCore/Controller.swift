@@ -288,7 +288,8 @@ package struct Controller: Sendable {
     package func standingLimit(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? { limits.standing(key, at: now) }
     /// What Envoys are told of a key: nothing that this policy would not let anybody say now.
     package func standingLimitAtTheEdge(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? {
-        guard let standing = limits.standingAtTheEdge(key, at: now), let limit = limits.known(key), bounds.excess(limit, at: now) == nil, !isAllowed(key.prefix) else { return nil }
+        guard let standing = limits.standingAtTheEdge(key, at: now), let limit = limits.known(key), bounds.excess(limit, at: now) == nil,
+            !isAllowed(key.prefix) else { return nil }
         return standing
     }
     package func eventsInWindow(of source: Prefix, at now: Instant) -> Int { windows.count(of: source, at: now) }

@@ -147,7 +147,8 @@ struct LimitBook {
 
     /// An entry as its record says it.
     private static func limit(_ key: Limit.Key, _ entry: Entry) -> Limit {
-        var limit = Limit(key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation, anomalies: entry.anomalies, traceID: entry.traceID)
+        var limit = Limit(key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation,
+            anomalies: entry.anomalies, traceID: entry.traceID)
         (limit.step, limit.isRehearsal, limit.hasRefused) = (entry.step, entry.isRehearsal, entry.hasRefused)
         if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) }
         limit.origin = entry.isOperators || entry.isReleased ? .operator : .controller

@@ -1,5 +1,5 @@
-/// A replica's place in the group that reads the events, as a value. What it may do follows from its state, and a state lists its successors: news that does
-/// not fit is refused, so nothing is answered before others' latest words are known.
+/// A replica's place in the group that reads the events, as a value. What it may do follows from its state, and a state lists its
+/// successors: news that does not fit is refused, so nothing is answered before others' latest words are known.
 package struct Membership: Sendable, Equatable {
     package enum State: Sendable, Equatable {
         /// The topics of our own words have not been read to their ends.
@@ -33,7 +33,8 @@ package struct Membership: Sendable, Equatable {
     private func successor(_ news: News) -> State? {
         switch (state, news) {
         case (.recollecting, .recollected): .joined
-        case (.joined, .assigned(let partitions)), (.assigned, .assigned(let partitions)), (.answering, .assigned(let partitions)): .assigned(partitions)
+        case (.joined, .assigned(let partitions)), (.assigned, .assigned(let partitions)),
+            (.answering, .assigned(let partitions)): .assigned(partitions)
         case (.assigned(let partitions), .begun): .answering(partitions)
         case (.joined, .revoked), (.assigned, .revoked), (.answering, .revoked): .joined
         case (.recollecting, _), (.joined, _), (.assigned, _), (.answering, _): nil

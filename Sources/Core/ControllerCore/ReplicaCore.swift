@@ -2,9 +2,11 @@ package import Detection
 package import Messages
 package import Wire
 
-/// What a replica's turn asks of the world that it runs in: brokers and peers, or the simulation's model of them. None of it calls back into the core.
+/// What a replica's turn asks of the world that it runs in: brokers and peers, or the simulation's model of them. None of it calls
+/// back into the core.
 package protocol ReplicaWorld: AnyObject {
-    /// Takes an answer for its topic, and keeps it until it is stored. Returns the number by which its delivery is told (`ReplicaCore.delivered`).
+    /// Takes an answer for its topic, and keeps it until it is stored. Returns the number by which its delivery is told
+    /// (`ReplicaCore.delivered`).
     /// - Parameters:
     ///   - position: of the event that caused it; `nil` when time alone did.
     ///   - time: of that event.
@@ -15,8 +17,8 @@ package protocol ReplicaWorld: AnyObject {
     func said(_ output: Controller.Output)
 }
 
-/// A replica's turn: events and others' words come in with their places in the log, answers go out to the world. The controller and the simulation run this
-/// same value. It knows what was answered, what may be committed, and its place in the group.
+/// A replica's turn: events and others' words come in with their places in the log, answers go out to the world. The controller and
+/// the simulation run this same value. It knows what was answered, what may be committed, and its place in the group.
 package struct ReplicaCore: Sendable {
     package var controller: Controller
     package private(set) var ledger = CommitLedger()
@@ -50,7 +52,8 @@ package struct ReplicaCore: Sendable {
     /// - Parameters:
     ///   - event: `nil` where the record could not be read: it is passed over, and what comes after it may be committed.
     ///   - appended: the broker's time.
-    package mutating func answer<World: ReplicaWorld>(_ event: ThrottleEvent?, at position: LogPosition, appended: Instant?, in world: World) {
+    package mutating func answer<World: ReplicaWorld>(_ event: ThrottleEvent?, at position: LogPosition, appended: Instant?,
+        in world: World) {
         guard let event else {
             _ = ledger.read(position, time: nil)
             return
@@ -103,7 +106,11 @@ package struct ReplicaCore: Sendable {
     package mutating func tick<World: ReplicaWorld>(at now: Instant, isComfortable: Bool, in world: World) -> [String] {
         let passing = controller.tick(at: now, partitions: assigned)
         for output in passing.outputs { _ = world.put(output, from: nil, at: now) }
-        if isComfortable { for (limit, position) in controller.republish(at: now, partitions: assigned) { _ = world.put(.limit(limit), from: position, at: now) } }
+        if isComfortable {
+            for (limit, position) in controller.republish(at: now, partitions: assigned) {
+                _ = world.put(.limit(limit), from: position, at: now)
+            }
+        }
         return passing.ended
     }
 }

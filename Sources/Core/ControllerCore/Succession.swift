@@ -45,12 +45,14 @@ package struct Succession: Sendable {
         times = committed.mapValues { ($0.newest ?? now) - span }
     }
 
-    /// - Parameter found: the broker's answers to `times`. Without one (a mock broker has none) the whole log is read, which is only slower.
+    /// - Parameter found: the broker's answers to `times`. Without one (a mock broker has none) the whole log is read, which is
+    ///   only slower.
     package func starts(found: [Int: Int64]) -> [Start] {
         partitions.map { partition in
             // Nobody has read it: all of it is new.
             guard let known = committed[partition] else { return Start(partition: partition, from: nil, liveFrom: 0, newest: .distantPast) }
-            return Start(partition: partition, from: found[partition].map { min($0, known.offset) }, liveFrom: known.offset, newest: known.newest ?? .distantPast)
+            return Start(partition: partition, from: found[partition].map { min($0, known.offset) }, liveFrom: known.offset,
+                newest: known.newest ?? .distantPast)
         }
     }
 }

@@ -1,6 +1,7 @@
 package import Wire
 
-/// Where a hello's name and protocols lie: what a verdict asks of the bytes, without an allocation. `ClientHello` reads all of it, for people.
+/// Where a hello's name and protocols lie: what a verdict asks of the bytes, without an allocation. `ClientHello` reads all of it,
+/// for people.
 package struct HelloGlance {
     /// The first host name that is not empty (RFC 6066 section 3).
     private var name: Range<Int>?
@@ -11,7 +12,8 @@ package struct HelloGlance {
     package init?(_ message: Span<UInt8>) {
         guard message.count >= 4, message[0] == 1 else { return nil }
         var body = Cursor(4..<min(message.count, 4 + (Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3]))))
-        guard body.number(2, of: message) != nil, body.skip(32), let session = body.number(1, of: message), body.skip(session), body.vector(2, of: message) != nil else { return nil }
+        guard body.number(2, of: message) != nil, body.skip(32), let session = body.number(1, of: message), body.skip(session),
+            body.vector(2, of: message) != nil else { return nil }
         guard body.vector(1, of: message) != nil, let size = body.number(2, of: message) else { return }
         var list = body.take(upTo: size)
         while let type = list.number(2, of: message), let content = list.vector(2, of: message) {
@@ -30,7 +32,9 @@ package struct HelloGlance {
 
     private static func name(_ content: Cursor, _ message: Span<UInt8>) -> Range<Int>? {
         guard var list = only(content, message) else { return nil }
-        while let kind = list.number(1, of: message), let name = list.vector(2, of: message) { if kind == 0, !name.isAtEnd { return name.range } }
+        while let kind = list.number(1, of: message), let name = list.vector(2, of: message) {
+            if kind == 0, !name.isAtEnd { return name.range }
+        }
         return nil
     }
 
@@ -48,7 +52,9 @@ package struct HelloGlance {
             }
         }
         if !lists.served.isEmpty, let name, !lists.serve(message.extracting(name)) { found.formUnion(AnomalySet(.unknownSNI)) }
-        if !lists.protocols.isEmpty, let protocols, !protocols.isEmpty, !speaks(message, protocols, lists) { found.formUnion(AnomalySet(.alpnUnexpected)) }
+        if !lists.protocols.isEmpty, let protocols, !protocols.isEmpty, !speaks(message, protocols, lists) {
+            found.formUnion(AnomalySet(.alpnUnexpected))
+        }
         return found
     }
 

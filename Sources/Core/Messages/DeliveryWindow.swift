@@ -1,5 +1,6 @@
-/// What is on its way to a peer that reports each delivery: handed over, acknowledged, to be tried again. Agent and controller use it for Kafka, whatever keeps
-/// the records themselves. Their numbers rise by one from record to record, and the order of the numbers is the order in which they are handed over.
+/// What is on its way to a peer that reports each delivery: handed over, acknowledged, to be tried again. Agent and controller use
+/// it for Kafka, whatever keeps the records themselves. Their numbers rise by one from record to record, and the order of the
+/// numbers is the order in which they are handed over.
 package struct DeliveryWindow: Sendable, Equatable {
     /// All up to here have been handed over once; what of them came back is before it again.
     package private(set) var handedOver: Int64

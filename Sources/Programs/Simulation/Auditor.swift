@@ -5,12 +5,14 @@ internal import Messages
 internal import Support
 internal import Wire
 
-/// Holds the promises against what happened. It sees what a witness outside Weir would see: frames that leave, records that are stored. Each rule stands
-/// under the sentence that it holds, and its name is what a failing seed prints.
+/// Holds the promises against what happened. It sees what a witness outside Weir would see: frames that leave, records that are
+/// stored. Each rule stands under the sentence that it holds, and its name is what a failing seed prints.
 final class Auditor {
     enum Rule: String, CaseIterable {
-        case atMostThreeAnswers, nobodyInnocentIsRefused, operatorsLimitHolds, limitsOfTheDiskHold, noLimitWithoutAnomaly, everyLimitEnds, noEventWithoutMaker
-        case nothingIsLostUncounted, scaledForAReason, saidOnce, everybodyCommits, windowsAreALogsFunction, nodesAgree, listsAgree, spoolsDrain, everybodyIsAnswered
+        case atMostThreeAnswers, nobodyInnocentIsRefused, operatorsLimitHolds, limitsOfTheDiskHold, noLimitWithoutAnomaly, everyLimitEnds,
+            noEventWithoutMaker
+        case nothingIsLostUncounted, scaledForAReason, saidOnce, everybodyCommits, windowsAreALogsFunction, nodesAgree, listsAgree,
+            spoolsDrain, everybodyIsAnswered
         case whoAttacksIsLimited
     }
 
@@ -45,18 +47,21 @@ final class Auditor {
     private var unclean: [Way: [Time]] = [:]
     private var all: [Way: [Time]] = [:]
 
-    /// In any sliding second at most three answers leave to connections of one source that are not clean, where an agent watched all the while.
-    /// (A second answer within a second of the first belongs to it.)
+    /// In any sliding second at most three answers leave to connections of one source that are not clean, where an agent watched
+    /// all the while. (A second answer within a second of the first belongs to it.)
     func answered(_ connection: Connection, _ answer: Server.Answer, _ node: Node) {
         answers += 1
         let way = Way(node: node.number, source: source(connection.plan))
         guard node.isEnforcing, connection.life == node.life else { return }
         holdOperatorsLimit(way, connection)
-        guard !answer.isNamed, connection.plan.kind != .allowed, !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) }) else { return }
+        guard !answer.isNamed, connection.plan.kind != .allowed,
+            !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) }) else { return }
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
         unclean[way, default: []].append(cluster.now)
         unclean[way]!.removeAll { cluster.now - $0 >= 1_000 }
-        if unclean[way]!.count > 3 { violated(.atMostThreeAnswers, "\(way.source) got \(unclean[way]!.count) answers within a second on node\(way.node)") }
+        if unclean[way]!.count > 3 {
+            violated(.atMostThreeAnswers, "\(way.source) got \(unclean[way]!.count) answers within a second on node\(way.node)")
+        }
     }
 
     /// What counts begins anew where an agent begins, or where nothing was refused for a while.
@@ -107,7 +112,8 @@ final class Auditor {
 
     /// For a while it has run, with a broker, and it has read everything.
     private func isWell(_ node: Node) -> Bool {
-        node.isRunning && node.hasReadAll && cluster.broker.isUp && cluster.now > max(quietSince[node.number, default: 0], node.stoppedUntil, node.noRoomUntil) + Self.patience
+        node.isRunning && node.hasReadAll && cluster.broker.isUp
+            && cluster.now > max(quietSince[node.number, default: 0], node.stoppedUntil, node.noRoomUntil) + Self.patience
     }
 
     /// Since when each node has surely applied what operators said.
@@ -115,7 +121,8 @@ final class Auditor {
 
     private func note(_ limit: Limit) {
         let until = cluster.now + Int((limit.until - cluster.wall).wholeNanoseconds / 1_000_000), before = operators[limit.key.prefix]
-        operators[limit.key.prefix] = Word(isRelease: limit.isRelease, stored: cluster.now, end: limit.until, matters: limit.isRelease ? before?.matters ?? 0 : max(until + 22_000, before?.matters ?? 0))
+        operators[limit.key.prefix] = Word(isRelease: limit.isRelease, stored: cluster.now, end: limit.until,
+            matters: limit.isRelease ? before?.matters ?? 0 : max(until + 22_000, before?.matters ?? 0))
     }
 
     /// An operator's limit of one a second holds for everything that the source does, on each node that could read it.
@@ -128,7 +135,9 @@ final class Auditor {
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
         all[way, default: []].append(cluster.now)
         all[way]!.removeAll { cluster.now - $0 >= 1_000 }
-        if all[way]!.count > 1 { violated(.operatorsLimitHolds, "\(way.source) got \(all[way]!.count) answers within a second on node\(way.node)") }
+        if all[way]!.count > 1 {
+            violated(.operatorsLimitHolds, "\(way.source) got \(all[way]!.count) answers within a second on node\(way.node)")
+        }
     }
 
     /// When something last went wrong with each node that keeps it from reading.
@@ -141,7 +150,9 @@ final class Auditor {
         beginAnew(node.number)
         quietSince[node.number] = cluster?.now ?? 0
         let account = node.account()
-        if account.held + account.lacking < limitsOnDisk { violated(.limitsOfTheDiskHold, "node\(node.number) knows \(account.held) of \(limitsOnDisk)") }
+        if account.held + account.lacking < limitsOnDisk {
+            violated(.limitsOfTheDiskHold, "node\(node.number) knows \(account.held) of \(limitsOnDisk)")
+        }
     }
 
     func killed(_ node: Node, unsaved: [String], records: Int, due: Bool) {
@@ -205,17 +216,22 @@ final class Auditor {
         limitsStored += 1
         limitsOf.insert(limit.key.prefix)
         let culprit = scenario.clients.first { source($0) == limit.key.prefix }
-        if culprit?.kind != .attacker && culprit?.kind != .slow { violated(.noLimitWithoutAnomaly, "\(limit.key) for \(limit.anomalies.list.map(\.id))") }
-        if !limit.isRelease, limit.until - cluster.wall > .seconds(12 + 30 + 60) { violated(.everyLimitEnds, "\(limit.key) until \(limit.until.rfc3339)") }
+        if culprit?.kind != .attacker && culprit?.kind != .slow {
+            violated(.noLimitWithoutAnomaly, "\(limit.key) for \(limit.anomalies.list.map(\.id))")
+        }
+        if !limit.isRelease, limit.until - cluster.wall > .seconds(12 + 30 + 60) {
+            violated(.everyLimitEnds, "\(limit.key) until \(limit.until.rfc3339)")
+        }
     }
 
-    /// A workload is scaled because one source exceeded the threshold, and each cause is answered by one number of replicas: also where a replica that was
-    /// stopped says its word after another has answered.
+    /// A workload is scaled because one source exceeded the threshold, and each cause is answered by one number of replicas: also
+    /// where a replica that was stopped says its word after another has answered.
     private func storedDecision(_ decision: ScaleDecision, _ record: Record) {
         decisions += 1
         let events = eventTimes[decision.sourcePrefix]?.count ?? 0
         if decision.eventsInWindow > events || decision.eventsInWindow <= decision.moreThan {
-            violated(.scaledForAReason, "\(decision.workload) for \(decision.eventsInWindow) events of \(decision.sourcePrefix), which had \(events)")
+            violated(.scaledForAReason,
+                "\(decision.workload) for \(decision.eventsInWindow) events of \(decision.sourcePrefix), which had \(events)")
         }
         guard let id = record.id else { return }
         let said = "\(decision.workload) \(decision.desiredReplicas)"
@@ -237,7 +253,9 @@ final class Auditor {
         compareWindows()
         // Whoever told of a source while everybody enforced has limited it.
         guard !scenario.faults.enumerated().contains(where: { scenario.kept.contains($0.offset) && $0.element.isPolicy }) else { return }
-        for plan in scenario.clients where plan.kind == .attacker && eventTimes[source(plan)] != nil && !limitsOf.contains(source(plan)) { violated(.whoAttacksIsLimited, "\(source(plan))") }
+        for plan in scenario.clients where plan.kind == .attacker && eventTimes[source(plan)] != nil && !limitsOf.contains(source(plan)) {
+            violated(.whoAttacksIsLimited, "\(source(plan))")
+        }
     }
 
     /// All nodes that have read everything hold what stands on the topic, and all lists for Envoy say the same.
@@ -254,22 +272,29 @@ final class Auditor {
                     return bounds.excess(limit, at: node.wall) == nil && !allowed.covers(limit.key.prefix)
                 }
             }
-            let least = standing(after: max(node.latestWall, node.wall) + .milliseconds(1_200)), most = standing(after: node.wall - .milliseconds(1_200))
+            let least = standing(after: max(node.latestWall, node.wall) + .milliseconds(1_200))
+            let most = standing(after: node.wall - .milliseconds(1_200))
             let account = node.account()
             // Limits outlive their topic; none is lifted because a topic was made anew.
             let agrees = account.held >= least && (hasLostLimits || account.held <= most)
-            if persists("node\(node.number)", agrees, all) { violated(.nodesAgree, "node\(node.number) holds \(account.held) of \(least) to \(most); lacks \(account.named.map { "\($0.key) \($0.reason)" })") }
+            if persists("node\(node.number)", agrees, all) {
+                let lacks = account.named.map { "\($0.key) \($0.reason)" }
+                violated(.nodesAgree, "node\(node.number) holds \(account.held) of \(least) to \(most); lacks \(lacks)")
+            }
         }
         guard !hasLostLimits else { return }
         let fresh = Replica.list(of: cluster.broker.limits, under: cluster.policy, at: cluster.wall)
         // A word of its own that is on its way counts for whoever said it.
         for replica in cluster.replicas where all || replica.hasReadAll && !replica.isSpeaking {
             let list = Set(replica.edge.filter { $0.value > cluster.wall }.keys)
-            if persists("replica\(replica.number)", list == fresh, all) { violated(.listsAgree, "replica \(replica.number): \(list.symmetricDifference(fresh).map(\.description).sorted())") }
+            if persists("replica\(replica.number)", list == fresh, all) {
+                violated(.listsAgree, "replica \(replica.number): \(list.symmetricDifference(fresh).map(\.description).sorted())")
+            }
         }
     }
 
-    /// A lesser word that came last is overruled within a second or two, by the replica that knows better: only what lasts is a disagreement.
+    /// A lesser word that came last is overruled within a second or two, by the replica that knows better: only what lasts is a
+    /// disagreement.
     private func persists(_ who: String, _ agrees: Bool, _ all: Bool) -> Bool {
         disagreements[who] = agrees ? 0 : disagreements[who, default: 0] + 1
         return !agrees && (all || disagreements[who]! > 3)
@@ -290,8 +315,12 @@ final class Auditor {
             guard let core = replica.core else { continue }
             for plan in scenario.clients where core.assigned.contains(cluster.broker.partition(of: source(plan).description)) {
                 for time in [cluster.wall, cluster.wall - .seconds(12), cluster.wall - .seconds(16)] {
-                    let (theirs, ours) = (core.controller.eventsInWindow(of: source(plan), at: time), controller.eventsInWindow(of: source(plan), at: time))
-                    if theirs != ours { return violated(.windowsAreALogsFunction, "replica \(replica.number) counts \(theirs) events of \(source(plan)), the log has \(ours)") }
+                    let (theirs, ours) = (core.controller.eventsInWindow(of: source(plan), at: time),
+                        controller.eventsInWindow(of: source(plan), at: time))
+                    if theirs != ours {
+                        return violated(.windowsAreALogsFunction,
+                            "replica \(replica.number) counts \(theirs) events of \(source(plan)), the log has \(ours)")
+                    }
                 }
             }
         }

@@ -4,7 +4,8 @@ internal import Probe
 internal import Support
 internal import Wire
 
-/// The whole world of one seed: nodes, replicas, a broker, clients and servers, on one clock. Nothing in it happens that the scenario does not say.
+/// The whole world of one seed: nodes, replicas, a broker, clients and servers, on one clock. Nothing in it happens that the
+/// scenario does not say.
 final class Cluster {
     let scenario: Scenario
     let plant: Plant?
@@ -112,18 +113,21 @@ final class Cluster {
         guard broker.isUp, let client = scenario.clients.first(where: { $0.kind == kind }) else { return }
         generation += 1
         let key = Limit.Key(prefix: policy.sourcePrefix(of: client.address), limitClass: .all)
-        var limit = Limit(key: key, perSecond: 1, answer: .reset, until: wall + .seconds(10), generation: Limit.operatorsGeneration(after: generation, at: wall), anomalies: AnomalySet(), traceID: "")
+        var limit = Limit(key: key, perSecond: 1, answer: .reset, until: wall + .seconds(10),
+            generation: Limit.operatorsGeneration(after: generation, at: wall), anomalies: AnomalySet(), traceID: "")
         limit.origin = .operator
         if word == .release { limit = limit.released(at: wall) }
         generation = limit.generation
-        let record = Record(key: key.description, body: word == .tombstone ? .tombstone : .limit(limit), id: "operator:\(generation)", time: wall)
+        let record = Record(key: key.description, body: word == .tombstone ? .tombstone : .limit(limit), id: "operator:\(generation)",
+            time: wall)
         auditor.stored(.limits, record, 0, broker.limits.append(record, at: wall))
     }
 
     // MARK: Connections
 
     private func connect() {
-        for (index, plan) in scenario.clients.enumerated() where now >= nextConnection[index] && (now < Scenario.quietBegins || plan.kind == .customer && now < Scenario.ends - 7_000) {
+        for (index, plan) in scenario.clients.enumerated() where now >= nextConnection[index]
+            && (now < Scenario.quietBegins || plan.kind == .customer && now < Scenario.ends - 7_000) {
             nextConnection[index] = now + plan.pause + dice.within(0...40)
             opened += 1
             connections.append(Connection(plan, port: UInt16(1_024 + opened % 60_000), number: opened, at: now, &dice))

@@ -33,12 +33,15 @@ final class Connection {
         self.plan = plan
         node = plan.node
         let from = plan.kind == .spoofed ? Address(ipv4: 0xc612_0000 + UInt32(dice.below(65_536))) : plan.address
-        conversation = Conversation(client: from, server: from.isIPv4 ? Address(ipv4: 0xc633_6402) : Address(high: 0x2001_0db8_00ff_0000, low: 2), clientPort: port)
-        (conversation.clientISN, conversation.serverISN) = (UInt32(truncatingIfNeeded: dice.next()), UInt32(truncatingIfNeeded: dice.next()))
+        conversation = Conversation(client: from,
+            server: from.isIPv4 ? Address(ipv4: 0xc633_6402) : Address(high: 0x2001_0db8_00ff_0000, low: 2), clientPort: port)
+        (conversation.clientISN, conversation.serverISN) = (UInt32(truncatingIfNeeded: dice.next()),
+            UInt32(truncatingIfNeeded: dice.next()))
         // Whoever stays under the limit says one hello a connection.
         let isNamed = plan.kind == .customer, retries = dice.happens(in: 15) && plan.kind != .slow
         server = Server(retries: retries)
-        hello = Hello(serverName: isNamed ? "shop.example" : nil, padding: dice.happens(in: 30) ? dice.within(900...1_700) : 0, number: number << 1).stream()
+        hello = Hello(serverName: isNamed ? "shop.example" : nil, padding: dice.happens(in: 30) ? dice.within(900...1_700) : 0,
+            number: number << 1).stream()
         second = Hello(serverName: isNamed ? "shop.example" : nil, number: number << 1 | 1).stream()
         giveUp = now + 6_000
         script(from: now, &dice)
@@ -74,14 +77,17 @@ final class Connection {
         }
     }
 
-    /// Some of the tricks of `adversary.md`. The fuzzer of the flow machine knows more of them; here it matters what the whole loop makes of them.
+    /// Some of the tricks of `adversary.md`. The fuzzer of the flow machine knows more of them; here it matters what the whole loop
+    /// makes of them.
     private func trick(from now: Time, _ dice: inout Dice) {
         let named = Hello(serverName: "shop.example", number: dice.below(1 << 30)).stream()
         switch dice.below(8) {
         case 0, 1: add(now, .data(hello, at: 0, isHeard: true))
         case 2:
             let size = dice.within(1...400)
-            for (index, start) in stride(from: 0, to: hello.count, by: size).prefix(40).enumerated() { add(now + index, .data(Array(hello[start..<min(start + size, hello.count)]), at: start, isHeard: true)) }
+            for (index, start) in stride(from: 0, to: hello.count, by: size).prefix(40).enumerated() {
+                add(now + index, .data(Array(hello[start..<min(start + size, hello.count)]), at: start, isHeard: true))
+            }
         case 3:
             add(now, .data(named, at: 0, isHeard: false))
             add(now + 5, .data(hello, at: 0, isHeard: true))
@@ -123,11 +129,14 @@ final class Connection {
         case .acknowledge: conversation.ack
         // Who forges its address has not seen the server's number.
         case .data(let bytes, let offset, _) where plan.kind == .spoofed:
-            conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(offset), acknowledged: conversation.serverISN &+ 77_777, flags: Conversation.acknowledge, payload: bytes)
+            conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(offset),
+                acknowledged: conversation.serverISN &+ 77_777, flags: Conversation.acknowledge, payload: bytes)
         case .data(let bytes, let offset, _): conversation.data(bytes, at: offset)
-        case .forgedEnd(let flags): conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 0x4000_0000, acknowledged: conversation.serverISN &+ 1, flags: flags | Conversation.acknowledge)
-        case .rest: conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(server.received), acknowledged: conversation.serverISN &+ 98,
-                                       flags: Conversation.acknowledge | Conversation.push, payload: [20, 3, 3, 0, 1, 1, 23, 3, 3, 0, 4, 1, 2, 3, 4])
+        case .forgedEnd(let flags): conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 0x4000_0000,
+            acknowledged: conversation.serverISN &+ 1, flags: flags | Conversation.acknowledge)
+        case .rest: conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(server.received),
+            acknowledged: conversation.serverISN &+ 98, flags: Conversation.acknowledge | Conversation.push,
+            payload: [20, 3, 3, 0, 1, 1, 23, 3, 3, 0, 4, 1, 2, 3, 4])
         }
     }
 
@@ -137,7 +146,11 @@ final class Connection {
         if server.retries, server.answers == 1 {
             // The second hello acknowledges the first answer.
             conversation.serverISN &+= UInt32(answer.bytes.count)
-            if plan.kind == .customer { honest(second, at: answer.read, from: now + 20, &dice) } else { add(now + 20, .data(second, at: answer.read, isHeard: true)) }
+            if plan.kind == .customer {
+                honest(second, at: answer.read, from: now + 20, &dice)
+            } else {
+                add(now + 20, .data(second, at: answer.read, isHeard: true))
+            }
             steps.sort { $0.at < $1.at }
         } else {
             // Copies of the hello that are on their way arrive all the same.
@@ -149,7 +162,8 @@ final class Connection {
 
     /// The frame that carries an answer.
     func frame(of answer: Server.Answer) -> [UInt8] {
-        conversation.frame(fromClient: false, sequence: conversation.serverISN &+ 1, acknowledged: conversation.clientISN &+ 1 &+ UInt32(max(answer.read, server.received)),
+        conversation.frame(fromClient: false, sequence: conversation.serverISN &+ 1,
+            acknowledged: conversation.clientISN &+ 1 &+ UInt32(max(answer.read, server.received)),
                            flags: Conversation.acknowledge | Conversation.push, payload: answer.bytes)
     }
 }

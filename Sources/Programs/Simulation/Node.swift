@@ -4,8 +4,8 @@ internal import Messages
 internal import Probe
 internal import Wire
 
-/// A node: the probe's own code without a kernel, the real core, and models of ring, disk and Kafka's client. A process that is killed loses all but the disk;
-/// one that is stopped leaves the kernel's side at work.
+/// A node: the probe's own code without a kernel, the real core, and models of ring, disk and Kafka's client. A process that is
+/// killed loses all but the disk; one that is stopped leaves the kernel's side at work.
 final class Node: NodeWorld {
     let number: Int
     private let cluster: Cluster
@@ -72,15 +72,19 @@ final class Node: NodeWorld {
         readClock()
         latestWall = wall
         core?.use(KnownAddresses(), at: wall, in: self)
-        if cluster.plant != .forgetsDisk { core?.restore(disk.limits.values.sorted { $0.key.description < $1.key.description }, at: wall, in: self) }
-        cluster.auditor.started(self, limitsOnDisk: disk.limits.values.filter { $0.until > wall && !$0.isRelease }.count, held: core?.account(naming: 0).held ?? 0, mode: policy.mode)
+        if cluster.plant != .forgetsDisk {
+            core?.restore(disk.limits.values.sorted { $0.key.description < $1.key.description }, at: wall, in: self)
+        }
+        cluster.auditor.started(self, limitsOnDisk: disk.limits.values.filter { $0.until > wall && !$0.isRelease }.count,
+            held: core?.account(naming: 0).held ?? 0, mode: policy.mode)
     }
 
     func kill() {
         guard isAlive else { return }
         let before = disk.events
         disk = saved
-        cluster.auditor.killed(self, unsaved: before.filter { disk.events[$0.key] == nil }.map(\.value.id), records: ring.count, due: core?.hasDueEvents ?? false)
+        cluster.auditor.killed(self, unsaved: before.filter { disk.events[$0.key] == nil }.map(\.value.id), records: ring.count,
+            due: core?.hasDueEvents ?? false)
         engine = nil
         core = nil
         ring = []
@@ -93,7 +97,9 @@ final class Node: NodeWorld {
     func run(_ frame: [UInt8], on hook: NativeEngine.Hook) -> Bool {
         guard engine != nil else { return true }
         var found: [[UInt8]] = []
-        var passes = unsafe engine!.run(frame.span.bytes, wireSize: frame.count, at: steady, hook: hook) { record in found.append(copy(record)) }
+        var passes = unsafe engine!.run(frame.span.bytes, wireSize: frame.count, at: steady, hook: hook) { record in
+            found.append(copy(record))
+        }
         for record in found {
             cluster.auditor.recorded(number)
             if ring.count < Self.ringCapacity { ring.append(record) } else { cluster.auditor.lostInRing(number) }
@@ -161,7 +167,8 @@ final class Node: NodeWorld {
     }
 
     private func send(_ number: Int64, _ event: ThrottleEvent) -> Bool {
-        guard sender.send(number, .events, Record(key: event.sourcePrefix.description, body: .event(event)), at: cluster.now) else { return false }
+        guard sender.send(number, .events, Record(key: event.sourcePrefix.description, body: .event(event)),
+            at: cluster.now) else { return false }
         window.handOver(number)
         return true
     }

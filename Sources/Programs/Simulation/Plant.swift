@@ -1,4 +1,5 @@
-/// Faults that are built in on request, one at a time, to see that the auditor finds each. None is in what Weir runs: they change the models around the cores.
+/// Faults that are built in on request, one at a time, to see that the auditor finds each. None is in what Weir runs: they change
+/// the models around the cores.
 package enum Plant: String, CaseIterable, Sendable {
     /// Now and then an answer leaves that the gate had refused.
     case forgetsAnswers

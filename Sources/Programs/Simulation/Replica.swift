@@ -41,7 +41,8 @@ final class Replica: ReplicaWorld {
 
     func start() {
         core = ReplicaCore(Controller(policy: cluster.policy, sources: 4_096, limits: 4_096))
-        (limits, decisions, positions, records, window, last, edge, ends, generation) = (Follower(), Follower(), [:], [:], DeliveryWindow(), 0, [:], nil, 0)
+        (limits, decisions, positions, records, window, last, edge, ends, generation) = (Follower(), Follower(), [:], [:],
+            DeliveryWindow(), 0, [:], nil, 0)
         nextTick = cluster.now + 500
     }
 
@@ -74,7 +75,8 @@ final class Replica: ReplicaWorld {
 
     /// The limits and decisions topics, read whole.
     private func follow() {
-        limits.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice, madeAnew: { core!.controller.limitsWereLost() }) { record in
+        limits.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice,
+            madeAnew: { core!.controller.limitsWereLost() }) { record in
             switch record.body {
             case .limit(let limit): core!.learn(limit, id: record.id, time: record.appended, at: cluster.wall, in: self)
             case .tombstone: if let key = Limit.Key(record.key) { core!.lift(key, time: record.appended, at: cluster.wall, in: self) }
@@ -84,7 +86,9 @@ final class Replica: ReplicaWorld {
         decisions.read(cluster.broker.decisions, at: cluster.now, wall: cluster.wall, &dice) { record in
             if case .decision(let decision) = record.body { core!.learn(decision, id: record.id, at: record.time) }
         }
-        if core!.membership.state == .recollecting, limits.hasRead(cluster.broker.limits), decisions.hasRead(cluster.broker.decisions) { core!.hear(.recollected) }
+        if core!.membership.state == .recollecting, limits.hasRead(cluster.broker.limits), decisions.hasRead(cluster.broker.decisions) {
+            core!.hear(.recollected)
+        }
     }
 
     /// The group.
@@ -101,10 +105,14 @@ final class Replica: ReplicaWorld {
         let broker = cluster.broker
         let wanted = ends ?? (broker.limits.next, broker.decisions.next, broker.limits.life)
         ends = wanted
-        guard decisions.next >= wanted.decisions, limits.hasRead(broker.limits) || limits.next >= wanted.limits && broker.limits.life == wanted.limitsLife else { return }
-        let succession = Succession(partitions, committed: broker.committed.filter { partitions.contains($0.key) }, under: core!.controller.policy, at: cluster.wall)
+        guard decisions.next >= wanted.decisions,
+            limits.hasRead(broker.limits) || limits.next >= wanted.limits && broker.limits.life == wanted.limitsLife else { return }
+        let succession = Succession(partitions, committed: broker.committed.filter { partitions.contains($0.key) },
+            under: core!.controller.policy, at: cluster.wall)
         var found: [Int: Int64] = [:]
-        for (partition, time) in succession.times { found[partition] = cluster.plant == .forgetsWindows ? .max : broker.events[partition].offset(atOrAfter: time) }
+        for (partition, time) in succession.times {
+            found[partition] = cluster.plant == .forgetsWindows ? .max : broker.events[partition].offset(atOrAfter: time)
+        }
         let starts = succession.starts(found: found)
         for start in starts { positions[start.partition] = start.from ?? 0 }
         core!.begin(starts)
@@ -119,7 +127,9 @@ final class Replica: ReplicaWorld {
             while left > 0, let record = cluster.broker.events[partition].first(from: positions[partition]!, appendedBefore: cluster.wall) {
                 positions[partition] = record.offset + 1
                 left -= 1
-                if case .event(let event) = record.body { core!.answer(event, at: LogPosition(partition: partition, offset: record.offset), appended: record.appended, in: self) }
+                if case .event(let event) = record.body {
+                    core!.answer(event, at: LogPosition(partition: partition, offset: record.offset), appended: record.appended, in: self)
+                }
             }
         }
         let due = core!.due
@@ -174,7 +184,9 @@ extension Replica {
         final class Reader: ReplicaWorld {
             var keys: Set<Limit.Key> = []
             func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 { 0 }
-            func edge(_ key: Limit.Key, _ standing: (perSecond: Int, until: Instant)?) { if standing != nil { keys.insert(key) } else { keys.remove(key) } }
+            func edge(_ key: Limit.Key, _ standing: (perSecond: Int, until: Instant)?) {
+                if standing != nil { keys.insert(key) } else { keys.remove(key) }
+            }
             func said(_ output: Controller.Output) {}
         }
         let reader = Reader()

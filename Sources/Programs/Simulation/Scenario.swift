@@ -64,7 +64,8 @@ package struct Scenario: Sendable {
         var clients: [ClientPlan] = []
         for kind in ClientPlan.Kind.allCases {
             for _ in 0..<(kind == .attacker ? dice.within(1...3) : 1) {
-                clients.append(ClientPlan(number: clients.count, kind: kind, node: dice.below(nodes), isIPv6: dice.happens(in: 40), dice: &dice))
+                clients.append(ClientPlan(number: clients.count, kind: kind, node: dice.below(nodes), isIPv6: dice.happens(in: 40),
+                    dice: &dice))
             }
         }
         self.clients = clients
@@ -87,7 +88,8 @@ package struct Scenario: Sendable {
         case 9: .limitsMadeAnew
         case 10: .clock(node, milliseconds: dice.within(-20_000...20_000))
         case 11: .policy(dice.pick(Variant.allCases))
-        case 12: .operatorLimits(dice.pick([.customer, .attacker]), lifted: dice.happens(in: 70) ? at + dice.within(1_000...5_000) : nil, byTombstone: dice.happens(in: 50))
+        case 12: .operatorLimits(dice.pick([.customer, .attacker]), lifted: dice.happens(in: 70) ? at + dice.within(1_000...5_000) : nil,
+            byTombstone: dice.happens(in: 50))
         case 13: .operatorReleases(dice.pick([.customer, .attacker]))
         default: dice.happens(in: 50) ? .noRoom(node, until: long) : .diskFull(node, until: long)
         }
@@ -107,7 +109,8 @@ package struct Scenario: Sendable {
         target.cooldown = .seconds(3)
         target.max = 5
         policy.scaleOut.targets = [target]
-        policy.allow.cidrs = clients.filter { $0.kind == .allowed || variant == .allowing && $0.kind == .attacker && $0.number % 2 == 0 }.map { Prefix($0.address, length: 128) }
+        let allowed = clients.filter { $0.kind == .allowed || variant == .allowing && $0.kind == .attacker && $0.number % 2 == 0 }
+        policy.allow.cidrs = allowed.map { Prefix($0.address, length: 128) }
         if variant == .strict { policy.escalation = [.seconds(2), .seconds(4), .seconds(6)] }
         policy.trust.operatorsPerSecond = 1
         return policy
@@ -141,7 +144,9 @@ struct ClientPlan: Sendable {
         self.kind = kind
         self.node = node
         // A source of its own for each, whatever the prefix is that counts as one.
-        address = isIPv6 ? Address(high: 0x2001_0db8_0000_0000 | UInt64(number + 1) << 20 | UInt64(number), low: 1) : Address(ipv4: 0xcb00_7100 + UInt32(number))
+        address = isIPv6
+            ? Address(high: 0x2001_0db8_0000_0000 | UInt64(number + 1) << 20 | UInt64(number), low: 1)
+            : Address(ipv4: 0xcb00_7100 + UInt32(number))
         pause = switch kind {
         case .attacker: dice.within(60...250)
         case .customer: dice.within(150...400)

@@ -1,4 +1,5 @@
-/// A model of a server's stack and of the TLS above it, for one connection. It knows nothing of Weir. Of two versions of a byte it reads the first.
+/// A model of a server's stack and of the TLS above it, for one connection. It knows nothing of Weir. Of two versions of a byte it
+/// reads the first.
 struct Server {
     /// What the client's bytes make it say.
     struct Answer {
@@ -39,7 +40,8 @@ struct Server {
         return Answer(bytes: Self.serverHello(isRetry: retries && answers == 1), read: end, isNamed: isNamed)
     }
 
-    /// A whole ClientHello from `at` on, in one record: whether it names a server, and where it ends. A reader of its own, so that Weir's is not judge of itself.
+    /// A whole ClientHello from `at` on, in one record: whether it names a server, and where it ends. A reader of its own, so that
+    /// Weir's is not judge of itself.
     private func hello() -> (isNamed: Bool, end: Int)? {
         func byte(_ index: Int) -> Int { Int(stream[index] ?? 0) }
         func word(_ index: Int) -> Int { byte(index) << 8 | byte(index + 1) }
@@ -63,6 +65,7 @@ struct Server {
     private static func serverHello(isRetry: Bool) -> [UInt8] {
         let retry: [UInt8] = [0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
                               0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c]
-        return [22, 3, 3, 0, 86, 2, 0, 0, 82, 3, 3] + (isRetry ? retry : [UInt8](repeating: 0x5a, count: 32)) + [UInt8](repeating: 7, count: 48) + [20, 3, 3, 0, 1, 1]
+        let random = isRetry ? retry : [UInt8](repeating: 0x5a, count: 32)
+        return [22, 3, 3, 0, 86, 2, 0, 0, 82, 3, 3] + random + [UInt8](repeating: 7, count: 48) + [20, 3, 3, 0, 1, 1]
     }
 }

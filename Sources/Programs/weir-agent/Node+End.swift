@@ -16,7 +16,8 @@ extension Node {
         watch.letGo()
         let counters = probe.counters
         log.write(.info, "stopped", [
-            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(core.statistics.events)"), ("undelivered", "\(left)"), ("spooled", "\(kept)"),
+            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(core.statistics.events)"),
+            ("undelivered", "\(left)"), ("spooled", "\(kept)"),
         ])
         log.close(withinMilliseconds: 100)
     }

@@ -5,7 +5,8 @@ internal import Linux
 internal import Messages
 internal import Wire
 
-/// The nodes topic, read whole for the other nodes' addresses. A client of its own, so that nothing that is wrong with this topic holds up the limits.
+/// The nodes topic, read whole for the other nodes' addresses. A client of its own, so that nothing that is wrong with this topic
+/// holds up the limits.
 final class NodesReader {
     private let follower: KafkaFollower
     private var reader = MessageReader()
@@ -44,7 +45,8 @@ extension Node {
     var ownAddresses: [Address] {
         let useless = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"].compactMap { Prefix($0) }
         var seen: Set<Address> = []
-        return Array(Interfaces.addresses.filter { address in !useless.contains { $0.contains(address) } && seen.insert(address).inserted }.prefix(NodeStatus.mostAddresses))
+        let useful = Interfaces.addresses.filter { address in !useless.contains { $0.contains(address) } && seen.insert(address).inserted }
+        return Array(useful.prefix(NodeStatus.mostAddresses))
     }
 
     /// At each tick: what is new is allowed within a second.

@@ -60,13 +60,15 @@ extension Node {
         for name in Set(watch.unwatched.map(\.name)).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_unwatched", "looks like an uplink, and is not watched", 1, [("interface", name)]) }
         for name in Set(watch.blind).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_blind", "carries frames of which the probe sees none", 1, [("interface", name)]) }
         for (name, way) in watch.oneWay.prefix(Self.unwatchedNamed) {
-            gauge("weir_agent_interface_one_way", "carries connections to watched ports in this direction only, and no watched interface carries the other", 1, [("interface", name), ("way", way.rawValue)])
+            gauge("weir_agent_interface_one_way",
+                "carries connections to watched ports in this direction only, and no watched interface carries the other", 1, [("interface", name), ("way", way.rawValue)])
         }
         for interface in watch.interfaces.prefix(Self.unwatchedNamed) {
             guard let seen = probe.seen(on: interface.index) else { continue }
             for (from, value) in [("client", seen.clientPayloads), ("server", seen.serverPayloads)] {
                 let labels: Metrics.Labels = [("interface", interface.name), ("from", from)]
-                board.set(board.counter("weir_agent_interface_segments_total", "segments of watched ports that bear data: in from clients, out from servers", labels: labels), to: value)
+                board.set(board.counter("weir_agent_interface_segments_total",
+                    "segments of watched ports that bear data: in from clients, out from servers", labels: labels), to: value)
             }
         }
         count("weir_agent_attachments_failed_total", "attempts to attach that failed; each is tried again", watch.failedAttempts)
@@ -95,13 +97,15 @@ extension Node {
         gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
         count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", core.refusedLimits)
         for refusal in ClusterLimits.Refusal.allCases {
-            board.set(board.counter("weir_agent_limits_refused_total", "records of the limits topic that were not applied", labels: [("reason", refusal.rawValue)]), to: UInt64(core.refusals[refusal] ?? 0))
+            board.set(board.counter("weir_agent_limits_refused_total", "records of the limits topic that were not applied",
+                labels: [("reason", refusal.rawValue)]), to: UInt64(core.refusals[refusal] ?? 0))
         }
         let account = core.account(naming: 0)
         gauge("weir_agent_limits_next_offset", "everything on the limits topic before this offset has been applied", Double(limits?.nextOffset ?? 0))
         count("weir_agent_limits_turns_total", "turns of the loop in which the limits topic had something to read, its ticks aside", reads.turns)
         count("weir_agent_limits_postponed_total", "turns of the loop that left more of the limits topic to the next one", reads.postponed)
-        gauge("weir_agent_node_addresses", "addresses of other nodes, from the nodes topic, that are private or near; with `allow.nodes` none of them is limited", Double(neighbours))
+        gauge("weir_agent_node_addresses",
+            "addresses of other nodes, from the nodes topic, that are private or near; with `allow.nodes` none of them is limited", Double(neighbours))
         gauge("weir_agent_limits_held", "limits of the topic that hold here", Double(account.held))
         gauge("weir_agent_limits_lacking", "limits that stand on the topic and do not hold here", Double(account.lacking))
         count("weir_agent_reports_delivered_total", "reports of this node's state that Kafka has", publisher?.reports.delivered ?? 0)
@@ -113,8 +117,10 @@ extension Node {
         count("weir_agent_policy_refused_total", "policies refused at run time", reloads.refused)
         gauge("weir_agent_policy", "the policy in force", 1, [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
         for quantile in [0.5, 0.99] {
-            gauge("weir_agent_seen_to_limited_here_microseconds", "a packet on any node to the limit in this one's kernel, by the limits topic", core.clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
-            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's", core.latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
+            gauge("weir_agent_seen_to_limited_here_microseconds",
+                "a packet on any node to the limit in this one's kernel, by the limits topic", core.clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
+            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's",
+                core.latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
         }
         return board.render()
     }

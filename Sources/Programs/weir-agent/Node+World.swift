@@ -41,7 +41,8 @@ extension Node: NodeWorld {
     func note(_ news: NodeNews) {
         switch news {
         case .allowListFull(let prefix): log.write(.warning, "the allow-list is full", [("prefix", prefix.description)])
-        case .restored(let limits): log.write(.info, "limits of an earlier run hold until the topic has been read", [("limits", "\(limits)")])
+        case .restored(let limits):
+            log.write(.info, "limits of an earlier run hold until the topic has been read", [("limits", "\(limits)")])
         }
     }
 }

@@ -27,8 +27,8 @@ final class Node {
     var ring: Ring
     var watch: Watch
     let peers: Peers
-    /// The node's turn. Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for them. (Not `lazy`: such a
-    /// variable is copied out and in at each use, tables and all.)
+    /// The node's turn. Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for
+    /// them. (Not `lazy`: such a variable is copied out and in at each use, tables and all.)
     var core: NodeCore<HelloFactsReader>
     var publisher: Publisher?
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.

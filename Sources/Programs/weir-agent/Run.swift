@@ -109,7 +109,8 @@ struct Settings {
 extension Settings {
     var options: NodeOptions {
         let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
-        return NodeOptions(node: node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed, heedsRehearsals: heedsRehearsals)
+        return NodeOptions(node: node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed,
+            heedsRehearsals: heedsRehearsals)
     }
 
     /// The policy of a file, or the built-in one.

@@ -73,7 +73,8 @@ final class Outbox {
     private func send(_ number: Int64) -> Bool {
         guard let record = records[number], fatal == nil else { return false }
         do throws(KafkaError) {
-            guard try producer.produce(topic: record.topic, key: record.key, value: record.value, headers: record.headers, token: UInt64(number)) == .accepted else { return false }
+            guard try producer.produce(topic: record.topic, key: record.key, value: record.value, headers: record.headers,
+                token: UInt64(number)) == .accepted else { return false }
             window.handOver(number)
             return true
         } catch {

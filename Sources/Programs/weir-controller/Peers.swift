@@ -40,7 +40,8 @@ final class Peers {
     /// A key of the limits topic has another value. Told by `tell`, so that what comes together is pushed together.
     func limit(_ key: Limit.Key, _ standing: (perSecond: Int, until: Instant)?) {
         hasNews = true
-        server.turn { edge.set(key.prefix, key.limitClass, standing.map { LimitedSources.Entry(perSecond: $0.perSecond, until: $0.until) }) }
+        let entry = standing.map { LimitedSources.Entry(perSecond: $0.perSecond, until: $0.until) }
+        server.turn { edge.set(key.prefix, key.limitClass, entry) }
     }
 
     func tell() {

@@ -22,7 +22,8 @@ extension Service {
                 core.hear(.recollected)
                 peers.load()
                 tellWanted()
-                log.write(.info, "limits and decisions read", [("limits", "\(core.controller.limitCount)"), ("workloads", "\(core.controller.wantedReplicas(at: now).count)")])
+                log.write(.info, "limits and decisions read",
+                    [("limits", "\(core.controller.limitCount)"), ("workloads", "\(core.controller.wantedReplicas(at: now).count)")])
             case .assigned(let partitions):
                 try begin(partitions.sorted().map { KafkaPartition(topic: Topic.events.name, partition: $0) })
             case .joined, .answering:
@@ -49,13 +50,18 @@ extension Service {
             guard follower.hasRead(partition, upTo: try consumer.endOffset(of: partition, withinMilliseconds: Self.patience)) else { return }
         }
         let committed = try consumer.committed(partitions, withinMilliseconds: Self.patience)
-        let succession = Succession(partitions.map(\.partition), committed: Dictionary(uniqueKeysWithValues: committed.map { partition, position in
+        let succession = Succession(partitions.map(\.partition),
+            committed: Dictionary(uniqueKeysWithValues: committed.map { partition, position in
             (partition.partition, Succession.Committed(offset: position.offset, newest: Commit.newest(position.metadata)))
         }), under: core.controller.policy, at: now)
-        let times = Dictionary(uniqueKeysWithValues: succession.times.map { (KafkaPartition(topic: Topic.events.name, partition: $0.key), $0.value.nanoseconds / 1_000_000) })
+        let times = Dictionary(uniqueKeysWithValues: succession.times.map { partition, time in
+            (KafkaPartition(topic: Topic.events.name, partition: partition), time.nanoseconds / 1_000_000)
+        })
         let found = try times.isEmpty ? [:] : consumer.offsets(forTimes: times, withinMilliseconds: Self.patience)
         let starts = succession.starts(found: Dictionary(uniqueKeysWithValues: found.map { ($0.key.partition, $0.value) }))
-        let start = starts.map { KafkaPosition(topic: Topic.events.name, partition: $0.partition, offset: $0.from ?? KafkaPosition.beginning) }
+        let start = starts.map { start in
+            KafkaPosition(topic: Topic.events.name, partition: start.partition, offset: start.from ?? KafkaPosition.beginning)
+        }
         try consumer.assign(start)
         core.begin(starts)
         log.write(.info, "partitions assigned", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ",")), ("rebuilt_from", start.map { "\($0.offset)" }.joined(separator: ","))])

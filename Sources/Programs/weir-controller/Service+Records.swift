@@ -10,7 +10,9 @@ internal import Wire
 // Records: events to answer, and limits and decisions to know of.
 
 extension Service: ReplicaWorld {
-    func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 { outbox.put(output, from: position, at: time) }
+    func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 {
+        outbox.put(output, from: position, at: time)
+    }
     func edge(_ key: Limit.Key, _ standing: (perSecond: Int, until: Instant)?) { peers.limit(key, standing) }
 
     private static let recordsPerTurn = 2000

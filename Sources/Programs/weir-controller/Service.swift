@@ -89,7 +89,9 @@ final class Service {
         if policy.hasChanged() { reload() }
         outbox.retry()
         if let nodes = autoscalers.deployments?.nodes, nodes != core.controller.protected { core.controller.protected = nodes }
-        for workload in core.tick(at: now, isComfortable: outbox.isComfortable, in: self) { log.write(.info, "scale decision over", [("workload", workload)]) }
+        for workload in core.tick(at: now, isComfortable: outbox.isComfortable, in: self) {
+            log.write(.info, "scale decision over", [("workload", workload)])
+        }
         tellWanted()
         advance()
         commit()

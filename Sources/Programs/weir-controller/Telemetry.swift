@@ -82,7 +82,8 @@ extension Service {
         telemetry.set(peers.counts)
         telemetry.set(
             failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.evicted],
-            gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, core.assigned.count, broker.isUp ? 1 : 0],
+            gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, core.assigned.count,
+                broker.isUp ? 1 : 0],
             policyVersion: policy.current.version)
         telemetry.unready = switch core.membership.state {
         case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"

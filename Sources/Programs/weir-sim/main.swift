@@ -54,7 +54,8 @@ for number in 0..<UInt64(runs) {
     var scenario = Scenario(seed: first &+ number)
     if let keep { scenario.kept.formIntersection(keep) }
     let outcome = simulate(scenario, plant: plant)
-    totals = (totals.answers + outcome.answers, totals.refusals + outcome.refusals, totals.events + outcome.events, totals.limits + outcome.limits)
+    totals = (totals.answers + outcome.answers, totals.refusals + outcome.refusals, totals.events + outcome.events,
+        totals.limits + outcome.limits)
     guard outcome.rule != nil else { continue }
     let smallest = shrink(outcome, plant: plant)
     print("seed \(scenario.seed) breaks a promise; \(smallest.scenario.kept.count) of \(outcome.scenario.kept.count) faults matter:")

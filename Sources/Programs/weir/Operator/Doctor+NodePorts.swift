@@ -5,13 +5,16 @@ internal import Linux
 /// Node ports that lead to a watched port, as kube-proxy's tables have them, and that no agent here would look at.
 func examineNodePorts(_ ports: [UInt16], _ say: (Bool?, String, String) -> Void) {
     var found = NodePorts(ipvs: File.read("/proc/net/ip_vs", limit: mostRead) ?? "")
-    for program in ["iptables-save", "ip6tables-save"] { if let text = output(of: [program, "-t", "nat"]) { found.merge(NodePorts(iptables: text)) } }
+    for program in ["iptables-save", "ip6tables-save"] {
+        if let text = output(of: [program, "-t", "nat"]) { found.merge(NodePorts(iptables: text)) }
+    }
     guard !found.entries.isEmpty else { return }
     let unwatched = found.unwatched(ports)
     guard !unwatched.isEmpty else { return say(true, "node ports", "none that leads to a watched port is unwatched") }
     for entry in unwatched.prefix(16) {
         let name = entry.service.isEmpty ? "" : " of \(entry.service)"
-        say(nil, "node port \(entry.port)", "leads to \(entry.leadsTo.map(String.init).joined(separator: ", "))\(name); the uplink sees \(entry.port): add it to the policy's ports")
+        say(nil, "node port \(entry.port)",
+            "leads to \(entry.leadsTo.map(String.init).joined(separator: ", "))\(name); the uplink sees \(entry.port): add it to the policy's ports")
     }
     if unwatched.count > 16 { say(nil, "\(unwatched.count - 16) more node ports", "are not shown") }
 }
