@@ -120,4 +120,18 @@ import Wire
         #expect(ours.count == 1 && ours.allSatisfy { $0.handshake.completeness == .reassembled && $0.handshake.anomalies.subtracting(AnomalySet([.tinyFragments, .oversizedHello])) == [] })
         if geteuid() == 0 { for mayGoto in [true, false] { #expect(try kernel(frames, KernelPolicy(everything), mayGoto: mayGoto) == ours) } }
     }
+
+    @Test("A short packet in a tunnel is nobody's TCP segment, and no header that lies too deep", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    func shortInATunnel() throws {
+        var policy = everything
+        policy.decap = true
+        let pair = try EnginePair(KernelPolicy(policy), enforcing: true)
+        // An ICMP echo of eight bytes in IP in IP.
+        let echo: [UInt8] = [0x45, 0, 0, 36, 0, 0, 0, 0, 64, 1, 0, 0, 203, 0, 113, 7, 198, 51, 100, 2, 8, 0, 0, 0, 0, 1, 0, 1] + [UInt8](repeating: 7, count: 8)
+        let inner = [UInt8](repeating: 2, count: 12) + [8, 0] + echo
+        for wrapping in Wrapping.allCases {
+            _ = try pair.run(wrapping.around(inner))
+            #expect(pair.counters.native[.deepHeaders] == 0 && pair.counters.kernel[.deepHeaders] == 0, "\(wrapping)")
+        }
+    }
 }

@@ -272,8 +272,9 @@ WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int dec
 		result = weir_open_tunnel(l);
 		if (result)
 			return result;
+		/* Beyond what is read; or what is inside is shorter than any TCP segment. */
 		if (l->offset + 40 > l->have)
-			return WEIR_TOO_DEEP;
+			return l->have < frame_size ? WEIR_TOO_DEEP : WEIR_NOT_OURS;
 	}
 	return WEIR_TOO_DEEP;
 }
