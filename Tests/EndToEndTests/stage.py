@@ -356,6 +356,8 @@ def observe():
     programs = attached("inner")
     got = client.handshakes([CLIENT], 12)
     status = agent.settled(12)
+    # An event, and its line, is made after the verdicts that wait.
+    wait("the line", lambda: "would limit" in agent.said)
     return {"succeeded": len(got[CLIENT]["spans"]), "refused": row(status, CLIENT)["refused"], "anomalous": row(status, CLIENT)["anomalous"], "limited": row(status, CLIENT)["limit_class"],
             "said": agent.said, "counters": status["counters"], "ingress": programs["ingress"], "egress": programs["egress"], "balance": status["balance"]}
 
