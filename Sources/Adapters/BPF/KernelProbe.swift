@@ -75,18 +75,18 @@ package struct ProbeSettings: Sendable {
     /// The same object once more, over the same maps, for the programs that were not needed at once.
     private var rest: OpaquePointer?
     private let settings: ProbeSettings
-    private let policies: UnsafeMutableRawPointer
-    private let policiesSize: Int
+    let policies: UnsafeMutableRawPointer
+    let policiesSize: Int
     /// Where the bits of denied fingerprints lie: behind the two policies (struct weir_policies of bpf/maps.h).
-    private let deniedAt: Int
-    private let limitsMap: CInt
-    private let allowMap: CInt
-    private let deniedMap: CInt
+    let deniedAt: Int
+    let limitsMap: CInt
+    let allowMap: CInt
+    let deniedMap: CInt
     private let countersMap: CInt
-    private var setLimit: CInt
+    var setLimit: CInt
     private let processors: Int
     /// Where `forgetLimits` goes on.
-    private var forgotten: [UInt8] = []
+    var forgotten: [UInt8] = []
     package let ringMap: CInt
     package let ringSize: Int
     /// The kernel has may_goto.
@@ -236,105 +236,6 @@ package struct ProbeSettings: Sendable {
     private static func memory(of descriptor: CInt) -> Int {
         let lines = File.read("/proc/self/fdinfo/\(descriptor)", limit: 4096)?.split(separator: "\n") ?? []
         return lines.first { $0.hasPrefix("memlock:") }.flatMap { Int($0.filter(\.isNumber)) } ?? 0
-    }
-
-    // MARK: Policy, limits, allow-list
-
-    /// Swaps the policy in one store: the slot that nobody reads is filled, then named.
-    package mutating func use(_ policy: KernelPolicy) {
-        let active = unsafe policies.load(as: UInt64.self)
-        let next = (active & 1) ^ 1
-        unsafe policy.bytes.withUnsafeBytes { bytes in
-            unsafe (policies + 8 + Int(next) * bytes.count).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-        }
-        // A release store, so that no CPU sees the number before the slot.
-        unsafe policies.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(next, ordering: .releasing)
-    }
-
-    /// Sets a limit; its history stays, so that no order opens a gap. Allocates nothing.
-    package func limit(_ key: LimitKey, _ entry: LimitEntry) throws(Errno) {
-        guard try LimitOrder.set(key, entry).withBytes({ obey($0) }).get() == 0 else { throw Errno(rawValue: ENOSPC) }
-    }
-
-    /// Ends a limit at once, whoever set it.
-    package func release(_ key: LimitKey) {
-        _ = LimitOrder.end(key).withBytes { obey($0) }
-    }
-
-    private func obey(_ order: RawSpan) -> Result<UInt32, Errno> {
-        var verdict: UInt32 = 0, duration: UInt32 = 0
-        let result = unsafe order.withUnsafeBytes { unsafe weir_bpf_run(setLimit, $0.baseAddress, UInt32($0.count), 1, 0, 1, &verdict, &duration) }
-        return result == 0 ? .success(verdict) : .failure(Errno(rawValue: -result))
-    }
-
-    /// Looks at the next limits of the map, in its own order, and forgets those that have nothing more to say. Returns how many it looked at.
-    /// - Parameter spentToo: those of the kernel's that have not ended and carry no stamp of the last second, because others need the room.
-    @discardableResult
-    package mutating func forgetLimits(atMost most: Int, spentToo: Bool) -> Int {
-        var looked = 0
-        unsafe withUnsafeTemporaryAllocation(byteCount: LimitKey.size, alignment: 8) { next in
-            while looked < most {
-                let more = unsafe forgotten.withUnsafeBytes { unsafe bpf_map_get_next_key(limitsMap, $0.isEmpty ? nil : $0.baseAddress, next.baseAddress) == 0 }
-                guard more else {
-                    forgotten = []
-                    return
-                }
-                // The limit before it: a key that is gone would begin the walk anew.
-                if !forgotten.isEmpty { forget(forgotten, spentToo: spentToo) }
-                forgotten = unsafe [UInt8](next)
-                looked += 1
-            }
-        }
-        return looked
-    }
-
-    private func forget(_ key: [UInt8], spentToo: Bool) {
-        guard !LimitOrder.sharedKeys.contains(key) else { return }
-        _ = LimitOrder.withForgetting(key: unsafe key.span.bytes, spentToo: spentToo) { obey($0) }
-    }
-
-    package func entry(_ key: LimitKey) -> LimitEntry? {
-        unsafe withUnsafeTemporaryAllocation(byteCount: LimitEntry.size, alignment: 8) { value in
-            let found = key.withBytes { key in unsafe key.withUnsafeBytes { unsafe bpf_map_lookup_elem(limitsMap, $0.baseAddress, value.baseAddress) == 0 } }
-            return found ? LimitEntry(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(value))) : nil
-        }
-    }
-
-    /// Calls `body` for each limit in the map, once each as long as nothing is removed meanwhile.
-    package func eachLimit(_ body: (LimitKey, LimitEntry) -> Void) {
-        var keys: [LimitKey] = []
-        unsafe withUnsafeTemporaryAllocation(byteCount: LimitKey.size, alignment: 8) { key in
-            var more = unsafe bpf_map_get_next_key(limitsMap, nil, key.baseAddress) == 0
-            while more {
-                if let found = LimitKey(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(key))) { keys.append(found) }
-                more = unsafe bpf_map_get_next_key(limitsMap, key.baseAddress, key.baseAddress) == 0
-            }
-        }
-        for key in keys { if let entry = entry(key) { body(key, entry) } }
-    }
-
-    /// False when the allow-list is full.
-    package func allow(_ prefix: Prefix) -> Bool {
-        var one: UInt8 = 1
-        return prefix.withAllowKey { key in unsafe key.withUnsafeBytes { unsafe bpf_map_update_elem(allowMap, $0.baseAddress, &one, 0) == 0 } }
-    }
-
-    package func disallow(_ prefix: Prefix) {
-        prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(allowMap, $0.baseAddress) } }
-    }
-
-    /// Hellos of this fingerprint are `fingerprint_denied` from now on. False when there is no room.
-    package func deny(_ fingerprint: UInt64) -> Bool {
-        var key = fingerprint, one: UInt8 = 1
-        guard unsafe bpf_map_update_elem(deniedMap, &key, &one, 0) == 0 else { return false }
-        // From now on those with these last six bits are looked up; never again none, which costs them a lookup and nothing else.
-        unsafe (policies + deniedAt).assumingMemoryBound(to: Atomic<UInt64>.self).pointee.bitwiseOr(1 << (fingerprint & 63), ordering: .relaxed)
-        return true
-    }
-
-    package func allowFingerprint(_ fingerprint: UInt64) {
-        var key = fingerprint
-        _ = unsafe bpf_map_delete_elem(deniedMap, &key)
     }
 
     /// Every CPU's counters, added up.
