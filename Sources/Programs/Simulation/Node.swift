@@ -61,7 +61,7 @@ final class Node: NodeWorld {
     func start() {
         life += 1
         policy = cluster.policy
-        engine = NativeEngine(KernelPolicy(policy), enforcing: policy.mode == .enforce)
+        engine = NativeEngine(KernelPolicy(policy, vouchesForAll: true), enforcing: policy.mode == .enforce)
         core = NodeCore(policy, NodeOptions(node: "node\(number)", bootID: "\(life)", seed: UInt64(life)), capacity: 64)
         (follower, hasReadTopic, ring) = (Follower(), false, [])
         window = DeliveryWindow()
@@ -227,7 +227,7 @@ final class Node: NodeWorld {
     }
 
     func release(_ key: LimitKey) { if cluster.plant != .keepsReleased { engine!.release(key) } }
-    func use(_ policy: Policy, lengths: [UInt8]) { engine!.use(KernelPolicy(policy, lengths: lengths)) }
+    func use(_ policy: Policy, lengths: [UInt8]) { engine!.use(KernelPolicy(policy, lengths: lengths, vouchesForAll: true)) }
 
     func enforce(_ enforcing: Bool) {
         engine!.enforcing = enforcing

@@ -57,6 +57,7 @@ enum weir_flow_bit {
 	WEIR_BIT_SILENCE = 1 << 3,	/* that it said nothing was told */
 	WEIR_BIT_OUT_OF_STEP = 1 << 4,	/* a segment was missed: what looks like a record may be none */
 	WEIR_BIT_AGAIN = 1 << 5,	/* bytes of the judged hello came again: they are judged, and told of if they say something else */
+	WEIR_BIT_VOUCHED = 1 << 6,	/* what its server answers proves its client to others: a socket of this node sent the SYN-ACK, or the policy says so */
 };
 
 /* Those that concern records after the hello; the others outlive it. */
