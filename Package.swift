@@ -90,7 +90,7 @@ let package = Package(
         adapter("Kubernetes", ["CCurl", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
-        adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
+        adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
 
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
@@ -117,7 +117,7 @@ let package = Package(
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"],
               exclude: ["stage.py", "interfaces.py", "privilege.py", "secure.py"]),
         tests("AttackTests", ["JSON", "Linux", "Wire", "weir-agent"],
-              exclude: ["answers.py", "attack.py", "cuts.py", "datagrams.py", "decoys.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "server.py",
+              exclude: ["answers.py", "attack.py", "cuts.py", "datagrams.py", "decoys.py", "forgers.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "server.py",
                         "stage.py", "wire.py", "witness.py"]),
         c("CFlow", ["CWire"], path: "fuzz/flow"),
         tests("FuzzTests", ["CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Pcap", "PolicyFile", "Support", "Wire"]),
@@ -125,6 +125,7 @@ let package = Package(
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),
         tests("LinuxTests", ["CTrial", "Linux"]),
+        tests("TidyTests", ["Linux"], exclude: ["tidy.py", "exceptions.tsv"]),
         tests("WireTests", ["CWire", "Wire"]),
         tests("KafkaTests", ["CKafka", "Kafka", "Messages"]),
         tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),

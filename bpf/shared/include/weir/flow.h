@@ -20,7 +20,7 @@
  *     REFUSED      both sides were told: no frame of it passes either way, whatever comes
  *
  *     whole hello               ARMED -> CLEAN or ANOMALOUS
- *     other bytes at its numbers, urgent data      CLEAN -> ARMED, for good (WEIR_BIT_SPOILT)
+ *     other bytes at its numbers, urgent data      CLEAN -> ARMED, for good (WEIR_GATE_SPOILT)
  *     SYN-ACK sent again        CLEAN -> ARMED, until the same bytes come again; once it has answered: everything anew
  *     client's bytes after a FIN or RST            -> ARMED, for good: a SYN cookie opens the tuple again without a SYN
  *     answer                    -> SETTLED; after a HelloRetryRequest -> ARMED, with the second hello expected
