@@ -140,7 +140,7 @@ let package = Package(
         tests("SpellingTests", ["Spelling"]),
         tests("SpoolTests", ["Spool"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
-        tests("ArgumentsTests", ["Arguments", "Wire"]),
+        tests("ArgumentsTests", ["Arguments", "Linux", "Wire"]),
         tests("HTTPTests", ["HTTP"]),
         tests("LogTests", ["Linux", "Log"]),
         tests("MetricsTests", ["Metrics"]),
