@@ -87,7 +87,7 @@ let package = Package(
         adapter("GRPC", ["CGRPC"]),
         adapter("Envoy", ["GRPC", "Wire"]),
         adapter("KEDA", ["GRPC"]),
-        adapter("Kubernetes", ["CCurl", "JSON", "Linux", "Messages", "Wire"]),
+        adapter("Kubernetes", ["CCurl", "ControllerCore", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
