@@ -74,7 +74,8 @@ class API(http.server.BaseHTTPRequestHandler):
             for key, value in (wanted.get("data") or {}).items():
                 known.pop(key, None)
                 if value is not None: known[key] = value
-            self.answer(201 if method == "POST" else 200, {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name, "namespace": parts[3]}, "data": known})
+            meta = {"name": name, "namespace": parts[3]}
+            self.answer(201 if method == "POST" else 200, {"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta, "data": known})
 
     def deployment(self, method, parts, deployment, body):
         global conflicts

@@ -165,7 +165,6 @@ def restarted():
     account()
     kubeconfig("config", "https://127.0.0.1:6443")
     kafka = broker()
-    ends = []
     for round in (0, 1):
         process = controller(kafka, "--kubernetes") if not round else process
         Events(kafka).send(5, source=f"203.0.113.{7 + round}")
@@ -178,8 +177,7 @@ def restarted():
         open(f"{HOME.name}/log", "w").close()
         process = controller(kafka, "--kubernetes")
         wait("the way back", lambda: replicas() == 2, 60)
-        ends.append(replicas())
-    return {"ends": ends, "left": json.loads(kubectl("get", "--raw", "/api/v1/namespaces/weir/configmaps/weir-scaled"))["data"]}
+    return {"left": json.loads(kubectl("get", "--raw", "/api/v1/namespaces/weir/configmaps/weir-scaled"))["data"]}
 
 
 def observed():
