@@ -160,7 +160,7 @@ def scale():
 
 
 def restarted():
-    """A controller is killed while what it scaled out stands; the next one brings it back, whether the decision ends before it starts or after."""
+    """A controller is killed while what it scaled out stands; the next one brings it back, before the decision has ended or after."""
     api()
     account()
     kubeconfig("config", "https://127.0.0.1:6443")
