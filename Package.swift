@@ -89,13 +89,14 @@ let package = Package(
         adapter("KEDA", ["GRPC"]),
         adapter("Kubernetes", ["CCurl", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
+        adapter("Startup", ["Linux", "Messages"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Detection", "Linux", "Probe", "Wire"]),
 
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
-                               "PolicyFile", "Probe", "Spool", "Wire"]),
-        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
+                               "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
+        program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
 
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
@@ -138,6 +139,7 @@ let package = Package(
         tests("SimulationTests", ["Simulation"]),
         tests("SpellingTests", ["Spelling"]),
         tests("SpoolTests", ["Spool"]),
+        tests("StartupTests", ["Startup"], exclude: ["trace.py"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Wire"]),
         tests("HTTPTests", ["HTTP"]),

@@ -129,12 +129,26 @@ struct OperatorTests {
             #expect(lines.dropFirst().count == 2 && lines.dropFirst().allSatisfy { $0.contains("  hellos 5  anomalous 5  refused 2  events ") }, "\(lines)")
             #expect(try seen.string("first") == "weir · here · inner · enforcing · tcx\n")
             #expect(try seen.integer("code") == 0)
-            #expect(try seen.strings("steps") == ["loaded", "settings", "probe verified", "attached", "tables", "other programs verified", "listening"])
-            #expect(try seen.boolean("adds_up"))
+            let names = ["loader", "settings", "components", "maps", "verify limiter", "peers", "surroundings", "interfaces", "addresses", "pages", "places", "verify limiter_out", "tables",
+                         "verify helpers", "state", "kafka", "node", "attach", "verify tls_probe", "verify outgoing", "listening"]
+            try seen.object("trace") { trace throws(JSONError) in
+                #expect(try Set(trace.strings("names")) == Set(["start"] + names))
+                #expect(try trace.strings("threads").first == "main")
+            }
+            try seen.object("startup_json") { startup throws(JSONError) in
+                #expect(try startup.string("program") == "weir-agent")
+                let path = try startup.strings("critical_path"), total = try startup.integer("total_us")
+                #expect(path.starts(with: ["loader", "settings"]) && path.last == "listening" && path.contains("attach"), "\(path)")
+                try startup.objects("spans") { span throws(JSONError) in #expect(try span.integer("at_us") + span.integer("took_us") <= total) }
+            }
             let startup = try seen.strings("startup")
-            #expect(startup.count == 8 && startup[3].hasPrefix("probe verified") && startup[3].contains(" ms "), "\(startup)")
-            let none = try seen.string("no_startup")
-            #expect(none.contains(":1: ") && none.contains("weir-agent --startup-trace writes such a file"), "\(none)")
+            #expect(startup.count == names.count + 3 && startup.last?.hasPrefix("weir-agent: ") == true && startup.last?.contains("critical path") == true, "\(startup)")
+            #expect(startup.contains { $0.contains("verify limiter") && $0.contains("maps") && $0.contains("█") }, "\(startup)")
+            let comparison = try seen.strings("comparison")
+            #expect(comparison.count == names.count + 3 && comparison.last?.contains("(0)") == true && comparison.dropFirst().dropLast(2).allSatisfy { $0.hasSuffix("same") }, "\(comparison)")
+            let none = try seen.string("no_startup"), old = try seen.string("old_startup")
+            #expect(none.contains("not JSON; ") && none.hasSuffix("write such a file with --startup-trace\n"), "\(none)")
+            #expect(old.contains("a start-up trace of an older agent"), "\(old)")
             let stalls = try seen.strings("stalls"), parts = stalls.dropFirst().map { String($0.split(separator: " ")[0]) }
             #expect(stalls.first?.split(separator: " ").first == "part" && parts == ["ring", "events", "producer", "limits", "tick", "http", "links", "policy"], "\(stalls)")
             #expect(try seen.integer("ring") > 0)

@@ -11,6 +11,8 @@ extension Option {
     private static let interface = Option("interface", .text("PATTERN"), "interface to watch, such as eth0 or 'eth*'", isRepeatable: true)
     private static let format = Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table")
 
+    private static let startupTrace = Option("startup-trace", .file, "write there where the start-up's time went, for weir startup, Perfetto or chrome://tracing")
+
     private static func listen(_ standard: String) -> Option {
         Option("listen", .endpoint, "where /metrics, /healthz and /readyz answer", standard: standard)
     }
@@ -50,6 +52,7 @@ extension Option {
         Option("tls-cert", .file, "serve gRPC and external metrics over TLS with this certificate chain (PEM)"),
         Option("tls-key", .file, "and this private key (PEM)"),
         Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),
+        startupTrace,
         Option(flag: "insecure", "serve gRPC without TLS on an address other than loopback, where a mesh or a NetworkPolicy protects it"),
     ]
 
@@ -67,7 +70,7 @@ extension Option {
         Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
         Option("hello-memory", .choice(["2", "4", "8", "16", "32", "64"]), "MiB of the kernel's for hellos that are not whole yet; each MiB holds 512", standard: "4"),
-        Option("startup-trace", .file, "write there where the time until listening went; weir startup shows it"),
+        startupTrace,
         Option("state", .text("DIR"), "directory for events that Kafka does not have yet and for the topic's limits; with it both outlive the agent"),
         Option(flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both"),
         Option(flag: "rehearsals", "apply the limits of rehearsals (weir replay --kafka) as well; without it they are refused and counted"),
@@ -125,7 +128,15 @@ extension Command {
             ("weir top", "its sources, the busiest first"),
             ("weir top --kafka broker:9092", "and what every node and the controllers say meanwhile"),
         ]),
-        Command("startup", "where an agent's start-up time went", positionals: [Positional("FILE", .file, "what weir-agent --startup-trace wrote")]),
+        Command("startup", "where the time of an agent's or a controller's start went, or what became slower or faster from one to another", options: [
+            Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table"),
+        ], positionals: [Positional("FILE", .file, "one or two that --startup-trace wrote: one start, or an earlier and a later one", count: .oneOrMore)], notes: [
+            ("critical path", "marked *: each part of it waited for the one before, so only what shortens one of these shortens the start"),
+            ("other viewers", "the file is Chrome's trace-event JSON: https://ui.perfetto.dev and chrome://tracing open it"),
+        ], examples: [
+            ("weir startup start.json", "what was done side by side, and what the start waited for"),
+            ("weir startup before.json after.json", "what became slower or faster, the largest difference first"),
+        ]),
         Command("stalls", "how long each part of the loop of this machine's agent took since its start", options: [
             Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),
         ], notes: [
