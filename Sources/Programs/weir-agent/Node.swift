@@ -57,7 +57,8 @@ final class Node {
     /// Fixed once the maps are made; read when the probe is attached.
     private(set) var mapBytes = 0
     var poller: Poller
-    private(set) var stalls = Stalls()
+    var stalls = Stalls(at: Clock.monotonic, cpu: Clock.threadCPU)
+    var slowLog = LimitedLog(interval: 60_000_000_000)
     /// Lines of which a flood brings many.
     private var limitedLog = LimitedLog(interval: 1_000_000_000, lines: 10)
     var malformedLog = LimitedLog(interval: 60_000_000_000)
@@ -99,7 +100,8 @@ final class Node {
         mapBytes = probe.mapBytes
         try settings.dropCapabilities(keeping: kept)
         readClocks()
-        let tick = try Ticker(everyMilliseconds: 100)
+        let tick = try Ticker(everyMilliseconds: Self.tickMilliseconds)
+        var tickDue = Clock.monotonic + Self.tickNanoseconds
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         for (descriptor, source) in [
@@ -116,6 +118,8 @@ final class Node {
 
         try becomeUnprivileged()
 
+        // What came before was no turn of the loop.
+        stalls = Stalls(at: Clock.monotonic, cpu: Clock.threadCPU)
         var ticks = 0, lastRecord: UInt64 = 0, follow = (isDue: false, last: UInt64(0))
         while true {
             if drain(since: Clock.monotonic) { lastRecord = Clock.monotonic }
@@ -130,17 +134,22 @@ final class Node {
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
+            now = Clock.monotonic
+            account(at: now)
             let ready = try poller.wait(milliseconds: ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
+            stalls.waited(from: now, to: Clock.monotonic, due: tickDue)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
                 reads.postponed += 1
                 poller.again(Source.limits.rawValue)
             }
-            if has(.producer) || has(.tick), let publisher, timed(.producer, { publisher.drain() }) {
+            if has(.producer) || has(.tick), let publisher, timed(.kafka, { hear(publisher) }) {
                 try poller.add(publisher.eventDescriptor, as: Source.producer.rawValue)
             }
-            if has(.tick), tick.take() > 0 {
+            let fired = has(.tick) ? tick.take() : 0
+            if fired > 0 {
+                tickDue += UInt64(fired) * Self.tickNanoseconds
                 ticks += 1
                 timed(.tick) { onTick(ticks) }
                 if ticks % 10 == 0, watch.isDue { follow.isDue = true }
@@ -148,7 +157,7 @@ final class Node {
             if has(.http) || ready == 0 { timed(.http) { web?.server.run() } }
             if has(.network), !network.take().isEmpty { follow.isDue = true }
             if has(.attacher), timed(.links, { watch.settle(log) { probe.seen(on: $0) } }) { follow.isDue = true }
-            if has(.peers) { for request in peers.take(watch.interfaces, log) { heed(request) } }
+            if has(.peers) { timed(.links) { for request in peers.take(watch.interfaces, log) { heed(request) } } }
             // A burst of news is one look: a list of a thousand interfaces costs milliseconds.
             if follow.isDue, Clock.monotonic &- follow.last > Self.followNanoseconds {
                 watch.follow()
@@ -160,12 +169,13 @@ final class Node {
             }
             if has(.signals), let signal = signals.next() {
                 guard signal == Signals.hangUp else { break }
-                reload(isAsked: true)
+                timed(.policy) { reload(isAsked: true) }
             }
         }
         finish()
     }
 
+    private static let tickMilliseconds = 100, tickNanoseconds: UInt64 = 100_000_000
     /// How long the loop looks at the ring before it sleeps, once a record has come.
     private static let spinNanoseconds: UInt64 = 20_000
     /// Between two looks at the interfaces.
@@ -180,15 +190,17 @@ final class Node {
     /// True when there was something. `start` is now.
     private func drain(since start: UInt64) -> Bool {
         guard ring.hasRecords else { return false }
-        let found = ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) } > 0
-        stalls.note(.ring, since: start)
-        return found
+        let found = ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) }
+        stalls.turn.records += found
+        stalls.note(.ring, from: start, to: Clock.monotonic, cpu: Clock.threadCPU)
+        return found > 0
     }
 
-    private func timed<Result>(_ part: Stalls.Part, _ body: () -> Result) -> Result {
-        let start = Clock.monotonic
-        defer { stalls.note(part, since: start) }
-        return body()
+    /// As `Publisher.drain`.
+    private func hear(_ publisher: Publisher) -> Bool {
+        let before = publisher.delivered + publisher.reports.delivered
+        defer { stalls.turn.reports += publisher.delivered + publisher.reports.delivered - before }
+        return publisher.drain()
     }
 
     /// One verdict.
@@ -205,7 +217,8 @@ final class Node {
             publish(event)
             left -= 1
         }
-        stalls.note(.events, since: start)
+        stalls.turn.events += most - left
+        stalls.note(.events, from: start, to: Clock.monotonic, cpu: Clock.threadCPU)
     }
 
     private func publish(_ event: ThrottleEvent) {
@@ -236,6 +249,7 @@ final class Node {
         lookAfterPlace(ticks)
         if place.isPublishing { report(at: now) }
         publisher?.tick()
+        slowLog.flush(log)
         limitedLog.flush(log)
         malformedLog.flush(log)
         log.flush()

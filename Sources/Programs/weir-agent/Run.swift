@@ -9,6 +9,7 @@ internal import Linux
 internal import Log
 internal import PolicyFile
 internal import Startup
+internal import Wire
 
 let version = "0.1.0"
 
@@ -80,6 +81,8 @@ struct Settings: Sendable {
     let heedsRehearsals: Bool
     /// MiB.
     let helloMemory: Int
+    /// A turn of the loop that takes as long is logged. Nanoseconds.
+    let slowTurn: UInt64
     /// Whom it becomes once it is attached; `nil` when it stays what it is.
     let account: Account?
     /// Why it stays root.
@@ -110,6 +113,7 @@ struct Settings: Sendable {
         }
         state = arguments.text("state")
         startupTrace = arguments.text("startup-trace")
+        slowTurn = UInt64(clamping: arguments.duration("slow-turn")!.wholeNanoseconds)
         if state != nil, kafka == nil { throw UsageError("--state keeps events until Kafka has them; --kafka is wanted with it") }
     }
 }
