@@ -139,7 +139,7 @@ let package = Package(
         tests("SimulationTests", ["Simulation"]),
         tests("SpellingTests", ["Spelling"]),
         tests("SpoolTests", ["Spool"]),
-        tests("StartupTests", ["Startup"], exclude: ["trace.py"]),
+        tests("StartupTests", ["Startup", "weir"], exclude: ["trace.py"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Wire"]),
         tests("HTTPTests", ["HTTP"]),

@@ -66,7 +66,17 @@ def link(name, number, client_namespace):
 
 
 def attached(name):
-    """The programs on an interface's two TCX hooks, asked of the kernel itself: no bpftool of Debian 12 knows them."""
+    """The programs on an interface's two TCX hooks. An agent that starts replaces one: what is gone between two questions is asked again."""
+    for _ in range(20):
+        try:
+            return programs_on(name)
+        except subprocess.CalledProcessError as error:
+            gone = error
+    raise gone
+
+
+def programs_on(name):
+    """Asked of the kernel itself: no bpftool of Debian 12 knows them."""
     names = {}
     for hook, kind in (("ingress", 46), ("egress", 47)):
         ids = (ctypes.c_uint32 * 16)()

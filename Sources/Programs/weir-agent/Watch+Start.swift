@@ -18,8 +18,8 @@ extension Watch {
     /// Places on the hooks that are held already, by a program that lets every frame pass.
     struct Places {
         let held: [Held]
-        /// When the time for attaching at the start is over.
-        let end: UInt64
+        /// Of the time for attaching at the start, nanoseconds. The verifier's does not count: it is not the interfaces that take it.
+        let timeLeft: UInt64
     }
 
     /// Throws when that is nothing at all, or when it was asked for by its name and cannot be read.
@@ -46,7 +46,8 @@ extension Watch {
         guard method != .clsact else { return nil }
         let placeholder = try Placeholder(), end = Clock.monotonic + startBudget
         let (outcomes, _) = attacher.attachNow(selection.orders(placeholder.hooks, .tcx), until: end)
-        return Places(held: outcomes.compactMap { if case .attached(let held, _) = $0 { held } else { nil } }, end: end)
+        let now = Clock.monotonic
+        return Places(held: outcomes.compactMap { if case .attached(let held, _) = $0 { held } else { nil } }, timeLeft: end > now ? end - now : 0)
     }
 
     /// Attaches what was selected. Throws when nothing of it can be.
@@ -66,7 +67,7 @@ extension Watch {
         }
         // The others: without TCX, gone by now, or too many for the time.
         let orders = selection.orders(programs, method).filter { !placed.contains($0.interface.index) }
-        let (others, left) = orders.isEmpty ? ([], []) : attacher.attachNow(orders, until: places?.end ?? Clock.monotonic + Self.startBudget)
+        let (others, left) = orders.isEmpty ? ([], []) : attacher.attachNow(orders, until: Clock.monotonic + (places?.timeLeft ?? Self.startBudget))
         outcomes += others
         var firstError: ProbeError?
         for outcome in outcomes {
