@@ -116,6 +116,8 @@ final class Node {
         // While we may still write there.
         if let path = settings.startupTrace, !trace.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
 
+        // What the components' threads have freed lies in arenas of theirs, which nobody uses any more.
+        Heap.trim()
         try becomeUnprivileged()
 
         // What came before was no turn of the loop.

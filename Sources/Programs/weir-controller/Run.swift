@@ -47,7 +47,8 @@ func run() {
         do throws(Errno) { try SystemCalls.keep(.controller) } catch { log.write(.warning, "system calls are not filtered: \(error)") }
         service.run(until: signals)
     } catch let error as Refusal { refuse(error.description, code: error.code) } catch let failure as Startup.Failure {
-        refuse("weir-controller: \(failure)", code: failure.error is ClusterError ? 3 : 2)
+        let refusal = failure.error as? Refusal
+        refuse("\(refusal == nil ? "weir-controller: " : "")\(failure)", code: refusal?.code ?? (failure.error is ClusterError ? 3 : 2))
     } catch { refuse("weir-controller: \(error)", code: 2) }
 }
 
