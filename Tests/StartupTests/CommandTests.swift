@@ -4,7 +4,8 @@ import Testing
 
 private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 private let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
-private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", "\(root)/.build/release/weir"].first { access($0, X_OK) == 0 } ?? "weir" }
+private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", "\(root)/.build/release/weir"]
+    .first { access($0, X_OK) == 0 } ?? "weir" }
 
 /// `weir startup` on files: what a person sees, and what a program.
 @Suite struct CommandTests {
@@ -32,21 +33,27 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
 
     private func trace(_ events: [String]) throws -> TraceFile {
         let meta = "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":7,\"tid\":1,\"args\":{\"name\":\"main\"}}"
-        return try TraceFile("{\"otherData\":{\"program\":\"weir-agent\"},\"traceEvents\":[" + ([meta] + events).joined(separator: ",") + "]}")
+        return try TraceFile("{\"otherData\":{\"program\":\"weir-agent\"},\"traceEvents\":[" + ([meta] + events).joined(separator: ",")
+            + "]}")
     }
 
     private func earlier() throws -> TraceFile {
         try trace([
-            event("start", "start", 1, 0, 100_000), event("loader", "phase", 1, 0, 10_000), event("components", "phase", 1, 10_000, 90_000),
-            event("verify", "component", 3, 30_000, 60_000, after: "maps"), event("maps", "component", 2, 11_000, 19_000), event("peers", "component", 3, 11_000, 100),
-            event("attach", "component", 2, 90_000, 9_000, after: "verify"), event("open", "step", 2, 12_000, 8_000), event("read", "step", 2, 13_000, 1_000),
+            event("start", "start", 1, 0, 100_000), event("loader", "phase", 1, 0, 10_000), event("components", "phase", 1, 10_000,
+                90_000),
+            event("verify", "component", 3, 30_000, 60_000, after: "maps"), event("maps", "component", 2, 11_000, 19_000), event("peers",
+                "component", 3, 11_000, 100),
+            event("attach", "component", 2, 90_000, 9_000, after: "verify"), event("open", "step", 2, 12_000, 8_000), event("read",
+                "step", 2, 13_000, 1_000),
         ])
     }
 
     private func later() throws -> TraceFile {
         try trace([
-            event("start", "start", 1, 0, 70_000), event("loader", "phase", 1, 0, 12_000), event("components", "phase", 1, 12_000, 58_000),
-            event("maps", "component", 2, 12_000, 19_000), event("verify", "component", 3, 31_000, 30_000, after: "maps"), event("places", "component", 4, 13_000, 30_000, after: "maps"),
+            event("start", "start", 1, 0, 70_000), event("loader", "phase", 1, 0, 12_000), event("components", "phase", 1, 12_000,
+                58_000),
+            event("maps", "component", 2, 12_000, 19_000), event("verify", "component", 3, 31_000, 30_000, after: "maps"), event("places",
+                "component", 4, 13_000, 30_000, after: "maps"),
             event("attach", "component", 2, 61_000, 9_000, after: "verify"),
         ])
     }
@@ -57,7 +64,8 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
         let (code, lines) = try weir("startup", file.path)
         #expect(code == 0)
         let names = lines.dropFirst().prefix(8).map { line in String(line.drop { $0 == "*" }) }
-        #expect(zip(names, ["  loader ", "  components ", "    peers ", "    maps ", "      open ", "        read ", "    verify ", "    attach "]).allSatisfy { name, start in
+        #expect(zip(names, ["  loader ", "  components ", "    peers ", "    maps ", "      open ", "        read ", "    verify ",
+            "    attach "]).allSatisfy { name, start in
             name.hasPrefix(start) || name.hasPrefix(" " + start)
         }, "\(lines)")
         #expect(lines[1...8].map { $0.hasPrefix("*") } == [true, true, false, true, false, false, true, true])
@@ -74,9 +82,12 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
         #expect(code == 0)
         let rows = lines.dropFirst().prefix { !$0.isEmpty }.map { $0.split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty } }
         #expect(rows == [
-            ["components", "90 ms", "58 ms", "-32 ms", "faster"], ["components / places", "-", "30 ms", "+30 ms", "new"], ["components / verify", "60 ms", "30 ms", "-30 ms", "faster"],
-            ["components / maps / open", "8.0 ms", "-", "-8.0 ms", "gone"], ["loader", "10 ms", "12 ms", "+2.0 ms", "slower"], ["components / maps / open / read", "1.0 ms", "-", "-1.0 ms", "gone"],
-            ["components / peers", "100 us", "-", "-100 us", "gone"], ["components / attach", "9.0 ms", "9.0 ms", "0", "same"], ["components / maps", "19 ms", "19 ms", "0", "same"],
+            ["components", "90 ms", "58 ms", "-32 ms", "faster"], ["components / places", "-", "30 ms", "+30 ms", "new"],
+                ["components / verify", "60 ms", "30 ms", "-30 ms", "faster"],
+            ["components / maps / open", "8.0 ms", "-", "-8.0 ms", "gone"], ["loader", "10 ms", "12 ms", "+2.0 ms", "slower"],
+                ["components / maps / open / read", "1.0 ms", "-", "-1.0 ms", "gone"],
+            ["components / peers", "100 us", "-", "-100 us", "gone"], ["components / attach", "9.0 ms", "9.0 ms", "0", "same"],
+                ["components / maps", "19 ms", "19 ms", "0", "same"],
         ])
         #expect(lines.contains("from exec: 100 ms before, 70 ms after (-30 ms)"))
     }
@@ -84,7 +95,8 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
     @Test("The same for programs")
     func json() throws {
         let (before, after) = (try earlier(), try later())
-        let one = try weir("startup", before.path, "--format", "json"), two = try weir("startup", before.path, after.path, "--format", "json")
+        let one = try weir("startup", before.path, "--format", "json"), two = try weir("startup", before.path, after.path, "--format",
+            "json")
         let single = try #require(JSONSerialization.jsonObject(with: Data(one.lines[0].utf8)) as? [String: Any])
         #expect(single["critical_path"] as? [String] == ["loader", "maps", "verify", "attach"] && single["total_us"] as? Int == 100_000)
         let pair = try #require(JSONSerialization.jsonObject(with: Data(two.lines[0].utf8)) as? [String: Any])
@@ -109,7 +121,8 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
     @Test("A file that is not there, and three files, are refused in one line")
     func wrongUse() throws {
         let missing = try weir("startup", "/nowhere/trace"), three = try weir("startup", "a", "b", "c")
-        #expect(missing.code == 2 && missing.lines == ["weir: /nowhere/trace: cannot be read: No such file or directory", ""], "\(missing)")
+        #expect(missing.code == 2 && missing.lines == ["weir: /nowhere/trace: cannot be read: No such file or directory", ""],
+            "\(missing)")
         #expect(three.code == 2 && three.lines == ["weir: startup: one file, or an earlier and a later one; not 3", ""], "\(three)")
     }
 }

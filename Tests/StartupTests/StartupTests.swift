@@ -81,7 +81,8 @@ private final class Meeting: Sendable {
     @Test("A component that fails names those that cannot start without it; what had started is ended in reverse order, and the others are not begun")
     func failure() throws {
         var startup = Startup(limit: 1, trace: trace())
-        let diary = Diary(), first = Provision<Int>("first"), second = Provision<Int>("second"), third = Provision<Int>("third"), fourth = Provision<Int>("fourth")
+        let diary = Diary(), first = Provision<Int>("first"), second = Provision<Int>("second"), third = Provision<Int>("third"),
+            fourth = Provision<Int>("fourth")
         func add(_ name: String, _ requires: [any Provided], _ provides: Provision<Int>, fails: Bool = false) {
             startup.add(name, requires: requires, provides: [provides], end: { diary.note("end \(name)") }) { _ in
                 diary.note("start \(name)")

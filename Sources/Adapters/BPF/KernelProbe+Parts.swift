@@ -42,7 +42,8 @@ extension KernelProbe {
         for program in Program.allCases where !programs.contains(program) {
             unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
         }
-        guard unsafe weir_bpf_share_maps(object, again) == 0, unsafe bpf_object__load(again) == 0 else { throw Self.refusal("loading the probe") }
+        guard unsafe weir_bpf_share_maps(object, again) == 0,
+            unsafe bpf_object__load(again) == 0 else { throw Self.refusal("loading the probe") }
         var loaded = LoadedPrograms()
         loaded.isModern = mayGoto
         for program in programs {

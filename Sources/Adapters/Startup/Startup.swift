@@ -15,7 +15,8 @@ package struct Startup: ~Copyable {
         package let dependants: [String]
 
         package var description: String {
-            dependants.isEmpty ? "\(error)" : "\(error) (\(component) failed; not started without it: \(dependants.joined(separator: ", ")))"
+            dependants.isEmpty ? "\(error)"
+                : "\(error) (\(component) failed; not started without it: \(dependants.joined(separator: ", ")))"
         }
     }
 
@@ -61,7 +62,8 @@ package struct Startup: ~Copyable {
             // Once one has failed the others that run are waited for, and no other is started.
             while failed.isEmpty, !ready.isEmpty, let lane = lanes.popLast() {
                 let index = ready.removeFirst()
-                channel.begin(Job(index: index, lane: lane, name: components[index].declaration.name, start: components[index].start, channel: channel))
+                channel.begin(Job(index: index, lane: lane, name: components[index].declaration.name, start: components[index].start,
+                    channel: channel))
                 running += 1
             }
             if running == 0 { break }
@@ -72,7 +74,8 @@ package struct Startup: ~Copyable {
                 let last = plan.needs[outcome.index].max { ends[$0] < ends[$1] }
                 let declaration = components[outcome.index].declaration
                 trace.add(Trace.Span(declaration.name, .component, lane: outcome.lane, from: outcome.begin, to: outcome.end,
-                    requires: declaration.requires, after: last.map { components[$0].declaration.name }, failed: outcome.error.map { "\($0)" }))
+                    requires: declaration.requires, after: last.map { components[$0].declaration.name },
+                    failed: outcome.error.map { "\($0)" }))
                 for step in outcome.steps { trace.add(step) }
                 if let error = outcome.error {
                     failed.append((outcome.index, error))

@@ -14,7 +14,8 @@ package final class Trace: Sendable {
     package struct Span: Sendable {
         let name: String
         let kind: Kind
-        /// A thread's place, from 1: the program's own. The others are those of `Startup`, each used again by one component after the other.
+        /// A thread's place, from 1: the program's own. The others are those of `Startup`, each used again by one component after the
+        /// other.
         let lane: Int
         let from: UInt64
         let to: UInt64
@@ -23,7 +24,8 @@ package final class Trace: Sendable {
         let after: String?
         let failed: String?
 
-        init(_ name: String, _ kind: Kind, lane: Int = 1, from: UInt64, to: UInt64, requires: [String] = [], after: String? = nil, failed: String? = nil) {
+        init(_ name: String, _ kind: Kind, lane: Int = 1, from: UInt64, to: UInt64, requires: [String] = [], after: String? = nil,
+            failed: String? = nil) {
             self.name = name
             self.kind = kind
             self.lane = lane
@@ -92,7 +94,8 @@ package final class Trace: Sendable {
                 }
                 event("process_name", "M", lane: 1) { $0.object("args") { $0.member("name", program) } }
                 for lane in Set(spans.map(\.lane)).sorted() {
-                    event("thread_name", "M", lane: lane) { $0.object("args") { $0.member("name", lane == 1 ? "main" : "start-up \(lane - 1)") } }
+                    let name = lane == 1 ? "main" : "start-up \(lane - 1)"
+                    event("thread_name", "M", lane: lane) { $0.object("args") { $0.member("name", name) } }
                 }
                 for span in [Span("start", .start, from: start, to: end)] + spans {
                     event(span.name, "X", lane: span.lane) { json in

@@ -5,11 +5,12 @@
 /// (stopped, throttled, preempted, or waiting inside a call) is `preempted`; a part of a millisecond or more has its own share of that
 /// taken off. So has a wait that ends after it was due.
 ///
-/// Nothing here allocates once it stands. It takes 48 kB: 90 columns of 10 parts in 12 classes of four bytes each, and the 16 worst turns.
+/// Nothing here allocates once it stands. It takes 48 kB: 90 columns of 10 parts in 12 classes of four bytes each, and the 16 worst
+/// turns.
 package struct Stalls: Sendable {
     package enum Part: Int, CaseIterable, Sendable {
-        /// Verdicts read, judged and limited; events made; the Kafka client's reports; the limits topic; what time brings; a scrape; interfaces
-        /// that came or went; the policy's file.
+        /// Verdicts read, judged and limited; events made; the Kafka client's reports; the limits topic; what time brings; a scrape;
+        /// interfaces that came or went; the policy's file.
         case ring, events, kafka, limits, tick, http, links, policy
         /// The thread was kept from its turn, or wanted and not woken.
         case preempted

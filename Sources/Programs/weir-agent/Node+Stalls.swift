@@ -18,8 +18,10 @@ extension Node {
         guard turn.took >= settings.slowTurn else { return }
         func milliseconds(_ nanoseconds: UInt64) -> String { "\(nanoseconds / 1_000_000)" }
         slowLog.write(log, .warning, "a turn of the loop took long", [
-            ("took_ms", milliseconds(turn.took)), ("longest", turn.longest.map { "\($0.part)" } ?? "other"), ("longest_ms", milliseconds(turn.longest?.nanoseconds ?? 0)),
-            ("preempted_ms", milliseconds(turn.preempted)), ("records", "\(turn.records)"), ("events", "\(turn.events)"), ("reports", "\(turn.reports)"),
+            ("took_ms", milliseconds(turn.took)), ("longest", turn.longest.map { "\($0.part)" } ?? "other"),
+            ("longest_ms", milliseconds(turn.longest?.nanoseconds ?? 0)),
+            ("preempted_ms", milliseconds(turn.preempted)), ("records", "\(turn.records)"), ("events", "\(turn.events)"),
+            ("reports", "\(turn.reports)"),
         ])
     }
 
@@ -63,7 +65,9 @@ extension Node {
                         json.member("events", turn.events)
                         json.member("reports", turn.reports)
                         json.object("parts_ns") { json in
-                            for part in Stalls.Part.allCases where turn.parts[part] > 0 { json.member("\(part)", Int(clamping: turn.parts[part])) }
+                            for part in Stalls.Part.allCases where turn.parts[part] > 0 {
+                                json.member("\(part)", Int(clamping: turn.parts[part]))
+                            }
                         }
                     }
                 }

@@ -23,8 +23,8 @@ struct StateParts {
     var outbox: Outbox?
 }
 
-/// What is told of a node's own addresses and those of its pods, before anything is attached: to ask takes the kernel's lock for networks,
-/// which whoever attaches holds for a whole grace period.
+/// What is told of a node's own addresses and those of its pods, before anything is attached: to ask takes the kernel's lock for
+/// networks, which whoever attaches holds for a whole grace period.
 struct Surroundings {
     let selection: Watch.Selection
     let addresses: KnownAddresses
@@ -41,11 +41,13 @@ extension Node {
     static func start(_ settings: Settings, trace: Trace, log: Log) throws -> Node {
         let first: KernelProbe.Mode = settings.policy.mode == .enforce ? .enforcing : .observing
         let other: KernelProbe.Mode = settings.policy.mode == .enforce ? .observing : .enforcing
-        let maps = Provision<KernelProbe>("maps"), ingress = Provision<LoadedPrograms>(first.ingress.rawValue), egress = Provision<LoadedPrograms>(first.egress.rawValue)
+        let maps = Provision<KernelProbe>("maps"), ingress = Provision<LoadedPrograms>(first.ingress.rawValue),
+            egress = Provision<LoadedPrograms>(first.egress.rawValue)
         let helpers = Provision<LoadedPrograms>("helper programs"), otherIngress = Provision<LoadedPrograms>(other.ingress.rawValue)
         let outgoing = Provision<LoadedPrograms>("outgoing programs")
         let peers = Provision<Peers>("peers"), attacher = Provision<Attacher>("attacher"), pages = Provision<Web>("pages")
-        let state = Provision<StateParts>("state"), kafka = Provision<KafkaParts?>("kafka"), core = Provision<NodeCore<HelloFactsReader>>("tables")
+        let state = Provision<StateParts>("state"), kafka = Provision<KafkaParts?>("kafka"),
+            core = Provision<NodeCore<HelloFactsReader>>("tables")
         let surroundings = Provision<Surroundings>("surroundings"), places = Provision<Watch.Places?>("places")
         let node = Provision<Node>("node"), watching = Provision<Void>("watching")
 
@@ -95,20 +97,24 @@ extension Node {
             // The library's threads inherit what this one holds.
             try settings.dropCapabilities()
             guard let configuration = try settings.heldKafka() else { return kafka.fill(nil) }
-            kafka.fill(KafkaParts(publisher: try Publisher(configuration, node: settings.node, log: log), limits: try LimitsReader(configuration, node: settings.node),
+            kafka.fill(KafkaParts(publisher: try Publisher(configuration, node: settings.node, log: log),
+                limits: try LimitsReader(configuration, node: settings.node),
                 nodes: try NodesReader(configuration, node: settings.node)))
         }
-        startup.add("node", requires: [maps, ingress, egress, helpers, peers, attacher, surroundings, pages, core, state], provides: [node]) { _ in
+        startup.add("node", requires: [maps, ingress, egress, helpers, peers, attacher, surroundings, pages, core, state],
+            provides: [node]) { _ in
             var probe = maps.take()
             probe.add(ingress.take())
             probe.add(egress.take())
             probe.add(helpers.take())
-            let made = try Node(settings, probe, peers: peers.take(), attacher: attacher.take(), web: pages.take(), core: core.take(), state: state.take(), log: log)
+            let made = try Node(settings, probe, peers: peers.take(), attacher: attacher.take(), web: pages.take(), core: core.take(),
+                state: state.take(), log: log)
             made.lookAround(surroundings.copy.addresses)
             made.restoreLimits()
             node.fill(made)
         }
-        startup.add("attach", requires: [node, places, surroundings], provides: [watching], end: { node.lend { $0.watch.letGo() } }) { _ in
+        startup.add("attach", requires: [node, places, surroundings], provides: [watching],
+            end: { node.lend { $0.watch.letGo() } }) { _ in
             try node.lend { node in try node.attach(surroundings.copy.selection, places.take()) }
             watching.fill(())
         }

@@ -25,7 +25,9 @@ extension Watch {
     /// Throws when that is nothing at all, or when it was asked for by its name and cannot be read.
     static func select(_ patterns: [String]) throws(ProbeError) -> Selection {
         let listing: Attacher.Listing
-        do throws(Errno) { listing = try Attacher.Listing() } catch { throw ProbeError(error, "the interfaces cannot be listed: \(error)") }
+        do throws(Errno) { listing = try Attacher.Listing() } catch {
+            throw ProbeError(error, "the interfaces cannot be listed: \(error)")
+        }
         let wanted = chosen(listing.links, listing.uplinks, patterns)
         guard !wanted.isEmpty else {
             let there = listing.links.map(\.interface.name).prefix(32).joined(separator: ", ")
@@ -47,7 +49,8 @@ extension Watch {
         let placeholder = try Placeholder(), end = Clock.monotonic + startBudget
         let (outcomes, _) = attacher.attachNow(selection.orders(placeholder.hooks, .tcx), until: end)
         let now = Clock.monotonic
-        return Places(held: outcomes.compactMap { if case .attached(let held, _) = $0 { held } else { nil } }, timeLeft: end > now ? end - now : 0)
+        return Places(held: outcomes.compactMap { if case .attached(let held, _) = $0 { held } else { nil } },
+            timeLeft: end > now ? end - now : 0)
     }
 
     /// Attaches what was selected. Throws when nothing of it can be.
@@ -67,7 +70,8 @@ extension Watch {
         }
         // The others: without TCX, gone by now, or too many for the time.
         let orders = selection.orders(programs, method).filter { !placed.contains($0.interface.index) }
-        let (others, left) = orders.isEmpty ? ([], []) : attacher.attachNow(orders, until: Clock.monotonic + (places?.timeLeft ?? Self.startBudget))
+        let end = Clock.monotonic + (places?.timeLeft ?? Self.startBudget)
+        let (others, left) = orders.isEmpty ? ([], []) : attacher.attachNow(orders, until: end)
         outcomes += others
         var firstError: ProbeError?
         for outcome in outcomes {

@@ -6,7 +6,9 @@ internal import Wire
 func stallsPicture(_ report: StallsReport, byReason: Bool) -> String {
     let cell = (width: 10, height: 14), left = 80, line = 18
     var body = "", y = 28, width = left + 90 * cell.width + 20
-    func text(_ x: Int, _ y: Int, _ words: String, _ attributes: String = "") { body += "<text x=\"\(x)\" y=\"\(y)\"\(attributes)>\(escaped(words))</text>\n" }
+    func text(_ x: Int, _ y: Int, _ words: String, _ attributes: String = "") {
+        body += "<text x=\"\(x)\" y=\"\(y)\"\(attributes)>\(escaped(words))</text>\n"
+    }
 
     text(12, y, "\(report.node): where its agent's loop spent time, until \(report.time.rfc3339)", " font-weight=\"bold\"")
     for map in HeatMap.maps(report, byReason: byReason, width: 90) {
@@ -17,7 +19,8 @@ func stallsPicture(_ report: StallsReport, byReason: Bool) -> String {
         for row in map.rows {
             text(left - 8, y + cell.height - 3, row.label, " text-anchor=\"end\"")
             for (index, count) in row.counts.enumerated() where count > 0 {
-                body += "<rect x=\"\(left + index * cell.width)\" y=\"\(y)\" width=\"\(cell.width - 1)\" height=\"\(cell.height - 1)\" fill=\"\(colour(count, of: map.largest))\">"
+                let place = "x=\"\(left + index * cell.width)\" y=\"\(y)\" width=\"\(cell.width - 1)\" height=\"\(cell.height - 1)\""
+                body += "<rect \(place) fill=\"\(colour(count, of: map.largest))\">"
                 body += "<title>\(escaped("\(row.label): \(Figures.count(count))"))</title></rect>\n"
             }
             y += cell.height
@@ -31,14 +34,17 @@ func stallsPicture(_ report: StallsReport, byReason: Bool) -> String {
         text(12, y, "the longest turns")
         for turn in report.worst {
             y += line
-            let parts = turn.parts.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \(Figures.latency(.nanoseconds($0.value)))" }
-            text(12, y, "\(turn.ended.rfc3339)  \(Figures.latency(.nanoseconds(turn.took))): \(parts.isEmpty ? "between the parts" : parts.joined(separator: ", "));"
-                + " \(Figures.count(turn.records)) records, \(Figures.count(turn.events)) events, \(Figures.count(turn.reports)) reports")
+            let parts = turn.parts.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+                .map { "\($0.key) \(Figures.latency(.nanoseconds($0.value)))" }
+            let all = parts.isEmpty ? "between the parts" : parts.joined(separator: ", ")
+            text(12, y, "\(turn.ended.rfc3339)  \(Figures.latency(.nanoseconds(turn.took))): \(all); \(Figures.count(turn.records)) records, "
+                + "\(Figures.count(turn.events)) events, \(Figures.count(turn.reports)) reports")
         }
     }
     y += line
     return """
-        <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(y)" viewBox="0 0 \(width) \(y)" font-family="sans-serif" font-size="12">
+        <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(y)" viewBox="0 0 \(width) \(y)"
+         font-family="sans-serif" font-size="12">
         <rect width="100%" height="100%" fill="#fff"/>
         \(body)</svg>
 

@@ -10,16 +10,18 @@ internal import Wire
 /// wait as long.
 func showStalls(_ arguments: Arguments) throws -> CInt {
     let port = UInt16(arguments.number("port") ?? 9740)
+    let agent = "the agent on 127.0.0.1:\(port)"
     guard let bytes = fetch(port: port, path: "/stalls") else {
         // An older one has a page of another name.
-        if fetch(port: port, path: "/healthz") != nil { throw Ending.cannot("the agent on 127.0.0.1:\(port) is older than this program, and says nothing of its stalls") }
-        throw AgentStatus.isMissing(port: port)
+        guard fetch(port: port, path: "/healthz") != nil else { throw AgentStatus.isMissing(port: port) }
+        throw Ending.cannot("\(agent) is older than this program, and says nothing of its stalls")
     }
     let report: StallsReport
-    do { report = try StallsReport(bytes) } catch { throw Ending.cannot("the agent on 127.0.0.1:\(port) says nothing of its stalls: \(error)") }
+    do { report = try StallsReport(bytes) } catch { throw Ending.cannot("\(agent) says nothing of its stalls: \(error)") }
     let byReason = arguments.text("by") == "reason", terminal = Terminal(of: 1)
     if let path = arguments.text("svg") {
-        guard File.write(path, Array(stallsPicture(report, byReason: byReason).utf8)) else { throw Ending.wrong("--svg \(path): cannot be written: \(Errno.current)") }
+        let picture = Array(stallsPicture(report, byReason: byReason).utf8)
+        guard File.write(path, picture) else { throw Ending.wrong("--svg \(path): cannot be written: \(Errno.current)") }
     }
     if arguments.text("format") == "json" {
         print(String(decoding: bytes, as: UTF8.self))
@@ -35,7 +37,8 @@ private func stallsLines(_ report: StallsReport, byReason: Bool, _ terminal: Ter
     let room = terminal.isTerminal ? max(10, terminal.columns - labelWidth - 1) : 90
     var lines: [String] = []
     for map in HeatMap.maps(report, byReason: byReason, width: room) {
-        lines += [terminal.styled("\(map.title) · \(Figures.duration(.seconds(map.columns * map.columnSeconds))), a column for each \(map.columnSeconds) s", .faint)]
+        let time = Figures.duration(.seconds(map.columns * map.columnSeconds))
+        lines += [terminal.styled("\(map.title) · \(time), a column for each \(map.columnSeconds) s", .faint)]
         for row in map.rows {
             let label = String(repeating: " ", count: max(0, labelWidth - row.label.count)) + row.label
             // By what it means for verdicts that wait meanwhile.
@@ -44,18 +47,23 @@ private func stallsLines(_ report: StallsReport, byReason: Bool, _ terminal: Ter
             let isIdle = map.title == StallsReport.idle
             lines.append("\(label) \(isIdle ? cells : terminal.styled(cells, style))")
         }
-        lines.append(terminal.styled("\(String(repeating: " ", count: labelWidth)) · once  ░ up to 9  ▒ up to 99  ▓ up to 999  █ more", .faint))
+        let indent = String(repeating: " ", count: labelWidth)
+        lines.append(terminal.styled("\(indent) · once  ░ up to 9  ▒ up to 99  ▓ up to 999  █ more", .faint))
         lines.append("")
     }
-    var table = Table([.init("part", minimum: 9)] + report.classes.map { .init($0 == report.classes.last ? $0 : "<\($0)", .right, minimum: 5) } + [.init("longest", .right, minimum: 7)])
+    let classes = report.classes.map { Table.Column($0 == report.classes.last ? $0 : "<\($0)", .right, minimum: 5) }
+    var table = Table([.init("part", minimum: 9)] + classes + [.init("longest", .right, minimum: 7)])
     for reason in report.reasons {
         let all = reason.counts.reduce(0, +), slow = reason.counts.dropFirst(6)
-        let style: Style? = all == 0 ? .faint : reason.name == StallsReport.idle ? nil : slow.dropFirst(2).contains { $0 > 0 } ? .bad : slow.contains { $0 > 0 } ? .warning : nil
-        table.append([reason.name] + reason.counts.map { $0 > 0 ? Figures.count($0) : "" } + [all == 0 ? "-" : Figures.latency(.nanoseconds(reason.longest))], style: style)
+        let style: Style? = if all == 0 { .faint } else if reason.name == StallsReport.idle { nil }
+            else if slow.dropFirst(2).contains(where: { $0 > 0 }) { .bad } else if slow.contains(where: { $0 > 0 }) { .warning } else { nil }
+        let counts = reason.counts.map { $0 > 0 ? Figures.count($0) : "" }
+        table.append([reason.name] + counts + [all == 0 ? "-" : Figures.latency(.nanoseconds(reason.longest))], style: style)
     }
     lines += [terminal.styled("since the agent's start", .faint)] + table.lines(for: terminal)
     if !report.worst.isEmpty {
-        lines += ["", terminal.styled("the longest turns of the last quarter of an hour", .faint)] + worstTable(report).lines(for: terminal)
+        lines += ["", terminal.styled("the longest turns of the last quarter of an hour", .faint)]
+        lines += worstTable(report).lines(for: terminal)
     }
     return lines
 }
@@ -72,11 +80,14 @@ private func shade(_ count: Int) -> String {
 }
 
 private func worstTable(_ report: StallsReport) -> Table {
-    var table = Table([.init("ended", minimum: 12), .init("took", .right, minimum: 6), .init("longest part", minimum: 9), .init("of it", .right, minimum: 6), .init("preempted", .right, minimum: 9),
-                       .init("records", .right), .init("events", .right), .init("reports", .right)])
+    var table = Table([
+        .init("ended", minimum: 12), .init("took", .right, minimum: 6), .init("longest part", minimum: 9), .init("of it", .right, minimum: 6),
+        .init("preempted", .right, minimum: 9), .init("records", .right), .init("events", .right), .init("reports", .right),
+    ])
     for turn in report.worst {
         let part = turn.longest.flatMap { turn.parts[$0] } ?? 0, preempted = turn.parts["preempted"] ?? 0
-        table.append([turn.ended.rfc3339, Figures.latency(.nanoseconds(turn.took)), turn.longest ?? "-", Figures.latency(.nanoseconds(part)), percent(preempted, of: turn.took),
+        table.append([turn.ended.rfc3339, Figures.latency(.nanoseconds(turn.took)), turn.longest ?? "-",
+            Figures.latency(.nanoseconds(part)), percent(preempted, of: turn.took),
                       Figures.count(turn.records), Figures.count(turn.events), Figures.count(turn.reports)])
     }
     return table

@@ -29,10 +29,14 @@ private func bar(_ span: StartedProgram.Span, of total: Int, _ width: Int) -> St
 
 private func startupLines(_ start: StartedProgram, _ terminal: Terminal) -> [String] {
     let width = terminal.isTerminal ? min(48, max(10, terminal.columns - 52)) : 48
-    var table = Table([.init("", minimum: 1), .init("component", minimum: 12), .init("at", .right, minimum: 6), .init("took", .right, minimum: 6), .init("waited for", minimum: 8, weight: 0), .init("", minimum: 1, weight: 0)])
+    var table = Table([
+        .init("", minimum: 1), .init("component", minimum: 12), .init("at", .right, minimum: 6), .init("took", .right, minimum: 6),
+        .init("waited for", minimum: 8, weight: 0), .init("", minimum: 1, weight: 0),
+    ])
     for span in start.spans {
         let name = String(repeating: "  ", count: span.depth) + span.name
-        table.append([span.isCritical ? "*" : "", name, time(span.from), time(span.took), span.failed.map { "failed: \($0)" } ?? span.after ?? "", bar(span, of: start.total, width)],
+        table.append([span.isCritical ? "*" : "", name, time(span.from), time(span.took),
+            span.failed.map { "failed: \($0)" } ?? span.after ?? "", bar(span, of: start.total, width)],
             style: span.failed != nil ? .bad : span.isCritical ? .bold : nil)
     }
     let path = start.criticalPath.map { "\($0.name) \(time($0.took))" }.joined(separator: " → ")
@@ -90,10 +94,13 @@ struct StartupComparison {
 private func change(_ difference: Int) -> String { difference == 0 ? "0" : "\(difference > 0 ? "+" : "-")\(time(abs(difference)))" }
 
 private func comparisonLines(_ comparison: StartupComparison, _ terminal: Terminal) -> [String] {
-    var table = Table([.init("component", minimum: 16), .init("before", .right, minimum: 6), .init("after", .right, minimum: 6), .init("difference", .right, minimum: 7), .init("", minimum: 4)])
+    var table = Table([.init("component", minimum: 16), .init("before", .right, minimum: 6), .init("after", .right, minimum: 6),
+        .init("difference", .right, minimum: 7), .init("", minimum: 4)])
     for row in comparison.rows {
-        let verdict = row.before == nil ? "new" : row.after == nil ? "gone" : row.difference > 0 ? "slower" : row.difference < 0 ? "faster" : "same"
-        table.append([row.path, row.before.map(time) ?? "-", row.after.map(time) ?? "-", change(row.difference), verdict], style: row.difference > 0 ? .bad : row.difference < 0 ? .good : .faint)
+        let changed = row.difference > 0 ? "slower" : row.difference < 0 ? "faster" : "same"
+        let verdict = row.before == nil ? "new" : row.after == nil ? "gone" : changed
+        table.append([row.path, row.before.map(time) ?? "-", row.after.map(time) ?? "-", change(row.difference), verdict],
+            style: row.difference > 0 ? .bad : row.difference < 0 ? .good : .faint)
     }
     let (before, after) = comparison.totals
     return table.lines(for: terminal) + ["", "from exec: \(time(before)) before, \(time(after)) after (\(change(after - before)))"]

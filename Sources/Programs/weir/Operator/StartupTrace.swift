@@ -38,7 +38,9 @@ struct StartedProgram {
     private static let longest = 1 << 20
 
     init(_ text: String, _ path: String) throws {
-        func wrong(_ why: String) -> Ending { Ending.wrong("\(path): \(why); weir-agent and weir-controller write such a file with --startup-trace") }
+        func wrong(_ why: String) -> Ending {
+            Ending.wrong("\(path): \(why); weir-agent and weir-controller write such a file with --startup-trace")
+        }
         var parser = JSONParser(maximumSize: Self.longest, maximumItems: 65_536), found: [Span] = [], program = ""
         let bytes = Array(text.utf8)
         do {
@@ -47,7 +49,8 @@ struct StartedProgram {
                 try trace.optionalObject("otherData") { other throws(JSONError) in program = try other.optionalString("program") ?? "" }
                 try trace.objects("traceEvents") { event throws(JSONError) in
                     guard try event.string("ph") == "X" else { return }
-                    let name = try event.string("name"), thread = try event.integer("tid"), from = try event.integer("ts"), took = try event.integer("dur")
+                    let name = try event.string("name"), thread = try event.integer("tid"), from = try event.integer("ts"),
+                        took = try event.integer("dur")
                     let kind = try event.string("cat")
                     let (after, failed) = try event.optionalObject("args") { arguments throws(JSONError) in
                         (try arguments.optionalString("after"), try arguments.optionalString("failed"))
@@ -74,13 +77,15 @@ struct StartedProgram {
         for root in roots {
             ordered.append(root)
             ordered[ordered.count - 1].path = root.name
-            let components = spans.filter { $0.kind == "component" && $0.from >= root.from && $0.to <= root.to }.sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+            let components = spans.filter { $0.kind == "component" && $0.from >= root.from && $0.to <= root.to }
+                .sorted { ($0.from, $0.to) < ($1.from, $1.to) }
             for component in components {
                 ordered.append(component)
                 ordered[ordered.count - 1].depth = 1
                 ordered[ordered.count - 1].path = "\(root.name) / \(component.name)"
                 var open: [Span] = []
-                let steps = spans.filter { $0.kind == "step" && $0.thread == component.thread && $0.from >= component.from && $0.to <= component.to }
+                let steps = spans.filter { $0.kind == "step" && $0.thread == component.thread && $0.from >= component.from
+                    && $0.to <= component.to }
                 for step in steps.sorted(by: { ($0.from, $1.took) < ($1.from, $0.took) }) {
                     open.removeAll { $0.to <= step.from && !($0.to == step.from && step.took == 0) }
                     var inner = step
@@ -111,7 +116,8 @@ struct StartedProgram {
     /// What the start waited for, one after the other: phases without components, and the components on the critical path.
     var criticalPath: [Span] {
         spans.filter { span in
-            span.isCritical && (span.kind == "component" || !spans.contains { $0.kind == "component" && $0.path.hasPrefix("\(span.name) / ") })
+            span.isCritical && (span.kind == "component" || !spans.contains { $0.kind == "component"
+                && $0.path.hasPrefix("\(span.name) / ") })
         }
     }
 }
