@@ -125,4 +125,53 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
             "\(missing)")
         #expect(three.code == 2 && three.lines == ["weir: startup: one file, or an earlier and a later one; not 3", ""], "\(three)")
     }
+
+    /// The controller, until its trace is there, or until it ends by itself.
+    private func start(_ words: [String], ends: Bool = false) throws -> (code: Int?, said: String, check: [String: Any]) {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("weir-startup-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let process = Process(), errors = Pipe()
+        process.executableURL = URL(fileURLWithPath: "\(program)-controller")
+        process.arguments = ["--kafka", "127.0.0.1:1", "--grpc", "127.0.0.1:0", "--startup-trace", file] + words
+        process.standardError = errors
+        try process.run()
+        let end = Date(timeIntervalSinceNow: 30)
+        func isWritten() -> Bool { (try? Data(contentsOf: URL(fileURLWithPath: file)))?.last == UInt8(ascii: "}") }
+        while process.isRunning, ends || !isWritten(), Date() < end { usleep(10_000) }
+        let wasRunning = process.isRunning
+        if wasRunning { process.terminate() }
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        let trace = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: file))) as? [String: Any])
+        return (wasRunning ? nil : Int(process.terminationStatus), said, trace)
+    }
+
+    @Test("The controller writes one too, also when it cannot start, and names what did not start for what")
+    func controller() throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in(), size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        try withUnsafeMutablePointer(to: &address) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                try #require(bind(listener, address, size) == 0 && listen(listener, 1) == 0 && getsockname(listener, address, &size) == 0)
+            }
+        }
+        func components(_ trace: [String: Any]) -> [String: [String: Any]] {
+            let events = (trace["traceEvents"] as? [[String: Any]] ?? []).filter { $0["cat"] as? String == "component" }
+            return Dictionary(uniqueKeysWithValues: events.map { ($0["name"] as! String, $0["args"] as! [String: Any]) })
+        }
+        let well = try start(["--listen", "127.0.0.1:0"])
+        #expect(well.code == nil && Set(components(well.check).keys) == ["grpc", "pages", "autoscalers", "producer", "follower",
+            "consumer", "service"])
+        #expect(components(well.check).values.allSatisfy { $0["failed"] == nil })
+        let refused = try start(["--listen", "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"], ends: true),
+            found = components(refused.check)
+        #expect(refused.code == 2 && (found["pages"]?["failed"] as? String)?.contains("--listen") == true && found["producer"] == nil,
+            "\(found)")
+        #expect(refused.said.hasSuffix(" (pages failed; not started without it: producer, follower, consumer, service)\n"),
+            "\(refused.said)")
+        #expect(refused.said.split(separator: "\n").count == 1)
+    }
 }
