@@ -89,13 +89,14 @@ let package = Package(
         adapter("KEDA", ["GRPC"]),
         adapter("Kubernetes", ["CCurl", "ControllerCore", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
+        adapter("Startup", ["Linux", "Messages"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
 
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
-                               "PolicyFile", "Probe", "Spool", "Wire"]),
-        program("weir-controller", ["Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
+                               "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
+        program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
 
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
@@ -113,7 +114,7 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .target(name: "CTrial", dependencies: ["CLinux"], path: "Tests/CTrial"),
         tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Fingerprints", "Linux", "Messages", "Probe",
-            "Support", "Wire", "weir-agent"]),
+            "Startup", "Support", "Wire", "weir-agent"]),
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"],
               exclude: ["stage.py", "interfaces.py", "privilege.py", "secure.py"]),
         tests("AttackTests", ["JSON", "Linux", "Wire", "weir-agent"],
@@ -139,6 +140,7 @@ let package = Package(
         tests("SimulationTests", ["Simulation"]),
         tests("SpellingTests", ["Spelling"]),
         tests("SpoolTests", ["Spool"]),
+        tests("StartupTests", ["Startup", "weir", "weir-controller"], exclude: ["trace.py"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Linux", "Wire"]),
         tests("HTTPTests", ["HTTP"]),

@@ -135,7 +135,7 @@ private func measureStart(_ report: inout Report, _ interface: Interface) throws
         starts.append(Int(Clock.monotonic - before))
     }
     let start = starts.quantile(0.5), link = links.quantile(0.5)
-    report.add("agent from exec to attached (TCX)", milli(start), baseline: "two TCX links \(milli(link))", goal: "under 40 ms", isMet: start < 40_000_000)
+    report.add("agent from exec to attached (TCX)", "\(milli(start)), \(milli(starts.quantile(0))) at least", baseline: "two TCX links \(milli(link))", goal: "under 40 ms", isMet: start < 40_000_000)
     report.add("of it our own", milli(start - link), baseline: "", goal: "under 8 ms", isMet: start - link < 8_000_000)
 }
 

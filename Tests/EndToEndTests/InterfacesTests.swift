@@ -123,7 +123,7 @@ struct InterfacesTests {
             let refusal = "can0: frames of its kind (link type 280) cannot be read, so it is not watched"
             #expect(try seen.string("said").split(separator: "\n").count { $0.contains(refusal) } == 1)
             #expect(try seen.integer("refused") == 3)
-            #expect(try seen.string("why") == "weir-agent: \(refusal)\n")
+            #expect(try seen.string("why") == "weir-agent: \(refusal) (surroundings failed; not started without it: places, node, attach, verify limiter, verify outgoing)\n")
             #expect(try seen.integer("code") == 0)
         }
     }

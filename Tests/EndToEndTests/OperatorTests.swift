@@ -69,6 +69,8 @@ struct OperatorTests {
         try play(scenario) { seen throws(JSONError) in
             #expect(try seen.integer("held") == 10_000)
             #expect(try seen.integer("postponed") >= 30, "10,000 in turns of 256")
+            #expect(try seen.integer("slow") >= 10, "a load of limits is a stall of that reason")
+            #expect(try seen.integer("slow_policy") == 0)
             #expect(try seen.integer("turns") >= seen.integer("postponed"), "each is followed by another turn that the topic asked for, not a tick")
             #expect(try seen.integer("code") == 0)
         }
@@ -129,18 +131,65 @@ struct OperatorTests {
             #expect(lines.dropFirst().count == 2 && lines.dropFirst().allSatisfy { $0.contains("  hellos 5  anomalous 5  refused 2  events ") }, "\(lines)")
             #expect(try seen.string("first") == "weir · here · inner · enforcing · tcx\n")
             #expect(try seen.integer("code") == 0)
-            #expect(try seen.strings("steps") == ["loaded", "settings", "probe verified", "attached", "tables", "other programs verified", "listening"])
-            #expect(try seen.boolean("adds_up"))
+            let names = ["loader", "settings", "components", "maps", "verify limiter", "peers", "surroundings", "interfaces", "addresses", "pages", "places", "verify limiter_out", "tables",
+                         "verify helpers", "state", "kafka", "node", "attach", "verify tls_probe", "verify outgoing", "listening"]
+            try seen.object("trace") { trace throws(JSONError) in
+                #expect(try Set(trace.strings("names")) == Set(["start"] + names))
+                #expect(try trace.strings("threads").first == "main")
+            }
+            try seen.object("startup_json") { startup throws(JSONError) in
+                #expect(try startup.string("program") == "weir-agent")
+                let path = try startup.strings("critical_path"), total = try startup.integer("total_us")
+                #expect(path.starts(with: ["loader", "settings"]) && path.last == "listening" && path.contains("attach"), "\(path)")
+                try startup.objects("spans") { span throws(JSONError) in #expect(try span.integer("at_us") + span.integer("took_us") <= total) }
+            }
             let startup = try seen.strings("startup")
-            #expect(startup.count == 8 && startup[3].hasPrefix("probe verified") && startup[3].contains(" ms "), "\(startup)")
-            let none = try seen.string("no_startup")
-            #expect(none.contains(":1: ") && none.contains("weir-agent --startup-trace writes such a file"), "\(none)")
-            let stalls = try seen.strings("stalls"), parts = stalls.dropFirst().map { String($0.split(separator: " ")[0]) }
-            #expect(stalls.first?.split(separator: " ").first == "part" && parts == ["ring", "events", "producer", "limits", "tick", "http", "links", "policy"], "\(stalls)")
+            #expect(startup.count == names.count + 3 && startup.last?.hasPrefix("weir-agent: ") == true && startup.last?.contains("critical path") == true, "\(startup)")
+            #expect(startup.contains { $0.contains("verify limiter") && $0.contains("maps") && $0.contains("█") }, "\(startup)")
+            let comparison = try seen.strings("comparison")
+            #expect(comparison.count == names.count + 3 && comparison.last?.contains("(0)") == true && comparison.dropFirst().dropLast(2).allSatisfy { $0.hasSuffix("same") }, "\(comparison)")
+            let none = try seen.string("no_startup"), old = try seen.string("old_startup")
+            #expect(none.contains("not JSON; ") && none.hasSuffix("write such a file with --startup-trace\n"), "\(none)")
+            #expect(old.contains("a start-up trace of an older agent"), "\(old)")
+            let stalls = try seen.strings("stalls")
+            #expect(stalls.first?.hasPrefix("all but idle · ") == true && stalls.contains { $0.hasPrefix("ring  ") }, "\(stalls)")
+            #expect(try seen.strings("loop") == ["ring", "events", "producer", "limits", "tick", "http", "links", "policy", "preempted"])
             #expect(try seen.integer("ring") > 0)
             #expect(try seen.integer("longest") > 0)
             let nobody = try seen.string("nobody")
             #expect(nobody.hasPrefix("weir: no agent answers on 127.0.0.1:") && nobody.contains("is weir-agent running"), "\(nobody)")
+        }
+    }
+
+    @Test("A stopped agent's time is preempted, not the ring's, and one line tells of it; the quarter of an hour fits a terminal, a pipe and a picture")
+    func stalls() throws {
+        try play("stalls") { seen throws(JSONError) in
+            let took = try seen.integer("took"), preempted = try seen.integer("preempted")
+            #expect(took >= 2_000_000_000 && preempted > took * 9 / 10 && preempted <= took)
+            #expect(try seen.string("longest") == "preempted")
+            #expect(try seen.integer("preempted_longest") == preempted)
+            #expect(try seen.integer("records") > 0, "what had come meanwhile was read in that turn")
+            #expect(try seen.integer("ring") > 0)
+            #expect(try seen.integer("ring_longest") < 1_000_000_000)
+            #expect(try seen.integer("idle_longest") < 1_000_000_000)
+            #expect(try seen.strings("reasons") == ["ring", "events", "kafka", "limits", "tick", "http", "links", "policy", "preempted", "idle"])
+            let shown = try seen.string("shown"), byReason = try seen.string("by_reason")
+            #expect(shown.contains("the longest turns") && shown.contains("   longer ") && !shown.contains("\u{1b}"), "\(shown)")
+            for reason in ["ring", "preempted", "idle"] { #expect(byReason.contains("\n\(reason) · ") || byReason.hasPrefix("\(reason) · "), "\(byReason)") }
+            let logged = try seen.strings("logged")
+            #expect(logged.count == 1 && logged[0].contains(" longest=preempted ") && logged[0].contains(" took_ms=2"), "\(logged)")
+            let unwritable = try seen.string("unwritable")
+            #expect(unwritable.hasPrefix("weir: --svg ") && unwritable.contains("cannot be written"), "\(unwritable)")
+            let plain = try seen.strings("plain")
+            #expect(plain[0] == "all but idle · 15m, a column for each 10 s")
+            #expect(plain[1] == "    <1 ms " + String(repeating: " ", count: 89) + "·")
+            #expect(plain[4] == "   <16 us " + String(repeating: " █", count: 45), "\(plain)")
+            #expect(try seen.integer("narrow") <= 60)
+            #expect(try seen.strings("narrow_map").contains { $0.hasPrefix("   <16 us ███") })
+            #expect(try seen.boolean("coloured"))
+            // The background, 45 columns of ticks and the ring's one.
+            #expect(try seen.integer("rectangles") == 1 + 45 + 1)
+            #expect(try seen.string("broken").contains("says nothing of its stalls: columns.ring: "))
         }
     }
 

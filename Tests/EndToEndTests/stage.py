@@ -4,9 +4,13 @@ usage: unshare -n python3 stage.py AGENT SCENARIO; prints one JSON object of wha
 """
 import concurrent.futures
 import ctypes
+import fcntl
+import http.server
 import json
 import os
 import platform
+import pty
+import re
 import signal
 import socket
 import ssl
@@ -14,9 +18,11 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import urllib.request
+import xml.dom.minidom
 
 AGENT, SCENARIO = sys.argv[1:3]
 SERVER, SERVER6, CLIENT, CLIENT6, PORT = "198.51.100.2", "2001:db8:1::2", "203.0.113.66", "2001:db8::66", 443
@@ -24,6 +30,7 @@ HOME = tempfile.TemporaryDirectory(prefix="weir-stage-")
 PORTS = iter(range(19750, 19800))
 PYTHON = os.environ.get("WEIR_PYTHON") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.deps/venv/bin/python3")
 WEIR = os.path.join(os.path.dirname(AGENT), "weir")
+TRACE_CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../StartupTests/trace.py")
 processes, agents, links = [], [], {"lo"}
 AGENT_WORDS = [AGENT]
 hellos = {}    # client bytes that reached the server, by the client's address
@@ -59,7 +66,17 @@ def link(name, number, client_namespace):
 
 
 def attached(name):
-    """The programs on an interface's two TCX hooks, asked of the kernel itself: no bpftool of Debian 12 knows them."""
+    """The programs on an interface's two TCX hooks. An agent that starts replaces one: what is gone between two questions is asked again."""
+    for _ in range(20):
+        try:
+            return programs_on(name)
+        except subprocess.CalledProcessError as error:
+            gone = error
+    raise gone
+
+
+def programs_on(name):
+    """Asked of the kernel itself: no bpftool of Debian 12 knows them."""
     names = {}
     for hook, kind in (("ingress", 46), ("egress", 47)):
         ids = (ctypes.c_uint32 * 16)()
@@ -726,8 +743,11 @@ def long_topic(broker=broker):
         raise SystemExit("records were not delivered")
     agent = Agent("--interface", "a0", "--policy", policy(), *kafka)
     wait("the limits", lambda: agent.metric("weir_agent_limits_next_offset") >= count, 60)
+    page = json.loads(weir("stalls", "--format", "json", "--port", str(agent.port)))
+    # 256 records each, so a part of a millisecond or so; by class, in the columns and since the start.
+    slow = [sum(sum(column.get(reason, [])[5:]) for column in page["columns"]) for reason in ("limits", "policy")]
     held, turns, postponed = [int(agent.metric(f"weir_agent_limits_{name}")) for name in ("held", "turns_total", "postponed_total")]
-    return {"held": held, "turns": turns, "postponed": postponed, "code": agent.stop()}
+    return {"held": held, "turns": turns, "postponed": postponed, "slow": slow[0], "slow_policy": slow[1], "code": agent.stop()}
 
 
 def long_topic_noida(): return long_topic(noida)
@@ -748,9 +768,73 @@ def top():
     code = endless.wait(10)
     stalls, loop = weir("stalls", "--port", str(agent.port)).splitlines(), {part["part"]: part for part in agent.status["loop"]}
     agent.stop()
-    steps = [json.loads(line) for line in open(trace)]
-    return {"steps": [step["step"] for step in steps], "adds_up": sum(step["took_us"] for step in steps) <= steps[-1]["at_us"] <= sum(step["took_us"] + 1 for step in steps),
-            "startup": weir("startup", trace).splitlines(), "no_startup": weir("startup", agent.log.name, code=2), "stalls": stalls, "ring": sum(count for name, count in loop["ring"].items() if name not in ("part", "longest_ns")), "longest": loop["ring"]["longest_ns"], "lines": lines, "first": first, "code": code, "nobody": weir("top", "--port", str(agent.port), code=3)}
+    old = f"{HOME.name}/old"
+    open(old, "w").write('{"step":"loaded","took_us":1,"at_us":1}\n{"step":"settings","took_us":1,"at_us":2}\n')
+    return {"trace": json.loads(subprocess.check_output([sys.executable, TRACE_CHECK, trace], text=True)), "startup_json": json.loads(weir("startup", trace, "--format", "json")),
+            "comparison": weir("startup", trace, trace).splitlines(), "old_startup": weir("startup", old, code=2), "startup": weir("startup", trace).splitlines(), "no_startup": weir("startup", agent.log.name, code=2), "stalls": stalls, "loop": list(loop), "ring": sum(count for name, count in loop["ring"].items() if name not in ("part", "longest_ns")), "longest": loop["ring"]["longest_ns"], "lines": lines, "first": first, "code": code, "nobody": weir("top", "--port", str(agent.port), code=3)}
+
+
+def stalls():
+    """An agent that is stopped for a while, with handshakes meanwhile; and a page of a whole quarter of an hour, shown in several ways."""
+    client = stage()
+    agent = Agent("--interface", "inner", "--policy", policy(), "--node", "<&>")
+    client.handshakes([CLIENT], 3)
+    agent.settled(3)
+    agent.process.send_signal(signal.SIGSTOP)
+    client.handshakes([CLIENT], 10)
+    # What is measured: how long it stands still.
+    time.sleep(2)
+    agent.process.send_signal(signal.SIGCONT)
+    agent.settled(10)
+    page = wait("the stop", lambda: next((page for page in [json.loads(agent.get("/stalls"))] if sum(page["total"][8]["counts"][-1:])), None))
+    port = str(agent.port)
+    picture = f"{HOME.name}/stalls.svg"
+    shown, by_reason = weir("stalls", "--port", port, "--svg", picture), weir("stalls", "--port", port, "--by", "reason")
+    xml.dom.minidom.parse(picture)
+    said, unwritable = agent.said, weir("stalls", "--port", port, "--svg", f"{HOME.name}/no/such", code=2)
+    agent.stop()
+    worst = page["worst"][0]
+    def total(reason): return next(one for one in page["total"] if one["reason"] == reason)
+    # The same page as an agent of a quarter of an hour gives it.
+    counts = {name: [0] * len(page["classes"]) for name in ("ring", "tick", "idle")}
+    counts["ring"][5], counts["tick"][2], counts["idle"][9] = 1, 1000, 99
+    began = [f"2026-01-01T00:{second // 60:02}:{second % 60:02}.000000000Z" for second in range(0, 900, 10)]
+    columns = [{"began": moment, "idle": counts["idle"], **({"ring": counts["ring"]} if index == 89 else {}), **({"tick": counts["tick"]} if index % 2 else {})} for index, moment in enumerate(began)]
+    full = {**page, "columns": columns}
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/stalls" else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(full).encode())
+
+        def log_message(self, *_): pass
+    server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = str(server.server_port)
+    plain = weir("stalls", "--port", port).splitlines()
+    terminal, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 60, 0, 0))
+    subprocess.run([WEIR, "stalls", "--port", port], stdout=other, env={**os.environ, "TERM": "xterm", "NO_COLOR": ""}, check=True, timeout=30)
+    os.close(other)
+    narrow = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            narrow += chunk
+    except OSError:
+        pass    # the other end is closed
+    narrow = narrow.decode().replace("\r", "").splitlines()
+    plain_narrow = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in narrow]
+    weir("stalls", "--port", port, "--svg", picture)
+    rectangles = len(xml.dom.minidom.parse(picture).getElementsByTagName("rect"))
+    full["columns"] = [{"began": began[0], "ring": [1, 2]}]
+    broken = weir("stalls", "--port", port, code=3)
+    return {"took": worst["took_ns"], "longest": worst["longest"], "preempted": worst["parts_ns"]["preempted"], "records": worst["records"],
+            "preempted_longest": total("preempted")["longest_ns"], "ring_longest": total("ring")["longest_ns"], "ring": sum(total("ring")["counts"]),
+            "idle_longest": total("idle")["longest_ns"], "reasons": [one["reason"] for one in page["total"]],
+            "shown": shown, "by_reason": by_reason, "logged": [line for line in said.splitlines() if "a turn of the loop took long" in line], "unwritable": unwritable,
+            "plain": plain, "narrow": max(len(line) for line in plain_narrow), "narrow_map": [line for line in plain_narrow if "\u00b7" in line or "\u2588" in line], "coloured": any("\x1b[" in line for line in narrow),
+            "rectangles": rectangles, "broken": broken}
 
 
 def spool():

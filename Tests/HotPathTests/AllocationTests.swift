@@ -67,6 +67,35 @@ import Wire
     }
 }
 
+@Suite struct StallsAllocationTests {
+    @Test("The loop's account of its time allocates nothing once it stands, whatever is noted and however long it goes on")
+    func account() {
+        var stalls = Stalls(at: 0, cpu: 0), now: UInt64 = 0, cpu: UInt64 = 0
+        _ = Self.turns(10, &stalls, &now, &cpu)
+        let before = weir_allocations()
+        let longest = Self.turns(100_000, &stalls, &now, &cpu)
+        #expect(weir_allocations() == before)
+        #expect(longest > 0 && stalls.history.count == Stalls.columns && stalls.worst.count == Stalls.worstKept)
+    }
+
+    /// Short and long parts, late and timely waits; the longest turn.
+    private static func turns(_ count: UInt64, _ stalls: inout Stalls, _ now: inout UInt64, _ cpu: inout UInt64) -> UInt64 {
+        var longest: UInt64 = 0, number: UInt64 = 0
+        // A range of these allocates where nothing is optimised.
+        while number < count {
+            number += 1
+            stalls.waited(from: now, to: now + 2_000_000, due: now + number % 3 * 1_000_000)
+            now += 2_000_000
+            let took = number * 7919 % 40_000_000, used = cpu + took / 2
+            stalls.note(number % 2 == 0 ? .ring : .limits, from: now, to: now + took, cpu: used)
+            now += took
+            cpu = used
+            longest = max(longest, stalls.ended(at: now, cpu: cpu).took)
+        }
+        return longest
+    }
+}
+
 /// Setting a limit is one system call of the agent's; here it is counted.
 private final class CountingWorld: NodeWorld {
     private(set) var limits = 0

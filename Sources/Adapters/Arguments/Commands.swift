@@ -11,6 +11,8 @@ extension Option {
     private static let interface = Option("interface", .text("PATTERN"), "interface to watch, such as eth0 or 'eth*'", isRepeatable: true)
     private static let format = Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table")
 
+    private static let startupTrace = Option("startup-trace", .file, "write there where the start-up's time went, for weir startup, Perfetto or chrome://tracing")
+
     private static func listen(_ standard: String) -> Option {
         Option("listen", .endpoint, "where /metrics, /healthz and /readyz answer", standard: standard)
     }
@@ -50,6 +52,7 @@ extension Option {
         Option("tls-cert", .file, "serve gRPC and external metrics over TLS with this certificate chain (PEM)"),
         Option("tls-key", .file, "and this private key (PEM)"),
         Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),
+        startupTrace,
         Option(flag: "insecure", "serve gRPC without TLS on an address other than loopback, where a mesh or a NetworkPolicy protects it"),
     ]
 
@@ -67,12 +70,13 @@ extension Option {
         Option("interface", .text("PATTERN"), "interface to watch; without it those of the default routes", isRepeatable: true),
         Option("node", .text("NAME"), "this node's name in events; without it the host's name"),
         Option("hello-memory", .choice(["2", "4", "8", "16", "32", "64"]), "MiB of the kernel's for hellos that are not whole yet; each MiB holds 512", standard: "4"),
-        Option("startup-trace", .file, "write there where the time until listening went; weir startup shows it"),
+        startupTrace,
         Option("state", .text("DIR"), "directory for events that Kafka does not have yet and for the topic's limits; with it both outlive the agent"),
         Option(flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both"),
         Option(flag: "rehearsals", "apply the limits of rehearsals (weir replay --kafka) as well; without it they are refused and counted"),
         Option("user", .text("USER"), "whom an agent that root starts becomes once it is attached, by name or number; root stays root",
             standard: "nobody"),
+        Option("slow-turn", .duration(.milliseconds(1)...(.seconds(60))), "log turns of the loop that take as long; weir stalls shows all", standard: "50ms"),
         Option("attach", .choice(["tcx", "clsact"]), "how; without it TCX, or clsact where the kernel has none"),
     ]
 }
@@ -125,12 +129,28 @@ extension Command {
             ("weir top", "its sources, the busiest first"),
             ("weir top --kafka broker:9092", "and what every node and the controllers say meanwhile"),
         ]),
-        Command("startup", "where an agent's start-up time went", positionals: [Positional("FILE", .file, "what weir-agent --startup-trace wrote")]),
-        Command("stalls", "how long each part of the loop of this machine's agent took since its start", options: [
+        Command("startup", "where the time of an agent's or a controller's start went, or what became slower or faster from one to another", options: [
+            Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table"),
+        ], positionals: [Positional("FILE", .file, "one or two that --startup-trace wrote: one start, or an earlier and a later one", count: .oneOrMore)], notes: [
+            ("critical path", "marked *: each part of it waited for the one before, so only what shortens one of these shortens the start"),
+            ("other viewers", "the file is Chrome's trace-event JSON: https://ui.perfetto.dev and chrome://tracing open it"),
+        ], examples: [
+            ("weir startup start.json", "what was done side by side, and what the start waited for"),
+            ("weir startup before.json after.json", "what became slower or faster, the largest difference first"),
+        ]),
+        Command("stalls", "when the loop of this machine's agent took how long and why, over the last quarter of an hour", options: [
             Option("port", .number(1...65_535), "that of its --listen", standard: "9740"),
+            Option("by", .choice(["all", "reason"]), "one heat map for all reasons but idle, or one for each", standard: "all"),
+            Option("svg", .file, "write the same there as a picture as well"),
+            Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table"),
         ], notes: [
             ("ring", "up to 256 verdicts read, judged and limited; while another part takes its time, they wait"),
-            ("json", "the same is in the agent's /status, as loop"),
+            ("preempted", "the thread was not on a processor though it had to: stopped, throttled, preempted, or waiting inside a call"),
+            ("turn", "what the loop does between two waits; the 16 longest are kept, and those of --slow-turn or more are logged"),
+            ("json", "the agent's page /stalls: by column, reason and class of duration; the counts since the start are in /status as well, as loop"),
+        ], examples: [
+            ("weir stalls", "the heat map, the counts since the start and the longest turns"),
+            ("weir stalls --by reason --svg stalls.svg", "a map for each reason, in a picture too"),
         ]),
         Command("tail", "a topic, readable, as it is written; ends with Ctrl-C", options: [Option(flag: "from-beginning", "what is in it already, too")] + Option.broker, positionals: [
             Positional("TOPIC", .choice(["events", "limits", "decisions", "nodes"]), "which"),

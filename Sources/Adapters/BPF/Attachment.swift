@@ -12,8 +12,26 @@ package struct HookPrograms: Sendable, Equatable {
 
     fileprivate subscript(hook: CInt) -> CInt { hook == 0 ? ingress : egress }
 
+    /// Without a map there is no probe yet: what is attached lets every frame pass.
+    package var isPlaceholder: Bool { rawInterfaces < 0 }
+
     /// As the kernel numbers them.
     package var ids: [UInt32] { [weir_bpf_program_id(ingress), weir_bpf_program_id(egress)] }
+}
+
+/// Holds a place on TCX hooks while the probe is still being verified: the kernel waits for a grace period at each hook that gets its first
+/// program from us, and for none when a link's program is replaced. Frames pass.
+package struct Placeholder: ~Copyable {
+    private let program: FileDescriptor
+
+    package init() throws(ProbeError) {
+        let loaded = weir_tcx_placeholder()
+        guard loaded >= 0 else { throw KernelProbe.refusal("loading a program", Errno(rawValue: -loaded)) }
+        do throws(Errno) { program = try FileDescriptor(owning: loaded) } catch { throw KernelProbe.refusal("loading a program", error) }
+    }
+
+    /// Links hold the program from then on.
+    package var hooks: HookPrograms { HookPrograms(ingress: program.rawValue, egress: program.rawValue, rawInterfaces: -1) }
 }
 
 extension KernelProbe {
@@ -37,6 +55,7 @@ extension KernelProbe {
     /// Of clsact: the handle of our filters, and where they stand.
     private let handle: UInt32
     private let priority: UInt32
+    private let isRaw: Bool
     private var programs: HookPrograms
 
     /// - Parameters:
@@ -50,6 +69,7 @@ extension KernelProbe {
         let links = method == .clsact ? nil : try Self.link(CInt(interface), programs, name, mayFallBack: method == nil)
         let filter = links == nil ? try Self.filter(CInt(interface), programs, name, owner, isAlive) : (handle: 0, priority: 0)
         self.interface = interface
+        self.isRaw = isRaw
         self.programs = programs
         self.method = links == nil ? .clsact : .tcx
         self.links = links ?? (-1, -1)
@@ -167,6 +187,7 @@ extension KernelProbe {
 
     /// Puts the limiter in the observer's place, or takes it away again, without a frame going unseen.
     package mutating func use(_ programs: HookPrograms, name: String) throws(ProbeError) {
+        if self.programs.isPlaceholder { try Self.tellKind(of: interface, name, isRaw, programs) }
         for hook in 0...1 as ClosedRange<CInt> {
             let result = switch method {
             case .tcx: weir_tcx_replace(hook == 0 ? links.ingress : links.egress, programs[hook])

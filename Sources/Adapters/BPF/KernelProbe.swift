@@ -18,11 +18,8 @@ package struct ProbeSettings: Sendable {
     package var replay = false
     /// Load what only `bench/` runs as well.
     package var baseline = false
-    /// Whose programs are loaded at once; the other mode's come with `loadTheRest`, which a live node calls when it is attached. `nil`: both.
-    package var first: KernelProbe.Mode?
-
-    /// Limits are set before anything is attached, so what sets them is loaded at once, too.
-    package var limitsFirst = false
+    /// The maps alone; programs come with `KernelProbe.load` and `add`, so that several threads may have some verified.
+    package var isBare = false
 
     /// Which object: the one with may_goto or the one without. `nil` takes the first that the kernel accepts.
     package var mayGoto: Bool?
@@ -30,13 +27,12 @@ package struct ProbeSettings: Sendable {
     package init() {}
 
     func loads(_ program: KernelProbe.Program) -> Bool {
+        if isBare { return false }
         if program.isBaseline { return baseline }
         if program.isForCaptures { return replay }
-        if program == .setLimit, limitsFirst { return true }
-        if program == .outgoing { return first == nil && !replay }
+        if program == .outgoing { return !replay }
         // A capture's frames go through one program; only `bench/` runs a live one besides.
-        guard let mode = program.mode else { return first == nil }
-        return first.map { $0 == mode } ?? (!replay || baseline)
+        return program.mode == nil || !replay || baseline
     }
 }
 
@@ -71,10 +67,9 @@ package struct ProbeSettings: Sendable {
         package var egress: Program { self == .enforcing ? .limiterOut : .observerOut }
     }
 
-    private let object: OpaquePointer
-    /// The same object once more, over the same maps, for the programs that were not needed at once.
-    private var rest: OpaquePointer?
-    private let settings: ProbeSettings
+    let object: OpaquePointer
+    /// Programs that were loaded by themselves, over its maps.
+    var parts = LoadedPrograms()
     let policies: UnsafeMutableRawPointer
     let policiesSize: Int
     /// Where the bits of denied fingerprints lie: behind the two policies (struct weir_policies of bpf/maps.h).
@@ -93,7 +88,7 @@ package struct ProbeSettings: Sendable {
     package let ringMap: CInt
     package let ringSize: Int
     /// The kernel has may_goto.
-    package let isModern: Bool
+    package internal(set) var isModern: Bool
 
     package init(_ policy: KernelPolicy, settings: ProbeSettings = ProbeSettings()) throws(ProbeError) {
         weir_bpf_quiet()
@@ -102,8 +97,7 @@ package struct ProbeSettings: Sendable {
         do {
             unsafe opened = try Self.load(policy, settings, mayGoto: modern)
         } catch {
-            // A verifier that does not know the instruction refuses it as invalid; one that does may still like the other object better.
-            guard settings.mayGoto == nil, [EINVAL, EACCES, E2BIG].contains(error.errno.rawValue) else { throw error }
+            guard settings.mayGoto == nil, Self.mayLikeTheOther(error) else { throw error }
             modern = false
             unsafe opened = try Self.load(policy, settings, mayGoto: false)
         }
@@ -117,8 +111,6 @@ package struct ProbeSettings: Sendable {
             throw ProbeError(error, "mapping the policy: \(error)")
         }
         unsafe self.object = object
-        unsafe rest = nil
-        self.settings = settings
         unsafe policies = mapped
         policiesSize = mappedSize
         deniedAt = 8 + 2 * policy.bytes.count
@@ -142,38 +134,20 @@ package struct ProbeSettings: Sendable {
 
     deinit {
         unsafe munmap(policies, policiesSize)
-        if let rest = unsafe rest { unsafe bpf_object__close(rest) }
         unsafe bpf_object__close(object)
-    }
-
-    /// Loads what `settings.first` left out, over the maps that are there. The other mode's program has to be in the
-    /// kernel before the capabilities are given up, but nobody has to wait for it before the first frame is seen.
-    package mutating func loadTheRest() throws(ProbeError) {
-        guard let first = settings.first, unsafe rest == nil else { return }
-        var size = 0
-        let bytes = unsafe weir_probe_object(isModern ? 1 : 0, &size)
-        guard let again = unsafe weir_bpf_open(bytes, size) else { throw Self.refusal("reading the BPF object") }
-        for program in Program.allCases where program.mode == first || program.isBaseline || program.isForCaptures {
-            unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
-        }
-        guard unsafe weir_bpf_share_maps(object, again) == 0, unsafe bpf_object__load(again) == 0 else {
-            let error = Self.refusal("loading the probe")
-            unsafe bpf_object__close(again)
-            throw error
-        }
-        unsafe rest = again
-        setLimit = descriptor(of: .setLimit)
-        connectOutgoing()
     }
 
     func map(_ name: String) -> CInt { unsafe bpf_object__find_map_fd_by_name(object, name) }
 
     /// Until then outgoing hellos pass unrecorded.
-    private func connectOutgoing() {
+    func connectOutgoing() {
         var key: UInt32 = 0, program = descriptor(of: .outgoing)
         guard program >= 0 else { return }
         _ = unsafe bpf_map_update_elem(map("outgoing"), &key, &program, 0)
     }
+
+    /// A verifier that does not know the instruction refuses it as invalid; one that does may still like the other object better.
+    static func mayLikeTheOther(_ error: ProbeError) -> Bool { [EINVAL, EACCES, E2BIG].contains(error.errno.rawValue) }
 
     private static func load(_ policy: KernelPolicy, _ settings: ProbeSettings, mayGoto: Bool) throws(ProbeError) -> OpaquePointer {
         var size = 0
@@ -209,8 +183,7 @@ package struct ProbeSettings: Sendable {
         return unsafe object
     }
 
-    private static func refusal(_ doing: String) -> ProbeError {
-        let error = Errno.current
+    static func refusal(_ doing: String, _ error: Errno = .current) -> ProbeError {
         if error == .notPermitted {
             return ProbeError(error, "\(doing) needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run as root, or use `weir replay` which needs none")
         }
@@ -220,9 +193,8 @@ package struct ProbeSettings: Sendable {
 
     /// -1 when it is not loaded.
     package func descriptor(of program: Program) -> CInt {
-        let here = unsafe bpf_program__fd(bpf_object__find_program_by_name(object, program.rawValue))
-        guard here < 0, let rest = unsafe rest else { return here }
-        return unsafe bpf_program__fd(bpf_object__find_program_by_name(rest, program.rawValue))
+        if let part = parts[program] { return part }
+        return unsafe bpf_program__fd(bpf_object__find_program_by_name(object, program.rawValue))
     }
 
     /// What the verifier went through to accept it (`bpf_prog_info`, since Linux 5.16).

@@ -57,6 +57,18 @@ internal import CJSON
         return strings
     }
 
+    /// Empty when it is null or not there.
+    package func optionalIntegers(_ name: StaticString) throws(JSONError) -> [Int] {
+        guard let index = present(name) else { return [] }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of integers")) }
+        var integers: [Int] = [], next = index + 1
+        while unsafe next < Int(items[index].next) {
+            integers.append(try integer(at: next, name, 0 ... .max))
+            next += 1
+        }
+        return integers
+    }
+
     /// Each string of an array, in order, where it lies.
     package func eachString(_ name: StaticString, _ body: (Span<UInt8>) -> Void) throws(JSONError) {
         try unsafe eachString(at: required(name), name) { unsafe body(Span(_unsafeElements: $0)) }

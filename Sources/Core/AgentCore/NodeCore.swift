@@ -49,12 +49,6 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         agent = Agent(policy: policy, node: options.node, bootID: options.bootID, seed: options.seed, capacity: capacity)
     }
 
-    /// Tables of their full size: megabytes to be touched, for which no frame has to wait. Nothing has been judged before.
-    package mutating func grow(capacity: Int = 8192) {
-        agent = Agent(policy: policy, node: options.node, bootID: options.bootID, seed: options.seed, capacity: capacity)
-        agent.allowed = allowed
-    }
-
     // MARK: Verdicts
 
     /// Judges one verdict.

@@ -88,6 +88,15 @@ package struct JSONWriter: Sendable {
         array(name) { json in for value in values { json.element(value) } }
     }
 
+    package mutating func member(_ name: String, _ values: [Int]) {
+        array(name) { json in
+            for value in values {
+                json.separate()
+                json.number(value)
+            }
+        }
+    }
+
     package mutating func null(_ name: String) {
         start(name)
         raw("null")

@@ -88,13 +88,18 @@ extension Node {
         var known = KnownAddresses()
         known.nodes = nodes?.believed(at: wall) ?? []
         neighbours = known.nodes.count
-        known.own = Interfaces.addresses.map { Prefix($0, length: 128) }
-        known.pods = Interfaces.attachedNetworks
+        Self.addOwn(to: &known)
         return known
     }
 
+    static func addOwn(to known: inout KnownAddresses) {
+        known.own = Interfaces.addresses.map { Prefix($0, length: 128) }
+        known.pods = Interfaces.attachedNetworks
+    }
+
     /// A node gets addresses and pods as it lives.
-    func lookAround() { core.use(known, at: wall, in: self) }
+    func lookAround() { lookAround(known) }
+    func lookAround(_ known: KnownAddresses) { core.use(known, at: wall, in: self) }
 
     /// The new policy whole, or the old one still.
     /// - Parameter isAsked: by somebody; else something happened in its directory, which need not be about this file.

@@ -36,9 +36,18 @@ enum Place: Equatable {
 
 /// Where the pages answer, in a place that an optional can hold.
 final class Web {
+    /// Who answers; nobody until there is a node.
+    final class Pages {
+        var answer: (String) -> Response = { _ in .notFound }
+    }
+
     let server: Server
-    init(_ settings: Settings, _ counts: Server.Counts, _ answer: @escaping (String) -> Response) throws {
-        server = try Server(host: settings.listen.host, port: settings.listen.port, counts: counts, handler: answer)
+    let counts: Server.Counts
+    let pages = Pages()
+
+    init(_ settings: Settings, _ counts: Server.Counts = Server.Counts()) throws(HTTPError) {
+        self.counts = counts
+        server = try Server(host: settings.listen.host, port: settings.listen.port, counts: counts) { [pages] path in pages.answer(path) }
     }
 }
 
@@ -71,7 +80,8 @@ extension Node {
         }
         guard ticks % 10 == 0, let successor = place.successor, !peers.isThere(successor) else { return }
         do {
-            web = try Web(settings, webCounts) { [unowned self] path in answer(path) }
+            web = try Web(settings, webCounts)
+            web?.pages.answer = { [unowned self] path in answer(path) }
             if let web { try poller.add(web.server.descriptor, as: Source.http.rawValue) }
             outbox = try state?.open()
             publisher?.use(outbox)

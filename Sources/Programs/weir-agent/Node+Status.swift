@@ -17,6 +17,7 @@ extension Node {
         case "/metrics": Response(contentType: Metrics.contentType, body: metrics())
         case "/healthz": Response(text: "ok\n")
         case "/readyz": unready.map { Response(status: 503, text: "\($0)\n") } ?? Response(text: "ok\n")
+        case "/stalls": Response(contentType: "application/json", body: stallsPage())
         case "/status": Response(contentType: "application/json", body: status())
         default: Response.notFound
         }
@@ -179,10 +180,12 @@ extension Node {
                 json.member("count", core.clusterLatency.count)
             }
             json.array("loop") { json in
-                for part in Stalls.Part.allCases {
+                // Since the start, in the classes of `/stalls`, of which the last four are one here.
+                for part in Stalls.Part.allCases where part != .idle {
                     json.object { json in
-                        json.member("part", "\(part)")
-                        for (index, name) in Stalls.classes.enumerated() { json.member(name, stalls.count(part, index)) }
+                        json.member("part", part == .kafka ? "producer" : "\(part)")
+                        for (index, name) in Stalls.classes.prefix(8).enumerated() { json.member("under_\(name)", stalls.total(part, index)) }
+                        json.member("longer", Stalls.classes.indices.dropFirst(8).reduce(0) { $0 + stalls.total(part, $1) })
                         json.member("longest_ns", stalls.longest(part))
                     }
                 }

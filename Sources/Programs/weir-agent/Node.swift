@@ -13,6 +13,7 @@ internal import NetPoll
 internal import PolicyFile
 internal import Probe
 internal import Spool
+internal import Startup
 internal import Wire
 
 /// This node's agent: one thread, one epoll. Between ring and verdict nothing waits, allocates or locks; what is slow
@@ -27,8 +28,7 @@ final class Node {
     var ring: Ring
     var watch: Watch
     let peers: Peers
-    /// The node's turn. Has its tables when the probe is attached: they are megabytes to be touched, and no frame has to wait for
-    /// them. (Not `lazy`: such a variable is copied out and in at each use, tables and all.)
+    /// The node's turn, tables and all. (Not `lazy`: such a variable is copied out and in at each use.)
     var core: NodeCore<HelloFactsReader>
     var publisher: Publisher?
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.
@@ -53,72 +53,57 @@ final class Node {
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
-    let webCounts = Server.Counts()
+    let webCounts: Server.Counts
     /// Fixed once the maps are made; read when the probe is attached.
     private(set) var mapBytes = 0
     var poller: Poller
-    private(set) var stalls = Stalls()
+    var stalls = Stalls(at: Clock.monotonic, cpu: Clock.threadCPU)
+    var slowLog = LimitedLog(interval: 60_000_000_000)
     /// Lines of which a flood brings many.
     private var limitedLog = LimitedLog(interval: 1_000_000_000, lines: 10)
     var malformedLog = LimitedLog(interval: 60_000_000_000)
-    private var startup: StartupTrace
 
-    init(_ settings: Settings, _ trace: StartupTrace, log: Log) throws {
-        startup = trace
+    init(_ settings: Settings, _ probe: consuming KernelProbe, peers: Peers, attacher: Attacher, web: Web, core: NodeCore<HelloFactsReader>, state: StateParts,
+        log: Log) throws {
         self.settings = settings
         self.log = log
         policyStamp = settings.policyStamp
-        let policy = settings.policy
-        core = NodeCore(policy, settings.options, capacity: 8)
-        var loading = ProbeSettings()
-        loading.limitsFirst = settings.state != nil
-        loading.first = policy.mode == .enforce ? .enforcing : .observing
-        loading.helloMemory = settings.helloMemory
-        probe = try KernelProbe(KernelPolicy(policy), settings: loading)
-        startup.ended("probe verified")
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        self.probe = probe
         poller = try Poller()
-        peers = try Peers(node: settings.node, listen: settings.listen, later: settings.account)
-        if settings.takesOver { peers.askForPlace(log) }
-        state = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, for: settings.account) }
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
-        outbox = try state?.openAtStart()
-        watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
+        watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: attacher)
+        (self.peers, self.core, self.web) = (peers, core, web)
+        (self.state, outbox) = (state.directory, state.outbox)
+        webCounts = web.counts
         readClocks()
-        lookAround()
-        restoreLimits()
+        web.pages.answer = { [unowned self] path in answer(path) }
     }
 
-    /// On the interfaces, and without any capability from then on.
-    private func attach() throws {
-        try watch.start(probe.hooks(enforcing: policy.mode == .enforce), log)
-        startup.ended("attached")
+    /// From then on handshakes are seen.
+    func attach(_ selection: Watch.Selection, _ places: Watch.Places?) throws(ProbeError) {
+        try watch.begin(selection, probe.hooks(enforcing: policy.mode == .enforce), places, log)
         sayAttached()
         peers.tookPlace()
         peers.announce(watch.interfaces)
-        core.grow()
-        startup.ended("tables")
-        try probe.loadTheRest()
-        startup.ended("other programs verified")
-        mapBytes = probe.mapBytes
-        try dropCapabilities()
-        readClocks()
     }
 
-    func run(until signals: borrowing Signals) throws {
-        web = try Web(settings, webCounts) { [unowned self] path in answer(path) }
-        let tick = try Ticker(everyMilliseconds: 100)
-        // Before the interfaces are listed, so that none that comes meanwhile is missed.
-        let network = try NetworkEvents()
-        // Whoever listens there has a right to the interfaces: a second agent is refused before it touches any.
-        try attach()
+    func take(_ kafka: KafkaParts?) {
+        publisher = kafka?.publisher
+        publisher?.use(outbox)
+        limits = kafka?.limits
+        nodes = kafka?.nodes
+    }
+
+    /// - Parameter network: as it was before the interfaces were listed, so that none that has come meanwhile is missed.
+    func run(until signals: borrowing Signals, _ network: borrowing NetworkEvents, _ trace: Trace) throws {
+        mapBytes = probe.mapBytes
+        try settings.dropCapabilities(keeping: kept)
+        readClocks()
+        let tick = try Ticker(everyMilliseconds: Self.tickMilliseconds)
+        var tickDue = Clock.monotonic + Self.tickNanoseconds
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
-        if let kafka = try settings.heldKafka() {
-            publisher = try Publisher(kafka, node: settings.node, outbox: outbox, log: log)
-            limits = try LimitsReader(kafka, node: settings.node)
-            nodes = try NodesReader(kafka, node: settings.node)
-        }
         for (descriptor, source) in [
             (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits), (tick.eventDescriptor, .tick),
             (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http), (network.eventDescriptor, .network),
@@ -126,12 +111,17 @@ final class Node {
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue) }
         }
-        startup.ended("listening")
         sayListening(port: web?.server.port ?? 0)
-        if let path = settings.startupTrace, !startup.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
+        trace.phase("listening")
+        // While we may still write there.
+        if let path = settings.startupTrace, !trace.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
 
+        // What the components' threads have freed lies in arenas of theirs, which nobody uses any more.
+        Heap.trim()
         try becomeUnprivileged()
 
+        // What came before was no turn of the loop.
+        stalls = Stalls(at: Clock.monotonic, cpu: Clock.threadCPU)
         var ticks = 0, lastRecord: UInt64 = 0, follow = (isDue: false, last: UInt64(0))
         while true {
             if drain(since: Clock.monotonic) { lastRecord = Clock.monotonic }
@@ -146,17 +136,22 @@ final class Node {
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             if !ring.hasRecords { ring.release() }
+            now = Clock.monotonic
+            account(at: now)
             let ready = try poller.wait(milliseconds: ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
+            stalls.waited(from: now, to: Clock.monotonic, due: tickDue)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
                 reads.postponed += 1
                 poller.again(Source.limits.rawValue)
             }
-            if has(.producer) || has(.tick), let publisher, timed(.producer, { publisher.drain() }) {
+            if has(.producer) || has(.tick), let publisher, timed(.kafka, { hear(publisher) }) {
                 try poller.add(publisher.eventDescriptor, as: Source.producer.rawValue)
             }
-            if has(.tick), tick.take() > 0 {
+            let fired = has(.tick) ? tick.take() : 0
+            if fired > 0 {
+                tickDue += UInt64(fired) * Self.tickNanoseconds
                 ticks += 1
                 timed(.tick) { onTick(ticks) }
                 if ticks % 10 == 0, watch.isDue { follow.isDue = true }
@@ -164,7 +159,7 @@ final class Node {
             if has(.http) || ready == 0 { timed(.http) { web?.server.run() } }
             if has(.network), !network.take().isEmpty { follow.isDue = true }
             if has(.attacher), timed(.links, { watch.settle(log) { probe.seen(on: $0) } }) { follow.isDue = true }
-            if has(.peers) { for request in peers.take(watch.interfaces, log) { heed(request) } }
+            if has(.peers) { timed(.links) { for request in peers.take(watch.interfaces, log) { heed(request) } } }
             // A burst of news is one look: a list of a thousand interfaces costs milliseconds.
             if follow.isDue, Clock.monotonic &- follow.last > Self.followNanoseconds {
                 watch.follow()
@@ -176,12 +171,13 @@ final class Node {
             }
             if has(.signals), let signal = signals.next() {
                 guard signal == Signals.hangUp else { break }
-                reload(isAsked: true)
+                timed(.policy) { reload(isAsked: true) }
             }
         }
         finish()
     }
 
+    private static let tickMilliseconds = 100, tickNanoseconds: UInt64 = 100_000_000
     /// How long the loop looks at the ring before it sleeps, once a record has come.
     private static let spinNanoseconds: UInt64 = 20_000
     /// Between two looks at the interfaces.
@@ -196,15 +192,17 @@ final class Node {
     /// True when there was something. `start` is now.
     private func drain(since start: UInt64) -> Bool {
         guard ring.hasRecords else { return false }
-        let found = ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) } > 0
-        stalls.note(.ring, since: start)
-        return found
+        let found = ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) }
+        stalls.turn.records += found
+        stalls.note(.ring, from: start, to: Clock.monotonic, cpu: Clock.threadCPU)
+        return found > 0
     }
 
-    private func timed<Result>(_ part: Stalls.Part, _ body: () -> Result) -> Result {
-        let start = Clock.monotonic
-        defer { stalls.note(part, since: start) }
-        return body()
+    /// As `Publisher.drain`.
+    private func hear(_ publisher: Publisher) -> Bool {
+        let before = publisher.delivered + publisher.reports.delivered
+        defer { stalls.turn.reports += publisher.delivered + publisher.reports.delivered - before }
+        return publisher.drain()
     }
 
     /// One verdict.
@@ -221,7 +219,8 @@ final class Node {
             publish(event)
             left -= 1
         }
-        stalls.note(.events, since: start)
+        stalls.turn.events += most - left
+        stalls.note(.events, from: start, to: Clock.monotonic, cpu: Clock.threadCPU)
     }
 
     private func publish(_ event: ThrottleEvent) {
@@ -252,6 +251,7 @@ final class Node {
         lookAfterPlace(ticks)
         if place.isPublishing { report(at: now) }
         publisher?.tick()
+        slowLog.flush(log)
         limitedLog.flush(log)
         malformedLog.flush(log)
         log.flush()

@@ -46,13 +46,11 @@ final class Publisher {
     private var begunAt: UInt64 = 0
     private static let patience: UInt64 = 5_000_000_000
 
-    init(_ configuration: KafkaConfiguration, node: String, outbox: Outbox?, log: Log) throws {
+    init(_ configuration: KafkaConfiguration, node: String, log: Log) throws(KafkaError) {
         self.configuration = configuration
         self.node = node
         self.log = log
         producer = try KafkaProducer(configuration, name: node)
-        self.outbox = outbox
-        if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
     }
 
     /// Another agent has it from now on; what of it is with Kafka's client is sent once more by that one, with the ids that it has.
@@ -61,7 +59,10 @@ final class Publisher {
         outbox = nil
     }
 
-    func use(_ outbox: Outbox?) { self.outbox = outbox }
+    func use(_ outbox: Outbox?) {
+        self.outbox = outbox
+        if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
+    }
 
     /// Events in the spool, and those that found no room there; `nil` without one.
     var spooled: (events: Int, refused: Int)? { outbox.map { ($0.count, $0.refused) } }

@@ -27,6 +27,12 @@ extension Settings {
 }
 
 extension Settings {
+    /// Of this thread, and of those that it starts. What is opened from then on is opened by root without capabilities, or by the user that
+    /// we are. What it takes to become another user is kept until that is done.
+    func dropCapabilities(keeping kept: [Int] = []) throws(Errno) {
+        try Capabilities.drop(keeping: kept, passing: account == nil ? [] : [Capabilities.setUser, Capabilities.setGroup])
+    }
+
     /// Its files are in memory where the agent's later user may not read them again.
     func heldKafka() throws(KafkaConfiguration.Problem) -> KafkaConfiguration? {
         account == nil ? kafka : try kafka?.inMemory()
@@ -106,12 +112,7 @@ final class PolicyOrigin {
 extension Node {
     /// A clsact filter alone outlives us: taking it away at the end is netlink's, and needs its capability. Maps, ring and TCX links work
     /// by descriptor.
-    private var kept: [Int] { watch.needsNetlink ? [Capabilities.netAdmin] : [] }
-
-    /// Once it is attached. What is opened from here on is opened by root without capabilities, or by the user that we are.
-    func dropCapabilities() throws(Errno) {
-        try Capabilities.drop(keeping: kept, passing: settings.account == nil ? [] : [Capabilities.setUser, Capabilities.setGroup])
-    }
+    var kept: [Int] { watch.needsNetlink ? [Capabilities.netAdmin] : [] }
 
     /// Once all is open that only root may open: another user, and no system call but those that the loop and its libraries need.
     func becomeUnprivileged() throws(ProbeError) {

@@ -8,12 +8,14 @@ internal import Kafka
 internal import Linux
 internal import Log
 internal import PolicyFile
+internal import Startup
+internal import Wire
 
 let version = "0.1.0"
 
 /// Exit codes: 0 well, 2 wrong use or input, 3 this machine cannot.
 func run() {
-    var trace = StartupTrace()
+    let trace = Trace(program: "weir-agent", version: version)
     let arguments: Arguments
     do {
         switch try Command.agent.parse(Array(CommandLine.arguments.dropFirst()), version: version) {
@@ -29,19 +31,26 @@ func run() {
         let settings = try Settings(arguments)
         // Two links for each interface.
         Descriptors.raise(to: 1 << 20)
-        trace.ended("settings")
-        let node = try Node(settings, trace, log: log)
-        try node.run(until: signals)
+        let network = try NetworkEvents()
+        trace.phase("settings")
+        let node: Node
+        do { node = try Node.start(settings, trace: trace, log: log) } catch {
+            trace.phase("components")
+            if let path = settings.startupTrace { _ = trace.write(to: path) }
+            throw error
+        }
+        trace.phase("components")
+        try node.run(until: signals, network, trace)
         // Kafka's library waits for names to be resolved before it lets go (rd_kafka_destroy), and nothing is left to do for which we should.
         exit(0)
-    } catch let error as ProbeError {
-        refuse("weir-agent: \(error)", code: 3)
-    } catch let error as Errno {
-        refuse("weir-agent: \(error)", code: 3)
-    } catch let error as KafkaError {
-        refuse("weir-agent: --kafka: \(error)", code: 2)
-    } catch { refuse("weir-agent: \(error)", code: 2) }
+    } catch let failure as Startup.Failure {
+        // What is said of the component's own failure comes first, as if there were no graph.
+        refuse("weir-agent: \(failure.error is KafkaError ? "--kafka: " : "")\(failure)", code: exitCode(of: failure.error))
+    } catch { refuse("weir-agent: \(error)", code: exitCode(of: error)) }
 }
+
+/// 3 is the machine's fault, 2 that of whoever asked.
+private func exitCode(of error: any Error) -> CInt { error is ProbeError || error is Errno ? 3 : 2 }
 
 /// Options that do not go together.
 struct UsageError: Error, CustomStringConvertible {
@@ -50,7 +59,7 @@ struct UsageError: Error, CustomStringConvertible {
 }
 
 /// What the command line asks for, checked.
-struct Settings {
+struct Settings: Sendable {
     let node: String
     /// Shell patterns; empty means the interfaces of the default routes.
     let patterns: [String]
@@ -72,6 +81,8 @@ struct Settings {
     let heedsRehearsals: Bool
     /// MiB.
     let helloMemory: Int
+    /// A turn of the loop that takes as long is logged. Nanoseconds.
+    let slowTurn: UInt64
     /// Whom it becomes once it is attached; `nil` when it stays what it is.
     let account: Account?
     /// Why it stays root.
@@ -102,6 +113,7 @@ struct Settings {
         }
         state = arguments.text("state")
         startupTrace = arguments.text("startup-trace")
+        slowTurn = UInt64(clamping: arguments.duration("slow-turn")!.wholeNanoseconds)
         if state != nil, kafka == nil { throw UsageError("--state keeps events until Kafka has them; --kafka is wanted with it") }
     }
 }

@@ -20,14 +20,14 @@ struct Watch {
         let why: String
     }
 
-    private let patterns: [String]
-    private let method: Attachment.Method?
+    let patterns: [String]
+    let method: Attachment.Method?
     let attacher: Attacher
-    private var held: [UInt32: Held] = [:]
+    var held: [UInt32: Held] = [:]
     /// Asked for, and no answer yet.
-    private var pending: [UInt32: Interface] = [:]
+    var pending: [UInt32: Interface] = [:]
     /// What the start left to be done.
-    private var atStart: Set<UInt32> = []
+    var atStart: Set<UInt32> = []
     private var failures: [UInt32: Failure] = [:]
     /// As of the last listing: a name may change.
     private var names: [UInt32: String] = [:]
@@ -35,7 +35,7 @@ struct Watch {
     private var unreadable: [UInt32: Interface] = [:]
     /// Taken away by somebody, and not put back yet.
     private var lost: Set<UInt32> = []
-    private var programs: HookPrograms?
+    var programs: HookPrograms?
     private var visibility = Visibility()
     private(set) var directions = OneWay()
     private var lookedAt: UInt64 = 0
@@ -48,7 +48,7 @@ struct Watch {
     private var attachedNow: [String] = [], failedNow: [String] = []
 
     /// A start takes no longer than that; what is left is attached while the loop runs. Nanoseconds.
-    private static let startBudget: UInt64 = 1_000_000_000
+    static let startBudget: UInt64 = 1_000_000_000
     /// Before a failed attachment is tried again, doubled each time. Nanoseconds.
     private static let firstPatience: UInt64 = 1_000_000_000, longestPatience: UInt64 = 60_000_000_000
 
@@ -91,51 +91,11 @@ struct Watch {
 
     // MARK: As interfaces come and go
 
-    /// Attaches what there is. Throws when that is nothing at all, or when it was asked for by its name and cannot be read.
-    mutating func start(_ programs: HookPrograms, _ log: Log) throws(ProbeError) {
-        self.programs = programs
-        let listing: Attacher.Listing
-        do throws(Errno) { listing = try Attacher.Listing() } catch { throw ProbeError(error, "the interfaces cannot be listed: \(error)") }
-        let links = listing.links, uplinks = listing.uplinks
-        let wanted = chosen(links, uplinks)
-        guard !wanted.isEmpty else {
-            let there = links.map(\.interface.name).prefix(32).joined(separator: ", ")
-            let asked = patterns.isEmpty ? "no default route to take an interface from"
-                : "\(patterns.joined(separator: ", ")): no such interface"
-            throw ProbeError(.noEntry, "\(asked); there are \(there)")
-        }
-        let readable = wanted.filter { $0.kind != .unreadable }
-        for link in wanted where link.kind == .unreadable {
-            guard !readable.isEmpty, !patterns.contains(link.interface.name) else {
-                throw ProbeError(.noEntry, Self.refusal(link.interface, link.type))
-            }
-            refuse(link, log)
-        }
-        let orders = readable.map { Attacher.Order(interface: $0.interface, isRaw: $0.kind == .ip, programs: programs, method: method) }
-        let (outcomes, left) = attacher.attachNow(orders, until: Clock.monotonic + Self.startBudget)
-        var firstError: ProbeError?
-        for outcome in outcomes {
-            if case .failed(_, let error) = outcome, firstError == nil { firstError = error }
-            settle(outcome, isStart: true, log)
-        }
-        if held.isEmpty, let firstError { throw firstError }
-        sayFailures(log)
-        if !left.isEmpty {
-            for order in left { pending[order.interface.index] = order.interface }
-            atStart = Set(left.map(\.interface.index))
-            attacher.attach(left)
-            log.write(.warning, "the kernel takes long to attach; the rest follows while those that are attached are watched",
-                      [("attached", "\(held.count)"), ("left", "\(left.count)"), ("why", "/sys/kernel/rcu_expedited cannot be written")])
-        }
-        lookOut(uplinks, log)
-        for one in interfaces.prefix(Self.neighboursSought) { sayNeighbours(of: one, log) }
-    }
-
     /// Who else looks at an interface's frames. Only the start may ask (CAP_NET_ADMIN); of many interfaces these are enough to know who
     /// is here.
-    private static let neighboursSought = 64
+    static let neighboursSought = 64
 
-    private func sayNeighbours(of interface: Interface, _ log: Log) {
+    func sayNeighbours(of interface: Interface, _ log: Log) {
         guard let ours = programs?.ids else { return }
         for hook in HookEntry.Hook.allCases {
             guard let all = Neighbours.on(interface.index, hook),
@@ -191,7 +151,7 @@ struct Watch {
         lost.formIntersection(present)
         let now = Clock.monotonic
         var orders: [Attacher.Order] = []
-        for link in chosen(links, uplinks) {
+        for link in Self.chosen(links, uplinks, patterns) {
             let index = link.interface.index
             guard held[index] == nil, pending[index] == nil, unreadable[index] == nil else { continue }
             if let failure = failures[index], failure.retryAt > now { continue }
@@ -231,14 +191,14 @@ struct Watch {
         return again
     }
 
-    private mutating func sayFailures(_ log: Log) {
+    mutating func sayFailures(_ log: Log) {
         guard let first = failedNow.first else { return }
         log.write(.error, "\(first); it is tried again", failedNow.count > 1 ? [("others", "\(failedNow.count - 1)")] : [])
         failedNow = []
     }
 
     @discardableResult
-    private mutating func settle(_ outcome: Attacher.Outcome, isStart: Bool, _ log: Log) -> Bool {
+    mutating func settle(_ outcome: Attacher.Outcome, isStart: Bool, _ log: Log) -> Bool {
         switch outcome {
         case .attached(let new, let programs):
             let index = new.interface.index
@@ -334,21 +294,21 @@ struct Watch {
 
     // MARK: Which
 
-    private func chosen(_ links: [Link], _ uplinks: Uplinks) -> [Link] {
+    static func chosen(_ links: [Link], _ uplinks: Uplinks, _ patterns: [String]) -> [Link] {
         patterns.isEmpty ? uplinks.routed : links.filter { Interfaces.matches($0.interface.name, patterns) }
     }
 
-    private static func refusal(_ interface: Interface, _ type: UInt16? = nil) -> String {
+    static func refusal(_ interface: Interface, _ type: UInt16? = nil) -> String {
         "\(interface.name): frames of its kind\(type.map { " (link type \($0))" } ?? "") cannot be read, so it is not watched"
     }
 
-    private mutating func refuse(_ link: Link, _ log: Log) {
+    mutating func refuse(_ link: Link, _ log: Log) {
         unreadable[link.interface.index] = link.interface
         log.write(.warning, Self.refusal(link.interface, link.type))
     }
 
     /// What looks like a way out of this node and is not watched.
-    private mutating func lookOut(_ uplinks: Uplinks, _ log: Log) {
+    mutating func lookOut(_ uplinks: Uplinks, _ log: Log) {
         let found = uplinks.all.filter { held[$0.link.interface.index] == nil && pending[$0.link.interface.index] == nil }
             .map { Unwatched(name: $0.link.interface.name, why: $0.why) }
         for one in found where !unwatched.contains(one) {

@@ -8,11 +8,13 @@ internal import Kafka
 internal import Linux
 internal import Log
 internal import PolicyFile
+internal import Startup
 
 let version = "0.1.0"
 
 /// Exit codes: 0 well, 2 wrong use or input, 3 this machine cannot.
 func run() {
+    let trace = Trace(program: "weir-controller", version: version)
     let arguments: Arguments
     do {
         switch try Command.controller.parse(Array(CommandLine.arguments.dropFirst()), version: version) {
@@ -24,24 +26,40 @@ func run() {
     let log = Log(program: "weir-controller", format: arguments.text("log") == "json" ? .json : .text)
     do {
         let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
-        let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
-        let kafka = try kafkaConfiguration(arguments)
-        let grpc = arguments.endpoint("grpc")!
-        let identity = try credentials(arguments)
-        if case .insecure = identity, !grpc.isLoopback, !arguments.has("insecure") {
-            throw Refusal(description: "weir-controller: --grpc \(grpc): without TLS others can read and forge it: give --tls-cert and --tls-key, or --insecure", code: 2)
+        let settings = try settings(arguments)
+        trace.phase("settings")
+        let service: Service
+        do { service = try Service.start(settings, trace: trace, log: log) } catch {
+            trace.phase("components")
+            if let path = settings.startupTrace { _ = trace.write(to: path) }
+            throw error
         }
-        let peers = try Peers(grpc.description, credentials: identity, log: log)
-        let service = try Service(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, peers: peers, autoscalers: try autoscalers(arguments, log), heedsRehearsals: arguments.has("rehearsals"), log: log)
+        trace.phase("components")
+        let policy = settings.policy.current
         log.write(.info, "started", [
-            ("version", version), ("kafka", kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.current.name), ("policy.version", policy.current.version),
-            ("mode", policy.current.mode.rawValue), ("listen", "\(arguments.endpoint("listen")!.host):\(service.port)"),
-            ("grpc", "\(grpc.host):\(peers.port)"),
+            ("version", version), ("kafka", settings.kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.name), ("policy.version", policy.version),
+            ("mode", policy.mode.rawValue), ("listen", "\(settings.listen.host):\(service.port)"), ("grpc", "\(settings.grpc.host):\(service.peers.port)"),
         ])
+        if let path = settings.startupTrace, !trace.write(to: path) {
+            log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")])
+        }
         // All threads are there by now; whichever comes later inherits it.
         do throws(Errno) { try SystemCalls.keep(.controller) } catch { log.write(.warning, "system calls are not filtered: \(error)") }
         service.run(until: signals)
-    } catch let error as Refusal { refuse(error.description, code: error.code) } catch { refuse("weir-controller: \(error)", code: 2) }
+    } catch let error as Refusal { refuse(error.description, code: error.code) } catch let failure as Startup.Failure {
+        let refusal = failure.error as? Refusal
+        refuse("\(refusal == nil ? "weir-controller: " : "")\(failure)", code: refusal?.code ?? (failure.error is ClusterError ? 3 : 2))
+    } catch { refuse("weir-controller: \(error)", code: 2) }
+}
+
+private func settings(_ arguments: Arguments) throws -> Settings {
+    let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
+    let kafka = try kafkaConfiguration(arguments), grpc = arguments.endpoint("grpc")!, identity = try credentials(arguments)
+    if case .insecure = identity, !grpc.isLoopback, !arguments.has("insecure") {
+        throw Refusal(description: "weir-controller: --grpc \(grpc): without TLS others can read and forge it: give --tls-cert and --tls-key, or --insecure", code: 2)
+    }
+    return Settings(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, grpc: grpc, identity: identity, metrics: arguments.endpoint("external-metrics"),
+        tls: tls(identity), patches: arguments.has("kubernetes"), heedsRehearsals: arguments.has("rehearsals"), startupTrace: arguments.text("startup-trace"))
 }
 
 /// Why the program does not start, in one line.
@@ -59,15 +77,11 @@ private func kafkaConfiguration(_ arguments: Arguments) throws -> KafkaConfigura
     return kafka
 }
 
-private func autoscalers(_ arguments: Arguments, _ log: Log) throws -> Autoscalers {
-    var tls: TLS?
+/// The same identity, for external metrics.
+private func tls(_ identity: Credentials) -> TLS? {
+    guard case .tls(let chain, let key, let authority) = identity else { return nil }
     func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
-    if case .tls(let chain, let key, let authority) = try credentials(arguments) {
-        tls = TLS(certificateChain: text(chain), privateKey: text(key), clientAuthority: authority.map(text))
-    }
-    do {
-        return try Autoscalers(metrics: arguments.endpoint("external-metrics"), tls: tls, patches: arguments.has("kubernetes"), log: log)
-    } catch let error as ClusterError { throw Refusal(description: "weir-controller: \(error)", code: 3) }
+    return TLS(certificateChain: text(chain), privateKey: text(key), clientAuthority: authority.map(text))
 }
 
 /// TLS when both files are given, plain text when neither is.

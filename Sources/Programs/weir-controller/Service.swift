@@ -10,6 +10,7 @@ internal import Linux
 internal import Log
 internal import Messages
 internal import PolicyFile
+internal import Startup
 internal import Wire
 
 /// The controller's loop: events in, answers out, on one thread, so that what the core says is a function of the order in the log and
@@ -30,27 +31,28 @@ final class Service {
     let broker: BrokerState
     let peers: Peers
     let autoscalers: Autoscalers
-    let web = Server.Counts()
+    let web: Server.Counts
     private let server: Server
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
     var port: UInt16 { server.port }
 
-    init(policy: PolicySource, kafka: KafkaConfiguration, listen: Endpoint, peers: Peers, autoscalers: Autoscalers, heedsRehearsals: Bool, log: Log) throws {
+    /// - Parameter server: whose pages `telemetry` answers.
+    init(policy: PolicySource, clients: Clients, telemetry: Telemetry, server: consuming Server, web: Server.Counts, peers: Peers, autoscalers: Autoscalers,
+        heedsRehearsals: Bool, log: Log) {
         self.log = log
         self.policy = policy
         self.peers = peers
         self.autoscalers = autoscalers
         core = ReplicaCore(Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max)))
         core.controller.heedsRehearsals = heedsRehearsals
-        let telemetry = Telemetry()
         self.telemetry = telemetry
-        let broker = BrokerState(log: log)
-        self.broker = broker
-        server = try Server(host: listen.host, port: listen.port, counts: web) { path in telemetry.answer(path) }
-        outbox = try Outbox(kafka)
-        follower = try KafkaFollower(kafka, topics: [Topic.limits.name, Topic.decisions.name], name: "weir-controller", patience: 500)
-        consumer = try KafkaConsumer(kafka, group: "weir-controller", name: "weir-controller")
+        broker = BrokerState(log: log)
+        self.server = server
+        self.web = web
+        outbox = clients.outbox.take()
+        follower = clients.follower.take()
+        consumer = clients.consumer.take()
     }
 
     /// Runs until SIGTERM or SIGINT; SIGHUP reads the policy again.

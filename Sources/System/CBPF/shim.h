@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,10 +15,10 @@
 
 #define WEIR_BPF_SAID 512
 
-/* The last line that libbpf had to say, the verifier's own last words included. */
+/* The last line that libbpf had to say on this thread, the verifier's own last words included. */
 static inline char *weir_bpf_last_words(void)
 {
-	static char said[WEIR_BPF_SAID];
+	static __thread char said[WEIR_BPF_SAID];
 
 	return said;
 }
@@ -61,6 +62,12 @@ static inline int weir_bpf_share_maps(struct bpf_object *from, struct bpf_object
 			return error;
 	}
 	return 0;
+}
+
+/* The same program by another descriptor, which closes by itself at an exec. -1 and errno when there is none. */
+static inline int weir_duplicate(int descriptor)
+{
+	return fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
 }
 
 /* A program over one linear frame: 0 or -errno, its verdict in `result`. */
@@ -132,6 +139,18 @@ static inline int weir_tcx_attach(int ifindex, int egress, int program)
 	int link = bpf_link_create(program, ifindex, (enum bpf_attach_type)(egress ? WEIR_TCX_EGRESS : WEIR_TCX_INGRESS), &o);
 
 	return link < 0 ? -errno : link;
+}
+
+/* A program that lets every frame pass to the next one on its hook (TCX_NEXT): its descriptor, or -errno. */
+static inline int weir_tcx_placeholder(void)
+{
+	const struct bpf_insn instructions[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = -1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int program = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "weir_place", "Dual BSD/GPL", instructions, 2, 0);
+
+	return program < 0 ? -errno : program;
 }
 
 static inline int weir_tcx_replace(int link, int program)

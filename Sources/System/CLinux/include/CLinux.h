@@ -126,6 +126,9 @@ int weir_take_network_events(int s);
 /* Raises the limit of open files to `wanted`, as far as it may; what it is now. */
 unsigned weir_raise_descriptors(unsigned wanted);
 
+/* Gives the kernel back what every thread's part of the heap has free (malloc_trim(3)). */
+void weir_trim_heap(void);
+
 /*
  * Closes descriptors without waiting for what closing them takes: the kernel's collector of lost sockets does it (since Linux 6.10).
  * 0, or -errno and they are all still open.
