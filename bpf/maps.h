@@ -11,6 +11,7 @@ struct weir_settings {
 	__u64 wakeup;			/* flags of each ring submission; replay does not wake */
 	__u32 capture_clock;		/* the frame's own time stamp instead of the kernel's clock */
 	__u32 slots;			/* of stream bytes; a power of two, a multiple of WEIR_SLAB */
+	__u64 secret;			/* random: what hashes that index tables are keyed with */
 };
 const volatile struct weir_settings settings SEC(".rodata.settings") = { .slots = 2 * 1024 };
 

@@ -21,6 +21,9 @@ package struct ProbeSettings: Sendable {
     /// The maps alone; programs come with `KernelProbe.load` and `add`, so that several threads may have some verified.
     package var isBare = false
 
+    /// Random, so that nobody can work out what falls on one place of a table, or makes one fingerprint. 0 hashes as the native engine does.
+    package var secret: UInt64 = 0
+
     /// Which object: the one with may_goto or the one without. `nil` takes the first that the kernel accepts.
     package var mayGoto: Bool?
 
@@ -167,13 +170,14 @@ package struct ProbeSettings: Sendable {
         if let initial = unsafe weir_bpf_initial(object, ".data.policies", &valueSize), valueSize >= 8 + 2 * policy.bytes.count {
             unsafe policy.bytes.withUnsafeBytes { unsafe (initial + 8).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         }
-        // struct weir_settings of bpf/maps.h: wakeup, capture_clock, slots.
-        if let initial = unsafe weir_bpf_initial(object, ".rodata.settings", &valueSize), valueSize >= 16 {
+        // struct weir_settings of bpf/maps.h: wakeup, capture_clock, slots, secret.
+        if let initial = unsafe weir_bpf_initial(object, ".rodata.settings", &valueSize), valueSize >= 24 {
             if settings.replay {
                 unsafe initial.storeBytes(of: UInt64(BPF_RB_NO_WAKEUP), as: UInt64.self)
                 unsafe (initial + 8).storeBytes(of: 1, as: UInt32.self)
             }
             unsafe (initial + 12).storeBytes(of: slots, as: UInt32.self)
+            unsafe (initial + 16).storeBytes(of: settings.secret, as: UInt64.self)
         }
         guard unsafe bpf_object__load(object) == 0 else {
             let error = refusal("loading the probe")

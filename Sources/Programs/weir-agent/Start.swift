@@ -55,6 +55,7 @@ extension Node {
         startup.add("maps", provides: [maps]) { _ in
             var loading = ProbeSettings()
             loading.isBare = true
+            loading.secret = .random(in: 1 ... .max)
             loading.helloMemory = settings.helloMemory
             maps.fill(try KernelProbe(KernelPolicy(settings.policy), settings: loading))
         }

@@ -109,7 +109,7 @@ WEIR_INLINE int weir_read_protocols(struct weir_scratch *s)
 	s->stop = s->alpn_at + s->alpn_size;
 	s->length = weir_byte(s, s->scan);
 	if (s->length && s->scan + 1 + s->length <= s->stop)
-		r->fingerprint += weir_mix(0x20000u | weir_byte(s, s->scan + 1) << 8 | weir_byte(s, s->scan + s->length));
+		r->fingerprint += weir_mix_keyed(0x20000u | weir_byte(s, s->scan + 1) << 8 | weir_byte(s, s->scan + s->length));
 	WEIR_OVER(s, WEIR_PROTOCOLS_MAX, weir_read_protocol);
 	return 0;
 }
@@ -153,7 +153,7 @@ WEIR_STEP long weir_read_suite(__u32 turn, void *context)
 	l->at = at + 2;
 	if (weir_grease(suite))
 		return 0;
-	l->hash += weir_mix(suite);
+	l->hash += weir_mix_keyed(suite);
 	weir_note_suite(s, l, suite);
 	return 0;
 }
@@ -328,7 +328,7 @@ WEIR_STEP long weir_read_one(__u32 turn, void *context)
 	l->count++;
 	if (weir_grease(type))
 		return 0;
-	l->hash += weir_mix(0x10000u | type);
+	l->hash += weir_mix_keyed(0x10000u | type);
 	if (type > 63) {
 		weir_note_far_type(s, l, type, at);
 		return 0;
@@ -423,8 +423,8 @@ WEIR_ONCE int weir_read_client_hello(struct weir_scratch *s, __u32 length)
 	if (s->alpn_at)
 		weir_read_protocols(s);
 	if (s->signatures_at)
-		r->fingerprint += weir_mix(weir_signatures(s));
-	r->fingerprint += weir_mix((__u64)r->version << 32);
+		r->fingerprint += weir_mix_keyed(weir_signatures(s));
+	r->fingerprint += weir_mix_keyed((__u64)r->version << 32);
 	r->fingerprint |= !r->fingerprint;	/* 0 means that there is none */
 	weir_judge_lists(s);
 	return 0;

@@ -52,4 +52,23 @@ WEIR_INLINE __u64 weir_mix(__u64 x)
 	x ^= x >> 33;
 	return x;
 }
+
+/* Keyed by a random of the load: nobody can work out two that fall on one place, or add up to one sum. */
+WEIR_INLINE __u64 weir_mix_keyed(__u64 x)
+{
+	return weir_mix(x ^ WEIR_SECRET);
+}
+
+/* Of both addresses, all of their bits, and a port. */
+WEIR_INLINE __u32 weir_hash_flow(const struct weir_flow_key *flow, __u32 port)
+{
+	const __u32 *a = (const __u32 *)flow->client, *b = (const __u32 *)flow->server;
+	__u64 x;
+
+	x = weir_mix_keyed((__u64)a[0] << 32 | a[1]);
+	x = weir_mix_keyed(x ^ ((__u64)a[2] << 32 | a[3]));
+	x = weir_mix_keyed(x ^ ((__u64)b[0] << 32 | b[1]));
+	x = weir_mix_keyed(x ^ ((__u64)b[2] << 32 | b[3]) ^ (__u64)port << 48);
+	return (__u32)(x >> 32);
+}
 #endif

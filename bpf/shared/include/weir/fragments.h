@@ -7,6 +7,7 @@
 #ifndef WEIR_FRAGMENTS_H
 #define WEIR_FRAGMENTS_H
 
+#include <weir/cursor.h>
 #include <weir/frame.h>
 #include <weir/platform.h>
 #include <weir/scratch.h>
@@ -24,10 +25,7 @@ WEIR_INLINE void weir_datagram_of(struct weir_look *l)
 /* When a fragment from here to there was last one that nothing placed. Two pairs of addresses may share it, which only makes it more careful. */
 WEIR_INLINE __u64 *weir_unplaced(weir_frame *frame, const struct weir_flow_key *flow)
 {
-	const __u32 *a = (const __u32 *)flow->client, *b = (const __u32 *)flow->server;
-	__u32 hash = (a[0] ^ a[1] ^ a[2] ^ a[3]) * 0x9e3779b1u + (b[0] ^ b[1] ^ b[2] ^ b[3]) * 0x85ebca77u;
-
-	return weir_unplaced_at(frame, hash >> 20);
+	return weir_unplaced_at(frame, weir_hash_flow(flow, 0));
 }
 
 /* May a fragment of this client's that nobody has placed be part of what its server reads? */

@@ -60,10 +60,7 @@ WEIR_ONCE int weir_reopen(weir_frame *frame, struct weir_flow *flow)
 
 WEIR_INLINE struct weir_opening *weir_opening_of(weir_frame *frame, const struct weir_flow_key *flow)
 {
-	const __u32 *a = (const __u32 *)flow->client, *b = (const __u32 *)flow->server;
-	__u32 hash = (a[0] ^ a[1] ^ a[2] ^ a[3]) * 0x9e3779b1u + (b[0] ^ b[1] ^ b[2] ^ b[3]) * 0x85ebca77u + flow->client_port * 0xc2b2ae3du;
-
-	return weir_opening_at(frame, hash >> 19);
+	return weir_opening_at(frame, weir_hash_flow(flow, flow->client_port));
 }
 
 #define WEIR_OPENING_APART 500		/* of an opening's time: a quarter of a second, in which a server answers */

@@ -21,7 +21,7 @@ WEIR_INLINE int weir_recall_random(weir_frame *frame, struct weir_scratch *s)
 {
 	struct weir_handshake *r = &s->record;
 	const __u8 *random = s->bytes + 6;
-	__u64 hash = weir_mix(WEIR_LE64(random) ^ weir_mix(WEIR_LE64(random + 8) ^ weir_mix(WEIR_LE64(random + 16) ^ weir_mix(WEIR_LE64(random + 24)))));
+	__u64 hash = weir_mix_keyed(WEIR_LE64(random) ^ weir_mix(WEIR_LE64(random + 8) ^ weir_mix(WEIR_LE64(random + 16) ^ weir_mix(WEIR_LE64(random + 24)))));
 	struct weir_random *known = weir_random_at(frame, (__u32)(hash >> 40));
 	__u64 client = weir_mix(*(const __u64 *)(r->source + 8) ^ r->source_port);
 	__u64 server = weir_mix(*(const __u64 *)(r->destination + 8) ^ r->destination_port);
@@ -51,7 +51,7 @@ WEIR_INLINE void weir_recall_source(weir_frame *frame, struct weir_scratch *s)
 	__u64 hash;
 
 	weir_mask_address(&key, r->source, weir_mapped(r->source) ? config->prefix4 : config->prefix6);
-	hash = weir_mix(*(const __u64 *)key.address ^ weir_mix(*(const __u64 *)(key.address + 8)));
+	hash = weir_mix_keyed(*(const __u64 *)key.address ^ weir_mix(*(const __u64 *)(key.address + 8)));
 	bucket = weir_bucket_at(frame, (__u32)(hash >> 40));
 	if (!bucket)
 		return;

@@ -90,6 +90,8 @@ typedef struct __sk_buff weir_frame;
 #else
 #define WEIR_KEY(key) ((__typeof_unqual__(*(key))[1]){ [0] = *(key) })
 #endif
+/* Set before load: a constant to the verifier. */
+#define WEIR_SECRET settings.secret
 #define WEIR_LOOKUP(frame, table, key) bpf_map_lookup_elem(&table, key)
 #define WEIR_STORE(frame, table, key, value, flags) bpf_map_update_elem(&table, key, value, flags)
 #define WEIR_REMOVE(frame, table, key) bpf_map_delete_elem(&table, key)
@@ -140,6 +142,8 @@ static inline __u64 weir_le64_at(const __u8 *p)
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
 
+/* Nobody is hurt by what falls together in a capture, and it is read alike each time. */
+#define WEIR_SECRET 0ULL
 #define WEIR_LOOKUP(frame, table, key) weir_table_lookup((frame)->engine->table, key)
 #define WEIR_STORE(frame, table, key, value, flags) weir_table_store((frame)->engine->table, key, value, flags)
 #define WEIR_REMOVE(frame, table, key) weir_table_remove((frame)->engine->table, key)

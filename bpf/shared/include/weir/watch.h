@@ -82,7 +82,7 @@ WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *
 /* What a hello says, as far as 32 bits can tell: the client's random, the lists, the name's length. */
 WEIR_INLINE __u32 weir_digest(const struct weir_scratch *s)
 {
-	__u64 x = weir_mix(WEIR_LE64(s->bytes + 6) ^ s->record.fingerprint ^ (__u64)s->record.server_name_length << 48);
+	__u64 x = weir_mix_keyed(WEIR_LE64(s->bytes + 6) ^ s->record.fingerprint ^ (__u64)s->record.server_name_length << 48);
 
 	return (__u32)(x ^ x >> 32);
 }
