@@ -53,6 +53,9 @@ final class Node {
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
+    var losses: LossBook
+    /// Events that were made and not to be told.
+    var untold = (noBroker: 0, successors: 0)
     let webCounts = Server.Counts()
     /// Fixed once the maps are made; read when the probe is attached.
     private(set) var mapBytes = 0
@@ -70,6 +73,7 @@ final class Node {
         policyStamp = settings.policyStamp
         let policy = settings.policy
         core = NodeCore(policy, settings.options, capacity: 8)
+        losses = LossBook(node: settings.node, bootID: settings.options.bootID, start: Instant(nanoseconds: Clock.wall))
         var loading = ProbeSettings()
         loading.limitsFirst = settings.state != nil
         loading.first = policy.mode == .enforce ? .enforcing : .observing
@@ -80,7 +84,7 @@ final class Node {
         poller = try Poller()
         peers = try Peers(node: settings.node, listen: settings.listen, later: settings.account)
         if settings.takesOver { peers.askForPlace(log) }
-        state = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, for: settings.account) }
+        state = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, settings.stateBounds, for: settings.account) }
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
         outbox = try state?.openAtStart()
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: try Attacher(owner: peers.socket.number))
@@ -209,7 +213,7 @@ final class Node {
 
     /// One verdict.
     private func handle(_ record: RawSpan) {
-        guard let handshake = Handshake(record) else { return }
+        guard let handshake = Handshake(record) else { return core.passOver() }
         core.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: self)
     }
 
@@ -231,7 +235,9 @@ final class Node {
                 ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
             ])
         }
-        if place.isPublishing { publisher?.publish(event) }
+        guard place.isPublishing else { return untold.successors += 1 }
+        guard let publisher else { return untold.noBroker += 1 }
+        publisher.publish(event)
     }
 
     private func onTick(_ ticks: Int) {
@@ -251,6 +257,7 @@ final class Node {
         forgetLimits()
         lookAfterPlace(ticks)
         if place.isPublishing { report(at: now) }
+        if ticks % 10 == 0 { tellLosses(at: now) }
         publisher?.tick()
         limitedLog.flush(log)
         malformedLog.flush(log)
