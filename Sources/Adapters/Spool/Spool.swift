@@ -48,12 +48,14 @@ internal import Linux
     package private(set) var freshBytes = 0
     /// In the file still.
     private var gone: Set<Int64> = []
-    private var written: Int
+    /// In the file, as of the last commit.
+    package private(set) var written: Int
     /// Set aside, and not in the file as such yet; `asideWritten` are.
     var asideFresh: [Int64: (item: Item, reason: String)] = [:]
     var asideWritten = (count: 0, bytes: 0)
     /// The limits topic's words since the last commit; `nil` is forgotten.
     var limitChanges: [String: [UInt8]?] = [:]
+    private var reserve: Reserve
     let database: OpaquePointer
     private let insertion: OpaquePointer
     private let removal: OpaquePointer
@@ -61,7 +63,7 @@ internal import Linux
 
     private static let file = "spool.sqlite3"
     /// What lies in its directory while it is open.
-    package static let files = [file, "\(file)-wal", "\(file)-journal", "\(file)-shm"]
+    package static let files = [file, "\(file)-wal", "\(file)-journal", "\(file)-shm", Reserve.file]
 
     /// - Parameters:
     ///   - directory: made if its parent is there. The file in it is `spool.sqlite3`, which its user alone can read.
@@ -93,6 +95,7 @@ internal import Linux
             unsafe sqlite3_close_v2(database)
             throw error
         }
+        reserve = Reserve(directory)
         unsafe (self.database, self.insertion, self.removal, self.selection) = (database, insertion, removal, selection)
         (self.written, self.last, asideWritten) = (written, last, (asideCount, asideBytes))
     }
@@ -180,31 +183,52 @@ internal import Linux
     @discardableResult
     package mutating func commit() -> Bool {
         // What leaves goes first: on a full disk that makes the room for what comes.
-        guard leave() else {
-            // The log beside the file may be what takes the room.
-            unsafe sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
-            return false
-        }
-        return come()
+        guard leave() || makeRoom() && leave(), come() else { return false }
+        reserve.take()
+        return true
     }
 
+    /// The log goes into the file, for which the reserve has the room.
+    private mutating func makeRoom() -> Bool {
+        _ = reserve.giveUp()
+        return unsafe sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK
+    }
+
+    /// A transaction: what the log has to have room for.
+    private static let mostAtOnce = 64, mostBytesAtOnce = 128 << 10
+
     private mutating func leave() -> Bool {
-        guard !gone.isEmpty || !limitChanges.isEmpty || !asideFresh.isEmpty else { return true }
-        guard transaction({ gone.allSatisfy { delete($0) } && writeAside() && writeLimits() }) else { return false }
-        written -= gone.count
-        gone.removeAll()
-        asideWritten = (asideWritten.count + asideFresh.count, asideFresh.values.reduce(asideWritten.bytes) { $0 + $1.item.size })
-        asideFresh.removeAll()
-        limitChanges.removeAll()
+        while !gone.isEmpty || !limitChanges.isEmpty || !asideFresh.isEmpty {
+            // What goes aside leaves with the same transaction, or it could be in both tables, or in none.
+            let asideIDs = gone.filter { asideFresh[$0] != nil }
+            let ids = asideIDs + gone.lazy.filter { asideFresh[$0] == nil }.prefix(Self.mostAtOnce)
+            guard transaction({ ids.allSatisfy { delete($0) } && writeAside() && writeLimits() }) else { return false }
+            written -= ids.count
+            gone.subtract(ids)
+            asideWritten = (asideWritten.count + asideFresh.count, asideFresh.values.reduce(asideWritten.bytes) { $0 + $1.item.size })
+            asideFresh.removeAll()
+            limitChanges.removeAll()
+        }
         return true
     }
 
     private mutating func come() -> Bool {
         guard !fresh.isEmpty else { return true }
-        guard transaction({ fresh.values.sorted { $0.id < $1.id }.allSatisfy { insert($0) } }) else { return false }
-        written += fresh.count
-        fresh.removeAll(keepingCapacity: fresh.count < 4_096)
-        freshBytes = 0
+        var rest = fresh.values.sorted { $0.id < $1.id }[...]
+        while !rest.isEmpty {
+            var bytes = 0
+            let some = rest.prefix(Self.mostAtOnce).prefix { item in
+                defer { bytes += item.size }
+                return bytes < Self.mostBytesAtOnce
+            }
+            guard transaction({ some.allSatisfy { insert($0) } }) else { return false }
+            written += some.count
+            for item in some {
+                fresh[item.id] = nil
+                freshBytes -= item.size
+            }
+            rest = rest[some.endIndex...]
+        }
         return true
     }
 

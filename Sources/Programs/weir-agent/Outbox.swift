@@ -30,7 +30,7 @@ final class Outbox {
     }
 
     private var spool: Spool
-    private var order = SendOrder()
+    private var order: SendOrder
     private var doubts: [Int64: Doubt] = [:]
     private let bounds: Bounds
     private var bytes = 0
@@ -43,10 +43,10 @@ final class Outbox {
     private static let patience: UInt64 = 1_000_000_000
     /// Then it goes aside.
     private static let mostRefusals = 3
-    private static let mostDoubts = 1_000
+    private let mostDoubts: Int
     /// Written before the tick; and where the disk takes nothing, no more is kept than twice that.
     private static let writtenEarly = 4 << 20
-    private static let mostGivenUpATurn = 1_000
+    static let mostGivenUpATurn = 1_000
 
     /// - Parameters:
     ///   - name: what errors call the directory.
@@ -54,21 +54,32 @@ final class Outbox {
     init(_ directory: String, named name: String, _ bounds: Bounds, at now: Int64) throws(SpoolError) {
         spool = try Spool(directory: directory, named: name, now: now)
         self.bounds = bounds
+        // What is with the client, or goes alone, makes no room for others: so it is half of a small spool at most. An event takes 2 KiB.
+        let events = bounds.bytes / 2_048
+        order = SendOrder(mostInTurn: min(1_000, events / 8), mostPassing: min(4_000, events / 4))
+        mostDoubts = min(1_000, events / 8)
         // Where nothing waits the first event goes at once.
         if spool.count == 0 { order.pass(spool.last) }
     }
 
     /// Looks at what an earlier run has left, all of it: far from the start's way to the interfaces. How much there is.
-    func lookThrough() -> Int {
+    /// - Parameter now: seconds since the Unix epoch.
+    func lookThrough(at now: Int64) -> Int {
         spool.eachKey { key, size in
             order.wait(key: key)
             bytes += size
         }
-        return spool.count + spool.asideCount
+        let found = spool.count + spool.asideCount
+        // Before any of it is with the client.
+        giveUpOld(at: now, atMost: .max)
+        keepBounds()
+        return found
     }
 
     /// Events that Kafka does not have, those aside left out.
     var count: Int { spool.count }
+    /// Those of them that a kill would leave, as of the last commit.
+    var onDisk: Int { spool.written }
     var underWay: Int { order.underWay + doubts.count { $0.value.isUnderWay } }
     var waiting: Int { spool.count - underWay }
     var aside: Int { spool.asideCount }
@@ -118,7 +129,7 @@ final class Outbox {
     /// - Parameter isCertain: the broker says so; otherwise a refusal counts only if others were taken since the last one.
     func refused(_ id: Int64, _ reason: String, isCertain: Bool, at now: UInt64) {
         guard var doubt = doubts[id] else {
-            guard doubts.count < Self.mostDoubts else { return failed(id, at: now) }
+            guard doubts.count < mostDoubts else { return failed(id, at: now) }
             guard let size = order.withdraw(id) else { return }
             doubts[id] = Doubt(size: size, refusals: 1, retryAt: now + Self.patience, delivered: delivered)
             return
@@ -152,7 +163,7 @@ final class Outbox {
     /// Those whose turn it is, in their order, until `body` says no. Where it says nothing it has dealt with the item itself.
     func eachWaiting(at now: UInt64, _ body: (Spool.Item) -> Bool?) {
         var left = Self.mostATurn
-        while left > 0, order.isDue(upTo: spool.last, at: now), doubts.count < Self.mostDoubts {
+        while left > 0, order.isDue(upTo: spool.last, at: now), doubts.count < mostDoubts {
             let items = spool.items(after: order.cursor, atMost: min(left, 50))
             guard !items.isEmpty else { return order.pass(spool.last) }
             for item in items {
@@ -195,9 +206,9 @@ final class Outbox {
 
     /// What waited too long. From the tick.
     /// - Parameter now: seconds since the Unix epoch.
-    func giveUpOld(at now: Int64) {
+    func giveUpOld(at now: Int64, atMost most: Int = Outbox.mostGivenUpATurn) {
         guard waiting > 0 else { return }
-        dropped.tooOld += giveUp(atMost: Self.mostGivenUpATurn) { $0.added < now - bounds.age }
+        dropped.tooOld += giveUp(atMost: most) { $0.added < now - bounds.age }
     }
 
     /// Gives up the oldest that wait, as long as `condition` holds. How many those were.

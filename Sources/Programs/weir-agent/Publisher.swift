@@ -73,7 +73,7 @@ final class Publisher {
     func use(_ outbox: Outbox?) {
         giveUpSpool()
         self.outbox = outbox
-        if let outbox { counts[.found] += outbox.lookThrough() }
+        if let outbox { counts[.found] += outbox.lookThrough(at: Clock.wallSeconds) }
     }
 
     private func take(_ dropped: Outbox.Dropped) {
@@ -102,8 +102,8 @@ final class Publisher {
     /// Whether news goes to Kafka rather than to wait.
     var isFree: Bool { isUp && outbox?.isCrowded != true }
     var delivered: Int { counts[.delivered] }
-    /// Events in the spool that Kafka does not have, and what they take up; `nil` without one.
-    var spooled: (events: Int, bytes: Int)? { outbox.map { ($0.count, $0.bytesHeld) } }
+    /// Events on the disk that Kafka does not have, and what all of the spool's take up; `nil` without one.
+    var spooled: (events: Int, bytes: Int)? { outbox.map { ($0.onDisk, $0.bytesHeld) } }
 
     var eventDescriptor: CInt { producer.eventDescriptor }
     var inFlight: Int { producer.inFlight }
