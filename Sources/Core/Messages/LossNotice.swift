@@ -8,7 +8,7 @@ package struct LossNotice: Sendable, Equatable {
 
     package struct Loss: Sendable, Equatable {
         package var what: What
-        /// A term of the node's account, such as `ring_full` or `spool_full` (docs/operations.md).
+        /// A term of the node's account, such as `ring_full` or `spool_full` (docs/node.md, "Accounts").
         package var cause: String
         package var count: Int
         package init(what: What, cause: String, count: Int) {

@@ -94,7 +94,7 @@ extension Node {
         for term in Accounts.Term.allCases {
             let labels: Metrics.Labels = [("account", term.account.rawValue), ("kind", term.kind.rawValue), ("term", term.id)]
             if term.isCount {
-                let help = "what came in and what became of it, since the start (docs/operations.md, \"Accounts\")"
+                let help = "what came in and what became of it, since the start (docs/node.md, \"Accounts\")"
                 board.set(board.counter("weir_agent_account_total", help, labels: labels), to: UInt64(clamping: accounts[term]))
             } else {
                 gauge("weir_agent_account_waiting", "what of it is here now, and will be told", Double(accounts[term]), labels)
