@@ -12,7 +12,6 @@ struct Reserve {
 
     init(_ directory: String) {
         path = "\(directory)/\(Self.file)"
-        take()
     }
 
     /// Where the disk has no room for it there is none.

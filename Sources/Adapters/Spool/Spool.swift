@@ -183,6 +183,8 @@ internal import Linux
     @discardableResult
     package mutating func commit() -> Bool {
         // What leaves goes first: on a full disk that makes the room for what comes.
+        let isNothing = gone.isEmpty && limitChanges.isEmpty && asideFresh.isEmpty && fresh.isEmpty
+        guard !isNothing else { return true }
         guard leave() || makeRoom() && leave(), come() else { return false }
         reserve.take()
         return true
