@@ -121,12 +121,25 @@ sim: deps ## nodes, controllers, a broker and attackers on one clock, with fault
 	swift build $(RELEASE_FLAGS) --product weir-sim
 	.build/release/weir-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(KEEP),--keep $(KEEP)) $(if $(PLANT),--plant $(PLANT))
 
+.PHONY: chaos
+chaos: build ## five minutes of attack while everything goes wrong that can; SECONDS, SEED, ONLY=fault
+	unshare -nm $(VENV)/bin/python3 -B Tests/ChaosTests/chaos.py .build/release \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+.PHONY: soak
+soak: build ## twenty minutes of attack and honest visits; memory and descriptors have to stay as they are; SECONDS
+	unshare -nm $(VENV)/bin/python3 -B Tests/ChaosTests/soak.py .build/release $(if $(SECONDS),--seconds $(SECONDS))
+
 .PHONY: install
 install: build ## into PREFIX (/usr/local)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin .build/release/weir .build/release/weir-agent .build/release/weir-controller
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir manifests/policy.yaml
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	.build/release/weir completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
+	for program in weir weir-agent weir-controller; do \
+		.build/release/weir manual $$program > $(DESTDIR)$(PREFIX)/share/man/man1/$$program.1; \
+	done
 
 .PHONY: clean
 clean: ## what was built; not what was installed

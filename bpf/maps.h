@@ -212,6 +212,15 @@ struct {
 	__type(value, __u8);
 } allow SEC(".maps");
 
+/* Destinations whose answers prove a source to others: those of the policy's scaleOut.targets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct weir_allow_key);
+	__type(value, __u8);
+} vouched SEC(".maps");
+
 WEIR_INLINE const struct weir_config *weir_policy(weir_frame *frame)
 {
 	return &policies.configs[policies.active & 1];
@@ -442,6 +451,17 @@ WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_
 	if (socket->state == WEIR_TCP_ESTABLISHED)
 		r->proof = WEIR_SOCKET;
 	bpf_sk_release(socket);
+}
+
+#define WEIR_TCP_SYN_RECV 3
+#define WEIR_TCP_NEW_SYN_RECV 12
+
+/* Is this SYN-ACK a local socket's? Only TCP itself has sockets in these states; a raw or a packet socket is in none of them, and what is forwarded has none. */
+WEIR_INLINE int weir_is_local(weir_frame *frame)
+{
+	struct bpf_sock *socket = frame->sk;
+
+	return socket && (socket->state == WEIR_TCP_NEW_SYN_RECV || socket->state == WEIR_TCP_SYN_RECV);
 }
 
 /* Does a local socket send its first bytes here: is nothing acknowledged of what it has said? 1 or 0; -1 where the frame is forwarded. */

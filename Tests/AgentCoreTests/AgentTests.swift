@@ -142,4 +142,31 @@ private let enforcing: Policy = {
         let event = agent.takeEvent(of: slot, interface: "", hello: nil, seen: time(0), decided: time(0), enforced: time(0) + .microseconds(20), until: limit.until)
         #expect(event.enforcedBy == .agent && event.action == .limited && event.seenToEnforced == 20 && event.counts.seen == 2 && event.counts.reset == 1)
     }
+
+    @Test("What somebody behind the node may have answered limits towards that destination, in class anomalous, and is told apart from what others may act on")
+    func reach() throws {
+        var policy = enforcing
+        var all = Policy.LimitRule(perSecond: 2)
+        all.limitClass = .all
+        policy.detections[.ipLiteralSNI] = Policy.Rule(severity: .high, limit: all)
+        var agent = agent(policy)
+        func said(_ milliseconds: Int64, _ reach: Reach, _ found: AnomalySet) -> Agent.Order {
+            var handshake = verdict(at: milliseconds, .passed, AnomalySet())
+            handshake.reach = reach
+            return agent.consider(handshake, found: found, at: time(milliseconds))
+        }
+        let bound = said(0, .destination, AnomalySet(.ipLiteralSNI)), free = said(1, .source, AnomalySet(.missingSNI))
+        #expect(bound.limit?.key == LimitKey(prefix: Prefix("203.0.113.66/32")!, limitClass: .anomalous, towards: Address("198.51.100.2")!))
+        #expect(free.limit?.key.towards == nil)
+        // The event that was due for the first becomes the second's, and of its anomaly alone.
+        let event = publish(&agent, try #require(bound.publish), at: 2)
+        #expect((event.reach, event.anomalies, event.counts.seen) == (.source, AnomalySet(.missingSNI), 1))
+        // And what comes after it adds nothing to it.
+        _ = said(10, .source, AnomalySet(.missingSNI))
+        _ = said(11, .destination, AnomalySet(.ipLiteralSNI))
+        let next = publish(&agent, try #require(agent.tick(at: time(1500)).first), at: 1500)
+        #expect((next.reach, next.anomalies, next.counts.seen) == (.source, AnomalySet(.missingSNI), 1))
+        let last = said(3000, .destination, AnomalySet(.ipLiteralSNI))
+        #expect(publish(&agent, try #require(last.publish), at: 3000).reach == .destination)
+    }
 }

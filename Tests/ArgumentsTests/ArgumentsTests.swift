@@ -83,7 +83,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         ("replay --xyzzy a", "weir replay: `--xyzzy`: no such option; see --help"),
         ("replay -p a", "weir replay: `-p`: options are long here, such as --help"),
         ("reply a", "weir: `reply`: no such command; did you mean replay?"),
-        ("frobnicate", "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, top, startup, stalls, tail, explain, trace, limits, broker and completion"),
+        ("frobnicate", "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, top, startup, stalls, tail, explain, trace, limits, broker, completion and manual"),
         ("policy", "weir policy: a command is missing; there are check and rehearse"),
         ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
         ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),

@@ -38,6 +38,13 @@ struct AttackTests {
     @Test("The same behind address translation, with either answer", .enabled(if: hasNftables, "nft is missing"), arguments: ["reset", "drop"])
     func translated(answer: String) throws { try hold("dnat", answer, "core") }
 
+    @Test("Nobody is limited for what others sent in his name: five forgers, a server of the node's own and one behind it")
+    func forgers() throws {
+        let rows = try play("routed", "reset", "forgers").rows
+        #expect(rows.count == 20)
+        for row in rows { #expect(row.attempted > 0 && row.refused == 0, "\(row)") }
+    }
+
     @Test("Who does nothing wrong always succeeds, and is never refused: also by a link that loses, reorders and repeats", arguments: ["direct", "pumped"])
     func honest(shape: String) throws {
         let rows = try play(shape, "reset", "honest").rows

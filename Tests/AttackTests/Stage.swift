@@ -62,7 +62,7 @@ func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int =
     for line in text.split(separator: "\n") where line.hasPrefix("{") {
         let bytes = Array(line.utf8)
         try parser.object(bytes.span.bytes) { object throws(JSONError) in
-            if let sums = try? integer(object, "bad_sums") { badSums = sums } else { rows.append(try row(of: object, isHonest: set == "honest")) }
+            if let sums = try? integer(object, "bad_sums") { badSums = sums } else { rows.append(try row(of: object, isHonest: set == "honest" || set == "forgers")) }
         }
     }
     guard badSums >= 0 else { throw Failure(description: "\(shape) \(answer) \(set): \(text.suffix(2000))") }

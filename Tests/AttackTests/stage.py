@@ -3,7 +3,7 @@
 usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
-    SET     all, core, alone, honest
+    SET     all, core, alone, honest, forgers (routed)
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
@@ -17,9 +17,11 @@ import cuts      # noqa: F401  each of these adds its tricks to the list
 import answers   # noqa: F401
 import datagrams # noqa: F401
 import decoys    # noqa: F401
+import forgers
 import honest
 import mixed     # noqa: F401
 import openings  # noqa: F401
+import network
 from network import Agent, Network, end_all
 from witness import Witness
 
@@ -58,6 +60,8 @@ def main(program, shape, answer, which, *words):
     began = time.monotonic()
     if which == "honest":
         rows = honest.play(stage, stage.shape, words)
+    elif which == "forgers":
+        rows = forgers.play(stage, words, network)
     else:
         rows = tricks(stage, which, words)
     result = {"rows": rows, "bad_sums": stage.witness.bad_sums, "seconds": int(time.monotonic() - began)}

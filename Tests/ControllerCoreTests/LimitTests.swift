@@ -336,4 +336,13 @@ import Wire
         let said = try #require(script.see(Script.event(30, id: 1)).limits.first)
         #expect(said.generation == 8 && said.step == 1)
     }
+
+    @Test("What was proved to one destination only is counted, and followed by nothing")
+    func oneDestination() {
+        var script = Script()
+        let outputs = (0..<50).flatMap { second in script.see(Script.event(Double(second), id: second) { $0.reach = .destination }) }
+        #expect(outputs.isEmpty)
+        #expect(script.controller.counts.oneDestination == 50)
+        #expect(script.see(Script.event(51, id: 51)).limits.count == 1)
+    }
 }

@@ -43,6 +43,14 @@ import Wire
         #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
     }
 
+    @Test("How far the proof reaches is said where it is not the whole source, and survives")
+    func reach() throws {
+        var event = Examples.event(), reader = MessageReader()
+        event.reach = .destination
+        #expect(event.encoded().text.contains("\"proof\":\"tracked\",\"reach\":\"destination\","))
+        #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
+    }
+
     @Test("Any text a client may send as a name survives", arguments: ["a\"b\\c", "\u{0}\u{1}\n\r\t\u{1f}\u{7f}", "zażółć", "🜁\u{2028}", "\u{fffd}"])
     func escapes(name: String) throws {
         var event = Examples.event()

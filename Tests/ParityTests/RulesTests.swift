@@ -45,6 +45,41 @@ import Wire
 
     // MARK: Windows
 
+    @Test("A limit holds towards the one destination that answered, unless the policy vouches for it: there it holds for all that the source does")
+    func reach() throws {
+        // Four hellos to each of two servers within a second.
+        func outcomes(_ policy: KernelPolicy) throws -> (refused: [Int], reach: Set<Reach>) {
+            let pair = try EnginePair(policy, enforcing: true)
+            var refused: [Int] = [], reach: Set<Reach> = []
+            for (turn, server) in ["198.51.100.2", "198.51.100.3"].enumerated() {
+                var here = 0
+                for number in 0..<4 {
+                    let c = Conversation(client: Address("203.0.113.9")!, server: Address(server)!, clientPort: UInt16(40_000 + number))
+                    for frame in c.handshake + [c.data(nameless(10 * turn + number), at: 0)] {
+                        let (ours, theirs) = try pair.run(frame, step: 100_000)
+                        #expect(ours == theirs)
+                        here += ours.filter(\.handshake.outcome.isRefused).count
+                        reach.formUnion(ours.map(\.handshake.reach))
+                    }
+                }
+                refused.append(here)
+            }
+            return (refused, reach)
+        }
+        func vouching(_ destinations: [String]) -> KernelPolicy {
+            var policy = everything, target = Policy.Target(workload: "shop/web")
+            target.destinations = destinations.map { Prefix($0)! }
+            policy.scaleOut.targets = [target]
+            return KernelPolicy(policy)
+        }
+        let none = try outcomes(policy), first = try outcomes(vouching(["198.51.100.2/32"])), both = try outcomes(vouching(["198.51.100.0/24"])),
+            all = try outcomes(vouching([]))
+        #expect(none.refused == [1, 1] && none.reach == [.destination], "\(none)")
+        #expect(first.refused == [1, 4] && first.reach == [.source, .destination])
+        #expect(both.refused == [1, 4] && both.reach == [.source])
+        #expect(all.refused == [1, 4] && all.reach == [.source])
+    }
+
     /// One nameless hello of each source, a millisecond apart at most.
     private func outcomes(_ sources: [String]) throws -> [Outcome] {
         let pair = try EnginePair(policy, enforcing: true)

@@ -98,6 +98,16 @@ import Testing
         #expect(refusal(spec: "  ports: [\(ports.prefix(4 * 1025))]") == "policy.yaml:4:10: spec.ports: 1025 elements; at most 1024 are allowed")
     }
 
+    @Test("Targets have as many destinations together as the kernel's table has room for")
+    func destinations() {
+        func spec(_ count: Int) -> String {
+            let halves = [0..<count / 2, count / 2..<count].map { $0.map { "10.\($0 / 256).\($0 % 256).1/32" }.joined(separator: ",") }
+            return "  scaleOut: {targets: [\(halves.map { "{workload: a/b, match: {destinations: [\($0)]}}" }.joined(separator: ", "))]}"
+        }
+        #expect(refusal(spec: spec(1024)) == "accepted")
+        #expect(refusal(spec: spec(1025)) == "policy.yaml:4:23: spec.scaleOut.targets: 1025 destinations; at most 1024")
+    }
+
     @Test("Every prefix of a good policy, and every damaged byte, gives a policy or one line", arguments: [UInt8](arrayLiteral: 0, 10, 0x22, 0x7b, 0xff))
     func damage(byte: UInt8) {
         let good = Array("apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nspec:\n  detections: {missing_sni: {limit: {for: 10m}}}\n  scaleOut:\n    targets:\n      - {workload: a/b}\n".utf8)

@@ -9,7 +9,7 @@ _Static_assert(offsetof(struct weir_handshake, source) == 40, "record");
 _Static_assert(offsetof(struct weir_handshake, ifindex) == 72, "record");
 _Static_assert(offsetof(struct weir_handshake, hello_length) == 92, "record");
 _Static_assert(offsetof(struct weir_handshake, kind) == 110, "record");
-_Static_assert(sizeof(struct weir_limit_key) == 20, "limit key");
+_Static_assert(sizeof(struct weir_limit_key) == 36, "limit key");
 _Static_assert(sizeof(struct weir_limit) == 176, "limit");
 _Static_assert(offsetof(struct weir_limit, until_ns) == 8, "limit");
 _Static_assert(sizeof(struct weir_allow_key) == 20, "allow key");
@@ -21,4 +21,4 @@ _Static_assert(sizeof(struct weir_config) == 8192 + 24 + 1024 + 24 + WEIR_LENGTH
 _Static_assert(offsetof(struct weir_scratch, bytes) == sizeof(struct weir_handshake), "the message travels behind the record");
 _Static_assert(sizeof(struct weir_scratch) <= 32768, "the largest value of a per-CPU map");
 _Static_assert(sizeof(struct weir_flow_key) == 36 && sizeof(struct weir_flow) == 96, "flow");
-_Static_assert(sizeof(struct weir_limit_order) == 32, "limit order");
+_Static_assert(sizeof(struct weir_limit_order) == 48, "limit order");

@@ -172,6 +172,11 @@ extension Command {
         Command("completion", "shell completion", positionals: [Positional("SHELL", .choice(Shell.allCases.map(\.rawValue)), "which shell")], examples: [
             ("source <(weir completion bash)", "in ~/.bashrc"),
         ]),
+        Command("manual", "the manual page of a program, for man", positionals: [
+            Positional("PROGRAM", .choice(["weir", "weir-agent", "weir-controller"]), "whose"),
+        ], examples: [
+            ("weir manual weir-agent > weir-agent.1", "and man -l weir-agent.1 shows it; make install puts all three where man looks"),
+        ]),
     ], examples: [
         ("weir run", "the whole loop, from nothing"),
         ("weir replay attack.pcap", "what Weir would have done"),

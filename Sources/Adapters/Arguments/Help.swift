@@ -17,7 +17,7 @@ extension Command {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func usage(called title: String) -> String {
+    func usage(called title: String) -> String {
         var parts = [title]
         if !subcommands.isEmpty { parts.append(standardSubcommand == nil ? "COMMAND" : "[COMMAND]") }
         if options.count > 4 || (!subcommands.isEmpty && !options.isEmpty) {
@@ -39,7 +39,7 @@ extension Command {
 extension Option {
     var signature: String { "--\(name)" + (value.map { " \($0.label)" } ?? "") }
 
-    fileprivate var explanation: String {
+    var explanation: String {
         help + (standard.map { " (default \($0))" } ?? "") + (isRepeatable ? " (may be repeated)" : "")
     }
 }

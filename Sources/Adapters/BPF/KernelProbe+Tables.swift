@@ -10,6 +10,12 @@ package import Wire
 extension KernelProbe {
     /// Swaps the policy in one store: the slot that nobody reads is filled, then named.
     package mutating func use(_ policy: KernelPolicy) {
+        let wanted = Set(policy.vouched)
+        for prefix in wanted.subtracting(vouched) { vouch(prefix) }
+        defer {
+            for prefix in vouched.subtracting(wanted) { prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(vouchedMap, $0.baseAddress) } } }
+            vouched = wanted
+        }
         let active = unsafe policies.load(as: UInt64.self)
         let next = (active & 1) ^ 1
         unsafe policy.bytes.withUnsafeBytes { bytes in
@@ -27,6 +33,12 @@ extension KernelProbe {
     /// Ends a limit at once, whoever set it.
     package func release(_ key: LimitKey) {
         _ = LimitOrder.end(key).withBytes { obey($0) }
+    }
+
+    /// The table has room for as many as a policy may name.
+    func vouch(_ prefix: Prefix) {
+        var one: UInt8 = 1
+        prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_update_elem(vouchedMap, $0.baseAddress, &one, 0) } }
     }
 
     private func obey(_ order: RawSpan) -> Result<UInt32, Errno> {

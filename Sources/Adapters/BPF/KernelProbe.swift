@@ -81,6 +81,9 @@ package struct ProbeSettings: Sendable {
     let deniedAt: Int
     let limitsMap: CInt
     let allowMap: CInt
+    let vouchedMap: CInt
+    /// What that table has.
+    var vouched: Set<Prefix>
     let deniedMap: CInt
     private let countersMap: CInt
     var setLimit: CInt
@@ -121,6 +124,8 @@ package struct ProbeSettings: Sendable {
         deniedAt = 8 + 2 * policy.bytes.count
         limitsMap = map("limits")
         allowMap = map("allow")
+        vouchedMap = map("vouched")
+        vouched = Set(policy.vouched)
         deniedMap = map("denied")
         countersMap = map("counters")
         ringMap = map("handshakes")
@@ -131,6 +136,7 @@ package struct ProbeSettings: Sendable {
         // The limits that strangers share when the map is full: there before the first frame, and ended until somebody needs them.
         let none = [UInt8](repeating: 0, count: LimitEntry.size)
         for key in LimitOrder.sharedKeys { _ = unsafe bpf_map_update_elem(limitsMap, key, none, 0) }
+        for prefix in vouched { vouch(prefix) }
         connectOutgoing()
     }
 

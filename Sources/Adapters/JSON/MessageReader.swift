@@ -24,6 +24,7 @@ package struct MessageReader: ~Copyable {
             (event.interface, event.direction, event.sourcePort, event.destinationPort, event.workload) = (interface, direction, port, destinationPort, workload)
             event.completeness = try object.word("completeness", "complete, reassembled or incomplete", Words.completenesses)
             event.proof = try object.word("proof", "tracked, socket or unproven", Words.proofs)
+            if object.has("reach") { event.reach = try object.word("reach", "source or destination", Words.reaches) }
             event.serverName = try object.optionalString("tls.client.server_name")
             event.version = try object.optionalString("tls.client.version")
             event.alpn = try object.optionalStrings("tls.client.alpn")
@@ -160,6 +161,7 @@ private enum Words {
     static let directions = Vocabulary(Direction.allCases, \.id)
     static let completenesses = Vocabulary(Completeness.allCases, \.id)
     static let proofs = Vocabulary(Proof.allCases, \.id)
+    static let reaches = Vocabulary(Reach.allCases, \.id)
     static let classes = Vocabulary(LimitClass.allCases, \.id)
     static let answers = Vocabulary(Answer.allCases, \.id)
     static let actions = Vocabulary(ThrottleEvent.Action.allCases, \.rawValue)

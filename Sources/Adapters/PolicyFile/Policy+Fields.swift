@@ -102,6 +102,8 @@ extension Policy.ScaleOut {
         if let field = members["moreThan"] { moreThan = try field.integer(0...1_000_000) }
         guard let field = members["targets"] else { return }
         for element in try field.elements(0...256) { targets.append(try Policy.Target(element)) }
+        let destinations = targets.reduce(0) { $0 + $1.destinations.count }
+        guard destinations <= Policy.mostDestinations else { throw field.error("\(destinations) destinations; at most \(Policy.mostDestinations)") }
     }
 }
 

@@ -1,17 +1,29 @@
 internal import CWire
 package import Detection
-internal import Wire
+package import Wire
 
 /// A policy in the form that the probe reads (`struct weir_config`), for the kernel and for the native engine alike.
 package struct KernelPolicy {
     /// Other engines read the struct in place; it is 9 KB of plain bytes.
     package private(set) var bytes: [UInt8]
+    /// Destinations whose answers prove a source to others: a table of their own.
+    package let vouched: [Prefix]
 
     /// - Parameters:
     ///   - lengths: prefix lengths (over 128 bits) that limits in force have, beyond the policy's own; at most six are heeded.
     ///   - generation: counts reloads; a record's reader can tell which policy judged it.
-    package init(_ policy: Policy, generation: UInt32 = 1, lengths: [UInt8] = []) {
+    ///   - vouchesForAll: every destination's answers count, as in a capture: there nobody is hurt.
+    package init(_ policy: Policy, generation: UInt32 = 1, lengths: [UInt8] = [], vouchesForAll: Bool = false) {
         var config = weir_config()
+        switch vouchesForAll ? .all : policy.vouching {
+        case .none: vouched = []
+        case .destinations(let destinations):
+            vouched = destinations
+            config.vouches = UInt8(WEIR_VOUCH_SOME.rawValue)
+        case .all:
+            vouched = []
+            config.vouches = UInt8(WEIR_VOUCH_ALL.rawValue)
+        }
         // The arrays of a C struct are tuples here, so C fills them in.
         unsafe withUnsafeMutablePointer(to: &config) { config in
             for port in policy.ports { unsafe weir_config_watch(config, port) }

@@ -20,6 +20,12 @@ package import Wire
     package mutating func use(_ policy: KernelPolicy) {
         // The bytes are those of a weir_config: KernelPolicy makes no others.
         unsafe policy.bytes.withUnsafeBytes { unsafe weir_engine_use(engine, $0.baseAddress!.assumingMemoryBound(to: weir_config.self)) }
+        unsafe weir_engine_forget_vouched(engine)
+        for prefix in policy.vouched {
+            prefix.withAllowKey { key in
+                unsafe key.withUnsafeBytes { _ = unsafe weir_engine_vouch(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self)) }
+            }
+        }
     }
 
     package mutating func allow(_ prefix: Prefix) -> Bool {

@@ -128,7 +128,7 @@ package struct Agent: Sendable {
         let unlimited = anomalies.intersection(masks.limiting).subtracting(handshake.anomalies)
         if policy.mode == .enforce, !unlimited.isEmpty, handshake.outcome == .passed || handshake.outcome == .observed,
            let limit = policy.limitRule(for: unlimited) {
-            order.limit = (LimitKey(prefix: prefix, limitClass: limit.limitClass), limit.perSecond, limit.answer,
+            order.limit = (LimitKey(of: handshake, prefix, limit.limitClass), limit.perSecond, limit.answer,
                            now + (limit.duration ?? policy.duration(ofStep: 0)))
         }
         if !sources.slots[slot].isDue, now - sources.slots[slot].lastEvent >= .seconds(1) {
@@ -146,6 +146,12 @@ package struct Agent: Sendable {
     }
 
     private mutating func note(_ handshake: Handshake, _ hello: RawSpan, _ anomalies: AnomalySet, _ slot: Int, _ now: Instant) {
+        if sources.slots[slot].seen > 0, sources.slots[slot].reach != handshake.reach {
+            // What others may act on goes first, and by itself: what a pod may have made up lends it no anomaly and no count.
+            if handshake.reach == .destination { return }
+            sources.slots[slot].clearCounts()
+        }
+        sources.slots[slot].reach = handshake.reach
         if sources.slots[slot].seen == 0 {
             sources.slots[slot].since = now
             sources.slots[slot].anomalies = AnomalySet()
@@ -215,6 +221,7 @@ package struct Agent: Sendable {
         event.destinationPort = handshake.destinationPort
         event.completeness = handshake.completeness
         event.proof = handshake.proof
+        event.reach = source.reach
         event.version = ClientHello.name(ofVersion: handshake.version)
         event.serverName = hello?.serverName
         event.alpn = hello?.alpn ?? []
@@ -235,11 +242,7 @@ package struct Agent: Sendable {
         sources.slots[slot].isLimited = event.limit?.enforced ?? false
         sources.slots[slot].isDue = false
         sources.slots[slot].lastEvent = seen
-        sources.slots[slot].seen = 0
-        sources.slots[slot].suppressed = 0
-        sources.slots[slot].reset = 0
-        sources.slots[slot].dropped = 0
-        sources.slots[slot].wouldRefuse = 0
+        sources.slots[slot].clearCounts()
         return event
     }
 
@@ -273,6 +276,15 @@ package struct Agent: Sendable {
         let result = hellos.read(sources.slots[slot].hello, body)
         if result == nil { statistics.hellosLost += 1 }
         return result
+    }
+}
+
+extension LimitKey {
+    /// Of the source that this handshake is of. What anybody may have proved limits it towards that destination, and never as a whole: by what others
+    /// can cause nobody is shut out.
+    init(of handshake: Handshake, _ prefix: Prefix, _ limitClass: LimitClass) {
+        let isBound = handshake.reach == .destination
+        self.init(prefix: prefix, limitClass: isBound ? .anomalous : limitClass, towards: isBound ? handshake.destination : nil)
     }
 }
 

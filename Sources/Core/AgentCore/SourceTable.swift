@@ -20,6 +20,8 @@ struct SourceTable {
         var secondBegan = Instant.distantPast
         var inSecond = 0
         var anomalies = AnomalySet()
+        /// Of all that is counted here: what others may act on and what they may not are never added up.
+        var reach = Reach.source
         /// What the next event is about.
         var latest = Handshake()
         /// Where the bytes of that hello lie.
@@ -29,6 +31,14 @@ struct SourceTable {
         var isQueued = false
         /// Its event was ordered, and not taken yet.
         var isDue = false
+
+        mutating func clearCounts() {
+            seen = 0
+            suppressed = 0
+            reset = 0
+            dropped = 0
+            wouldRefuse = 0
+        }
     }
 
     /// By slot. Written in place: an accessor of our own would be a coroutine, which may allocate its frame.

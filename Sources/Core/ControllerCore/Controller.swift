@@ -30,6 +30,8 @@ package struct Controller: Sendable {
         package var clamped = 0
         /// No proof of a handshake: count for nothing.
         package var unproven = 0
+        /// Proved to one destination only, which this policy does not vouch for: limited there, on its node.
+        package var oneDestination = 0
         /// From a rehearsal, which this controller was not started for.
         package var rehearsals = 0
         /// Their source's prefix is not what this policy makes of the address: the node's policy has other lengths, or it lies.
@@ -119,6 +121,7 @@ package struct Controller: Sendable {
         if isReplay { counts.replayed += 1 }
         guard heedsRehearsals || !event.isRehearsal else { counts.rehearsals += 1; return [] }
         guard event.proof >= policy.proof else { counts.unproven += 1; return [] }
+        guard event.reach == .source else { counts.oneDestination += 1; return [] }
         // What was seen is the node's to say: source, anomalies, counts, time. What follows from it is this policy's, whatever the node's own is.
         guard event.sourcePrefix == policy.sourcePrefix(of: event.sourceAddress) else { counts.otherPrefix += 1; return [] }
         guard policy.severity(of: event.anomalies) ?? .info >= .medium || policy.limitRule(for: event.anomalies) != nil else { counts.minor += 1; return [] }

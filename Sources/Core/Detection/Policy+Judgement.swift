@@ -35,6 +35,21 @@ extension Policy {
         escalation.isEmpty ? .seconds(600) : escalation[Swift.min(step, escalation.count - 1)]
     }
 
+    /// Whose answers prove a source to others, besides this node's own sockets'.
+    package enum Vouching: Sendable, Equatable { case none, destinations([Prefix]), all }
+
+    /// The destinations of the targets. A target without destinations stands for all that its ports lead to, unless it asks for names:
+    /// then it says nothing about where they are.
+    package var vouching: Vouching {
+        let targets = scaleOut.targets
+        if targets.contains(where: { $0.destinations.isEmpty && $0.serverNames.isEmpty }) { return .all }
+        let destinations = Set(targets.flatMap(\.destinations))
+        return destinations.isEmpty ? .none : .destinations(destinations.sorted { ($0.length, $0.address) < ($1.length, $1.address) })
+    }
+
+    /// The most destinations that all targets may have together: as many as the kernel's table `vouched` has room for.
+    package static let mostDestinations = 1024
+
     /// The target that a hello's destination and name belong to, or `nil`.
     package func target(destination: Address, port: UInt16, serverName: String?) -> Target? {
         scaleOut.targets.first { target in

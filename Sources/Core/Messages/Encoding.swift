@@ -33,6 +33,7 @@ extension ThrottleEvent {
         json.member("severity", severity.id)
         json.member("completeness", completeness.id)
         json.member("proof", proof.id)
+        if reach != .source { json.member("reach", reach.id) }
         json.member("tls.client.server_name", serverName)
         json.member("tls.client.version", version)
         json.member("tls.client.alpn", alpn)

@@ -65,7 +65,7 @@ final class Node: NodeWorld {
     func start() {
         life += 1
         policy = cluster.policy
-        engine = NativeEngine(KernelPolicy(policy), enforcing: policy.mode == .enforce)
+        engine = NativeEngine(KernelPolicy(policy, vouchesForAll: true), enforcing: policy.mode == .enforce)
         core = NodeCore(policy, NodeOptions(node: "node\(number)", bootID: "\(life)", seed: UInt64(life)), capacity: 64)
         (follower, hasReadTopic, ring) = (Follower(), false, [])
         order = SendOrder(mostInTurn: 200, mostPassing: 200, lanes: 64)
@@ -268,7 +268,7 @@ final class Node: NodeWorld {
     }
 
     func release(_ key: LimitKey) { if cluster.plant != .keepsReleased { engine!.release(key) } }
-    func use(_ policy: Policy, lengths: [UInt8]) { engine!.use(KernelPolicy(policy, lengths: lengths)) }
+    func use(_ policy: Policy, lengths: [UInt8]) { engine!.use(KernelPolicy(policy, lengths: lengths, vouchesForAll: true)) }
 
     func enforce(_ enforcing: Bool) {
         engine!.enforcing = enforcing

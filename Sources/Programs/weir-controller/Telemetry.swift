@@ -74,7 +74,7 @@ final class Telemetry {
     private typealias Number = (name: String, count: @Sendable (Controller.Counts) -> Int)
 
     private static let outcomes: [Number] = [
-        ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }), ("rehearsal", { $0.rehearsals }), ("unproven", { $0.unproven }), ("other_prefix", { $0.otherPrefix }),
+        ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }), ("rehearsal", { $0.rehearsals }), ("unproven", { $0.unproven }), ("one_destination", { $0.oneDestination }), ("other_prefix", { $0.otherPrefix }),
         ("minor", { $0.minor }), ("refused", { $0.refused }), ("borne", { $0.borne }), ("too_old", { $0.tooOld }), ("sources_full", { $0.sourcesFull }), ("swarming", { $0.swarming }),
     ]
 

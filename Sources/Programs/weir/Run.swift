@@ -47,6 +47,7 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["doctor"]: try examine(arguments)
     case ["broker"]: try serveBroker()
     case ["completion"]: try printCompletion(arguments)
+    case ["manual"]: try printManual(arguments)
     case ["policy", "check"]: try checkPolicy(arguments)
     case ["policy", "rehearse"]: try rehearsePolicy(arguments)
     default: throw Ending.wrong("\(arguments.path.joined(separator: " ")): no such command")
@@ -66,5 +67,11 @@ func complain(_ message: String) {
 private func printCompletion(_ arguments: Arguments) throws -> CInt {
     guard let shell = Shell(rawValue: arguments.positionals[0]) else { throw Ending.wrong("no such shell") }
     print(shell.completion(of: .weir), terminator: "")
+    return 0
+}
+
+private func printManual(_ arguments: Arguments) throws -> CInt {
+    guard let program = Command.programs.first(where: { $0.name == arguments.positionals[0] }) else { throw Ending.wrong("no such program") }
+    print(program.manual(version: version), terminator: "")
     return 0
 }

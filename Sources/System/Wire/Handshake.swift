@@ -53,6 +53,8 @@ package struct Handshake: BitwiseCopyable, Sendable {
     package var preamble: Preamble { Preamble(rawValue: record.preamble) ?? .none }
     package var tunnels: Tunnels { Tunnels(rawValue: record.tunnels) }
     package var notes: Notes { get { Notes(rawValue: record.notes) } set { record.notes = newValue.rawValue } }
+    /// Whom its proof convinces: a server proves an address to others only if they trust it.
+    package var reach: Reach { get { Reach(rawValue: record.reach) ?? .source } set { record.reach = newValue.rawValue } }
     /// IP fragments were put together for it.
     package var wasFragmented: Bool { has(WEIR_FLAG_FRAGMENTS) }
     /// The kernel made or renewed the limit's entry on this very hello.

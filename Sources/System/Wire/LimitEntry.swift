@@ -67,9 +67,7 @@ package enum LimitOrder: Sendable {
             key = named
             order.what = UInt8(WEIR_ORDER_END.rawValue)
         }
-        order.key.address = key.prefix.address.bytes
-        order.key.length = key.prefix.length
-        order.key.limit_class = key.limitClass.rawValue
+        order.key = key.raw
         return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
     }
 
@@ -85,7 +83,7 @@ package enum LimitOrder: Sendable {
     /// The keys of the limits that strangers share when the map is full (`make_shared_limits` of engine.c): one for each of the kernel's classes.
     package static let sharedKeys: [[UInt8]] = (0...UInt8(WEIR_CLASS_WIDE.rawValue)).map { limitClass in
         var key = [UInt8](repeating: 0, count: LimitKey.size)
-        key[17] = limitClass
+        key[33] = limitClass
         return key
     }
 }
@@ -94,10 +92,13 @@ package enum LimitOrder: Sendable {
 package struct LimitKey: Hashable, Sendable {
     package var prefix: Prefix
     package var limitClass: LimitClass
+    /// The one destination that it holds for; `nil` for all.
+    package var towards: Address?
 
-    package init(prefix: Prefix, limitClass: LimitClass) {
+    package init(prefix: Prefix, limitClass: LimitClass, towards: Address? = nil) {
         self.prefix = prefix
         self.limitClass = limitClass
+        self.towards = towards
     }
 
     package static var size: Int { MemoryLayout<weir_limit_key>.size }
@@ -109,13 +110,21 @@ package struct LimitKey: Hashable, Sendable {
         guard key.length <= 128, let limitClass = LimitClass(rawValue: key.limit_class) else { return nil }
         prefix = Prefix(Address(key.address), length: Int(key.length))
         self.limitClass = limitClass
+        let towards = Address(key.towards)
+        self.towards = towards == Address(high: 0, low: 0) ? nil : towards
     }
 
-    package func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+    fileprivate var raw: weir_limit_key {
         var key = weir_limit_key()
         key.address = prefix.address.bytes
         key.length = prefix.length
         key.limit_class = limitClass.rawValue
+        if let towards { key.towards = towards.bytes }
+        return key
+    }
+
+    package func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+        var key = raw
         return unsafe withUnsafeBytes(of: &key) { body(unsafe RawSpan(_unsafeBytes: $0)) }
     }
 }

@@ -107,6 +107,21 @@ package enum Proof: UInt8, CaseIterable, Sendable, Comparable {
     package static func < (left: Proof, right: Proof) -> Bool { left.rawValue < right.rawValue }
 }
 
+/// How far a handshake's proof reaches (`enum weir_reach` of bpf/shared/include/weir/wire.h).
+package enum Reach: UInt8, CaseIterable, Sendable {
+    /// A local socket answered, or a destination that the policy vouches for: others may act on it.
+    case source
+    /// Anybody behind this node may have answered: it limits the source towards this destination, on this node.
+    case destination
+
+    package var id: String {
+        switch self {
+        case .source: "source"
+        case .destination: "destination"
+        }
+    }
+}
+
 package enum Direction: UInt8, CaseIterable, Sendable {
     case ingress, egress
 

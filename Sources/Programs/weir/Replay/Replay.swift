@@ -42,7 +42,7 @@ final class Replay {
         counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
         self.output = output
         readsHellos = output.readsHellos
-        engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy))
+        engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy, vouchesForAll: true))
         world = ReplayWorld(engine)
         core = NodeCore(policy, NodeOptions(node: "replay", bootID: "0", seed: 1))
         // Of the node's own addresses a capture knows nothing.

@@ -24,7 +24,7 @@ final class ReplayWorld: NodeWorld {
     }
 
     func release(_ key: LimitKey) { engine.order(.release(key)) }
-    func use(_ policy: Policy, lengths: [UInt8]) { engine.order(.use(KernelPolicy(policy, lengths: lengths))) }
+    func use(_ policy: Policy, lengths: [UInt8]) { engine.order(.use(KernelPolicy(policy, lengths: lengths, vouchesForAll: true))) }
     /// Replay enforces whatever the mode, to say what enforcing would do.
     func enforce(_ enforcing: Bool) {}
 

@@ -20,7 +20,7 @@
  *     REFUSED      both sides were told: no frame of it passes either way, whatever comes
  *
  *     whole hello               ARMED -> CLEAN or ANOMALOUS
- *     other bytes at its numbers, urgent data      CLEAN -> ARMED, for good (WEIR_BIT_SPOILT)
+ *     other bytes at its numbers, urgent data      CLEAN -> ARMED, for good (WEIR_GATE_SPOILT)
  *     SYN-ACK sent again        CLEAN -> ARMED, until the same bytes come again; once it has answered: everything anew
  *     client's bytes after a FIN or RST            -> ARMED, for good: a SYN cookie opens the tuple again without a SYN
  *     answer                    -> SETTLED; after a HelloRetryRequest -> ARMED, with the second hello expected
@@ -57,6 +57,7 @@ enum weir_flow_bit {
 	WEIR_BIT_SILENCE = 1 << 3,	/* that it said nothing was told */
 	WEIR_BIT_OUT_OF_STEP = 1 << 4,	/* a segment was missed: what looks like a record may be none */
 	WEIR_BIT_AGAIN = 1 << 5,	/* bytes of the judged hello came again: they are judged, and told of if they say something else */
+	WEIR_BIT_VOUCHED = 1 << 6,	/* what its server answers proves its client to others: a socket of this node sent the SYN-ACK, or the policy says so */
 };
 
 /* Those that concern records after the hello; the others outlive it. */

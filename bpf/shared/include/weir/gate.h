@@ -193,6 +193,7 @@ WEIR_INLINE int weir_answer_as(weir_frame *frame, struct weir_look *l, struct we
 		/* Without Fast Open no server speaks before its client has been heard, though it was not heard here: the same window counts it. */
 		s->is_answer = flow->proof || !(flow->gate_bits & WEIR_GATE_FAST_OPEN) ? WEIR_ANSWER_PROVEN : WEIR_ANSWER_UNPROVEN;
 		s->is_told = flow->gate == WEIR_GATE_ANOMALOUS;
+		s->is_vouched |= weir_first_of_socket(frame) >= 0;	/* SYN cookies are sent without one */
 		l->sequence = l->segment.acknowledged;
 		l->client_expects = l->segment.sequence;
 		weir_conclude(frame, l, s, enforcing, 0);

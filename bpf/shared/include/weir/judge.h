@@ -316,6 +316,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	}
 	flow->state = WEIR_FLOW_DONE;
 	weir_begin(s, &l->segment.flow, l->now);
+	s->is_vouched = flow->bits & WEIR_BIT_VOUCHED;
 	if (l->segment.payload_size < 64 && a->tiny)
 		a->tiny--;			/* the last may be as small as it likes */
 	weir_copy_history(r, a);

@@ -30,6 +30,18 @@ WEIR_INLINE void weir_mask_address(struct weir_limit_key *key, const __u8 *from,
 	key->length = (__u8)length;
 }
 
+/* What anybody may have proved limits the source towards that destination only. */
+WEIR_INLINE void weir_bind(struct weir_limit_key *key, const struct weir_handshake *r)
+{
+	const __u64 *in = (const __u64 *)r->destination;
+	__u64 *out = (__u64 *)key->towards;
+
+	if (r->reach == WEIR_REACH_SOURCE)
+		return;
+	out[0] = in[0];
+	out[1] = in[1];
+}
+
 WEIR_INLINE int weir_mapped(const __u8 *address)
 {
 	const __u64 *words = (const __u64 *)address;
@@ -195,6 +207,7 @@ WEIR_ONCE int weir_ask_wide(weir_frame *frame, struct weir_scratch *s, __u32 wid
 	if (!length || length >= s->own)
 		return 0;
 	weir_mask_address(&key, s->record.source, length);
+	weir_bind(&key, &s->record);
 	limit = weir_make_limit(frame, &key);
 	if (!limit)
 		return 0;			/* full: the source's own window counts it all the same */
@@ -257,9 +270,13 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 	if (!rule)
 		return 0;
 	limit_class = s->is_answer == WEIR_ANSWER_UNSEEN ? WEIR_CLASS_UNSEEN : s->is_answer == WEIR_ANSWER_UNPROVEN ? WEIR_CLASS_UNPROVEN : rule->limit_class;
-	if (s->counted >> (limit_class & 31) & 1)
+	/* Class `all` is for what a source did, not for what somebody may have said of it. */
+	if (r->reach && limit_class == WEIR_CLASS_ALL)
+		limit_class = WEIR_CLASS_ANOMALOUS;
+	if (!r->reach && s->counted >> (limit_class & 31) & 1)
 		return 0;
 	weir_mask_address(&key, r->source, s->own);
+	weir_bind(&key, r);
 	key.limit_class = limit_class;
 	limit = WEIR_LOOKUP(frame, limits, &key);
 	if (!limit)

@@ -36,7 +36,8 @@ WEIR_ONCE int weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
 	known->server_next = known->server_isn + 1;
 	known->hello_end = known->judged_size = known->turn = 0;
 	known->answered_ns = 0;
-	known->bits = known->preamble = known->skipped = known->reopened = 0;
+	known->bits &= WEIR_BIT_VOUCHED;
+	known->preamble = known->skipped = known->reopened = 0;
 	return 0;
 }
 
@@ -120,6 +121,7 @@ WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_s
 	fresh->server_isn = l->segment.sequence;
 	fresh->server_next = l->segment.sequence + 1;
 	fresh->gate_bits = l->hook == WEIR_HOOK_IN ? 0 : WEIR_GATE_SEEN_OUT;
+	fresh->bits = weir_is_local(frame) ? WEIR_BIT_VOUCHED : 0;
 	known = WEIR_LOOKUP(frame, flows, key);
 	if (known && known->server_isn == fresh->server_isn && (known->client_isn == fresh->client_isn || known->gate_bits & WEIR_GATE_FAST_OPEN)) {
 		known->gate_bits |= fresh->gate_bits;

@@ -168,7 +168,7 @@ WEIR_INLINE void weir_expect_records(struct weir_look *l, struct weir_scratch *s
 	flow->ifindex = s->record.ifindex;
 	flow->direction = s->record.direction;
 	flow->carried = 0;
-	flow->bits = s->record.version <= 0x0303 ? WEIR_BIT_OLD : 0;
+	flow->bits = (flow->bits & WEIR_BIT_VOUCHED) | (s->record.version <= 0x0303 ? WEIR_BIT_OLD : 0);
 }
 /* Has the flow been silent for the policy's ten seconds, since its handshake or since its hello, and was that not told? */
 WEIR_INLINE int weir_is_silent(const struct weir_flow *flow, __u64 now, __u64 timeout)
@@ -191,6 +191,7 @@ WEIR_ONCE int weir_tell_silence(weir_frame *frame, struct weir_scratch *s, const
 	s->record.direction = flow->direction;
 	s->record.proof = flow->proof;
 	s->record.preamble = flow->preamble;
+	s->record.reach = flow->bits & WEIR_BIT_VOUCHED ? WEIR_REACH_SOURCE : WEIR_REACH_DESTINATION;
 	if (flow->state == WEIR_FLOW_AFTER)
 		s->record.notes = WEIR_NOTE_SILENT;
 	else if (weir_policy(frame)->recorded >> WEIR_CONNECT_NO_HELLO & 1)

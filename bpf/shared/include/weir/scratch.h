@@ -148,6 +148,7 @@ struct weir_scratch {
 	__u32 counted;			/* a bit for each class whose limit of that length has counted it; in map memory, see WEIR_TURN */
 	__u32 is_answer;		/* enum weir_answering */
 	__u32 is_told;			/* its hello was recorded */
+	__u32 is_vouched;		/* the flow is WEIR_BIT_VOUCHED */
 	__u64 wide_until_ns;		/* an IPv6 source was admitted: until when its wider blocks' windows are kept; 0: none is asked */
 	__u64 deciding_ns;		/* the time of what is being decided */
 };

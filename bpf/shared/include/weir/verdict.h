@@ -25,6 +25,7 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	r->wire_version = WEIR_WIRE_VERSION;
 	s->is_answer = WEIR_NO_ANSWER;
 	s->is_told = 0;
+	s->is_vouched = 0;
 }
 
 /* What the frame at hand adds: where it was seen and how it was wrapped. */
@@ -39,6 +40,25 @@ WEIR_INLINE void weir_begin_here(weir_frame *frame, struct weir_look *l, struct 
 	r->tunnels = l->segment.tunnels;
 	r->proof = flow->proof;
 	r->preamble = flow->preamble;
+	s->is_vouched = flow->bits & WEIR_BIT_VOUCHED;
+}
+
+/*
+ * How far the record's proof reaches, as far as its flow and the policy tell. Pods and other machines behind this node may work together with
+ * somebody outside: their answers prove an address to themselves alone.
+ */
+WEIR_ONCE int weir_reach(weir_frame *frame, struct weir_scratch *s)
+{
+	struct weir_allow_key destination = { .prefix_length = 128 };
+	__u8 vouches = weir_policy(frame)->vouches;
+
+	WEIR_USED(frame);
+	if (!s || s->is_vouched || vouches >= WEIR_VOUCH_ALL)
+		return WEIR_REACH_SOURCE;
+	if (!vouches)
+		return WEIR_REACH_DESTINATION;
+	__builtin_memcpy(destination.address, s->record.destination, 16);
+	return WEIR_LOOKUP(frame, vouched, &destination) ? WEIR_REACH_SOURCE : WEIR_REACH_DESTINATION;
 }
 
 WEIR_INLINE void weir_copy_history(struct weir_handshake *r, const struct weir_assembly *a)
@@ -119,8 +139,10 @@ WEIR_INLINE void weir_conclude_as(weir_frame *frame, struct weir_look *l, struct
 {
 	struct weir_handshake *r = &s->record;
 
-	if (r->proof < weir_policy(frame)->proof || !r->proof)
+	r->reach = (__u8)weir_reach(frame, s);
+	if (r->proof < weir_policy(frame)->proof || !r->proof || (r->reach && r->anomalies))
 		weir_prove(frame, l, r);
+	r->reach &= (__u8)~(r->proof / WEIR_SOCKET);	/* without a branch, of which the verifier would follow both ways */
 	if (r->kind == WEIR_KIND_HELLO && r->proof && weir_recall(frame, s)) {
 		weir_count(frame, WEIR_COUNT_TRANSLATED);
 		r->anomalies &= weir_policy(frame)->recorded;

@@ -146,6 +146,8 @@ WEIR_INLINE void weir_before(weir_frame *frame, struct weir_look *l, struct weir
 		return;
 	s->record.flags |= flow->gate_bits & WEIR_GATE_RETRY ? WEIR_FLAG_RETRY : 0;
 	weir_conclude(frame, l, s, enforcing, (__u32)verdict - 1);
+	if (s->record.reach == WEIR_REACH_SOURCE)
+		flow->bits |= WEIR_BIT_VOUCHED;
 	limiting = s->record.anomalies & weir_policy(frame)->limiting;
 	weir_obey(frame, l, s, flow, enforcing);
 	weir_arm(frame, l, s, flow, limiting);

@@ -117,6 +117,19 @@ enum weir_proof {
 	WEIR_SOCKET = 2,		/* a local socket is established */
 };
 
+/* How far a proof reaches: whoever answers a client proves his address to himself, and to others only if they trust him. */
+enum weir_reach {
+	WEIR_REACH_SOURCE = 0,		/* a local socket answered, or a destination that the policy vouches for: limits hold for all that the source does */
+	WEIR_REACH_DESTINATION = 1,	/* anybody may have: limits hold towards this destination, on this node */
+};
+
+/* Which servers' answers prove a source to others, besides local sockets'. */
+enum weir_vouching {
+	WEIR_VOUCH_NONE = 0,
+	WEIR_VOUCH_SOME = 1,		/* those in the table `vouched` */
+	WEIR_VOUCH_ALL = 2,
+};
+
 enum weir_direction {
 	WEIR_INGRESS = 0,
 	WEIR_EGRESS = 1,
@@ -210,12 +223,14 @@ struct weir_handshake {
 	__u8  preamble;
 	__u8  tunnels;			/* enum weir_tunnel */
 	__u8  notes;			/* enum weir_note */
-	__u8  reserved[5];
+	__u8  reach;			/* enum weir_reach */
+	__u8  reserved[4];
 };
 
 /* A limit's key: the prefix, its length counted over 128 bits, and what it applies to. */
 struct weir_limit_key {
 	__u8 address[16];
+	__u8 towards[16];		/* the one destination that it holds for; zeros: all */
 	__u8 length;
 	__u8 limit_class;
 	__u8 reserved[2];
@@ -296,7 +311,7 @@ struct weir_config {
 	__u8  pass_unreadable;		/* frames whose TCP header nobody can read pass: then they may bear what nobody judged */
 	__u8  wide_lengths[2];		/* IPv6 blocks that have a window of their own, and how many a second; 0: none */
 	__u8  wide_per_second[2];
-	__u8  reserved[1];
+	__u8  vouches;			/* enum weir_vouching */
 	__u32 generation;
 };
 

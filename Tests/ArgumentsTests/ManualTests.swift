@@ -1,0 +1,40 @@
+import Arguments
+import Glibc
+import Linux
+import Testing
+
+@Suite struct ManualTests {
+    @Test("Every command, option and example of a program is in its manual page", arguments: Command.programs.map(\.name))
+    func whole(name: String) throws {
+        let program = try #require(Command.programs.first { $0.name == name }), page = program.manual(version: "1.2.3")
+        let plain = page.replacing("\\-", with: "-").replacing("\\&", with: "")
+        func walk(_ command: Command) {
+            #expect(plain.contains(command.summary))
+            for option in command.options { #expect(plain.contains("--\(option.name)") && plain.contains(option.help), "\(command.name) \(option.name)") }
+            for positional in command.positionals { #expect(plain.contains(positional.help), "\(command.name) \(positional.name)") }
+            for note in command.notes { #expect(plain.contains(note.text), "\(command.name) \(note.about)") }
+            for example in command.examples { #expect(plain.contains(example.line), "\(command.name)") }
+            command.subcommands.forEach(walk)
+        }
+        walk(program)
+        #expect(page.hasPrefix(".TH \"\(name.uppercased().replacing("-", with: "\\-"))\" \"1\" \"\" \"Weir 1.2.3\" \"Weir\"\n.SH \"NAME\"\n"))
+    }
+
+    @Test("groff has nothing to say against it", .enabled(if: access("/usr/bin/groff", X_OK) == 0, "groff is missing"), arguments: Command.programs.map(\.name))
+    func valid(name: String) throws {
+        let program = try #require(Command.programs.first { $0.name == name })
+        let path = "/tmp/weir-manual-\(getpid())-\(name)"
+        defer { unlink(path) }
+        try #require(File.write(path, Array(program.manual(version: "1.2.3").utf8)))
+        let child = try Child("groff", ["groff", "-man", "-ww", "-Tascii", "-P-cbou", path], output: true, errorsToo: true)
+        var said: [UInt8] = []
+        while let more = child.take() {
+            said += more
+            var target = pollfd(fd: child.outputDescriptor, events: Int16(POLLIN), revents: 0)
+            if more.isEmpty { poll(&target, 1, 1000) }
+        }
+        let text = String(decoding: said, as: UTF8.self)
+        #expect(!text.contains("warning") && !text.contains("error:"), "\(text)")
+        #expect(text.contains("SYNOPSIS") && text.contains("EXIT STATUS"))
+    }
+}
