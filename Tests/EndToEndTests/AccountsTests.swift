@@ -58,7 +58,8 @@ struct AccountsTests {
             }
             #expect(try seen.strings("notice_keys") == ["busy"])
             let shown = try seen.string("shown")
-            #expect(shown.contains("  busy  lost ") && shown.contains(" records (ring_full), ") && shown.contains(" events (spool_full)  since "))
+            #expect(shown.contains("  busy  lost ") && shown.contains(" records (ring_full), "))
+            #expect(shown.contains(" events (spool_full)  since "))
             #expect(try seen.integer("code") == 0)
         }
     }

@@ -8,14 +8,16 @@ import sqlite3
 
 from stage import *
 
+# The spool's events as a version had them that noted no times.
+OLDER = "id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL"
 EVENTS, PARTITIONS = "security-throttle-events", 12
 DISTRIBUTION = os.environ.get("WEIR_KAFKA_DISTRIBUTION", "")
 
 
 class Message(ctypes.Structure):
     """rd_kafka_message_t of rdkafka.h."""
-    _fields_ = [("err", ctypes.c_int), ("rkt", ctypes.c_void_p), ("partition", ctypes.c_int32), ("payload", ctypes.c_void_p), ("len", ctypes.c_size_t),
-                ("key", ctypes.c_void_p), ("key_len", ctypes.c_size_t), ("offset", ctypes.c_int64), ("private", ctypes.c_void_p)]
+    _fields_ = [("err", ctypes.c_int), ("rkt", ctypes.c_void_p), ("partition", ctypes.c_int32), ("payload", ctypes.c_void_p),
+                ("len", ctypes.c_size_t), ("key", ctypes.c_void_p), ("key_len", ctypes.c_size_t), ("offset", ctypes.c_int64), ("private", ctypes.c_void_p)]
 
 
 def consume(bootstrap):
@@ -81,23 +83,26 @@ class Away:
         return bootstrap
 
 
-def accounts(agent):
+def terms_of(agent, member):
     """All terms of /status, `account term` each."""
-    return {f"{account['account']} {term['term']}": term["count"] for account in agent.status["accounts"] for term in account["terms"]}
+    every = [(account["account"], term) for account in agent.status["accounts"] for term in account["terms"]]
+    return {f"{account} {term['term']}": term[member] for account, term in every}
+
+
+def accounts(agent): return terms_of(agent, "count")
 
 
 KINDS = {}
 
 
-def kinds(agent): return {f"{account['account']} {term['term']}": term["kind"] for account in agent.status["accounts"] for term in account["terms"]}
-
-
 def gap(agent, terms):
     """What does not balance, added up here."""
     if not KINDS:
-        KINDS.update(kinds(agent))
-    kind = KINDS
-    return {name: sum(count if kind[term] == "came" else -count for term, count in terms.items() if term.startswith(name + " ")) for name in ("records", "events")}
+        KINDS.update(terms_of(agent, "kind"))
+    gaps = {"records": 0, "events": 0}
+    for term, count in terms.items():
+        gaps[term.split()[0]] += count if KINDS[term] == "came" else -count
+    return gaps
 
 
 def metrics(agent):
@@ -109,8 +114,8 @@ def metrics(agent):
 
 
 def doctor_said(agent):
-    done = subprocess.run([WEIR, "doctor", "--interface", "inner", "--port", str(agent.port)], stdout=subprocess.PIPE, text=True, timeout=60)
-    return done.stdout
+    words = [WEIR, "doctor", "--interface", "inner", "--port", str(agent.port)]
+    return subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=60).stdout
 
 
 def doctor_terms(text):
@@ -154,17 +159,20 @@ def left_in_spool(state, rows):
     """What an earlier run would have left: (key, value) each."""
     os.makedirs(state)
     database = sqlite3.connect(f"{state}/spool.sqlite3")
-    database.execute("CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL)")
+    database.execute(f"CREATE TABLE events ({OLDER})")
     database.executemany("INSERT INTO events (key, headers, value) VALUES (?, '', ?)", rows)
     database.commit()
     database.close()
+
+
+MOVING = ("records gathering", "records in_ring", "events waiting", "events under_way")
 
 
 def settled(agent, seconds=30):
     """Nothing is under way, and nothing gathers."""
     def quiet():
         terms = accounts(agent)
-        return terms if not any(terms[name] for name in ("records gathering", "records in_ring", "events waiting", "events under_way")) else None
+        return None if any(terms[name] for name in MOVING) else terms
     return wait("what is under way", quiet, seconds)
 
 
@@ -198,14 +206,16 @@ def nameless_hello():
 
 
 def burst(client, sources, turns):
-    return client.run(sys.executable, "-c", BURST, os.path.dirname(os.path.abspath(__file__)) + "/../AttackTests", nameless_hello().hex(), str(turns), *sources, timeout=120)
+    folder = os.path.dirname(os.path.abspath(__file__)) + "/../AttackTests"
+    return client.run(sys.executable, "-c", BURST, folder, nameless_hello().hex(), str(turns), *sources, timeout=120)
 
 
 def overload():
     """The ring is full, no broker answers, and the spool is the smallest there is: afterwards everything is accounted for, by everybody."""
     client, away, state = stage(others=120), Away(), f"{HOME.name}/state"
     sources = [f"203.0.113.{100 + i}" for i in range(120)]
-    agent = Agent("--interface", "inner", "--policy", policy(), "--node", "busy", "--state", state, "--state-size", "64K", "--kafka", away.address)
+    agent = Agent("--interface", "inner", "--policy", policy(), "--node", "busy", "--state", state, "--state-size", "64K",
+                  "--kafka", away.address)
     agent.process.send_signal(signal.SIGSTOP)
     wait("the stop", lambda: open(f"/proc/{agent.process.pid}/stat").read().split()[2] == "T")
     burst(client, sources, 40)
@@ -247,7 +257,8 @@ def overload():
         shown = lines.stdout.readline()
     lines.send_signal(signal.SIGINT)
     return {"first": first, "readings": len(gaps), "widest": max(gaps), **last, "balance": agent.status["balance"],
-            "consumed": len(records), "ids": len({event["id"] for event in events}), "notices": len(notices), "notice_keys": sorted({key for _, _, key, kind, _ in records if "loss" in kind}),
+            "consumed": len(records), "ids": len({event["id"] for event in events}), "notices": len(notices),
+            "notice_keys": sorted({key for _, _, key, kind, _ in records if "loss" in kind}),
             "shown": shown, "code": agent.stop()}
 
 
@@ -272,9 +283,9 @@ def poison():
         terms, said = accounts(agent), doctor_said(agent)
         rows, reasons, _ = wait("the disk", lambda: (found := stopped_copy(agent, state))[0]["events"] == [] and found)
         values = [value for _, _, _, _, value in consume(bootstrap)]
-        result = {"terms": terms, "gap": gap(agent, terms), "aside": len(rows["aside"]), "reasons": reasons, "sizes": [len(value) for _, _, value in rows["aside"]],
+        result = {"terms": terms, "gap": gap(agent, terms), "aside": len(rows["aside"]), "reasons": reasons,
                   "consumed": len(values), "small": len({value for value in values} & {value for _, value in small}), "doctor": said,
-                  "metric": int(next(count for term, count in metrics(agent).items() if term == "events aside")), "said": agent.said, "code": agent.stop()}
+                  "metric": metrics(agent)["events aside"], "said": agent.said, "code": agent.stop()}
         # They are there in the next life as well, and so is nothing else.
         again = Agent("--interface", "inner", "--policy", policy(), "--state", state, "--kafka", bootstrap)
         return {**result, "found": accounts(again)["events found"], "still": accounts(again)["events aside"], "again": again.stop()}
@@ -306,7 +317,7 @@ def drained():
             firsts.setdefault(key, []).append(int(value))
     ordered = all(list(dict.fromkeys(numbers)) == sorted(set(numbers)) for numbers in firsts.values())
     after = [offset for partition, offset, _, kind, _ in records if not kind and news and partition == news[0][0] and offset > news[0][1]]
-    return {"found": found, "distinct": len({number for numbers in firsts.values() for number in numbers}), "twice": len(records) - len(news) - 30_000,
+    return {"found": found, "distinct": len({number for numbers in firsts.values() for number in numbers}),
             "ordered": ordered, "news": len(news), "behind_news": len(after), "terms": terms, "gap": balance, "code": code}
 
 
@@ -334,7 +345,8 @@ def full_disk():
     wait("the disk", lambda: "the spool is written again" in agent.said and agent.status["spooled"] == 0)
     balance, events, code = gap(agent, after), [json.loads(value) for _, _, _, _, value in consume(bootstrap)], agent.stop()
     sh(f"umount --lazy {state}")
-    return {"cannot": cannot, "before": before, "spooled": spooled, "terms": after, "gap": balance, "consumed": len(events), "ids": len({event["id"] for event in events}),
+    return {"cannot": cannot, "before": before, "spooled": spooled, "terms": after, "gap": balance, "consumed": len(events),
+            "ids": len({event["id"] for event in events}),
             "told": sum(event["counts"]["seen"] for event in events), "code": code}
 
 
@@ -344,11 +356,12 @@ def aged():
     away, state, now = Away(), f"{HOME.name}/state", int(time.time())
     os.makedirs(state)
     database = sqlite3.connect(f"{state}/spool.sqlite3")
-    database.executescript("CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL, "
-                           "added INTEGER NOT NULL DEFAULT 0); CREATE TABLE aside (id INTEGER PRIMARY KEY, key TEXT NOT NULL, headers TEXT NOT NULL, "
-                           "value BLOB NOT NULL, added INTEGER NOT NULL, size INTEGER NOT NULL, reason TEXT NOT NULL); PRAGMA user_version = 1")
+    database.executescript(f"CREATE TABLE events ({OLDER}, added INTEGER NOT NULL DEFAULT 0); CREATE TABLE aside (id INTEGER PRIMARY KEY, "
+                           "key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL, added INTEGER NOT NULL, size INTEGER NOT NULL, "
+                           "reason TEXT NOT NULL); PRAGMA user_version = 1")
     ages = [7_300] * 10 + [7_100] * 5
-    database.executemany("INSERT INTO events (key, headers, value, added) VALUES ('203.0.113.1/32', '', '{}', ?)", [(now - age,) for age in ages])
+    insertion = "INSERT INTO events (key, headers, value, added) VALUES ('203.0.113.1/32', '', '{}', ?)"
+    database.executemany(insertion, [(now - age,) for age in ages])
     database.commit()
     database.close()
     agent = Agent("--interface", "inner", "--policy", policy(), "--state", state, "--state-age", "2h", "--kafka", away.address)

@@ -76,7 +76,8 @@ enum Examples {
     static func notice() -> LossNotice {
         LossNotice(id: "node-a:6f1c2a90:loss:1", time: Instant(rfc3339: "2026-11-24T10:00:10Z")!, node: "node-a",
             since: Instant(rfc3339: "2026-11-24T10:00:00Z")!, until: Instant(rfc3339: "2026-11-24T10:00:10Z")!,
-            losses: [LossNotice.Loss(what: .records, cause: "ring_full", count: 512), LossNotice.Loss(what: .events, cause: "spool_full", count: 7)])
+            losses: [LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
+                LossNotice.Loss(what: .events, cause: "spool_full", count: 7)])
     }
 
     static let noticeText = """

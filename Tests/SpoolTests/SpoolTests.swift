@@ -108,7 +108,8 @@ import Testing
     @Test("A spool of a version that knew neither time nor what is aside goes on; one of a newer version is left alone")
     func versions() throws {
         defer { clean() }
-        let older = "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL); " +
+        let older = "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, " +
+            "value BLOB NOT NULL); " +
             "INSERT INTO events (key, headers, value) VALUES ('k', 'n' || char(10) || 'v' || char(10), x'07')"
         try #require(sqlite(older))
         do {
@@ -122,10 +123,12 @@ import Testing
 
     /// By another's hand: Python's.
     private func sqlite(_ words: String) -> Bool {
-        system("python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.executescript(sys.argv[2]); d.commit()' \(directory)/spool.sqlite3 \"\(words)\"") == 0
+        let program = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.executescript(sys.argv[2]); d.commit()"
+        return system("python3 -c '\(program)' \(directory)/spool.sqlite3 \"\(words)\"") == 0
     }
 
-    @Test("On a full disk what was kept stays, what was not is kept in memory, and it is written when there is room", .enabled(if: geteuid() == 0, "mounting a small file system needs root"))
+    @Test("On a full disk what was kept stays, what was not is kept in memory, and it is written when there is room",
+        .enabled(if: geteuid() == 0, "mounting a small file system needs root"))
     func fullDisk() throws {
         defer {
             system("umount \(directory)")

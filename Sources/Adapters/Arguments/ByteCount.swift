@@ -13,7 +13,9 @@ package struct ByteCount: Sendable, Equatable {
 
     /// The same spelling, in the largest unit that is exact.
     package var text: String {
-        for (unit, shift) in [("T", 40), ("G", 30), ("M", 20)] where bytes > 0 && bytes & ((1 << shift) - 1) == 0 { return "\(bytes >> shift)\(unit)" }
+        for (unit, shift) in [("T", 40), ("G", 30), ("M", 20)] where bytes > 0 && bytes & ((1 << shift) - 1) == 0 {
+            return "\(bytes >> shift)\(unit)"
+        }
         return "\(bytes >> 10)K"
     }
 }

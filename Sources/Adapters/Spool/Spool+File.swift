@@ -34,7 +34,8 @@ extension Spool {
     static func prepareTables(_ database: OpaquePointer, _ path: String, now: Int64) throws(SpoolError) {
         // Ours alone, so that two agents never send the same; and no shared memory is wanted beside the log.
         unsafe try run(database, path, """
-            PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 524288; PRAGMA wal_autocheckpoint = 128
+            PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+            PRAGMA journal_size_limit = 524288; PRAGMA wal_autocheckpoint = 128
             """)
         let found = unsafe try number(database, path, "PRAGMA user_version")
         guard found <= version else { throw SpoolError("\(path): a newer version of Weir has written it") }
@@ -121,7 +122,8 @@ extension Spool {
     private static func failure(_ database: OpaquePointer, _ path: String) -> SpoolError {
         switch unsafe sqlite3_errcode(database) & 0xff {
         case SQLITE_BUSY, SQLITE_LOCKED: SpoolError("\(path): another agent uses it; each needs a directory of its own")
-        case SQLITE_NOTADB, SQLITE_CORRUPT: SpoolError("\(path): is damaged, or no spool of Weir's; move it away, and the events in it are lost")
+        case SQLITE_NOTADB, SQLITE_CORRUPT:
+            SpoolError("\(path): is damaged, or no spool of Weir's; move it away, and the events in it are lost")
         default: SpoolError("\(path): \(unsafe String(cString: sqlite3_errmsg(database)))")
         }
     }

@@ -4,9 +4,9 @@ internal import Linux
 
 /// Records for Kafka, from when they are made until the broker has them: an outbox that outlives the process, in SQLite.
 ///
-/// What is added, removed and set aside is in memory until `commit` writes it in one go. So a process that is killed loses what came since the
-/// last one at most, what the broker has had meanwhile never touches the disk, and what a full disk does not take is still here to be
-/// written later. Ids rise and never come again. One process at a time; one thread.
+/// What is added, removed and set aside is in memory until `commit` writes it. So a process that is killed loses what came since the last
+/// one at most, what the broker has had meanwhile never touches the disk, and what a full disk does not take is still here to be written
+/// later. Ids rise and never come again. One process at a time; one thread.
 @safe package struct Spool: ~Copyable {
     package struct Item: Sendable, Equatable {
         /// From 1.
@@ -78,7 +78,8 @@ internal import Linux
         let insertion, removal, selection: OpaquePointer, written, asideCount, asideBytes: Int, last: Int64
         do throws(SpoolError) {
             try unsafe Self.prepareTables(database, path, now: now)
-            unsafe insertion = try Self.prepare(database, path, "INSERT INTO events (id, key, headers, value, added) VALUES (?, ?, ?, ?, ?)")
+            unsafe insertion = try Self.prepare(database, path,
+                "INSERT INTO events (id, key, headers, value, added) VALUES (?, ?, ?, ?, ?)")
             unsafe removal = try Self.prepare(database, path, "DELETE FROM events WHERE id = ?")
             unsafe selection = try Self.prepare(database, path,
                 "SELECT id, key, headers, value, added FROM events WHERE id > ? ORDER BY id LIMIT ?")
@@ -178,8 +179,8 @@ internal import Linux
 
     // MARK: The file
 
-    /// Writes what was added, removed and set aside since the last call. False when the disk did not take all of it: the rest is still here,
-    /// and is written with the next.
+    /// Writes what was added, removed and set aside since the last call. False when the disk did not take all of it: the rest is still
+    /// here, and is written with the next.
     @discardableResult
     package mutating func commit() -> Bool {
         // What leaves goes first: on a full disk that makes the room for what comes.
@@ -188,6 +189,12 @@ internal import Linux
         guard leave() || makeRoom() && leave(), come() else { return false }
         reserve.take()
         return true
+    }
+
+    /// For the last time: nothing is wanted of the disk any more but what is in the file.
+    package mutating func close() -> Bool {
+        defer { _ = reserve.giveUp() }
+        return commit()
     }
 
     /// The log goes into the file, for which the reserve has the room.

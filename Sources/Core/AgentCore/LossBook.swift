@@ -35,6 +35,7 @@ package struct LossBook: Sendable {
         guard isFree, last.map({ steady - $0 >= Self.interval }) ?? true else { return nil }
         sequence += 1
         defer { (told, since, last) = (accounts, now, steady) }
-        return LossNotice(id: "\(node):\(bootID):loss:\(sequence)", time: now, node: node, since: min(since, now), until: now, losses: losses)
+        let id = "\(node):\(bootID):loss:\(sequence)"
+        return LossNotice(id: id, time: now, node: node, since: min(since, now), until: now, losses: losses)
     }
 }

@@ -95,8 +95,8 @@ package struct SendOrder: Sendable {
     }
 }
 
-/// Which keys have something waiting, in memory that does not grow: keys share lanes by a hash. So a stranger's backlog may hold a key back,
-/// and none ever overtakes itself.
+/// Which keys have something waiting, in memory that does not grow: keys share lanes by a hash. So a stranger's backlog may hold a key
+/// back, and none ever overtakes itself.
 package struct Lanes: Sendable, Equatable {
     private var waiting: [UInt32]
 

@@ -192,7 +192,8 @@ final class Node: NodeWorld {
 
     /// The oldest that waits goes.
     private func makeRoom() {
-        guard let oldest = disk.events.keys.filter({ !order.isUnderWay($0) }).min(), let event = disk.events.removeValue(forKey: oldest) else { return }
+        guard let oldest = disk.events.keys.filter({ !order.isUnderWay($0) }).min(),
+            let event = disk.events.removeValue(forKey: oldest) else { return }
         order.leave(key: key(event))
         counts[.spoolFull] += 1
         cluster.auditor.dropped(event)

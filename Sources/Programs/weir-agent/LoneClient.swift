@@ -2,8 +2,8 @@ internal import Kafka
 internal import Messages
 internal import Spool
 
-/// A second client for events of which one may be refused for what it is: brokers refuse whole batches, and here each is a batch of its own.
-/// Made when it is wanted for the first time.
+/// A second client for events of which one may be refused for what it is: brokers refuse whole batches, and here each is a batch of its
+/// own. Made when it is wanted for the first time.
 final class LoneClient {
     private var producer: KafkaProducer
 

@@ -90,7 +90,8 @@ final class Outbox {
     // MARK: News
 
     /// Keeps a new one, and says how it may go at once: then `sent` or `wait` is to follow.
-    func add(_ key: String, _ value: [UInt8], _ headers: [(name: String, value: String)], at now: Int64) -> (item: Spool.Item, way: SendOrder.Way?) {
+    func add(_ key: String, _ value: [UInt8], _ headers: [(name: String, value: String)],
+        at now: Int64) -> (item: Spool.Item, way: SendOrder.Way?) {
         let item = spool.add(key: key, headers: headers.map { Spool.Header(name: $0.name, value: $0.value) }, value: value, at: now)
         bytes += item.size
         return (item, order.way(of: item.id, key: key))
@@ -242,7 +243,7 @@ final class Outbox {
 
     /// For the last time: what is on the disk, those aside as well, and what could not be written there.
     func close() -> (kept: Int, left: Int) {
-        let isKept = spool.commit(), left = isKept ? 0 : spool.freshCount
+        let isKept = spool.close(), left = isKept ? 0 : spool.freshCount
         return (spool.count + spool.asideCount - left, left)
     }
 }

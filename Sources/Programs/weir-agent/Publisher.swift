@@ -319,7 +319,9 @@ final class Publisher {
         guard begunAt == 0 || now - begunAt > Self.patience else { return false }
         guard let fresh = try? KafkaProducer(configuration, name: node) else { return false }
         (pending, begunAt) = (nil, now)
-        if error.isAuthorization { hear(error) } else { log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(plainUnderWay)")]) }
+        if error.isAuthorization { hear(error) } else {
+            log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(plainUnderWay)")])
+        }
         counts[.clientLost] += plainUnderWay
         plainUnderWay = 0
         if reports.isUnderWay { loseReport() }

@@ -28,5 +28,7 @@ func examineAccounts(_ status: borrowing JSONObject, _ say: (Bool?, String, Stri
         say(gap == 0, "its account of \(account.rawValue)", gap == 0 ? sum : "does not balance: \(missing): \(sum)")
         if accounts.sum(account, .lost) > 0 { say(nil, "lost \(account.rawValue)", words { $0 == .lost }) }
     }
-    if accounts[.aside] > 0 { say(nil, "events aside", "\(accounts[.aside]), which the broker refuses (docs/operations.md, WeirEventsAside)") }
+    if accounts[.aside] > 0 {
+        say(nil, "events aside", "\(accounts[.aside]), which the broker refuses (docs/operations.md, WeirEventsAside)")
+    }
 }
