@@ -12,6 +12,8 @@ struct Reserve {
 
     init(_ directory: String) {
         path = "\(directory)/\(Self.file)"
+        // Of one that was killed.
+        isThere = unsafe access(path, F_OK) == 0
     }
 
     /// Where the disk has no room for it there is none.
