@@ -81,13 +81,19 @@ class Away:
         return bootstrap
 
 
-def terms_of(agent, member):
+def accounts(agent):
     """All terms of /status, `account term` each."""
-    every = [(account["account"], term) for account in agent.status["accounts"] for term in account["terms"]]
-    return {f"{account} {term['term']}": term[member] for account, term in every}
+    found = agent.status["accounts"]
+    return {f"{account} {term}": count for account in ("records", "events") for term, count in found[account].items()}
 
 
-def accounts(agent): return terms_of(agent, "count")
+METRIC = re.compile(r'weir_agent_account_(?:total|waiting)\{account="(\w+)",kind="(\w+)",term="(\w+)"\} (\d+)$')
+
+
+def metric_lines(agent): return [match for line in agent.get("/metrics").splitlines() if (match := METRIC.match(line))]
+
+
+def metrics(agent): return {f"{line[1]} {line[3]}": int(line[4]) for line in metric_lines(agent)}
 
 
 KINDS = {}
@@ -96,19 +102,11 @@ KINDS = {}
 def gap(agent, terms):
     """What does not balance, added up here."""
     if not KINDS:
-        KINDS.update(terms_of(agent, "kind"))
+        KINDS.update({f"{line[1]} {line[3]}": line[2] for line in metric_lines(agent)})
     gaps = {"records": 0, "events": 0}
     for term, count in terms.items():
         gaps[term.split()[0]] += count if KINDS[term] == "came" else -count
     return gaps
-
-
-def metrics(agent):
-    found = {}
-    for line in agent.get("/metrics").splitlines():
-        if match := re.match(r'weir_agent_account_(?:total|waiting)\{account="(\w+)",kind="\w+",term="(\w+)"\} (\d+)$', line):
-            found[f"{match[1]} {match[2]}"] = int(match[3])
-    return found
 
 
 def doctor_said(agent):

@@ -75,21 +75,23 @@ extension Accounts.Term {
     private struct Row {
         let account: Accounts.Account
         let kind: Accounts.Kind
-        let id: String
+        let id: StaticString
         let help: String
     }
 
     package var account: Accounts.Account { row.account }
     package var kind: Accounts.Kind { row.kind }
     /// As `/status`, metrics and notices call it.
-    package var id: String { row.id }
+    package var id: String { "\(row.id)" }
+    /// The same, for readers that ask for a member by it.
+    package var name: StaticString { row.id }
     package var help: String { row.help }
     /// It counts up from the start; others say how many there are now.
     package var isCount: Bool { kind != .waiting }
 
     private var row: Row {
-        func records(_ kind: Accounts.Kind, _ id: String, _ help: String) -> Row { Row(account: .records, kind: kind, id: id, help: help) }
-        func events(_ kind: Accounts.Kind, _ id: String, _ help: String) -> Row { Row(account: .events, kind: kind, id: id, help: help) }
+        func records(_ kind: Accounts.Kind, _ id: StaticString, _ help: String) -> Row { Row(account: .records, kind: kind, id: id, help: help) }
+        func events(_ kind: Accounts.Kind, _ id: StaticString, _ help: String) -> Row { Row(account: .events, kind: kind, id: id, help: help) }
         return switch self {
         case .seen: records(.came, "seen", "verdicts that the kernel reached")
         case .own: records(.told, "own_event", "records that an event was made for")

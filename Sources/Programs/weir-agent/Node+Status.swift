@@ -139,16 +139,14 @@ extension Node {
         return board.render()
     }
 
-    private func write(_ account: Accounts.Account, of accounts: Accounts, to json: inout JSONWriter) {
-        json.member("account", account.rawValue)
-        json.member("imbalance", accounts.imbalance(of: account))
-        json.array("terms") { json in
-            for term in Accounts.Term.allCases where term.account == account {
-                json.object { json in
-                    json.member("term", term.id)
-                    json.member("kind", term.kind.rawValue)
-                    json.member("count", accounts[term])
-                }
+    private func write(_ accounts: Accounts, to json: inout JSONWriter) {
+        json.member("balance", accounts.balance)
+        json.object("imbalance") { json in
+            for account in Accounts.Account.allCases { json.member(account.rawValue, accounts.imbalance(of: account)) }
+        }
+        for account in Accounts.Account.allCases {
+            json.object(account.rawValue) { json in
+                for term in Accounts.Term.allCases where term.account == account { json.member(term.id, accounts[term]) }
             }
         }
     }
@@ -191,9 +189,7 @@ extension Node {
             }
             let accounts = accounts()
             json.member("balance", counters.balance && accounts.balance)
-            json.array("accounts") { json in
-                for account in Accounts.Account.allCases { json.object { write(account, of: accounts, to: &$0) } }
-            }
+            json.object("accounts") { write(accounts, to: &$0) }
             json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) } }
             json.object("ring_to_verdict_ns") { json in
                 json.member("p50", core.latency.microseconds(at: 0.5).map { Int($0 * 1000) })

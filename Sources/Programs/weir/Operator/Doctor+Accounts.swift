@@ -6,17 +6,17 @@ internal import JSON
 func examineAccounts(_ status: borrowing JSONObject, _ say: (Bool?, String, String) -> Void) throws(JSONError) {
     // One of an older version's has none.
     guard status.has("accounts") else { return }
-    let terms = Dictionary(uniqueKeysWithValues: Accounts.Term.allCases.map { ("\($0.account.rawValue) \($0.id)", $0) })
-    var accounts = Accounts(), unknown: [String] = []
-    try status.objects("accounts") { account throws(JSONError) in
-        let name = try account.string("account")
-        try account.objects("terms") { term throws(JSONError) in
-            let id = try term.string("term"), count = try term.integer("count")
-            if let known = terms["\(name) \(id)"] { accounts[known] = count } else { unknown.append("\(name) \(id)") }
+    var accounts = Accounts()
+    try status.object("accounts") { all throws(JSONError) in
+        for account in Accounts.Account.allCases {
+            let read: (borrowing JSONObject) throws(JSONError) -> Void = { terms throws(JSONError) in
+                for term in Accounts.Term.allCases where term.account == account { accounts[term] = try terms.integer(term.name) }
+            }
+            switch account {
+            case .records: try all.object("records", read)
+            case .events: try all.object("events", read)
+            }
         }
-    }
-    guard unknown.isEmpty else {
-        return say(nil, "its accounts", "have terms of another version's: \(unknown.joined(separator: ", "))")
     }
     for account in Accounts.Account.allCases {
         func words(_ isIn: (Accounts.Kind) -> Bool) -> String {
