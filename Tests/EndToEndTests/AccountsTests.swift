@@ -120,7 +120,7 @@ struct AccountsTests {
         }
     }
 
-    @Test("What has waited too long is given up and counted, and the notice of it comes with the rest")
+    @Test("What has waited too long is given up and counted, and the notice comes with the rest; doctor sees what does not add up")
     func aged() throws {
         try play("aged") { seen throws(JSONError) in
             try seen.object("terms") { terms throws(JSONError) in
@@ -130,6 +130,11 @@ struct AccountsTests {
             }
             try expectBalance(seen)
             #expect(try seen.integer("consumed") == 6)
+            let wrong = try seen.string("wrong")
+            #expect(wrong.contains("✗ its account of events                     does not balance: of 3 there is no account: "))
+            #expect(wrong.contains("✗ its account of records                    does not balance: 2 more than came in: "))
+            #expect(try seen.integer("well_code") == 0)
+            #expect(try seen.integer("wrong_code") == 3)
             #expect(try seen.integer("code") == 0)
         }
     }

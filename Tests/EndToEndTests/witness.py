@@ -1,4 +1,5 @@
 """Who counts what an agent says of itself: a consumer without Weir in between, the spool's file read by Python, other pages."""
+import http.server
 import re
 import shutil
 import sqlite3
@@ -112,6 +113,25 @@ def gap(agent, terms):
 def doctor_said(agent):
     words = [WEIR, "doctor", "--interface", "inner", "--port", str(agent.port)]
     return subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+
+def doctor_of(status):
+    """What doctor says, and its exit code, of an agent that says this of itself."""
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps(status).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_): pass
+    server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    words = [WEIR, "doctor", "--interface", "inner", "--port", str(server.server_port)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=60)
+    server.shutdown()
+    return done.stdout, done.returncode
 
 
 def doctor_terms(text):
