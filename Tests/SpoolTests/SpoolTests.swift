@@ -134,7 +134,7 @@ import Testing
             system("umount \(directory)")
             clean()
         }
-        try #require(system("mount -t tmpfs -o size=2m weir-spool \(directory)") == 0)
+        try #require(system("mount -t tmpfs -o size=8m weir-spool \(directory)") == 0)
         var written = 0
         do {
             var spool = try Spool(directory: directory)

@@ -4,8 +4,8 @@ internal import Glibc
 /// then, and taken again when all could be written.
 struct Reserve {
     static let file = "spool.reserve"
-    /// More than the log ever holds: `wal_autocheckpoint` pages, and one transaction.
-    private static let size: off_t = 1 << 20
+    /// More than the log holds: the 1,000 pages of SQLite's `wal_autocheckpoint`, and one transaction.
+    private static let size: off_t = 5 << 20
 
     private let path: String
     private(set) var isThere = false

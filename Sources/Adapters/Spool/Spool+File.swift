@@ -35,7 +35,7 @@ extension Spool {
         // Ours alone, so that two agents never send the same; and no shared memory is wanted beside the log.
         unsafe try run(database, path, """
             PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-            PRAGMA journal_size_limit = 524288; PRAGMA wal_autocheckpoint = 128
+            PRAGMA journal_size_limit = 4194304
             """)
         let found = unsafe try number(database, path, "PRAGMA user_version")
         guard found <= version else { throw SpoolError("\(path): a newer version of Weir has written it") }

@@ -186,7 +186,8 @@ internal import Linux
         // What leaves goes first: on a full disk that makes the room for what comes.
         let isNothing = gone.isEmpty && limitChanges.isEmpty && asideFresh.isEmpty && fresh.isEmpty
         guard !isNothing else { return true }
-        guard leave() || makeRoom() && leave(), come() else { return false }
+        let isLess = leave(atMost: Self.mostLeavingAtOnce) || makeRoom() && leaveInPieces()
+        guard isLess, come() else { return false }
         reserve.take()
         return true
     }
@@ -194,7 +195,7 @@ internal import Linux
     /// For the last time: nothing is wanted of the disk any more but what is in the file.
     package mutating func close() -> Bool {
         defer { _ = reserve.giveUp() }
-        return commit()
+        return leaveInPieces() && commit()
     }
 
     /// The log goes into the file, for which the reserve has the room.
@@ -203,21 +204,28 @@ internal import Linux
         return unsafe sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK
     }
 
-    /// A transaction: what the log has to have room for.
-    private static let mostAtOnce = 64, mostBytesAtOnce = 128 << 10
+    /// A transaction. Those that leave go together, for neighbours share pages, and no more of them than hold up nobody: the rest leaves
+    /// with the next. On a full disk it is less, for the log has to have room for it.
+    private static let mostLeavingAtOnce = 2_000, mostAtOnce = 64, mostBytesAtOnce = 128 << 10
 
-    private mutating func leave() -> Bool {
+    private mutating func leaveInPieces() -> Bool {
         while !gone.isEmpty || !limitChanges.isEmpty || !asideFresh.isEmpty {
-            // What goes aside leaves with the same transaction, or it could be in both tables, or in none.
-            let asideIDs = gone.filter { asideFresh[$0] != nil }
-            let ids = asideIDs + gone.lazy.filter { asideFresh[$0] == nil }.prefix(Self.mostAtOnce)
-            guard transaction({ ids.allSatisfy { delete($0) } && writeAside() && writeLimits() }) else { return false }
-            written -= ids.count
-            gone.subtract(ids)
-            asideWritten = (asideWritten.count + asideFresh.count, asideFresh.values.reduce(asideWritten.bytes) { $0 + $1.item.size })
-            asideFresh.removeAll()
-            limitChanges.removeAll()
+            guard leave(atMost: Self.mostAtOnce) else { return false }
         }
+        return true
+    }
+
+    private mutating func leave(atMost most: Int) -> Bool {
+        guard !gone.isEmpty || !limitChanges.isEmpty || !asideFresh.isEmpty else { return true }
+        // What goes aside leaves with the same transaction, or it could be in both tables, or in none.
+        let asideIDs = gone.filter { asideFresh[$0] != nil }
+        let ids = asideIDs + gone.subtracting(asideIDs).sorted().prefix(most)
+        guard transaction({ ids.allSatisfy { delete($0) } && writeAside() && writeLimits() }) else { return false }
+        written -= ids.count
+        gone.subtract(ids)
+        asideWritten = (asideWritten.count + asideFresh.count, asideFresh.values.reduce(asideWritten.bytes) { $0 + $1.item.size })
+        asideFresh.removeAll()
+        limitChanges.removeAll()
         return true
     }
 
