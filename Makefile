@@ -108,6 +108,10 @@ bench-events: build ## how many events a second one controller takes from Kafka;
 bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy: time to its ACK, one more source, memory
 	unshare -n $(VENV)/bin/python3 bench/envoy.py .build/release
 
+.PHONY: bench-goodput
+bench-goodput: build ## visits of well-behaved clients under attack: with Weir, with nftables, with neither; SECONDS
+	unshare -n $(VENV)/bin/python3 -B bench/goodput.py .build/release $(SECONDS)
+
 .PHONY: fuzz
 fuzz: deps bpf ## every parser of others' bytes and the flow machine, each with a share of SECONDS (60)
 	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)

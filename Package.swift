@@ -87,7 +87,7 @@ let package = Package(
         adapter("GRPC", ["CGRPC"]),
         adapter("Envoy", ["GRPC", "Wire"]),
         adapter("KEDA", ["GRPC"]),
-        adapter("Kubernetes", ["CCurl", "JSON", "Linux", "Messages", "Wire"]),
+        adapter("Kubernetes", ["CCurl", "ControllerCore", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Probe", ["CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
@@ -105,7 +105,7 @@ let package = Package(
         program("weir-sim", ["Linux", "Log", "Simulation"]),
 
         c("CSender", path: "bench/CSender"),
-        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "envoy.py", "events.py", "lab.py", "CSender"],
+        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "envoy.py", "events.py", "goodput.py", "lab.py", "CSender"],
                           swiftSettings: strict),
 
         // Tests
@@ -126,13 +126,13 @@ let package = Package(
         tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),
         tests("LinuxTests", ["CTrial", "Linux"]),
         tests("TidyTests", ["Linux"], exclude: ["tidy.py", "exceptions.tsv"]),
-        tests("WireTests", ["CWire", "Wire"]),
+        tests("WireTests", ["CWire", "Linux", "Wire"]),
         tests("KafkaTests", ["CKafka", "Kafka", "Messages"]),
         tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
-        tests("ManifestTests", ["Kafka", "Linux", "Messages", "weir", "weir-agent", "weir-controller"], exclude: ["check.py"]),
+        tests("ManifestTests", ["Kafka", "Linux", "Messages", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["check.py"]),
         tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
         tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),

@@ -10,17 +10,21 @@ import Testing
         let plain = page.replacing("\\-", with: "-").replacing("\\&", with: "")
         func walk(_ command: Command) {
             #expect(plain.contains(command.summary))
-            for option in command.options { #expect(plain.contains("--\(option.name)") && plain.contains(option.help), "\(command.name) \(option.name)") }
+            for option in command.options {
+                #expect(plain.contains("--\(option.name)") && plain.contains(option.help), "\(command.name) \(option.name)")
+            }
             for positional in command.positionals { #expect(plain.contains(positional.help), "\(command.name) \(positional.name)") }
             for note in command.notes { #expect(plain.contains(note.text), "\(command.name) \(note.about)") }
             for example in command.examples { #expect(plain.contains(example.line), "\(command.name)") }
             command.subcommands.forEach(walk)
         }
         walk(program)
-        #expect(page.hasPrefix(".TH \"\(name.uppercased().replacing("-", with: "\\-"))\" \"1\" \"\" \"Weir 1.2.3\" \"Weir\"\n.SH \"NAME\"\n"))
+        let title = name.uppercased().replacing("-", with: "\\-")
+        #expect(page.hasPrefix(".TH \"\(title)\" \"1\" \"\" \"Weir 1.2.3\" \"Weir\"\n.SH \"NAME\"\n"))
     }
 
-    @Test("groff has nothing to say against it", .enabled(if: access("/usr/bin/groff", X_OK) == 0, "groff is missing"), arguments: Command.programs.map(\.name))
+    @Test("groff has nothing to say against it", .enabled(if: access("/usr/bin/groff", X_OK) == 0, "groff is missing"),
+        arguments: Command.programs.map(\.name))
     func valid(name: String) throws {
         let program = try #require(Command.programs.first { $0.name == name })
         let path = "/tmp/weir-manual-\(getpid())-\(name)"

@@ -3,6 +3,7 @@ works for the forger.
 
 usage: forgers.py ADDRESS ADDRESS6 STATION   the pod: it answers whoever asks, and tells its numbers to nobody, for they are known
 """
+
 import os
 import select
 import socket
@@ -16,8 +17,8 @@ from wire import ACK, PSH, RST, SYN, Flow, Wire, packed
 from witness import dissect, packet_socket, sum16
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ISN = 77_000_000        # of every connection with the pod
-VISITS = 3              # at once, by the victim: as many as anybody's limit lets through
+ISN = 77_000_000  # of every connection with the pod
+VISITS = 3  # at once, by the victim: as many as anybody's limit lets through
 ANSWER = b"\x16\x03\x03\0\x5a\x02\0\0\x56\x03\x03" + b"R" * 32 + b"\0\x13\x01\0\0\x2e" + b"e" * 46
 
 
@@ -131,7 +132,12 @@ class Accomplice:
         router.sh("ip addr add 10.0.2.1/24 dev r2; ip -6 addr add fd00:2::1/64 dev r2 nodad")
         own, gateway = (station(namespace.sh, name).hex(":") for namespace, name in ((made, "p0"), (router, "r2")))
         router.sh(f"ip neigh add 10.0.2.2 lladdr {own} dev r2; ip -6 neigh add fd00:2::2 lladdr {own} dev r2")
-        self.process = start([*made.enter, sys.executable, f"{HERE}/forgers.py", self.address[4], self.address[6], gateway, own], stdin=-1, stdout=-1, text=True)
+        self.process = start(
+            [*made.enter, sys.executable, f"{HERE}/forgers.py", self.address[4], self.address[6], gateway, own],
+            stdin=-1,
+            stdout=-1,
+            text=True,
+        )
         self.process.stdout.readline()
 
     def tell(self, *words):
@@ -171,7 +177,7 @@ def pod(address, address6, gateway, own):
                 continue
             family, source, target, tcp = found
             port, server_port, sequence, _, offset, flags = struct.unpack(">HHIIBB", tcp[:14])
-            data = tcp[(offset >> 4) * 4:]
+            data = tcp[(offset >> 4) * 4 :]
             if flags & SYN:
                 line.send(head + segment(target, source, (server_port, port), ISN, sequence + 1, SYN | ACK))
             elif data and not flags & RST:
@@ -210,8 +216,16 @@ def play(stage, words, tools):
             for target, where in reversed(list(zip(forger.servers(), ("the node itself", "another pod")))):
                 tools.wait("the forger", lambda at=forger.tried: forger.tried > at)
                 found = [is_answered(forger.victim, target, hello) for _ in range(VISITS)]
-                rows.append({"trick": f"{kind.__doc__}; its victim asks {where}", "family": family, "attempted": VISITS, "succeeded": sum(found),
-                             "refused": VISITS - sum(found), "why": []})
+                rows.append(
+                    {
+                        "trick": f"{kind.__doc__}; its victim asks {where}",
+                        "family": family,
+                        "attempted": VISITS,
+                        "succeeded": sum(found),
+                        "refused": VISITS - sum(found),
+                        "why": [],
+                    }
+                )
             forger.over.set()
             forger.thread.join()
     return rows

@@ -1,8 +1,10 @@
 """Minutes of attack while everything goes wrong that can: after each fault the accounts balance, the limit held, nobody honest noticed.
 
 usage (by `make chaos`): unshare -nm python3 chaos.py PROGRAMS [--seconds N] [--seed N] [--only WORD]
-Counted by a witness on the clients' cable and by the clients themselves; the agent is asked only for its accounts, which the broker's topic is held against.
+Counted by a witness on the clients' cable and by the clients themselves. The agent is asked for its accounts only, and the broker's topic
+is held against them.
 """
+
 import argparse
 import json
 import os
@@ -33,6 +35,7 @@ class Judge:
         def balanced():
             accounts.update(self.world.status().get("accounts") or {"balance": True})
             return accounts["balance"]
+
         try:
             wait("the accounts balance", balanced, 10)
             return ""
@@ -64,17 +67,21 @@ def ends_without_agent(world, judge):
     wait("it has ended", lambda: all(prisoner.visit() for _ in range(6)), 20)
     took = time.monotonic() - began
     world.agent.heal()
-    return f"ended after {took:.1f} s" + judge.check("the agent never returns", 8 <= took <= 16, f"a limit of 12 s ended after {took:.1f} s")
+    return f"ended after {took:.1f} s" + judge.check(
+        "the agent never returns", 8 <= took <= 16, f"a limit of 12 s ended after {took:.1f} s"
+    )
 
 
 def network_kafka():
     from world import KAFKA
+
     return KAFKA
 
 
 def topic(world):
     """Whatever the topic has: ids of events, and what notices of loss say."""
     import consume
+
     return consume.events(world)
 
 
@@ -100,7 +107,7 @@ def main():
         name = one.__doc__
         try:
             note = one(world)
-            time.sleep(2)                   # the attack goes on, and so does the loop
+            time.sleep(2)  # the attack goes on, and so does the loop
             say(f"{name}{f' ({note})' if note else ''}: {judge.after(name)}")
         except SystemExit as error:
             judge.wrong.append(f"{name}: {error}")
@@ -120,17 +127,23 @@ def main():
 
 
 def against_topic(world, judge):
-    """Of each run of the agent every event is on the topic, or in its spool, or told of as lost; of the last run by its accounts, to the last one."""
+    """Of the agent's last run every event is on the topic, or told of as lost."""
     world.attacker.over.set()
     world.attacker.join()
     wait("nothing waits", lambda: all(world.status()["accounts"]["events"].get(term, 0) == 0 for term in ("waiting", "under_way")), 60)
     events = world.status()["accounts"]["events"]
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "consume.py")
-    found = json.loads(subprocess.run([*world.inside, sys.executable, script, network_kafka()], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    found = json.loads(
+        subprocess.run([*world.inside, sys.executable, script, network_kafka()], stdout=subprocess.PIPE, text=True, check=True).stdout
+    )
     last = max(found["runs"], key=lambda run: found["runs"][run]["time"])
     known, lost = found["runs"][last], sum(events.get(term, 0) for term in events if term in LOSSES)
     wanted, has = events["made"], known["count"]
-    said = judge.check("the topic", has + lost >= wanted and has <= wanted, f"of {wanted} events of the last run the topic has {has}, and {lost} are told of as lost")
+    said = judge.check(
+        "the topic",
+        has + lost >= wanted and has <= wanted,
+        f"of {wanted} events of the last run the topic has {has}, and {lost} are told of as lost",
+    )
     return f"{len(found['runs'])} runs; of the last one {has} of {wanted} events, {lost} lost and told of{said}"
 
 

@@ -2,6 +2,7 @@
 
 usage: consume.py BOOTSTRAP   prints, for each run of an agent, how many events it has and when the last was made
 """
+
 import collections
 import ctypes
 import ctypes.util
@@ -11,22 +12,37 @@ import time
 
 lib = ctypes.CDLL(ctypes.util.find_library("rdkafka"))
 for name, result, *arguments in (
-        ("rd_kafka_conf_new", ctypes.c_void_p), ("rd_kafka_conf_set", ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
-        ("rd_kafka_new", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t),
-        ("rd_kafka_topic_partition_list_new", ctypes.c_void_p, ctypes.c_int),
-        ("rd_kafka_topic_partition_list_add", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int),
-        ("rd_kafka_subscribe", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p), ("rd_kafka_consumer_poll", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int),
-        ("rd_kafka_message_destroy", None, ctypes.c_void_p), ("rd_kafka_poll_set_consumer", ctypes.c_int, ctypes.c_void_p)):
+    ("rd_kafka_conf_new", ctypes.c_void_p),
+    ("rd_kafka_conf_set", ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
+    ("rd_kafka_new", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t),
+    ("rd_kafka_topic_partition_list_new", ctypes.c_void_p, ctypes.c_int),
+    ("rd_kafka_topic_partition_list_add", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int),
+    ("rd_kafka_subscribe", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p),
+    ("rd_kafka_consumer_poll", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int),
+    ("rd_kafka_message_destroy", None, ctypes.c_void_p),
+    ("rd_kafka_poll_set_consumer", ctypes.c_int, ctypes.c_void_p),
+):
     getattr(lib, name).restype, getattr(lib, name).argtypes = result, arguments
 
 
 class Message(ctypes.Structure):
-    _fields_ = [("err", ctypes.c_int), ("topic", ctypes.c_void_p), ("partition", ctypes.c_int32), ("payload", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+    _fields_ = [
+        ("err", ctypes.c_int),
+        ("topic", ctypes.c_void_p),
+        ("partition", ctypes.c_int32),
+        ("payload", ctypes.c_void_p),
+        ("size", ctypes.c_size_t),
+    ]
 
 
 def main(bootstrap):
     conf, why = lib.rd_kafka_conf_new(), ctypes.create_string_buffer(512)
-    for key, value in (("bootstrap.servers", bootstrap), ("group.id", f"chaos-{time.time()}"), ("auto.offset.reset", "earliest"), ("enable.partition.eof", "true")):
+    for key, value in (
+        ("bootstrap.servers", bootstrap),
+        ("group.id", f"chaos-{time.time()}"),
+        ("auto.offset.reset", "earliest"),
+        ("enable.partition.eof", "true"),
+    ):
         if lib.rd_kafka_conf_set(conf, key.encode(), value.encode(), why, 512):
             raise SystemExit(why.value.decode())
     client = lib.rd_kafka_new(1, conf, why, 512)

@@ -1,4 +1,5 @@
 """What goes wrong, a function each: it does it, and mends it again as an operator would. The docstring is what the report says."""
+
 import ctypes
 import os
 import signal
@@ -97,6 +98,7 @@ def map_full(world):
             if client is None:
                 return
             client.visit()
+
     workers = [threading.Thread(target=work) for _ in range(16)]
     for worker in workers:
         worker.start()
@@ -153,13 +155,22 @@ def forged_flood(world):
 
 # Floods: frames made before, many a system call.
 
+
 class Iovec(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
 
 
 class Message(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_void_p), ("name_size", ctypes.c_uint32), ("vectors", ctypes.POINTER(Iovec)), ("count", ctypes.c_size_t),
-                ("control", ctypes.c_void_p), ("control_size", ctypes.c_size_t), ("flags", ctypes.c_int), ("sent", ctypes.c_uint)]
+    _fields_ = [
+        ("name", ctypes.c_void_p),
+        ("name_size", ctypes.c_uint32),
+        ("vectors", ctypes.POINTER(Iovec)),
+        ("count", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_size", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+        ("sent", ctypes.c_uint),
+    ]
 
 
 def flood(world, make, seconds):
@@ -188,10 +199,18 @@ def flood(world, make, seconds):
 
 def forged(world, flags, data):
     from wire import Wire
+
     wire, frames = Wire(world.network, "203.0.113.1", SERVER), []
     for _ in range(16384):
         source = bytes([world.dice.choice((11, 23, 45, 77, 101)), *world.dice.randbytes(3)])
-        body = wire.segment((world.dice.randrange(1024, 65535), 443), world.dice.getrandbits(32), world.dice.getrandbits(32) if flags != 2 else 0, flags, data(), source=source)
+        body = wire.segment(
+            (world.dice.randrange(1024, 65535), 443),
+            world.dice.getrandbits(32),
+            world.dice.getrandbits(32) if flags != 2 else 0,
+            flags,
+            data(),
+            source=source,
+        )
         frames.append(wire.head + b"\x08\0" + wire.datagram(body, source=source))
     wire.close()
     return frames
@@ -203,5 +222,6 @@ def syn_frames(world):
 
 def hello_frames(world):
     from hellos import nameless
+
     whole = nameless()
     return forged(world, 24, lambda: whole)

@@ -3,6 +3,7 @@
 usage (by `make soak`): unshare -nm python3 soak.py PROGRAMS [--seconds N]
 Read from /proc. The first quarter is for tables to fill; after it the least of the last quarter is held against the least of the second.
 """
+
 import argparse
 import os
 import sys
@@ -10,7 +11,7 @@ import time
 
 from world import World, network, say, wait
 
-MEMORY, DESCRIPTORS = 1.03, 2      # what a quarter may be above another: by a factor, and by a number
+MEMORY, DESCRIPTORS = 1.03, 2  # what a quarter may be above another: by a factor, and by a number
 
 
 def megabytes(pid):

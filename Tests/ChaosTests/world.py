@@ -1,8 +1,9 @@
-"""One node and its clients, for chaos.py and soak.py: an attacker and an honest client who never stop, a witness on the clients' cable, and every
-program of the loop as a process that can be ended, stopped and started again.
+"""One node and its clients, for chaos.py and soak.py: an attacker and an honest client who never stop, a witness on the clients'
+cable, and every program of the loop as a process that can be ended, stopped and started again.
 
 The clients are in the namespace that this runs in; server, agent, controller, broker and Envoy in one of their own.
 """
+
 import atexit
 import json
 import os
@@ -19,11 +20,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, f"{ROOT}/Tests/AttackTests")
-import network                          # noqa: E402
-from hellos import nameless             # noqa: E402
+import network  # noqa: E402
+from hellos import nameless  # noqa: E402
 from network import HOME, SERVER, Network, sh, start, wait  # noqa: E402
-from wire import packed                 # noqa: E402
-from witness import SLACK, Witness      # noqa: E402
+from wire import packed  # noqa: E402
+from witness import SLACK, Witness  # noqa: E402
 
 VENV = os.path.dirname(os.environ.get("WEIR_PYTHON") or f"{ROOT}/.deps/venv/bin/python3")
 ATTACKER, PERSON, PRISONER = "198.19.1.66", "198.19.2.7", "198.19.3.9"
@@ -50,7 +51,12 @@ class Part:
 
     def begin(self):
         self.starts += 1
-        self.process = start([*self.world.inside, *self.words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(f"{HOME.name}/{self.name}.log", "ab"))
+        self.process = start(
+            [*self.world.inside, *self.words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=open(f"{HOME.name}/{self.name}.log", "ab"),
+        )
 
     def kill(self):
         self.process.kill()
@@ -159,18 +165,43 @@ class World:
         self.programs, self.dice, self.excuses, self.unreachable = programs, random.Random(seed), [], []
         self.network = Network("direct")
         self.node, self.inside = self.network.server_namespace, self.network.server_namespace.enter
-        self.node.sh("ip addr add 10.9.9.9/32 dev lo")     # without an address that is not loopback, librdkafka resolves none
+        self.node.sh("ip addr add 10.9.9.9/32 dev lo")  # without an address that is not loopback, librdkafka resolves none
         self.state = f"{HOME.name}/state"
         os.mkdir(self.state)
         self.witnesses = [Witness("c0")]
         self.policy = f"{HOME.name}/policy.yaml"
         self.write_policy(POLICY)
         self.broker = self.make_broker()
-        self.controller = Part(self, "controller", [f"{programs}/weir-controller", "--policy", self.policy, "--kafka", KAFKA], lambda: self.get(LISTEN, "/readyz"))
-        self.agent = Part(self, "agent", [f"{programs}/weir-agent", "--policy", self.policy, "--kafka", KAFKA, "--interface", "s0", "--node", "node-a",
-                                          "--state", f"{self.state}/agent"], lambda: self.get(9740, "/readyz"))
-        self.envoy = Part(self, "envoy", [f"{VENV}/envoy", "-c", f"{ROOT}/manifests/envoy/bootstrap.yaml", "--log-level", "error", "--concurrency", "1"],
-                          lambda: self.get(9901, "/ready"))
+        self.controller = Part(
+            self,
+            "controller",
+            [f"{programs}/weir-controller", "--policy", self.policy, "--kafka", KAFKA],
+            lambda: self.get(LISTEN, "/readyz"),
+        )
+        self.agent = Part(
+            self,
+            "agent",
+            [
+                f"{programs}/weir-agent",
+                "--policy",
+                self.policy,
+                "--kafka",
+                KAFKA,
+                "--interface",
+                "s0",
+                "--node",
+                "node-a",
+                "--state",
+                f"{self.state}/agent",
+            ],
+            lambda: self.get(9740, "/readyz"),
+        )
+        self.envoy = Part(
+            self,
+            "envoy",
+            [f"{VENV}/envoy", "-c", f"{ROOT}/manifests/envoy/bootstrap.yaml", "--log-level", "error", "--concurrency", "1"],
+            lambda: self.get(9901, "/ready"),
+        )
         self.mount()
         for part in self.parts:
             part.begin()
@@ -192,13 +223,19 @@ class World:
         port = KAFKA.split(":")[1]
 
         def ready():
-            return not subprocess.run([*self.inside, "bash", "-c", f": < /dev/tcp/127.0.0.1/{port}"], stderr=subprocess.DEVNULL).returncode
+            return not subprocess.run(
+                [*self.inside, "bash", "-c", f": < /dev/tcp/127.0.0.1/{port}"], stderr=subprocess.DEVNULL
+            ).returncode
+
         kafka = os.environ.get("WEIR_KAFKA_DISTRIBUTION")
         if kafka and os.access(f"{kafka}/kafka.sh", os.X_OK):
             return Apache(self, f"{kafka}/kafka.sh", port, ready)
         import noida_db
+
         program = f"{noida_db.__path__[0]}/noida-db"
-        return Part(self, "broker", [program, "start", "--only", "kafka", "--kafka-port", port, "--data-dir", f"{HOME.name}/kafka"], ready)
+        return Part(
+            self, "broker", [program, "start", "--only", "kafka", "--kafka-port", port, "--data-dir", f"{HOME.name}/kafka"], ready
+        )
 
     def write_policy(self, text):
         with open(f"{self.policy}.new", "w") as file:
@@ -206,20 +243,24 @@ class World:
         os.replace(f"{self.policy}.new", self.policy)
 
     def get(self, port, path):
-        done = subprocess.run([*self.inside, "curl", "-sf", "--max-time", "3", f"http://127.0.0.1:{port}{path}"], stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [*self.inside, "curl", "-sf", "--max-time", "3", f"http://127.0.0.1:{port}{path}"], stdout=subprocess.PIPE, text=True
+        )
         return done.stdout if not done.returncode else None
 
     def status(self):
         return json.loads(self.get(9740, "/status"))
 
     def weir(self, *words):
-        return subprocess.run([*self.inside, f"{self.programs}/weir", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        return subprocess.run(
+            [*self.inside, f"{self.programs}/weir", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
+        )
 
     # What the loop cannot answer for
 
     def unlimited(self, began, ended):
-        """Nothing was attached: a killed agent takes its links along, and a new interface is attached when it is seen. A second more, since an answer of that
-        time is in the sliding second after it."""
+        """Nothing was attached: a killed agent takes its links along, and a new interface is attached when it is seen. A second more,
+        since an answer of that time is in the sliding second after it."""
         self.excuses.append((began, ended + 1.5))
 
     def cut_off(self, began, ended):
@@ -241,7 +282,9 @@ class World:
     def failures(self, since):
         """Visits of the honest client that failed while the cable was in."""
         tries = [a for a in list(self.person.tries) if a[0] >= since]
-        return [began for began, ended, answered in tries if not answered and not any(a <= ended and began <= b for a, b in self.unreachable)], len(tries)
+        return [
+            began for began, ended, answered in tries if not answered and not any(a <= ended and began <= b for a, b in self.unreachable)
+        ], len(tries)
 
 
 def free_disk(folder):

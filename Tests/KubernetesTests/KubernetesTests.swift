@@ -46,6 +46,14 @@ struct KubernetesTests {
         }
     }
 
+    @Test("What a killed controller had scaled out goes back, whoever acts next, before or after the decision's end")
+    func restarted() throws {
+        try play("restarted") { seen throws(JSONError) in
+            let isLeft = try seen.object("left") { left throws(JSONError) in left.has("shop.web") }
+            #expect(!isLeft, "the entry stays")
+        }
+    }
+
     @Test("Who observes scales nothing")
     func observed() throws {
         try play("observed") { seen throws(JSONError) in #expect(try seen.integer("replicas") == 2) }

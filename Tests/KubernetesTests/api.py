@@ -14,6 +14,7 @@ conflicts = int(sys.argv[5]) if len(sys.argv) > 5 else 0
 lock = threading.Lock()
 deployments = {("shop", "web"): {"replicas": 2, "version": 100}}
 patches = []
+maps = {}
 NODES = {"kind": "NodeList", "apiVersion": "v1", "items": [
     {"metadata": {"name": "node-a"}, "spec": {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24", "fd00:10:244::/64"]},
      "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.10"}, {"type": "Hostname", "address": "node-a"}]}}]}
@@ -50,6 +51,7 @@ class API(http.server.BaseHTTPRequestHandler):
         if path == "/apis/apps/v1": return self.answer(200, {"kind": "APIResourceList", "groupVersion": "apps/v1", "resources": [
             resource("deployments", "Deployment"), resource("deployments/scale", "Scale", ("autoscaling", "v1"), ("get", "patch", "update"))]})
         if path == "/api/v1/nodes": return self.answer(200, NODES)
+        if parts[:3] == ["api", "v1", "namespaces"] and parts[4:5] == ["configmaps"]: return self.config_map(method, parts, body)
         if path == "/test/patches": return self.answer(200, {"patches": patches})
         if len(parts) < 7 or parts[:4] != ["apis", "apps", "v1", "namespaces"] or parts[5] != "deployments":
             return self.fail(404, "NotFound")
@@ -58,6 +60,22 @@ class API(http.server.BaseHTTPRequestHandler):
             if deployment is None:
                 return self.fail(404, "NotFound")
             return self.deployment(method, parts, deployment, body)
+
+    def config_map(self, method, parts, body):
+        with lock:
+            wanted = json.loads(body) if body else {}
+            name = parts[5] if len(parts) > 5 else (wanted.get("metadata") or {}).get("name")
+            known = maps.get((parts[3], name))
+            if method == "POST":
+                if known: return self.fail(409, "AlreadyExists")
+                if self.headers.get("Content-Type") != "application/json": return self.fail(415, "UnsupportedMediaType")
+                known = maps[parts[3], name] = {}
+            if known is None: return self.fail(404, "NotFound")
+            for key, value in (wanted.get("data") or {}).items():
+                known.pop(key, None)
+                if value is not None: known[key] = value
+            meta = {"name": name, "namespace": parts[3]}
+            self.answer(201 if method == "POST" else 200, {"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta, "data": known})
 
     def deployment(self, method, parts, deployment, body):
         global conflicts
@@ -83,6 +101,7 @@ class API(http.server.BaseHTTPRequestHandler):
         self.answer(200, {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": meta, "spec": {"replicas": deployment["replicas"]}, "status": {"replicas": deployment["replicas"]}})
 
     def do_GET(self): self.handle_one("GET")
+    def do_POST(self): self.handle_one("POST")
     def do_PATCH(self): self.handle_one("PATCH")
     def do_PUT(self): self.handle_one("PUT")
     def log_message(self, *arguments): pass

@@ -52,6 +52,7 @@ def certificates():
 def account(token=TOKEN, authority="ca.crt"):
     os.makedirs(ACCOUNT, exist_ok=True)
     open(f"{ACCOUNT}/token", "w").write(token + "\n")
+    open(f"{ACCOUNT}/namespace", "w").write("weir")
     sh(f"cp {authority} {ACCOUNT}/ca.crt")
 
 
@@ -156,6 +157,27 @@ def scale():
     events.send(2, source="192.0.2.10")
     wait("the node's events", lambda: 'decision="limit_allowed"} 2' in (get("/metrics") or ""))
     return {"before": before, "first": first, "by_hand": by_hand, "after": replicas(), "log": said().count("weir-controller: scaled"), "alive": process.poll() is None}
+
+
+def restarted():
+    """A controller is killed while what it scaled out stands; the next one brings it back, before the decision has ended or after."""
+    api()
+    account()
+    kubeconfig("config", "https://127.0.0.1:6443")
+    kafka = broker()
+    for round in (0, 1):
+        process = controller(kafka, "--kubernetes") if not round else process
+        Events(kafka).send(5, source=f"203.0.113.{7 + round}")
+        wait("the scale-out", lambda: replicas() == 3)
+        process.kill()
+        process.wait()
+        if not round:      # three windows: the decision is over, and nobody is there
+            over = time.monotonic() + 19
+            wait("its end", lambda: time.monotonic() > over)
+        open(f"{HOME.name}/log", "w").close()
+        process = controller(kafka, "--kubernetes")
+        wait("the way back", lambda: replicas() == 2, 60)
+    return {"left": json.loads(kubectl("get", "--raw", "/api/v1/namespaces/weir/configmaps/weir-scaled"))["data"]}
 
 
 def observed():

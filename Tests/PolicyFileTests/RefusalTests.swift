@@ -1,10 +1,11 @@
 import PolicyFile
 import Testing
+import Wire
 
 @Suite struct RefusalTests {
     @Test("A wrong field gets one line: where, what was found, what is allowed", arguments: [
         ("  detections:\n    misssing_sni: {}", "policy.yaml:5:5: spec.detections.misssing_sni: no such detection; did you mean missing_sni?"),
-        ("  detections:\n    port_scan: {}", "policy.yaml:5:5: spec.detections.port_scan: no such detection; there are 42, such as missing_sni, empty_sni and ip_literal_sni"),
+        ("  detections:\n    port_scan: {}", "policy.yaml:5:5: spec.detections.port_scan: no such detection; there are \(Anomaly.allCases.count), such as missing_sni, empty_sni and ip_literal_sni"),
         ("  detections:\n    missing_sni: {serverNames: [a.example]}", "policy.yaml:5:19: spec.detections.missing_sni.serverNames: no such field; there are enabled, severity and limit"),
         ("  detections:\n    unknown_sni: {serverNames: [\"*\"]}",
          "policy.yaml:5:33: spec.detections.unknown_sni.serverNames[0]: `*`; a server name is shop.example, or *.shop.example for all below it (xn-- for other scripts)"),

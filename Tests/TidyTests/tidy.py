@@ -3,6 +3,7 @@
 usage: tidy.py CHECK ROOT   prints a line for each thing that is not so; the names of the checks are the functions' below
        tidy.py list ROOT    prints exceptions.tsv anew: it may only become shorter
 """
+
 import collections
 import functools
 import json
@@ -23,7 +24,9 @@ FOR_TESTS = {("Simulation", "Support")}
 SHARED = {"CWire", "CLinux"}
 PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 # Programs of others that the pages name, and their options.
-OTHERS = re.compile(r"(kubectl|kafka-[a-z-]+\.sh|apt|docker|podman|openssl|ip|nft|curl|tcpdump|swift|git|qemu\S*|clang|tshark|ethtool|setcap|systemctl|unshare|nsenter|pip|npx|envoy) ")
+OTHERS = re.compile(
+    r"(kubectl|kafka-[a-z-]+\.sh|apt|docker|podman|openssl|ip|nft|curl|tcpdump|swift|git|qemu\S*|clang|tshark|ethtool|setcap|systemctl|unshare|nsenter|pip|npx|envoy) "
+)
 
 
 def path(*parts):
@@ -37,8 +40,13 @@ def read(name):
 
 @functools.cache
 def tracked():
-    return [name for name in subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
-            if name and os.path.isfile(path(name))]
+    return [
+        name
+        for name in subprocess.run(
+            ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.split("\n")
+        if name and os.path.isfile(path(name))
+    ]
 
 
 def pages():
@@ -51,7 +59,9 @@ def targets():
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "Package.swift"), "w") as file:
             file.write(read("Package.swift"))
-        done = subprocess.run(["swift", "package", "--package-path", folder, "dump-package"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            ["swift", "package", "--package-path", folder, "dump-package"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
     if done.returncode:
         raise SystemExit(done.stderr[-500:])
     found = {}
@@ -117,7 +127,9 @@ def importers():
 
 
 def sources():
-    return [name for name in tracked() if name.endswith((".swift", ".c", ".h", ".py", ".sh")) or name in ("Makefile", ".ci/run", ".ci/deps")]
+    return [
+        name for name in tracked() if name.endswith((".swift", ".c", ".h", ".py", ".sh")) or name in ("Makefile", ".ci/run", ".ci/deps")
+    ]
 
 
 def measured():
@@ -177,14 +189,21 @@ def links():
 def files():
     """Every file that a page names is there."""
     tops = "|".join(sorted({re.escape(name.split("/")[0]) for name in tracked() if "/" in name}))
-    known = set(tracked()) | {os.path.dirname(name)[:end.start()] if end else os.path.dirname(name) for name in tracked()
-                              for end in [None, *re.finditer("/", os.path.dirname(name))]}
+    known = set(tracked()) | {
+        os.path.dirname(name)[: end.start()] if end else os.path.dirname(name)
+        for name in tracked()
+        for end in [None, *re.finditer("/", os.path.dirname(name))]
+    }
     for page in pages():
         words = set(re.findall(rf"(?<![\w./~<-])((?:{tops})/[\w./+-]*[\w/+])", read(page)))
         for word in sorted(words):
             word = word.rstrip("/")
             # `bpf/build` and the like are made; a brace or a star stands for several.
-            if word not in known and not word.startswith((".build", "bpf/build", "fuzz/build", ".deps")) and not any(name.startswith(word) for name in known):
+            if (
+                word not in known
+                and not word.startswith((".build", "bpf/build", "fuzz/build", ".deps"))
+                and not any(name.startswith(word) for name in known)
+            ):
                 yield f"{page}: {word} does not exist"
 
 
@@ -216,9 +235,24 @@ def macros():
 
 def options():
     """Every option of ours that a page names exists."""
-    known = set(re.findall(r"--[a-z0-9-]+", "\n".join(read(name) for name in tracked() if name.startswith("Sources/Adapters/Arguments/") or name == "Package.swift"
-                                                        or name.startswith(("bench/", "fuzz/", "Sources/Programs/weir-sim")))))
-    known |= {"--" + word for word in re.findall(r'"([a-z0-9-]+)"', "\n".join(read(name) for name in tracked() if name.startswith("Sources/Adapters/Arguments/")))}
+    known = set(
+        re.findall(
+            r"--[a-z0-9-]+",
+            "\n".join(
+                read(name)
+                for name in tracked()
+                if name.startswith("Sources/Adapters/Arguments/")
+                or name == "Package.swift"
+                or name.startswith(("bench/", "fuzz/", "Sources/Programs/weir-sim"))
+            ),
+        )
+    )
+    known |= {
+        "--" + word
+        for word in re.findall(
+            r'"([a-z0-9-]+)"', "\n".join(read(name) for name in tracked() if name.startswith("Sources/Adapters/Arguments/"))
+        )
+    }
     for page in pages():
         spans, lines = quoted(read(page))
         for said in [*spans, *lines]:

@@ -1,4 +1,5 @@
 import CWire
+import Linux
 import Testing
 import Wire
 
@@ -11,7 +12,6 @@ import Wire
             #expect(Set(pairs.map(\.header)) == Set(0..<pairs.count), "\(name)")
         }
         same(Counter.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Counter")
-        same(Anomaly.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Anomaly")
         same(IncompleteReason.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "IncompleteReason")
         same(Outcome.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Outcome")
         same(Proof.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Proof")
@@ -23,7 +23,17 @@ import Wire
         same(Answer.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Answer")
         same(LimitClass.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "LimitClass")
         same(LimitEntry.Origin.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "LimitEntry.Origin")
-        #expect(Counter.allCases.count == Int(WEIR_COUNT_COUNT.rawValue) && Anomaly.allCases.count == Int(WEIR_ANOMALY_COUNT.rawValue))
+        #expect(Counter.allCases.count == Int(WEIR_COUNT_COUNT.rawValue))
+    }
+
+    @Test("An anomaly has the header's number, and its id is the constant's name")
+    func anomalies() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+        let text = try #require(File.read("\(root)/bpf/shared/include/weir/wire.h", limit: 1 << 20))
+        let block = try #require(text.split(separator: "enum weir_anomaly {").dropFirst().first?.split(separator: "};").first)
+        let constants = block.matches(of: /WEIR_([A-Z0-9_]+) = ([0-9]+),/).map { (name: $0.1.lowercased(), value: Int($0.2) ?? -1) }
+        #expect(constants.map(\.name) == Anomaly.allCases.map(\.id) + ["anomaly_count"])
+        #expect(constants.map(\.value) == Anomaly.allCases.map { Int($0.rawValue) } + [Anomaly.allCases.count])
     }
 
     @Test("Counters balance only when every verdict has a record or a loss, and one outcome")
@@ -71,53 +81,6 @@ import Wire
         case .multipath: WEIR_COUNT_MULTIPATH
         case .unreadable: WEIR_COUNT_UNREADABLE
         case .translated: WEIR_COUNT_TRANSLATED
-        }
-    }
-
-    private func header(_ value: Anomaly) -> weir_anomaly {
-        switch value {
-        case .missingSNI: WEIR_MISSING_SNI
-        case .emptySNI: WEIR_EMPTY_SNI
-        case .ipLiteralSNI: WEIR_IP_LITERAL_SNI
-        case .invalidSNI: WEIR_INVALID_SNI
-        case .unknownSNI: WEIR_UNKNOWN_SNI
-        case .alpnWithoutSNI: WEIR_ALPN_WITHOUT_SNI
-        case .alpnUnexpected: WEIR_ALPN_UNEXPECTED
-        case .alpnMalformed: WEIR_ALPN_MALFORMED
-        case .sslv2Hello: WEIR_SSLV2_HELLO
-        case .obsoleteVersion: WEIR_OBSOLETE_VERSION
-        case .obsoleteSSL: WEIR_OBSOLETE_SSL
-        case .weakCiphersOnly: WEIR_WEAK_CIPHERS_ONLY
-        case .absurdCiphers: WEIR_ABSURD_CIPHERS
-        case .dheForcing: WEIR_DHE_FORCING
-        case .compressionOffered: WEIR_COMPRESSION_OFFERED
-        case .fallbackSCSV: WEIR_FALLBACK_SCSV
-        case .notTLS: WEIR_NOT_TLS
-        case .badRecord: WEIR_BAD_RECORD
-        case .malformedHello: WEIR_MALFORMED_HELLO
-        case .oversizedHello: WEIR_OVERSIZED_HELLO
-        case .truncatedHello: WEIR_TRUNCATED_HELLO
-        case .tinyFragments: WEIR_TINY_FRAGMENTS
-        case .recordFragmentation: WEIR_RECORD_FRAGMENTATION
-        case .overlapConflict: WEIR_OVERLAP_CONFLICT
-        case .duplicateExtension: WEIR_DUPLICATE_EXTENSION
-        case .pskNotLast: WEIR_PSK_NOT_LAST
-        case .replayedHello: WEIR_REPLAYED_HELLO
-        case .clientHelloFlood: WEIR_CLIENT_HELLO_FLOOD
-        case .connectNoHello: WEIR_CONNECT_NO_HELLO
-        case .slowHello: WEIR_SLOW_HELLO
-        case .handshakeIncomplete: WEIR_HANDSHAKE_INCOMPLETE
-        case .fatalAlertRate: WEIR_FATAL_ALERT_RATE
-        case .renegotiationFlood: WEIR_RENEGOTIATION_FLOOD
-        case .heartbleedProbe: WEIR_HEARTBLEED_PROBE
-        case .earlyCCS: WEIR_EARLY_CCS
-        case .fingerprintDenied: WEIR_FINGERPRINT_DENIED
-        case .fingerprintChurn: WEIR_FINGERPRINT_CHURN
-        case .fingerprintSwarm: WEIR_FINGERPRINT_SWARM
-        case .tlsScan: WEIR_TLS_SCAN
-        case .unjudgedHello: WEIR_UNJUDGED_HELLO
-        case .unseenAnswer: WEIR_UNSEEN_ANSWER
-        case .urgentData: WEIR_URGENT_DATA
         }
     }
 

@@ -62,6 +62,18 @@ internal import CJSON
         try unsafe eachString(at: required(name), name) { unsafe body(Span(_unsafeElements: $0)) }
     }
 
+    /// Each member that is a string, by a name that only the document knows.
+    package func eachString(_ body: (String, String) -> Void) {
+        var index = start + 1
+        while index < end {
+            if unsafe items[index].type == UInt8(WEIR_JSON_STRING.rawValue) {
+                let name = unsafe UnsafeRawBufferPointer(start: items[index].key, count: Int(items[index].key_size))
+                body(unsafe String(decoding: name, as: UTF8.self), unsafe Self.string(text(at: index)))
+            }
+            index = unsafe Int(items[index].next)
+        }
+    }
+
     /// Errors inside name the whole path.
     package func object<Result>(_ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError) -> Result {
         try object(at: required(name), name, body)

@@ -21,13 +21,14 @@ internal import CCurl
     deinit { unsafe curl_easy_cleanup(UnsafeMutableRawPointer(curl)) }
 
     /// - Throws: when there was no answer at all.
-    func request(_ method: String, _ path: String, _ body: String? = nil) throws(ClusterError) -> Answer {
+    func request(_ method: String, _ path: String, _ body: String? = nil,
+        type: String = "application/merge-patch+json") throws(ClusterError) -> Answer {
         let curl = unsafe UnsafeMutableRawPointer(curl)
         unsafe curl_easy_reset(curl)
         let collected = Collected(limit: Self.most)
         var headers = unsafe curl_slist_append(nil, "Authorization: Bearer \(cluster.token)")
         unsafe headers = curl_slist_append(headers, "Accept: application/json")
-        if body != nil { unsafe headers = curl_slist_append(headers, "Content-Type: application/merge-patch+json") }
+        if body != nil { unsafe headers = curl_slist_append(headers, "Content-Type: \(type)") }
         defer { unsafe curl_slist_free_all(headers) }
         unsafe weir_curl_text(curl, CURLOPT_URL, cluster.url + path)
         unsafe weir_curl_text(curl, CURLOPT_CUSTOMREQUEST, method)

@@ -6,6 +6,8 @@ package struct Cluster: Sendable {
     let url: String
     let authority: String
     let tokenPath: String
+    /// The pod's own.
+    let namespace: String
 
     package static let folder = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -18,6 +20,7 @@ package struct Cluster: Sendable {
         url = "https://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         authority = "\(Self.folder)/ca.crt"
         tokenPath = "\(Self.folder)/token"
+        namespace = (File.read("\(Self.folder)/namespace", limit: 256) ?? "").split(separator: "\n").first.map(String.init) ?? "default"
         for path in [authority, tokenPath] where File.read(path, limit: 1) == nil {
             throw ClusterError(description: "--kubernetes: \(path) cannot be read; the pod needs a service account (automountServiceAccountToken)")
         }

@@ -1,3 +1,4 @@
+internal import ControllerCore
 internal import Glibc
 internal import JSON
 internal import Synchronization
@@ -5,8 +6,8 @@ package import Wire
 
 /// Brings Deployments to the number of replicas that is wanted, by their scale subresource, on a thread of its own: an API server may be slow.
 ///
-/// Out only: a number that is already higher stays, since under attack nobody is to be scaled in. When the decision is over, back to what it was before,
-/// unless somebody else has changed the number meanwhile. An HPA would revert it; so this is for Deployments that have none.
+/// Out only, and back when the decision is over (`ScaleLedger`). What to go back to is in a ConfigMap, for whoever acts after us.
+/// An HPA would revert the number; so this is for Deployments that have none.
 package final class Deployments: Sendable {
     package enum News: Sendable {
         case scaled(workload: String, from: Int, to: Int)
@@ -24,14 +25,17 @@ package final class Deployments: Sendable {
         var wanted: [String: Int?] = [:]
         var changed: Set<String> = []
         var counts = Counts()
+        /// This replica is the one that acts, and how often that has begun or ended.
+        var isActing = false
+        var life = 0
         /// Addresses of nodes and their pods' networks.
         var nodes: Set<Prefix> = []
     }
 
     private let state = Mutex(State())
     private let bell: Bell
-    private let cluster: Cluster
-    private let hear: @Sendable (News) -> Void
+    let hear: @Sendable (News) -> Void
+    let cluster: Cluster
     private static let attempts = 5
 
     package init(_ cluster: Cluster, hear: @escaping @Sendable (News) -> Void) throws(ClusterError) {
@@ -53,7 +57,8 @@ package final class Deployments: Sendable {
     /// What each workload wants now; one that is not named any more has nothing in force.
     package func want(_ replicas: [String: Int]) {
         let hasNews = state.withLock { state in
-            let before = state.changed.count
+            let before = state.changed.count, begins = !state.isActing
+            if begins { (state.isActing, state.life) = (true, state.life + 1) }
             for (workload, count) in replicas where state.wanted[workload] != .some(.some(count)) {
                 state.wanted[workload] = .some(count)
                 state.changed.insert(workload)
@@ -62,61 +67,90 @@ package final class Deployments: Sendable {
                 state.wanted[workload] = .some(nil)
                 state.changed.insert(workload)
             }
-            return state.changed.count > before
+            return begins || state.changed.count > before
         }
         if hasNews { bell.ring() }
     }
 
-    /// Somebody else acts from now on: what was before is theirs to know.
-    package func forget() { state.withLock { state in (state.wanted, state.changed) = ([:], []) } }
+    /// Somebody else acts from now on: what was before they read where it is written down.
+    package func forget() {
+        state.withLock { state in
+            guard state.isActing else { return }
+            (state.wanted, state.changed, state.isActing, state.life) = ([:], [], false, state.life + 1)
+        }
+    }
 
     // MARK: The thread
 
     private func run(_ client: Client) {
-        var before: [String: Int] = [:], set: [String: Int] = [:], nextLook: UInt64 = 0
+        var ledger: ScaleLedger?, life = 0, nextLook: UInt64 = 0
         while true {
             bell.wait(seconds: 10)
             if Bell.now >= nextLook {
                 nextLook = Bell.now + 60
                 look(client)
             }
-            let due = state.withLock { state in
-                defer { state.changed = [] }
-                return state.changed.map { ($0, state.wanted[$0] ?? nil) }
+            let now = state.withLock { state in (state.isActing, state.life) }
+            // Somebody else has acted meanwhile, or does now.
+            if now.1 != life { (ledger, life) = (nil, now.1) }
+            guard now.0 else { continue }
+            do throws(ClusterError) {
+                if ledger == nil { ledger = try load(client) }
+            } catch {
+                hear(.failed(workload: "all", error.description))
+                continue
             }
-            for (workload, count) in due {
-                do throws(ClusterError) {
-                    if let count {
-                        let (from, to) = try change(client, workload) { max($0, count) }
-                        if before[workload] == nil { before[workload] = from }
-                        set[workload] = to
-                        if to != from { hear(.scaled(workload: workload, from: from, to: to)) }
-                    } else if let back = before.removeValue(forKey: workload), let ours = set.removeValue(forKey: workload) {
-                        let (from, to) = try change(client, workload) { $0 == ours ? back : $0 }
-                        if to != from { hear(.scaled(workload: workload, from: from, to: to)) }
-                    }
-                } catch {
-                    hear(.failed(workload: workload, error.description))
-                    // Tried again with the next look, unless something newer is wanted by then.
-                    state.withLock { state in
-                        state.counts.failures += 1
-                        if state.wanted[workload] != nil { state.changed.insert(workload) }
-                    }
-                }
+            guard var known = ledger else { continue }
+            for (workload, count) in takeDue(known) { act(client, workload, count, &known) }
+            ledger = known
+        }
+    }
+
+    /// What has changed, and what is to go back though nobody here has scaled it out: an earlier life has.
+    private func takeDue(_ ledger: ScaleLedger) -> [(String, Int?)] {
+        state.withLock { state in
+            defer { state.changed = [] }
+            let left = ledger.entries.keys.filter { state.wanted[$0] == nil }
+            return state.changed.union(left).map { ($0, state.wanted[$0] ?? nil) }
+        }
+    }
+
+    private func act(_ client: Client, _ workload: String, _ count: Int?, _ ledger: inout ScaleLedger) {
+        do throws(ClusterError) {
+            let (from, to) = try change(client, workload, &ledger, count)
+            if count == nil, ledger.forget(workload) { try save(client, workload, nil) }
+            if to != from { hear(.scaled(workload: workload, from: from, to: to)) }
+        } catch {
+            hear(.failed(workload: workload, error.description))
+            // Tried again with the next look, unless something newer is wanted by then.
+            state.withLock { state in
+                state.counts.failures += 1
+                if state.wanted[workload] != nil { state.changed.insert(workload) }
             }
         }
     }
 
     /// Reads the scale, and patches it if it is to be another one; again when somebody was faster.
-    private func change(_ client: Client, _ workload: String, _ next: (Int) -> Int) throws(ClusterError) -> (from: Int, to: Int) {
+    private func change(
+        _ client: Client, _ workload: String, _ ledger: inout ScaleLedger, _ count: Int?
+    ) throws(ClusterError) -> (from: Int, to: Int) {
         let parts = workload.split(separator: "/").map(String.init)
         guard parts.count == 2 else { throw ClusterError(description: "\(workload) is no namespace/name") }
         let path = "/apis/apps/v1/namespaces/\(parts[0])/deployments/\(parts[1])/scale"
         for _ in 0..<Self.attempts {
             let answer = try client.request("GET", path)
             guard answer.status == 200 else { throw ClusterError(description: Self.refusal("GET", path, answer)) }
-            let (current, version) = try Self.scale(answer.body), wanted = next(current)
+            let (current, version) = try Self.scale(answer.body)
+            let wanted = count.map { ledger.out(to: $0, from: current) } ?? ledger.back(workload, from: current)
             guard wanted != current else { return (current, current) }
+            if count != nil, ledger.note(workload, from: current, to: wanted) {
+                // First written, then done. Under attack what cannot be written is done all the same: until a restart this thread knows it.
+                do throws(ClusterError) {
+                    try save(client, workload, ledger.entries[workload])
+                } catch {
+                    hear(.failed(workload: workload, error.description))
+                }
+            }
             let patch = try client.request("PATCH", path, "{\"metadata\":{\"resourceVersion\":\"\(version)\"},\"spec\":{\"replicas\":\(wanted)}}")
             switch patch.status {
             case 200..<300:
@@ -129,10 +163,10 @@ package final class Deployments: Sendable {
         throw ClusterError(description: "\(path): others changed it \(Self.attempts) times in a row")
     }
 
-    private static func refusal(_ method: String, _ path: String, _ answer: Client.Answer) -> String {
+    static func refusal(_ method: String, _ path: String, _ answer: Client.Answer) -> String {
         let hint = switch answer.status {
         case 401: "; is the service account's token valid?"
-        case 403: "; its role needs get and patch on deployments/scale"
+        case 403: "; its role lacks that: manifests/base/rbac.yaml"
         case 404: "; there is no such Deployment"
         default: ""
         }

@@ -1,55 +1,14 @@
 package import Wire
 
 extension Policy {
-    /// The catalogue's own severities (docs/detections.md); `high` and `critical` limit.
+    /// What the catalogue makes of each (`Anomaly.severity`): `high` and `critical` limit.
     package static let defaultRules = Dictionary(uniqueKeysWithValues: Anomaly.allCases.map { ($0, defaultRule(of: $0)) })
 
-    /// A switch, so that the compiler names an anomaly without a rule, which nobody would ever record.
     private static func defaultRule(of anomaly: Anomaly) -> Rule {
         switch anomaly {
-        case .missingSNI: Rule(severity: .high, limit: LimitRule())
-        case .emptySNI: Rule(severity: .medium)
-        case .ipLiteralSNI: Rule(severity: .low)
-        case .invalidSNI: Rule(severity: .high, limit: LimitRule())
-        case .unknownSNI: Rule(severity: .medium)
-        case .alpnWithoutSNI: Rule(severity: .medium)
-        case .alpnUnexpected: Rule(severity: .low)
-        case .alpnMalformed: Rule(severity: .medium)
-        case .sslv2Hello: Rule(severity: .high, limit: LimitRule())
-        case .obsoleteVersion: Rule(severity: .medium)
-        case .obsoleteSSL: Rule(severity: .high, limit: LimitRule())
-        case .weakCiphersOnly: Rule(severity: .high, limit: LimitRule())
-        case .absurdCiphers: Rule(severity: .medium)
-        case .dheForcing: Rule(severity: .high, limit: LimitRule())
-        case .compressionOffered: Rule(severity: .low)
-        case .fallbackSCSV: Rule(severity: .info)
-        case .notTLS: Rule(severity: .medium)
-        case .badRecord: Rule(severity: .high, limit: LimitRule())
-        case .malformedHello: Rule(severity: .high, limit: LimitRule())
-        case .oversizedHello: Rule(severity: .medium)
-        case .truncatedHello: Rule(severity: .low)
-        case .tinyFragments: Rule(severity: .medium)
-        case .recordFragmentation: Rule(severity: .medium)
-        case .overlapConflict: Rule(severity: .high, limit: LimitRule())
-        case .duplicateExtension: Rule(severity: .high, limit: LimitRule())
-        case .pskNotLast: Rule(severity: .medium)
-        case .replayedHello: Rule(severity: .high, limit: LimitRule())
-        // Crowds behind one address do these as well: they count, and limit where a policy asks.
-        case .clientHelloFlood: Rule(severity: .medium)
-        case .connectNoHello: Rule(severity: .low)
-        case .slowHello: Rule(severity: .low)
-        case .handshakeIncomplete: Rule(severity: .medium)
-        case .fatalAlertRate: Rule(severity: .medium)
-        case .renegotiationFlood: Rule(severity: .high, limit: LimitRule())
-        case .heartbleedProbe: Rule(severity: .critical, limit: LimitRule())
-        case .earlyCCS: Rule(severity: .high, limit: LimitRule())
-        case .fingerprintDenied: Rule(severity: .high, limit: LimitRule())
-        case .fingerprintChurn: Rule(severity: .medium)
-        case .fingerprintSwarm: Rule(severity: .high, limit: LimitRule())
-        case .tlsScan: Rule(severity: .medium)
-        case .unjudgedHello: Rule(severity: .high, limit: LimitRule())
-        case .unseenAnswer: Rule(severity: .medium, limit: LimitRule(perSecond: 20))
-        case .urgentData: Rule(severity: .high, limit: LimitRule())
+        // Honest people are among those whose flow no table knows: a limit of its own, and a softer one.
+        case .unseenAnswer: Rule(severity: anomaly.severity, limit: LimitRule(perSecond: 20))
+        default: Rule(severity: anomaly.severity, limit: anomaly.severity >= .high ? LimitRule() : nil)
         }
     }
 

@@ -1,4 +1,4 @@
-package import Detection
+internal import Detection
 package import Wire
 
 /// What one agent saw one source do: the first anomaly of a source at once, then at most one a second with counts.

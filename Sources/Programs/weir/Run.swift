@@ -71,7 +71,8 @@ private func printCompletion(_ arguments: Arguments) throws -> CInt {
 }
 
 private func printManual(_ arguments: Arguments) throws -> CInt {
-    guard let program = Command.programs.first(where: { $0.name == arguments.positionals[0] }) else { throw Ending.wrong("no such program") }
+    let name = arguments.positionals[0]
+    guard let program = Command.programs.first(where: { $0.name == name }) else { throw Ending.wrong("no such program") }
     print(program.manual(version: version), terminator: "")
     return 0
 }

@@ -46,50 +46,55 @@ package enum Anomaly: UInt8, CaseIterable, Sendable, Hashable, Comparable {
     case urgentData = 41
 
     /// The id in policies, events and docs.
-    package var id: String {
+    package var id: String { row.id }
+    /// The catalogue's own. Crowds behind one address flood and break off as well, so these count and limit where a policy asks.
+    package var severity: Severity { row.severity }
+
+    /// The catalogue. A switch, so that the compiler names an anomaly without a row, which nobody would ever record.
+    private var row: (id: String, severity: Severity) {
         switch self {
-        case .missingSNI: "missing_sni"
-        case .emptySNI: "empty_sni"
-        case .ipLiteralSNI: "ip_literal_sni"
-        case .invalidSNI: "invalid_sni"
-        case .unknownSNI: "unknown_sni"
-        case .alpnWithoutSNI: "alpn_without_sni"
-        case .alpnUnexpected: "alpn_unexpected"
-        case .alpnMalformed: "alpn_malformed"
-        case .sslv2Hello: "sslv2_hello"
-        case .obsoleteVersion: "obsolete_version"
-        case .obsoleteSSL: "obsolete_ssl"
-        case .weakCiphersOnly: "weak_ciphers_only"
-        case .absurdCiphers: "absurd_ciphers"
-        case .dheForcing: "dhe_forcing"
-        case .compressionOffered: "compression_offered"
-        case .fallbackSCSV: "fallback_scsv"
-        case .notTLS: "not_tls"
-        case .badRecord: "bad_record"
-        case .malformedHello: "malformed_hello"
-        case .oversizedHello: "oversized_hello"
-        case .truncatedHello: "truncated_hello"
-        case .tinyFragments: "tiny_fragments"
-        case .recordFragmentation: "record_fragmentation"
-        case .overlapConflict: "overlap_conflict"
-        case .duplicateExtension: "duplicate_extension"
-        case .pskNotLast: "psk_not_last"
-        case .replayedHello: "replayed_hello"
-        case .clientHelloFlood: "client_hello_flood"
-        case .connectNoHello: "connect_no_hello"
-        case .slowHello: "slow_hello"
-        case .handshakeIncomplete: "handshake_incomplete"
-        case .fatalAlertRate: "fatal_alert_rate"
-        case .renegotiationFlood: "renegotiation_flood"
-        case .heartbleedProbe: "heartbleed_probe"
-        case .earlyCCS: "early_ccs"
-        case .fingerprintDenied: "fingerprint_denied"
-        case .fingerprintChurn: "fingerprint_churn"
-        case .fingerprintSwarm: "fingerprint_swarm"
-        case .tlsScan: "tls_scan"
-        case .unjudgedHello: "unjudged_hello"
-        case .unseenAnswer: "unseen_answer"
-        case .urgentData: "urgent_data"
+        case .missingSNI: ("missing_sni", .high)
+        case .emptySNI: ("empty_sni", .medium)
+        case .ipLiteralSNI: ("ip_literal_sni", .low)
+        case .invalidSNI: ("invalid_sni", .high)
+        case .unknownSNI: ("unknown_sni", .medium)
+        case .alpnWithoutSNI: ("alpn_without_sni", .medium)
+        case .alpnUnexpected: ("alpn_unexpected", .low)
+        case .alpnMalformed: ("alpn_malformed", .medium)
+        case .sslv2Hello: ("sslv2_hello", .high)
+        case .obsoleteVersion: ("obsolete_version", .medium)
+        case .obsoleteSSL: ("obsolete_ssl", .high)
+        case .weakCiphersOnly: ("weak_ciphers_only", .high)
+        case .absurdCiphers: ("absurd_ciphers", .medium)
+        case .dheForcing: ("dhe_forcing", .high)
+        case .compressionOffered: ("compression_offered", .low)
+        case .fallbackSCSV: ("fallback_scsv", .info)
+        case .notTLS: ("not_tls", .medium)
+        case .badRecord: ("bad_record", .high)
+        case .malformedHello: ("malformed_hello", .high)
+        case .oversizedHello: ("oversized_hello", .medium)
+        case .truncatedHello: ("truncated_hello", .low)
+        case .tinyFragments: ("tiny_fragments", .medium)
+        case .recordFragmentation: ("record_fragmentation", .medium)
+        case .overlapConflict: ("overlap_conflict", .high)
+        case .duplicateExtension: ("duplicate_extension", .high)
+        case .pskNotLast: ("psk_not_last", .medium)
+        case .replayedHello: ("replayed_hello", .high)
+        case .clientHelloFlood: ("client_hello_flood", .medium)
+        case .connectNoHello: ("connect_no_hello", .low)
+        case .slowHello: ("slow_hello", .low)
+        case .handshakeIncomplete: ("handshake_incomplete", .medium)
+        case .fatalAlertRate: ("fatal_alert_rate", .medium)
+        case .renegotiationFlood: ("renegotiation_flood", .high)
+        case .heartbleedProbe: ("heartbleed_probe", .critical)
+        case .earlyCCS: ("early_ccs", .high)
+        case .fingerprintDenied: ("fingerprint_denied", .high)
+        case .fingerprintChurn: ("fingerprint_churn", .medium)
+        case .fingerprintSwarm: ("fingerprint_swarm", .high)
+        case .tlsScan: ("tls_scan", .medium)
+        case .unjudgedHello: ("unjudged_hello", .high)
+        case .unseenAnswer: ("unseen_answer", .medium)
+        case .urgentData: ("urgent_data", .high)
         }
     }
 

@@ -5,6 +5,7 @@ internal import Linux
 internal import Pcap
 internal import PolicyFile
 internal import Terminal
+internal import Wire
 
 /// `weir replay FILE...`: 0 well, 1 when `--fail-on` found something, 2 for a capture or policy that is wrong, 3 when the machine cannot.
 func replayCaptures(_ arguments: Arguments) throws -> CInt {
