@@ -90,8 +90,12 @@ extension Accounts.Term {
     package var isCount: Bool { kind != .waiting }
 
     private var row: Row {
-        func records(_ kind: Accounts.Kind, _ id: StaticString, _ help: String) -> Row { Row(account: .records, kind: kind, id: id, help: help) }
-        func events(_ kind: Accounts.Kind, _ id: StaticString, _ help: String) -> Row { Row(account: .events, kind: kind, id: id, help: help) }
+        func records(_ kind: Accounts.Kind, _ id: StaticString, _ help: String) -> Row {
+            Row(account: .records, kind: kind, id: id, help: help)
+        }
+        func events(_ kind: Accounts.Kind, _ id: StaticString, _ help: String) -> Row {
+            Row(account: .events, kind: kind, id: id, help: help)
+        }
         return switch self {
         case .seen: records(.came, "seen", "verdicts that the kernel reached")
         case .own: records(.told, "own_event", "records that an event was made for")
