@@ -63,6 +63,15 @@ private func contents(of path: String) -> [UInt8] {
         messages("events", [plain, event.encoded()], { reader, bytes in try reader.throttleEvent(bytes) }) { $0.encoded() }
     }
 
+    @Test("Notices of loss")
+    func losses() {
+        let time = Instant(rfc3339: "2026-11-24T10:00:10Z")!
+        let notice = LossNotice(id: "node-a:6f1c2a90:loss:1", time: time, node: "node-a", since: time, until: time,
+            losses: [LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
+                LossNotice.Loss(what: .events, cause: "a\u{1}\"b", count: 7)])
+        messages("losses", [notice.encoded()], { reader, bytes in try reader.lossNotice(bytes) }) { $0.encoded() }
+    }
+
     @Test("Limits")
     func limits() {
         var limit = Limit(key: Limit.Key("2001:db8::/64|all")!, perSecond: 3, answer: .drop, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!, generation: 17,

@@ -39,8 +39,18 @@ import Testing
         for number in 1...5 as ClosedRange<Int64> { window.handOver(number) }
         window.beginAnew(from: 4)
         #expect(window.count == 0 && window.handedOver == 3 && window.isDue(upTo: 5))
-        window.handOver(4)
-        window.lookAgain()
-        #expect(window.isUnderWay(4) && window.handedOver == 0)
+    }
+
+    @Test("What passes others that wait leaves them their turn, and counts apart")
+    func passing() {
+        var window = DeliveryWindow()
+        window.handOver(1)
+        window.pass(by: 4)
+        #expect(window.handedOver == 1 && window.isUnderWay(4) && window.countInTurn == 1 && window.countPassing == 1)
+        #expect(window.isDue(upTo: 4) && !window.isNext(5))
+        window.delivered(4)
+        window.pass(by: 5)
+        window.failed(5)
+        #expect(window.count == 1 && window.countPassing == 0 && window.handedOver == 1)
     }
 }

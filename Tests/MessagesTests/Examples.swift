@@ -73,6 +73,19 @@ enum Examples {
         return status
     }
 
+    static func notice() -> LossNotice {
+        LossNotice(id: "node-a:6f1c2a90:loss:1", time: Instant(rfc3339: "2026-11-24T10:00:10Z")!, node: "node-a",
+            since: Instant(rfc3339: "2026-11-24T10:00:00Z")!, until: Instant(rfc3339: "2026-11-24T10:00:10Z")!,
+            losses: [LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
+                LossNotice.Loss(what: .events, cause: "spool_full", count: 7)])
+    }
+
+    static let noticeText = """
+        {"schema":"weir.dev/loss/v1","id":"node-a:6f1c2a90:loss:1","time":"2026-11-24T10:00:10Z","node":"node-a",\
+        "since":"2026-11-24T10:00:00Z","until":"2026-11-24T10:00:10Z",\
+        "losses":[{"what":"records","cause":"ring_full","count":512},{"what":"events","cause":"spool_full","count":7}]}
+        """
+
     static let statusText = """
         {"schema":"weir.dev/node-status/v1","time":"2026-11-24T10:00:00.500000000Z","node":"node-a","started":"2026-11-24T09:00:00Z","version":"0.1.0","mode":"enforce",\
         "interfaces":["eth0"],"addresses":["10.0.0.7","2001:db8::7"],"policy":{"name":"default","version":"sha256:1c9e"},"limits":{"next_offset":42,"held":17,"lacking":1,\

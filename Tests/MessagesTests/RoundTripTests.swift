@@ -80,6 +80,18 @@ import Wire
         try check { $0.anomalies = [] }
     }
 
+    @Test("A notice of loss survives, is a CloudEvent of its own type, and no reader takes it for an event")
+    func loss() throws {
+        var reader = MessageReader()
+        #expect(Examples.notice().encoded().text == Examples.noticeText)
+        #expect(try reader.lossNotice(Examples.notice().encoded().span.bytes) == Examples.notice())
+        #expect(throws: JSONError.self) { try reader.throttleEvent(Examples.notice().encoded().span.bytes) }
+        #expect(throws: JSONError.self) { try reader.lossNotice(Examples.event().encoded().span.bytes) }
+        let headers = Dictionary(uniqueKeysWithValues: Examples.notice().headers.map { ($0.name, $0.value) })
+        #expect(headers["ce_type"] == "dev.weir.loss.v1" && headers["ce_id"] == "node-a:6f1c2a90:loss:1" && headers["traceparent"] == nil)
+        #expect(Examples.notice().count(of: .records) == 512 && Examples.notice().count(of: .events) == 7)
+    }
+
     @Test("A node's report survives with every reason and in either mode, and is a CloudEvent without a trace")
     func status() throws {
         var reader = MessageReader()

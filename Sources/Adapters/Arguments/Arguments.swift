@@ -30,6 +30,8 @@ package struct Arguments: Sendable {
 
     package func duration(_ name: String) -> Duration? { text(name).map { checked(name, Duration(text: $0)) } }
     package func number(_ name: String) -> Int? { text(name).map { checked(name, Int($0)) } }
+    /// In bytes.
+    package func size(_ name: String) -> Int? { text(name).map { checked(name, ByteCount($0)).bytes } }
     package func endpoint(_ name: String) -> Endpoint? { text(name).map { checked(name, Endpoint($0)) } }
     package func endpoints(_ name: String) -> [Endpoint] {
         (text(name) ?? "").split(separator: ",").map { checked(name, Endpoint($0)) }

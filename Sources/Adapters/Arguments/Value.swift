@@ -13,6 +13,8 @@ package enum Value: Sendable {
     /// Several, by commas.
     case endpoints
     case number(ClosedRange<Int>)
+    /// Bytes, with K, M, G or T.
+    case size(ClosedRange<Int>)
     case choice([String])
     case prefix
 
@@ -26,6 +28,7 @@ package enum Value: Sendable {
         case .endpoint: "HOST:PORT"
         case .endpoints: "HOST:PORT[,...]"
         case .number: "N"
+        case .size: "SIZE"
         case .choice(let words): words.joined(separator: "|")
         case .prefix: "PREFIX"
         }
@@ -49,6 +52,10 @@ package enum Value: Sendable {
                 return "\(found); a whole number from \(range.lowerBound) to \(range.upperBound) is expected"
             }
             return nil
+        case .size(let range):
+            guard let value = ByteCount(text)?.bytes else { return "\(found); a size is a number with K, M, G or T, such as 256M" }
+            return range.contains(value) ? nil
+                : "\(found); from \(ByteCount(range.lowerBound).text) to \(ByteCount(range.upperBound).text) is allowed"
         case .choice(let words):
             return words.contains(text) ? nil : "\(found); allowed \(words.count == 1 ? "is" : "are") \(Spelling.list(words))"
         case .prefix:

@@ -43,6 +43,21 @@ internal import Synchronization
     /// Something has been written that we have not read: one acquire load of the shared page, no system call.
     package var hasRecords: Bool { unsafe producer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring) != position }
 
+    /// Finished records that have not been read, and how many of them there are. Looks at each one's header.
+    package var waiting: Int {
+        let produced = unsafe producer.assumingMemoryBound(to: Atomic<UInt64>.self)
+        let data = unsafe producer + pageSize
+        let end = unsafe produced.pointee.load(ordering: .acquiring)
+        var place = position, count = 0
+        while place < end {
+            let header = unsafe data + Int(place & UInt64(size - 1))
+            let length = unsafe header.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.load(ordering: .acquiring)
+            if length & 3 << 30 == 0 { count += 1 }
+            place += UInt64((Int(length & ~(3 << 30)) + 8 + 7) & ~7)
+        }
+        return count
+    }
+
     /// Hands up to `budget` finished records to `body`, and returns how many there were.
     ///
     /// The kernel raises an interrupt for each record that it writes where our position stands, because who has read all may sleep. That costs the

@@ -85,6 +85,20 @@ package struct MessageReader: ~Copyable {
         }
     }
 
+    package mutating func lossNotice(_ bytes: RawSpan) throws(JSONError) -> LossNotice {
+        try parser.object(bytes) { object throws(JSONError) in
+            try Self.check(object, Words.lossNotice, LossNotice.schema)
+            let id = try object.name("id"), time = try object.instant("time"), node = try object.name("node")
+            let since = try object.instant("since"), until = try object.instant("until")
+            var losses: [LossNotice.Loss] = []
+            try object.objects("losses") { loss throws(JSONError) in
+                losses.append(LossNotice.Loss(what: try loss.word("what", "records or events", Words.losses), cause: try loss.name("cause"),
+                    count: try loss.integer("count", in: 1 ... .max)))
+            }
+            return LossNotice(id: id, time: time, node: node, since: since, until: until, losses: losses)
+        }
+    }
+
     package mutating func nodeStatus(_ bytes: RawSpan) throws(JSONError) -> NodeStatus {
         try parser.object(bytes) { object throws(JSONError) in
             try Self.check(object, Words.nodeStatus, NodeStatus.schema)
@@ -140,6 +154,8 @@ private enum Words {
     static let limit = Vocabulary([true]) { _ in Limit.schema }
     static let scaleDecision = Vocabulary([true]) { _ in ScaleDecision.schema }
     static let nodeStatus = Vocabulary([true]) { _ in NodeStatus.schema }
+    static let lossNotice = Vocabulary([true]) { _ in LossNotice.schema }
+    static let losses = Vocabulary(LossNotice.What.allCases, \.rawValue)
     static let anomalies = Vocabulary(Anomaly.allCases, \.id)
     static let severities = Vocabulary(Severity.allCases, \.id)
     static let directions = Vocabulary(Direction.allCases, \.id)

@@ -30,12 +30,14 @@ package import Messages
     /// - Parameters:
     ///   - name: the `client.id` that brokers log and meter.
     ///   - maximumQueued: records that may wait for delivery; more are refused.
-    package init(_ configuration: KafkaConfiguration, name: String, maximumQueued: Int = 100_000) throws(KafkaError) {
+    ///   - singly: each record travels in a batch of its own, so that none is refused for another's sake. Brokers refuse whole batches.
+    package init(_ configuration: KafkaConfiguration, name: String, maximumQueued: Int = 100_000, singly: Bool = false) throws(KafkaError) {
         handle = try Handle(
             RD_KAFKA_PRODUCER, configuration, name: name,
             // LZ4 rather than zstd: the node pays with its own cores, and a turn's records are few.
             defaults: [("linger.ms", "0"), ("compression.codec", "lz4"), ("queue.buffering.max.kbytes", "262144"), ("queue.buffering.max.messages", "\(maximumQueued)")],
-            fixed: [("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")], events: RD_KAFKA_EVENT_DR)
+            fixed: [("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")]
+                + (singly ? [("batch.num.messages", "1")] : []), events: RD_KAFKA_EVENT_DR)
     }
 
     // Topics go before the instance does.

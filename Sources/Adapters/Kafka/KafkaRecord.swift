@@ -1,4 +1,5 @@
 internal import CKafka
+internal import Messages
 
 /// A record where librdkafka holds it: good inside the closure that it is lent to, and not to be kept.
 @safe package struct KafkaRecord: ~Copyable {
@@ -24,6 +25,9 @@ internal import CKafka
         guard let start = unsafe message.pointee.key else { return "" }
         return unsafe String(decoding: UnsafeRawBufferPointer(start: start, count: message.pointee.key_len), as: UTF8.self)
     }
+
+    /// A node's word on what it has lost, among the throttle events.
+    package var isLossNotice: Bool { header("ce_type") == LossNotice.type }
 
     package var isTombstone: Bool { unsafe message.pointee.payload == nil }
 

@@ -14,13 +14,12 @@ extension Spool {
 
     static let limitsTable = "CREATE TABLE IF NOT EXISTS limits (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
 
-    /// Another one under the same key takes its place. Kept from the next `commit` on; false when the file cannot be written.
-    @discardableResult
-    package mutating func keep(limit key: String, value: [UInt8]) -> Bool { change("INSERT OR REPLACE INTO limits (key, value) VALUES (?, ?)", key, value) }
+    /// Another one under the same key takes its place. In the file from the next `commit` on.
+    package mutating func keep(limit key: String, value: [UInt8]) { limitChanges[key] = .some(value) }
 
-    package mutating func forget(limit key: String) { _ = change("DELETE FROM limits WHERE key = ?", key, nil) }
+    package mutating func forget(limit key: String) { limitChanges[key] = .some(nil) }
 
-    /// All that are kept, by key.
+    /// All that are kept in the file, by key.
     package var limits: [KeptLimit] {
         guard let statement = unsafe prepared("SELECT key, value FROM limits ORDER BY key") else { return [] }
         defer { unsafe sqlite3_finalize(statement) }
@@ -32,17 +31,21 @@ extension Spool {
         return found
     }
 
-    private mutating func change(_ words: String, _ key: String, _ value: [UInt8]?) -> Bool {
-        guard begin(), let statement = unsafe prepared(words) else { return false }
-        defer { unsafe sqlite3_finalize(statement) }
-        var key = key
-        return key.withUTF8 { key in
-            // Read before this returns, and unbound by then.
-            unsafe bind(statement, 1, key)
-            guard let value else { return unsafe step(statement) }
-            return unsafe value.withUnsafeBufferPointer { value in
-                unsafe sqlite3_bind_blob(statement, 2, value.baseAddress, Int32(value.count), nil)
-                return unsafe step(statement)
+    /// Within a transaction.
+    func writeLimits() -> Bool {
+        limitChanges.allSatisfy { key, value in
+            let words = value == nil ? "DELETE FROM limits WHERE key = ?" : "INSERT OR REPLACE INTO limits (key, value) VALUES (?, ?)"
+            guard let statement = unsafe prepared(words) else { return false }
+            defer { unsafe sqlite3_finalize(statement) }
+            var key = key
+            return key.withUTF8 { key in
+                // Read before this returns, and unbound by then.
+                unsafe bind(statement, 1, key)
+                guard let value else { return unsafe step(statement) }
+                return unsafe value.withUnsafeBufferPointer { value in
+                    unsafe bind(statement, 2, blob: value)
+                    return unsafe step(statement)
+                }
             }
         }
     }

@@ -2,10 +2,11 @@ internal import CSQLite
 internal import Glibc
 internal import Linux
 
-/// Records for Kafka in a file, from when they are made until the broker has them: an outbox that outlives the process, in SQLite.
+/// Records for Kafka, from when they are made until the broker has them: an outbox that outlives the process, in SQLite.
 ///
-/// What is added or removed is one transaction until `commit`, so that a process that is killed loses what came since its last one at most.
-/// Ids rise and never come again. One process at a time; one thread.
+/// What is added, removed and set aside is in memory until `commit` writes it. So a process that is killed loses what came since the last
+/// one at most, what the broker has had meanwhile never touches the disk, and what a full disk does not take is still here to be written
+/// later. Ids rise and never come again. One process at a time; one thread.
 @safe package struct Spool: ~Copyable {
     package struct Item: Sendable, Equatable {
         /// From 1.
@@ -13,12 +14,15 @@ internal import Linux
         package let key: String
         package let value: [UInt8]
         package let headers: [Header]
+        /// Seconds since the Unix epoch.
+        package let added: Int64
 
-        package init(id: Int64, key: String, value: [UInt8], headers: [Header]) {
+        package init(id: Int64, key: String, value: [UInt8], headers: [Header], added: Int64 = 0) {
             self.id = id
             self.key = key
             self.value = value
             self.headers = headers
+            self.added = added
         }
     }
 
@@ -32,174 +36,235 @@ internal import Linux
         }
     }
 
-    /// Items that it holds, those that are not committed yet among them.
-    package private(set) var count: Int
+    /// Items that are not aside, in the file or not.
+    package var count: Int { written + fresh.count - gone.count }
     /// Of the item added last, in this life or an earlier one; 0 when there was none.
     package private(set) var last: Int64
-    private let most: Int
-    private var isOpen = false
-    private let database: OpaquePointer
+    /// Not in the file yet.
+    private var fresh: [Int64: Item] = [:]
+    package var freshCount: Int { fresh.count }
+    package func isFresh(_ id: Int64) -> Bool { fresh[id] != nil }
+    /// What the items that are not in the file take up.
+    package private(set) var freshBytes = 0
+    /// In the file still.
+    private var gone: Set<Int64> = []
+    /// In the file, as of the last commit.
+    package private(set) var written: Int
+    /// Set aside, and not in the file as such yet; `asideWritten` are.
+    var asideFresh: [Int64: (item: Item, reason: String)] = [:]
+    var asideWritten = (count: 0, bytes: 0)
+    /// The limits topic's words since the last commit; `nil` is forgotten.
+    var limitChanges: [String: [UInt8]?] = [:]
+    private var reserve: Reserve
+    let database: OpaquePointer
     private let insertion: OpaquePointer
     private let removal: OpaquePointer
     private let selection: OpaquePointer
 
     private static let file = "spool.sqlite3"
     /// What lies in its directory while it is open.
-    package static let files = [file, "\(file)-wal", "\(file)-journal", "\(file)-shm"]
+    package static let files = [file, "\(file)-wal", "\(file)-journal", "\(file)-shm", Reserve.file]
 
     /// - Parameters:
     ///   - directory: made if its parent is there. The file in it is `spool.sqlite3`, which its user alone can read.
     ///   - name: what errors call the directory.
-    ///   - most: items that it holds; no more are taken.
-    package init(directory: String, named name: String? = nil, most: Int = 100_000) throws(SpoolError) {
+    ///   - now: seconds since the Unix epoch; items of a version that did not note their time begin there.
+    package init(directory: String, named name: String? = nil, now: Int64 = 0) throws(SpoolError) {
         if unsafe mkdir(directory, 0o700) != 0 {
             let error = Errno.current
             guard error.rawValue == EEXIST else { throw SpoolError("\(name ?? directory): cannot be made: \(error)") }
         }
         let path = "\(name ?? directory)/\(Self.file)", database = unsafe try Self.open("\(directory)/\(Self.file)", path)
-        let insertion, removal, selection: OpaquePointer, count, last: Int64
+        let insertion, removal, selection: OpaquePointer, written, asideCount, asideBytes: Int, last: Int64
         do throws(SpoolError) {
-            // Ours alone, so that two agents never send the same; and no shared memory is wanted beside the log.
-            unsafe try Self.run(database, path, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304")
-            // AUTOINCREMENT, or an id would come again when the table was empty.
-            unsafe try Self.run(database, path, "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL); \(Self.limitsTable); COMMIT")
-            unsafe insertion = try Self.prepare(database, path, "INSERT INTO events (id, key, headers, value) VALUES (?, ?, ?, ?)")
+            try unsafe Self.prepareTables(database, path, now: now)
+            unsafe insertion = try Self.prepare(database, path,
+                "INSERT INTO events (id, key, headers, value, added) VALUES (?, ?, ?, ?, ?)")
             unsafe removal = try Self.prepare(database, path, "DELETE FROM events WHERE id = ?")
-            unsafe selection = try Self.prepare(database, path, "SELECT id, key, headers, value FROM events WHERE id > ? ORDER BY id LIMIT ?")
-            count = unsafe try Self.number(database, path, "SELECT count(*) FROM events")
-            last = unsafe try Self.number(database, path, "SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0))")
+            unsafe selection = try Self.prepare(database, path,
+                "SELECT id, key, headers, value, added FROM events WHERE id > ? ORDER BY id LIMIT ?")
+            written = Int(unsafe try Self.number(database, path, "SELECT count(*) FROM events"))
+            asideCount = Int(unsafe try Self.number(database, path, "SELECT count(*) FROM aside"))
+            asideBytes = Int(unsafe try Self.number(database, path, "SELECT coalesce(sum(size), 0) FROM aside"))
+            // What went aside had an id as well.
+            last = unsafe try Self.number(database, path, """
+                SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM aside), 0),
+                    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0))
+                """)
         } catch {
             // Statements that were prepared go with it.
             unsafe sqlite3_close_v2(database)
             throw error
         }
+        reserve = Reserve(directory)
         unsafe (self.database, self.insertion, self.removal, self.selection) = (database, insertion, removal, selection)
-        (self.count, self.last, self.most) = (Int(count), last, most)
-    }
-
-    private static func open(_ file: String, _ path: String) throws(SpoolError) -> OpaquePointer {
-        guard Place.prepare(file) else { throw SpoolError("\(path): cannot be opened: \(Errno.current)") }
-        var opened: OpaquePointer?
-        let status = unsafe sqlite3_open_v2(file, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, Place.system)
-        guard status == SQLITE_OK, let database = unsafe opened else {
-            unsafe sqlite3_close(opened)
-            throw SpoolError("\(path): cannot be opened: \(unsafe String(cString: sqlite3_errstr(status)))")
-        }
-        return unsafe database
+        (self.written, self.last, asideWritten) = (written, last, (asideCount, asideBytes))
     }
 
     deinit {
-        if isOpen { unsafe sqlite3_exec(database, "COMMIT", nil, nil, nil) }
         unsafe sqlite3_finalize(insertion)
         unsafe sqlite3_finalize(removal)
         unsafe sqlite3_finalize(selection)
         unsafe sqlite3_close(database)
     }
 
-    /// Keeps one. `nil` when there is no room for it, or the file cannot be written.
-    package mutating func add(key: String, headers: [Header], value: [UInt8]) -> Int64? {
-        guard count < most, begin() else { return nil }
-        // Name and value in turn, each ended by a line feed, which no header of ours has.
-        var text = "", key = key
-        for header in headers { text += "\(header.name)\n\(header.value)\n" }
-        let isDone = key.withUTF8 { key in
-            text.withUTF8 { text in
-                unsafe value.withUnsafeBufferPointer { value in
-                    // Bound in place: they are read before this returns, and unbound by the reset.
-                    // By our own count: SQLite's goes back with a transaction that it gives up, and an id that is under way would come again.
-                    unsafe sqlite3_bind_int64(insertion, 1, last + 1)
-                    unsafe bind(insertion, 2, key)
-                    unsafe bind(insertion, 3, text)
-                    unsafe sqlite3_bind_blob(insertion, 4, value.baseAddress, Int32(value.count), nil)
-                    return unsafe step(insertion)
-                }
-            }
-        }
-        guard isDone else { return nil }
+    // MARK: Items
+
+    /// Keeps one, in the file from the next `commit` on.
+    /// - Parameter now: seconds since the Unix epoch.
+    package mutating func add(key: String, headers: [Header], value: [UInt8], at now: Int64 = 0) -> Item {
         last += 1
-        count += 1
-        return last
+        let item = Item(id: last, key: key, value: value, headers: headers, added: now)
+        fresh[last] = item
+        freshBytes += item.size
+        return item
     }
 
-    /// The broker has it.
+    /// The broker has it, or it is given up.
     package mutating func remove(_ id: Int64) {
-        guard begin() else { return }
-        unsafe sqlite3_bind_int64(removal, 1, id)
-        if unsafe step(removal) { count -= unsafe Int(sqlite3_changes(database)) }
+        if let item = fresh.removeValue(forKey: id) { freshBytes -= item.size } else { gone.insert(id) }
     }
 
-    /// What was added and removed since the last call is kept from now on. False when it could not be: it is tried again with the next, or SQLite has
-    /// given it up (a full disk), and then nothing of it has happened.
-    @discardableResult
-    package mutating func commit() -> Bool {
-        guard isOpen else { return true }
-        let isKept = unsafe sqlite3_exec(database, "COMMIT", nil, nil, nil) == SQLITE_OK
-        isOpen = unsafe sqlite3_get_autocommit(database) == 0
-        if !isKept, !isOpen, let known = unsafe try? Self.number(database, "", "SELECT count(*) FROM events") { count = Int(known) }
-        return isKept
-    }
+    /// The oldest of those that are not in the file.
+    package var oldestFresh: Item? { fresh.keys.min().flatMap { fresh[$0] } }
 
     /// The next ones after that id, in the order in which they were added.
     package func items(after id: Int64, atMost limit: Int) -> [Item] {
+        var found: [Item] = [], place = id
+        // What is gone is passed over, however much of it there is.
+        while found.count < limit {
+            let more = stored(after: place, atMost: limit)
+            found += more.filter { !gone.contains($0.id) }
+            guard more.count == limit, let end = more.last?.id else { break }
+            place = end
+        }
+        guard !fresh.isEmpty else { return Array(found.prefix(limit)) }
+        // What a full disk has not taken may be older than what it took later.
+        found += fresh.values.filter { $0.id > id }
+        return Array(found.sorted { $0.id < $1.id }.prefix(limit))
+    }
+
+    private func stored(after id: Int64, atMost limit: Int) -> [Item] {
         var items: [Item] = []
         unsafe sqlite3_bind_int64(selection, 1, id)
         unsafe sqlite3_bind_int64(selection, 2, Int64(limit))
-        while unsafe sqlite3_step(selection) == SQLITE_ROW {
-            let words = text(2).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            let headers = stride(from: 0, to: words.count - 1, by: 2).map { Header(name: words[$0], value: words[$0 + 1]) }
-            let size = unsafe Int(sqlite3_column_bytes(selection, 3))
-            let value = unsafe sqlite3_column_blob(selection, 3).map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) } ?? []
-            items.append(Item(id: unsafe sqlite3_column_int64(selection, 0), key: text(1), value: value, headers: headers))
-        }
+        while unsafe sqlite3_step(selection) == SQLITE_ROW { items.append(unsafe Self.item(selection)) }
         unsafe sqlite3_reset(selection)
         return items
     }
 
-    private func text(_ column: Int32) -> String { unsafe sqlite3_column_text(selection, column).map { unsafe String(cString: $0) } ?? "" }
-
-    mutating func begin() -> Bool {
-        if !isOpen { isOpen = unsafe sqlite3_exec(database, "BEGIN", nil, nil, nil) == SQLITE_OK }
-        return isOpen
-    }
-
-    func bind(_ statement: OpaquePointer, _ index: Int32, _ text: UnsafeBufferPointer<UInt8>) {
-        // An empty text has no address of its own, and none at all would be NULL.
-        unsafe sqlite3_bind_text(statement, index, UnsafeRawPointer(text.baseAddress).map { unsafe $0.assumingMemoryBound(to: CChar.self) }, Int32(text.count), nil)
-    }
-
-    func step(_ statement: OpaquePointer) -> Bool {
-        defer {
-            unsafe sqlite3_reset(statement)
-            unsafe sqlite3_clear_bindings(statement)
-        }
-        return unsafe sqlite3_step(statement) == SQLITE_DONE
-    }
-
-    /// Its caller finalises it.
-    func prepared(_ words: String) -> OpaquePointer? { unsafe try? Self.prepare(database, "", words) }
-
-    private static func run(_ database: OpaquePointer, _ path: String, _ words: String) throws(SpoolError) {
-        guard unsafe sqlite3_exec(database, words, nil, nil, nil) == SQLITE_OK else { throw unsafe failure(database, path) }
-    }
-
-    private static func prepare(_ database: OpaquePointer, _ path: String, _ words: String) throws(SpoolError) -> OpaquePointer {
-        var statement: OpaquePointer?
-        guard unsafe sqlite3_prepare_v3(database, words, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil) == SQLITE_OK, let statement = unsafe statement else { throw unsafe failure(database, path) }
-        return unsafe statement
-    }
-
-    private static func number(_ database: OpaquePointer, _ path: String, _ words: String) throws(SpoolError) -> Int64 {
-        let statement = unsafe try prepare(database, path, words)
+    /// All that there are, for whoever has to know them once: the key and what each takes up.
+    package func eachKey(_ body: (_ key: String, _ size: Int) -> Void) {
+        let words = "SELECT key, octet_length(key), octet_length(headers), length(value) FROM events"
+        // SQLite has octet_length from 3.43 on; of a blob length() are its bytes in any.
+        let older = "SELECT key, length(CAST(key AS BLOB)), length(CAST(headers AS BLOB)), length(value) FROM events"
+        guard let statement = unsafe prepared(words) ?? prepared(older) else { return }
         defer { unsafe sqlite3_finalize(statement) }
-        guard unsafe sqlite3_step(statement) == SQLITE_ROW else { throw unsafe failure(database, path) }
-        return unsafe sqlite3_column_int64(statement, 0)
+        while unsafe sqlite3_step(statement) == SQLITE_ROW {
+            let bytes = (1...3).reduce(0) { unsafe $0 + Int(sqlite3_column_int64(statement, Int32($1))) }
+            body(unsafe Self.text(statement, 0), Item.size(ofPayload: bytes))
+        }
+        for item in fresh.values { body(item.key, item.size) }
     }
 
-    private static func failure(_ database: OpaquePointer, _ path: String) -> SpoolError {
-        switch unsafe sqlite3_errcode(database) & 0xff {
-        case SQLITE_BUSY, SQLITE_LOCKED: SpoolError("\(path): another agent uses it; each needs a directory of its own")
-        case SQLITE_NOTADB, SQLITE_CORRUPT: SpoolError("\(path): is damaged, or no spool of Weir's; move it away, and the events in it are lost")
-        default: SpoolError("\(path): \(unsafe String(cString: sqlite3_errmsg(database)))")
+    static func item(_ statement: OpaquePointer) -> Item {
+        // Name and value in turn, each ended by a line feed, which no header of ours has.
+        let words = unsafe text(statement, 2).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let headers = stride(from: 0, to: words.count - 1, by: 2).map { Header(name: words[$0], value: words[$0 + 1]) }
+        let size = unsafe Int(sqlite3_column_bytes(statement, 3))
+        let value = unsafe sqlite3_column_blob(statement, 3).map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) } ?? []
+        return unsafe Item(id: sqlite3_column_int64(statement, 0), key: text(statement, 1), value: value, headers: headers,
+            added: sqlite3_column_int64(statement, 4))
+    }
+
+    // MARK: The file
+
+    /// Writes what was added, removed and set aside since the last call. False when the disk did not take all of it: the rest is still
+    /// here, and is written with the next.
+    @discardableResult
+    package mutating func commit() -> Bool {
+        // What leaves goes first: on a full disk that makes the room for what comes.
+        let isNothing = gone.isEmpty && limitChanges.isEmpty && asideFresh.isEmpty && fresh.isEmpty
+        guard !isNothing else { return true }
+        let isLess = leave(atMost: Self.mostLeavingAtOnce) || makeRoom() && leaveInPieces()
+        guard isLess, come() else { return false }
+        reserve.take()
+        return true
+    }
+
+    /// For the last time: nothing is wanted of the disk any more but what is in the file.
+    package mutating func close() -> Bool {
+        defer { _ = reserve.giveUp() }
+        return leaveInPieces() && commit()
+    }
+
+    /// The log goes into the file, for which the reserve has the room.
+    private mutating func makeRoom() -> Bool {
+        _ = reserve.giveUp()
+        return unsafe sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK
+    }
+
+    /// A transaction. Those that leave go together, for neighbours share pages, and no more of them than hold up nobody: the rest leaves
+    /// with the next. On a full disk it is less, for the log has to have room for it.
+    private static let mostLeavingAtOnce = 2_000, mostAtOnce = 64, mostBytesAtOnce = 128 << 10
+
+    private mutating func leaveInPieces() -> Bool {
+        while !gone.isEmpty || !limitChanges.isEmpty || !asideFresh.isEmpty {
+            guard leave(atMost: Self.mostAtOnce) else { return false }
         }
+        return true
+    }
+
+    private mutating func leave(atMost most: Int) -> Bool {
+        guard !gone.isEmpty || !limitChanges.isEmpty || !asideFresh.isEmpty else { return true }
+        // What goes aside leaves with the same transaction, or it could be in both tables, or in none.
+        let asideIDs = gone.filter { asideFresh[$0] != nil }
+        let ids = asideIDs + gone.subtracting(asideIDs).sorted().prefix(most)
+        guard transaction({ ids.allSatisfy { delete($0) } && writeAside() && writeLimits() }) else { return false }
+        written -= ids.count
+        gone.subtract(ids)
+        asideWritten = (asideWritten.count + asideFresh.count, asideFresh.values.reduce(asideWritten.bytes) { $0 + $1.item.size })
+        asideFresh.removeAll()
+        limitChanges.removeAll()
+        return true
+    }
+
+    private mutating func come() -> Bool {
+        guard !fresh.isEmpty else { return true }
+        var rest = fresh.values.sorted { $0.id < $1.id }[...]
+        while !rest.isEmpty {
+            var bytes = 0
+            let some = rest.prefix(Self.mostAtOnce).prefix { item in
+                defer { bytes += item.size }
+                return bytes < Self.mostBytesAtOnce
+            }
+            guard transaction({ some.allSatisfy { insert($0) } }) else { return false }
+            written += some.count
+            for item in some {
+                fresh[item.id] = nil
+                freshBytes -= item.size
+            }
+            rest = rest[some.endIndex...]
+        }
+        return true
+    }
+
+    private func transaction(_ body: () -> Bool) -> Bool {
+        guard unsafe sqlite3_exec(database, "BEGIN IMMEDIATE", nil, nil, nil) == SQLITE_OK else { return false }
+        if body(), unsafe sqlite3_exec(database, "COMMIT", nil, nil, nil) == SQLITE_OK { return true }
+        // SQLite may have given it up already.
+        if unsafe sqlite3_get_autocommit(database) == 0 { unsafe sqlite3_exec(database, "ROLLBACK", nil, nil, nil) }
+        return false
+    }
+
+    private func insert(_ item: Item) -> Bool {
+        unsafe sqlite3_bind_int64(insertion, 1, item.id)
+        unsafe sqlite3_bind_int64(insertion, 5, item.added)
+        return unsafe bind(insertion, item) { unsafe step(insertion) }
+    }
+
+    private func delete(_ id: Int64) -> Bool {
+        unsafe sqlite3_bind_int64(removal, 1, id)
+        return unsafe step(removal)
     }
 }

@@ -20,6 +20,13 @@ package struct Agent: Sendable {
         package var unproven = 0
         package var incomplete = 0
         package var events = 0
+        /// Nothing that counts.
+        package var clean = 0
+        package var allowed = 0
+        /// That could not be read.
+        package var unreadable = 0
+        /// Verdicts that the events made count besides the one that each is about.
+        package var folded = 0
         package var coalesced = 0
         /// Sources that did not fit into the table: limited, but without events.
         package var untracked = 0
@@ -80,6 +87,10 @@ package struct Agent: Sendable {
     }
 
     package var trackedSources: Int { sources.count }
+    mutating func passOver() { statistics.unreadable += 1 }
+
+    /// Verdicts that no event counts yet. Looks at every source.
+    var gathering: Int { sources.slots.indices.reduce(0) { $0 + (sources.slots[$1].isUsed ? sources.slots[$1].seen : 0) } }
     /// Sources whose behaviour was forgotten for others'.
     package var displacedSources: Int { behaviour.displaced }
 
@@ -93,13 +104,19 @@ package struct Agent: Sendable {
         }
         order.anomalies = anomalies
         if handshake.completeness == .incomplete { statistics.incomplete += 1 }
-        guard !anomalies.intersection(masks.counting).isEmpty else { return order }
+        guard !anomalies.intersection(masks.counting).isEmpty else {
+            statistics.clean += 1
+            return order
+        }
         guard handshake.proof >= policy.proof else {
             // Whoever sent it may have forged the source: it counts against nobody.
             statistics.unproven += 1
             return order
         }
-        guard handshake.outcome != .allowed, !allowed.contains(handshake.source) else { return order }
+        guard handshake.outcome != .allowed, !allowed.contains(handshake.source) else {
+            statistics.allowed += 1
+            return order
+        }
         statistics.anomalous += 1
         guard let slot = sources.slot(of: prefix) else {
             statistics.untracked += 1
@@ -194,6 +211,7 @@ package struct Agent: Sendable {
         let source = sources.slots[slot], handshake = source.latest
         sequence += 1
         statistics.events += 1
+        statistics.folded += source.seen - 1
         let severity = policy.severity(of: source.anomalies) ?? .medium
         var event = ThrottleEvent(id: "\(node):\(bootID):\(sequence)", time: seen, node: node, sourceAddress: handshake.source, sourcePrefix: source.prefix,
                                   destinationAddress: handshake.destination, anomalies: source.anomalies, severity: severity, traceID: traces.next())

@@ -130,6 +130,19 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
     // MARK: What a node says of itself
 
     package var statistics: Agent.Statistics { agent.statistics }
+    /// A record that could not be read.
+    package mutating func passOver() { agent.passOver() }
+
+    /// What became of the records that were read, and how many events were made of them.
+    /// - Parameter withGathering: how much waits for its event as well, for which every source is looked at.
+    package func account(into accounts: inout Accounts, withGathering: Bool = true) {
+        let statistics = agent.statistics
+        (accounts[.own], accounts[.made], accounts[.folded]) = (statistics.events, statistics.events, statistics.folded)
+        (accounts[.clean], accounts[.unproven], accounts[.allowed]) = (statistics.clean, statistics.unproven, statistics.allowed)
+        (accounts[.sourcesFull], accounts[.unreadable]) = (statistics.untracked, statistics.unreadable)
+        if withGathering { accounts[.gathering] = agent.gathering }
+    }
+
     package var trackedSources: Int { agent.trackedSources }
     package var displacedSources: Int { agent.displacedSources }
     package var refusals: [ClusterLimits.Refusal: Int] { cluster.refusals }

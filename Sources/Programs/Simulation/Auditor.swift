@@ -12,7 +12,7 @@ final class Auditor {
         case atMostThreeAnswers, nobodyInnocentIsRefused, operatorsLimitHolds, limitsOfTheDiskHold, noLimitWithoutAnomaly, everyLimitEnds,
             noEventWithoutMaker
         case nothingIsLostUncounted, scaledForAReason, saidOnce, everybodyCommits, windowsAreALogsFunction, nodesAgree, listsAgree,
-            spoolsDrain, everybodyIsAnswered
+            spoolsDrain, everybodyIsAnswered, accountsBalance
         case whoAttacksIsLimited
     }
 
@@ -258,9 +258,20 @@ final class Auditor {
         }
     }
 
+    /// Whatever a node's agent saw or made in its life went somewhere, or is still there, or is counted as lost, by cause.
+    private func compareAccounts() {
+        for node in cluster.nodes {
+            guard let accounts = node.accounts else { continue }
+            for account in Accounts.Account.allCases where accounts.imbalance(of: account) != 0 {
+                violated(.accountsBalance, "node\(node.number): \(account.rawValue) by \(accounts.imbalance(of: account))")
+            }
+        }
+    }
+
     /// All nodes that have read everything hold what stands on the topic, and all lists for Envoy say the same.
     /// - Parameter all: everybody has had the time to read everything.
     func compare(all: Bool = false) {
+        compareAccounts()
         let bounds = LimitBounds(cluster.policy), allowed = AllowList(cluster.policy.allow.cidrs)
         var last: [String: Limit?] = [:]
         for record in cluster.broker.limits.records { if case .limit(let limit) = record.body { last[record.key] = limit } else { last[record.key] = .some(nil) } }

@@ -20,7 +20,7 @@ final class Node: NodeWorld {
     private var ring: [[UInt8]] = []
     private var follower = Follower()
     private var sender: Sender
-    private var window = DeliveryWindow()
+    private var order = SendOrder(mostInTurn: 200, mostPassing: 200, lanes: 64)
     private var disk = Disk(), saved = Disk()
     private var ticks = 0
     private var hasReadTopic = false
@@ -31,6 +31,10 @@ final class Node: NodeWorld {
     var skew = Duration.zero
     /// The latest that its clock has ever said: what had ended then does not begin again, in this life, when the clock is set back.
     private(set) var latestWall = Instant(nanoseconds: 0)
+
+    /// Of this life: events, and records where they come from.
+    private var counts = Accounts()
+    private var seenInLife = (seen: 0, lost: 0)
 
     private static let ringCapacity = 512, spoolCapacity = 2_000
 
@@ -64,8 +68,11 @@ final class Node: NodeWorld {
         engine = NativeEngine(KernelPolicy(policy, vouchesForAll: true), enforcing: policy.mode == .enforce)
         core = NodeCore(policy, NodeOptions(node: "node\(number)", bootID: "\(life)", seed: UInt64(life)), capacity: 64)
         (follower, hasReadTopic, ring) = (Follower(), false, [])
-        window = DeliveryWindow()
-        if disk.events.isEmpty { window.pass(disk.last) }
+        order = SendOrder(mostInTurn: 200, mostPassing: 200, lanes: 64)
+        for event in disk.events.values { order.wait(key: key(event)) }
+        if disk.events.isEmpty { order.pass(disk.last) }
+        (counts, seenInLife) = (Accounts(), (0, 0))
+        counts[.found] = disk.events.count
         // What the last run told Kafka may be on its way; of that it knows nothing.
         var fork = dice.fork()
         sender = Sender(fork.fork())
@@ -100,12 +107,18 @@ final class Node: NodeWorld {
         var passes = unsafe engine!.run(frame.span.bytes, wireSize: frame.count, at: steady, hook: hook) { record in
             found.append(copy(record))
         }
-        for record in found {
-            cluster.auditor.recorded(number)
-            if ring.count < Self.ringCapacity { ring.append(record) } else { cluster.auditor.lostInRing(number) }
-        }
+        for record in found { put(record) }
         if cluster.plant == .forgetsAnswers, hook == .outgoing, fault.happens(in: 30) { passes = true }
         return passes
+    }
+
+    private func put(_ record: [UInt8]) {
+        cluster.auditor.recorded(number)
+        seenInLife.seen += 1
+        if ring.count < Self.ringCapacity { ring.append(record) } else {
+            cluster.auditor.lostInRing(number)
+            seenInLife.lost += 1
+        }
     }
 
     // MARK: The loop
@@ -118,10 +131,11 @@ final class Node: NodeWorld {
         publishDue()
         sender.step(at: cluster.now, wall: cluster.wall, cluster.broker, stored: cluster.auditor.stored) { number, isStored in
             if isStored {
-                window.delivered(number)
+                guard order.delivered(number) != nil else { return }
                 disk.events[number] = nil
+                counts[.delivered] += 1
             } else {
-                window.failed(number, retryAt: UInt64(cluster.now + 300))
+                order.failed(number, retryAt: UInt64(cluster.now + 300))
             }
         }
         readLimits()
@@ -129,7 +143,7 @@ final class Node: NodeWorld {
     }
 
     private func take(_ record: RawSpan) {
-        guard let handshake = Handshake(record) else { return }
+        guard let handshake = Handshake(record) else { return core?.passOver() ?? () }
         core?.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: self)
     }
 
@@ -137,7 +151,7 @@ final class Node: NodeWorld {
         ticks = cluster.now / 100
         if ticks % 10 == 0 {
             readClock()
-            engine!.sweep(at: steady) { record in ring.append(copy(record)) }
+            engine!.sweep(at: steady) { record in put(copy(record)) }
         }
         core?.tick(ticks, at: wall, in: self)
         publishDue()
@@ -150,7 +164,14 @@ final class Node: NodeWorld {
     private func publishDue() {
         while var event = core?.nextEvent(in: self) {
             cluster.auditor.made(event)
-            if cluster.plant == .losesEvents, fault.happens(in: 10) { continue }
+            if cluster.plant == .losesEvents, fault.happens(in: 10) {
+                counts[.delivered] += 1
+                continue
+            }
+            if cluster.plant == .countsNothing, fault.happens(in: 10) {
+                cluster.auditor.dropped(event)
+                continue
+            }
             put(event)
             if cluster.plant == .doublesEvents, fault.happens(in: 10) {
                 event.id += "again"
@@ -159,30 +180,51 @@ final class Node: NodeWorld {
         }
     }
 
+    private func key(_ event: ThrottleEvent) -> String { event.sourcePrefix.description }
+
     private func put(_ event: ThrottleEvent) {
-        guard disk.events.count < Self.spoolCapacity else { return cluster.auditor.dropped(event) }
         disk.last += 1
         disk.events[disk.last] = event
-        if window.isNext(disk.last) { _ = send(disk.last, event) }
+        let number = disk.last, way = order.way(of: number, key: key(event))
+        if let way, send(number, event) { order.sent(number, key: key(event), size: 1, way) } else { order.wait(key: key(event)) }
+        if disk.events.count > Self.spoolCapacity { makeRoom() }
+    }
+
+    /// The oldest that waits goes.
+    private func makeRoom() {
+        guard let oldest = disk.events.keys.filter({ !order.isUnderWay($0) }).min(),
+            let event = disk.events.removeValue(forKey: oldest) else { return }
+        order.leave(key: key(event))
+        counts[.spoolFull] += 1
+        cluster.auditor.dropped(event)
     }
 
     private func send(_ number: Int64, _ event: ThrottleEvent) -> Bool {
-        guard sender.send(number, .events, Record(key: event.sourcePrefix.description, body: .event(event)),
-            at: cluster.now) else { return false }
-        window.handOver(number)
-        return true
+        sender.send(number, .events, Record(key: key(event), body: .event(event)), at: cluster.now)
     }
 
     /// What waits in the spool goes on, in its order.
     private func handOver() {
-        while window.isDue(upTo: disk.last, at: UInt64(cluster.now)) {
-            let number = window.handedOver + 1
-            guard let event = disk.events[number], !window.isUnderWay(number) else {
-                window.pass(number)
+        while order.isDue(upTo: disk.last, at: UInt64(cluster.now)) {
+            let number = order.cursor + 1
+            guard let event = disk.events[number], !order.isUnderWay(number) else {
+                order.pass(number)
                 continue
             }
             guard send(number, event) else { return }
+            order.sentWaiting(number, key: key(event), size: 1)
         }
+    }
+
+    /// What this life of the agent has to account for, as of now.
+    var accounts: Accounts? {
+        guard let core else { return nil }
+        var accounts = counts
+        core.account(into: &accounts)
+        (accounts[.seen], accounts[.ringFull], accounts[.inRing]) = (seenInLife.seen, seenInLife.lost, ring.count)
+        accounts[.underWay] = order.underWay
+        accounts[.waiting] = disk.events.count - order.underWay
+        return accounts
     }
 
     private func readLimits() {

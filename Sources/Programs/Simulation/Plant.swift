@@ -3,8 +3,10 @@
 package enum Plant: String, CaseIterable, Sendable {
     /// Now and then an answer leaves that the gate had refused.
     case forgetsAnswers
-    /// A node gives up one event in ten, and counts nothing.
+    /// A node gives up one event in ten, and takes it for delivered.
     case losesEvents
+    /// A node gives up one event in ten, says so, and counts nothing.
+    case countsNothing
     /// A node tells one event in ten twice, under two ids.
     case doublesEvents
     /// What is released goes on in the kernel.

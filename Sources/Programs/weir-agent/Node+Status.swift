@@ -90,10 +90,24 @@ extension Node {
         count("weir_agent_board_displaced_total", "sources that left the board to make room for others", core.board.displaced)
         count("weir_agent_http_evicted_total", "connections closed to make room for new ones", webCounts.evicted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
-        count("weir_agent_events_lost_total", "events that Kafka will never have", publisher?.lost ?? 0)
+        let accounts = accounts()
+        count("weir_agent_events_lost_total", "events that Kafka will never have", accounts.sum(.events, .lost))
+        for term in Accounts.Term.allCases {
+            let labels: Metrics.Labels = [("account", term.account.rawValue), ("kind", term.kind.rawValue), ("term", term.id)]
+            if term.isCount {
+                let help = "what came in and what became of it, since the start (docs/node.md, \"Accounts\")"
+                board.set(board.counter("weir_agent_account_total", help, labels: labels), to: UInt64(clamping: accounts[term]))
+            } else {
+                gauge("weir_agent_account_waiting", "what of it is here now, and will be told", Double(accounts[term]), labels)
+            }
+        }
+        for account in Accounts.Account.allCases {
+            gauge("weir_agent_account_imbalance", "by how much more came in than there is an account of",
+                Double(accounts.imbalance(of: account)), [("account", account.rawValue)])
+        }
         if let spooled = publisher?.spooled {
             gauge("weir_agent_spool_events", "events in the spool, which Kafka does not have yet", Double(spooled.events))
-            count("weir_agent_spool_refused_total", "events that the spool had no room for, or that could not be written to it", spooled.refused)
+            gauge("weir_agent_spool_bytes", "what they take up there, of --state-size", Double(spooled.bytes))
         }
         gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
         count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", core.refusedLimits)
@@ -124,6 +138,18 @@ extension Node {
                 core.latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
         }
         return board.render()
+    }
+
+    private func write(_ accounts: Accounts, to json: inout JSONWriter) {
+        json.member("balance", accounts.balance)
+        json.object("imbalance") { json in
+            for account in Accounts.Account.allCases { json.member(account.rawValue, accounts.imbalance(of: account)) }
+        }
+        for account in Accounts.Account.allCases {
+            json.object(account.rawValue) { json in
+                for term in Accounts.Term.allCases where term.account == account { json.member(term.id, accounts[term]) }
+            }
+        }
     }
 
     /// What `weir run` and `weir top` show.
@@ -162,7 +188,9 @@ extension Node {
                     }
                 }
             }
-            json.member("balance", counters.balance)
+            let accounts = accounts()
+            json.member("balance", counters.balance && accounts.balance)
+            json.object("accounts") { write(accounts, to: &$0) }
             json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) } }
             json.object("ring_to_verdict_ns") { json in
                 json.member("p50", core.latency.microseconds(at: 0.5).map { Int($0 * 1000) })
@@ -192,7 +220,7 @@ extension Node {
             }
             json.member("events", core.statistics.events)
             json.member("delivered", publisher?.delivered)
-            json.member("lost", publisher?.lost ?? 0)
+            json.member("lost", accounts.sum(.events, .lost))
             json.member("spooled", publisher?.spooled?.events)
             json.array("sources") { json in
                 for row in core.board.busiest(32) {

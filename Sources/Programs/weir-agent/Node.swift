@@ -53,6 +53,9 @@ final class Node {
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()
+    var losses: LossBook
+    /// Events that were made and not to be told.
+    var untold = (noBroker: 0, successors: 0)
     let webCounts: Server.Counts
     /// Fixed once the maps are made; read when the probe is attached.
     private(set) var mapBytes = 0
@@ -68,6 +71,7 @@ final class Node {
         self.settings = settings
         self.log = log
         policyStamp = settings.policyStamp
+        losses = LossBook(node: settings.node, bootID: settings.options.bootID, start: Instant(nanoseconds: Clock.wall))
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
         self.probe = probe
         poller = try Poller()
@@ -207,7 +211,7 @@ final class Node {
 
     /// One verdict.
     private func handle(_ record: RawSpan) {
-        guard let handshake = Handshake(record) else { return }
+        guard let handshake = Handshake(record) else { return core.passOver() }
         core.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: self)
     }
 
@@ -230,7 +234,9 @@ final class Node {
                 ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
             ])
         }
-        if place.isPublishing { publisher?.publish(event) }
+        guard place.isPublishing else { return untold.successors += 1 }
+        guard let publisher else { return untold.noBroker += 1 }
+        publisher.publish(event)
     }
 
     private func onTick(_ ticks: Int) {
@@ -250,6 +256,7 @@ final class Node {
         forgetLimits()
         lookAfterPlace(ticks)
         if place.isPublishing { report(at: now) }
+        if ticks % 10 == 0 { tellLosses(at: now) }
         publisher?.tick()
         slowLog.flush(log)
         limitedLog.flush(log)

@@ -1,3 +1,4 @@
+internal import AgentCore
 internal import Kafka
 internal import Linux
 internal import Log
@@ -30,12 +31,14 @@ final class Publisher {
     private let configuration: KafkaConfiguration
     private let node: String
     private let log: Log
-    private(set) var delivered = 0
-    /// Events that Kafka will never have, because the queue was full or the broker lost its state.
-    private(set) var lost = 0
+    /// What became of events, in the terms of the account of events; what the spool's part of it is comes from there.
+    private var counts = Accounts()
+    /// Of those that have no place in a spool.
+    private var plainUnderWay = 0
     private var isLosing = false
     private var isPrepared = false
     private var outbox: Outbox?
+    private var lone: LoneClient?
     private var isUnwritable = false
     private var troubles = KafkaTroubles()
     /// As the log has it; a client made anew connects as well.
@@ -53,19 +56,54 @@ final class Publisher {
         producer = try KafkaProducer(configuration, name: node)
     }
 
+    // MARK: The spool
+
     /// Another agent has it from now on; what of it is with Kafka's client is sent once more by that one, with the ids that it has.
     func giveUpSpool() {
-        outbox?.commit()
-        outbox = nil
+        guard let outbox else { return }
+        let (kept, left) = outbox.close()
+        counts[.handedOver] += kept
+        counts[.left] += left
+        take(outbox.dropped)
+        self.outbox = nil
     }
 
     func use(_ outbox: Outbox?) {
+        giveUpSpool()
         self.outbox = outbox
-        if let outbox, outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
+        guard let outbox else { return }
+        counts[.found] += outbox.lookThrough(at: Clock.wallSeconds)
+        if outbox.count > 0 { log.write(.info, "events of an earlier run are sent now", [("events", "\(outbox.count)")]) }
     }
 
-    /// Events in the spool, and those that found no room there; `nil` without one.
-    var spooled: (events: Int, refused: Int)? { outbox.map { ($0.count, $0.refused) } }
+    private func take(_ dropped: Outbox.Dropped) {
+        counts[.spoolFull] += dropped.spoolFull
+        counts[.tooOld] += dropped.tooOld
+        counts[.diskFull] += dropped.diskFull
+        counts[.asideFull] += dropped.asideFull
+    }
+
+    // MARK: Accounts
+
+    /// Everything of the account of events but what was made.
+    func account(into accounts: inout Accounts) {
+        for term in Accounts.Term.allCases where term.account == .events { accounts[term] += counts[term] }
+        accounts[.underWay] += plainUnderWay
+        guard let outbox else { return }
+        accounts[.spoolFull] += outbox.dropped.spoolFull
+        accounts[.tooOld] += outbox.dropped.tooOld
+        accounts[.diskFull] += outbox.dropped.diskFull
+        accounts[.asideFull] += outbox.dropped.asideFull
+        accounts[.underWay] += outbox.underWay
+        accounts[.waiting] += outbox.waiting
+        accounts[.aside] += outbox.aside
+    }
+
+    /// Whether news goes to Kafka rather than to wait.
+    var isFree: Bool { isUp && outbox?.isCrowded != true }
+    var delivered: Int { counts[.delivered] }
+    /// Events on the disk that Kafka does not have, and what all of the spool's take up; `nil` without one.
+    var spooled: (events: Int, bytes: Int)? { outbox.map { ($0.onDisk, $0.bytesHeld) } }
 
     var eventDescriptor: CInt { producer.eventDescriptor }
     var inFlight: Int { producer.inFlight }
@@ -78,22 +116,35 @@ final class Publisher {
         producer.open([Topic.events, Topic.nodes])
     }
 
-    func publish(_ event: ThrottleEvent) {
-        let key = event.sourcePrefix.description, value = event.encoded(), headers = event.headers
-        if let outbox, let id = outbox.add(key, value, headers) {
-            // Behind others that wait in the spool it waits there, too: a source's events stay in order.
-            if outbox.isNext(id) { _ = produce(Spool.Item(id: id, key: key, value: value, headers: headers.map { Spool.Header(name: $0.name, value: $0.value) }), outbox) }
+    func publish(_ event: ThrottleEvent) { publish(event.sourcePrefix.description, event.encoded(), event.headers) }
+
+    /// Among the events, by its node's name.
+    func publish(_ notice: LossNotice) {
+        counts[.notices] += 1
+        publish(notice.node, notice.encoded(), notice.headers)
+    }
+
+    private func publish(_ key: String, _ value: [UInt8], _ headers: [(name: String, value: String)]) {
+        if let outbox {
+            let (item, way) = outbox.add(key, value, headers, at: Clock.wallSeconds)
+            // Behind others of its source that wait in the spool it waits there, too: a source's events stay in order.
+            switch way.map({ produce(item, $0, outbox) }) ?? false {
+            case true?: outbox.sent(item, way!)
+            case false?: outbox.wait(item)
+            case nil: break
+            }
             return
         }
         do throws(KafkaError) {
             let acceptance = try producer.produce(topic: Topic.events.name, key: key, value: value, headers: headers, token: Self.event)
             if acceptance == .accepted {
                 isLosing = false
+                plainUnderWay += 1
                 return
             }
             if !isLosing { log.write(.warning, "the queue for Kafka is full; events are lost until it drains", [("queued", "\(producer.inFlight)")]) }
             isLosing = true
-            lost += 1
+            counts[.queueFull] += 1
         } catch {
             lose(error)
             if error.isFatal { begin(anew: error) }
@@ -102,8 +153,9 @@ final class Publisher {
 
     /// One event is given up.
     private func lose(_ error: KafkaError) {
-        lost += 1
-        lossLog.write(log, .warning, "an event is lost: Kafka does not take it, and there is no --state to keep it in", [("reason", error.reason), ("lost", "\(lost)")])
+        counts[.refused] += 1
+        lossLog.write(log, .warning, "an event is lost: Kafka does not take it, and there is no --state to keep it in",
+            [("reason", error.reason), ("lost", "\(counts[.refused])")])
     }
 
     /// What somebody has to mend, once.
@@ -112,16 +164,17 @@ final class Publisher {
         log.write(.warning, "Kafka refuses something", [("reason", error.reason)] + (error.advice.map { [("advice", $0)] } ?? []))
     }
 
-    /// Hands over one of the spool's. False when the library takes no more for now.
-    private func produce(_ item: Spool.Item, _ outbox: Outbox) -> Bool {
+    /// Hands over one of the spool's. False when the library takes no more for now, `nil` when it never takes this one.
+    private func produce(_ item: Spool.Item, _ way: SendOrder.Way?, _ outbox: Outbox) -> Bool? {
         do throws(KafkaError) {
             let headers = item.headers.map { (name: $0.name, value: $0.value) }
-            guard try producer.produce(topic: Topic.events.name, key: item.key, value: item.value, headers: headers, token: Self.token(of: item.id)) == .accepted else { return false }
-            outbox.handOver(item.id)
-            return true
+            return try producer.produce(topic: Topic.events.name, key: item.key, value: item.value, headers: headers,
+                token: Self.token(of: item.id)) == .accepted
         } catch {
-            if error.isFatal { begin(anew: error) } else { outbox.handOver(item.id); outbox.failed(item.id, at: Clock.monotonic) }
-            return false
+            if error.isFatal { begin(anew: error) }
+            guard error.subject == .record else { return false }
+            outbox.refusedAtOnce(item, way, error.reason, at: Clock.monotonic)
+            return nil
         }
     }
 
@@ -129,12 +182,60 @@ final class Publisher {
     func tick() {
         lossLog.flush(log)
         guard let outbox else { return }
-        outbox.eachWaiting(at: Clock.monotonic) { produce($0, outbox) }
+        outbox.giveUpOld(at: Clock.wallSeconds)
+        handOver()
+        tryDoubtful(outbox)
         if !outbox.commit() {
             if !isUnwritable { log.write(.warning, "the spool cannot be written; events are only in memory until it can") }
             isUnwritable = true
         } else {
+            if isUnwritable { log.write(.info, "the spool is written again") }
             isUnwritable = false
+        }
+    }
+
+    /// What waits in the spool, a turn's worth of it.
+    private func handOver() {
+        guard let outbox else { return }
+        outbox.eachWaiting(at: Clock.monotonic) { produce($0, nil, outbox) }
+    }
+
+    /// What was refused for what it is, one by one.
+    private func tryDoubtful(_ outbox: Outbox) {
+        let now = Clock.monotonic
+        if let fatal = lone?.drain({ id, error in self.report(id, error) }) {
+            hear(fatal)
+            lone = nil
+            outbox.loneBeginsAnew()
+        }
+        guard outbox.hasDoubts else { return }
+        if lone == nil { lone = try? LoneClient(configuration, node: node) }
+        guard let lone else { return }
+        outbox.eachDoubtful(at: now) { item in
+            do throws(KafkaError) { return try lone.produce(item) } catch {
+                outbox.refused(item.id, error.reason, isCertain: error.subject == .record, at: now)
+                return nil
+            }
+        }
+    }
+
+    /// What became of one of the spool's.
+    private func report(_ id: Int64, _ error: KafkaError?) {
+        guard let outbox else { return }
+        guard let error else {
+            // The one whose spool it is now counts it.
+            if outbox.delivered(id) { counts[.delivered] += 1 }
+            return
+        }
+        if !error.isPurged { hear(error) }
+        switch error.subject {
+        case .everything: outbox.failed(id, at: Clock.monotonic)
+        case .record, .unclear:
+            let before = outbox.aside + outbox.dropped.asideFull
+            outbox.refused(id, error.reason, isCertain: error.subject == .record, at: Clock.monotonic)
+            guard outbox.aside + outbox.dropped.asideFull > before else { return }
+            lossLog.write(log, .warning, "an event is set aside: the broker refuses it, and takes others",
+                [("reason", error.reason), ("aside", "\(outbox.aside)")])
         }
     }
 
@@ -176,13 +277,17 @@ final class Publisher {
             case .delivered(Self.report, let error):
                 reports.isUnderWay = false
                 if error == nil { reports.delivered += 1 } else { loseReport() }
-            case .delivered(let token, nil):
-                delivered += 1
+            case .delivered(Self.event, nil):
                 troubles.clear()
-                if token > Self.report { outbox?.delivered(Int64(token - Self.report)) }
-            case .delivered(let token, let error?):
+                plainUnderWay -= 1
+                counts[.delivered] += 1
+            case .delivered(Self.event, let error?):
                 if !error.isPurged { hear(error) }
-                if token > Self.report { outbox?.failed(Int64(token - Self.report), at: Clock.monotonic) } else { lose(error) }
+                plainUnderWay -= 1
+                lose(error)
+            case .delivered(let token, let error):
+                if error == nil { troubles.clear() }
+                report(Int64(token - Self.report), error)
             case .notice(.connected):
                 if !isUp { log.write(.info, "Kafka answers", [("queued", "\(producer.inFlight)")]) }
                 isUp = true
@@ -195,6 +300,7 @@ final class Publisher {
             }
         }
         if let fatal { return begin(anew: fatal) }
+        handOver()
         return pending.map { begin(anew: $0) } ?? false
     }
 
@@ -212,10 +318,12 @@ final class Publisher {
         pending = error
         guard begunAt == 0 || now - begunAt > Self.patience else { return false }
         guard let fresh = try? KafkaProducer(configuration, name: node) else { return false }
-        let events = producer.inFlight - (reports.isUnderWay ? 1 : 0) - (outbox?.underWay ?? 0)
         (pending, begunAt) = (nil, now)
-        if error.isAuthorization { hear(error) } else { log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(events)")]) }
-        lost += events
+        if error.isAuthorization { hear(error) } else {
+            log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(plainUnderWay)")])
+        }
+        counts[.clientLost] += plainUnderWay
+        plainUnderWay = 0
         if reports.isUnderWay { loseReport() }
         producer.purge()
         producer = fresh
@@ -231,7 +339,8 @@ final class Publisher {
             _ = drain()
             if producer.inFlight > 0 { pause(milliseconds: 5) }
         }
-        outbox?.commit()
-        return (producer.inFlight - (outbox?.underWay ?? 0), outbox?.count ?? 0)
+        guard let outbox else { return (plainUnderWay, 0) }
+        let (kept, left) = outbox.close()
+        return (plainUnderWay + left, kept)
     }
 }

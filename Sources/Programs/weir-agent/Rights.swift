@@ -46,9 +46,10 @@ final class StateDirectory {
     private let place: String
     private let held: HeldDirectory?
     private let account: Account?
+    private let bounds: Outbox.Bounds
 
-    init(_ path: String, for account: Account?) throws(SpoolError) {
-        (self.path, self.account) = (path, account)
+    init(_ path: String, _ bounds: Outbox.Bounds, for account: Account?) throws(SpoolError) {
+        (self.path, self.bounds, self.account) = (path, bounds, account)
         guard let account else {
             place = path
             held = nil
@@ -62,7 +63,7 @@ final class StateDirectory {
         } catch { throw SpoolError("\(path): cannot be made the directory of user \(account.name): \(error)") }
     }
 
-    func open() throws(SpoolError) -> Outbox { try Outbox(place, named: path) }
+    func open() throws(SpoolError) -> Outbox { try Outbox(place, named: path, bounds, at: Clock.wallSeconds) }
 
     /// While we are root: as the user who will have to open it again.
     func openAtStart() throws(SpoolError) -> Outbox {

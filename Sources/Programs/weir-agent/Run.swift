@@ -71,6 +71,7 @@ struct Settings: Sendable {
     let kafka: KafkaConfiguration?
     /// The spool's directory.
     let state: String?
+    let stateBounds: Outbox.Bounds
     /// Where to write what the start-up took.
     let startupTrace: String?
     let listen: Endpoint
@@ -112,8 +113,12 @@ struct Settings: Sendable {
             kafka = nil
         }
         state = arguments.text("state")
+        stateBounds = Outbox.Bounds(bytes: arguments.size("state-size")!, age: arguments.duration("state-age")!.components.seconds)
         startupTrace = arguments.text("startup-trace")
         slowTurn = UInt64(clamping: arguments.duration("slow-turn")!.wholeNanoseconds)
+        for bound in ["state-size", "state-age"] where arguments.has(bound) && state == nil {
+            throw UsageError("--\(bound) bounds what is kept in a directory; --state is wanted with it")
+        }
         if state != nil, kafka == nil { throw UsageError("--state keeps events until Kafka has them; --kafka is wanted with it") }
     }
 }

@@ -89,7 +89,7 @@ extension Node {
         }
         startup.add("state", requires: [peers], provides: [state]) { _ in
             var parts = StateParts()
-            parts.directory = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, for: settings.account) }
+            parts.directory = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, settings.stateBounds, for: settings.account) }
             parts.outbox = try parts.directory?.openAtStart()
             state.fill(parts)
         }

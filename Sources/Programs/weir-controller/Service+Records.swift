@@ -36,6 +36,8 @@ extension Service: ReplicaWorld {
     private func answer(_ record: borrowing KafkaRecord) {
         let position = LogPosition(partition: record.partition, offset: record.offset)
         let appended = record.timestamp.map { Instant(nanoseconds: $0.milliseconds * 1_000_000) }
+        // A node's word on what it has lost limits nobody, and is no event of any source.
+        if record.isLossNotice { return passOver(record, at: position, appended) }
         do throws(JSONError) {
             let event = try record.withValue { value throws(JSONError) in try reader.throttleEvent(value) }
             core.answer(event, at: position, appended: appended, in: self)
@@ -43,6 +45,20 @@ extension Service: ReplicaWorld {
             core.answer(nil, at: position, appended: appended, in: self)
             malformed(record, "\(error)")
         }
+    }
+
+    private func passOver(_ record: borrowing KafkaRecord, at position: LogPosition, _ appended: Instant?) {
+        core.answer(nil, at: position, appended: appended, in: self)
+        do throws(JSONError) {
+            let notice = try record.withValue { value throws(JSONError) in try reader.lossNotice(value) }
+            telemetry.lossNotices += 1
+            telemetry.lostRecords += notice.count(of: .records)
+            telemetry.lostEvents += notice.count(of: .events)
+            telemetry.lossLog.write(log, .warning, "a node has lost something", [
+                ("node", notice.node), ("records", "\(notice.count(of: .records))"), ("events", "\(notice.count(of: .events))"),
+                ("causes", notice.losses.map(\.cause).joined(separator: ",")), ("since", notice.since.rfc3339),
+            ])
+        } catch { malformed(record, "\(error)") }
     }
 
     func said(_ output: Controller.Output) {

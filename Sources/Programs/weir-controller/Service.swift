@@ -100,6 +100,7 @@ final class Service {
         telemetry.limitLog.flush(log)
         telemetry.malformedLog.flush(log)
         telemetry.refusedLog.flush(log)
+        telemetry.lossLog.flush(log)
         log.flush()
     }
 

@@ -10,6 +10,9 @@ internal import Metrics
 final class Telemetry {
     let metrics = Metrics()
     var malformed = 0
+    /// What nodes said they had lost (`LossNotice`), and how often.
+    var lossNotices = 0, lostRecords = 0, lostEvents = 0
+    var lossLog = LimitedLog(interval: 60_000_000_000)
     var commitFailures = 0
     var policyRefused = 0
     var malformedLog = LimitedLog(interval: 60_000_000_000)
@@ -46,6 +49,11 @@ final class Telemetry {
     }
     private lazy var policy = metrics.gauge("weir_controller_policy_info", "The policy in force, as labels.", labels: [("version", "")])
 
+    private lazy var notices = metrics.counter("weir_controller_loss_notices_total", "Notices of nodes that they have lost something.")
+    private lazy var losses = LossNotice.What.allCases.map { what in
+        (what, metrics.counter("weir_controller_node_losses_total", "What nodes said they had lost.", labels: [("what", what.rawValue)]))
+    }
+
     private lazy var peers = PeerMetrics(metrics)
 
     func set(_ counts: Peers.Counts) { peers.set(counts) }
@@ -57,6 +65,8 @@ final class Telemetry {
     func set(failures numbers: [Int], gauges values: [Int], policyVersion: String) {
         for (counter, number) in zip(failures, numbers) { metrics.set(counter, to: UInt64(number)) }
         for (gauge, value) in zip(gauges, values) { metrics.set(gauge, to: Double(value)) }
+        metrics.set(notices, to: UInt64(lossNotices))
+        for (what, counter) in losses { metrics.set(counter, to: UInt64(clamping: what == .records ? lostRecords : lostEvents)) }
         metrics.relabel(policy, labels: [("version", policyVersion)])
         metrics.set(policy, to: 1)
     }

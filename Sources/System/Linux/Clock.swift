@@ -6,6 +6,8 @@ package enum Clock {
     package static var monotonic: UInt64 { UInt64(bitPattern: read(CLOCK_MONOTONIC)) }
     /// Since the Unix epoch, UTC.
     package static var wall: Int64 { read(CLOCK_REALTIME) }
+    /// Since the Unix epoch.
+    package static var wallSeconds: Int64 { wall / 1_000_000_000 }
     /// CPU time of the calling thread.
     package static var threadCPU: UInt64 { UInt64(bitPattern: read(CLOCK_THREAD_CPUTIME_ID)) }
 

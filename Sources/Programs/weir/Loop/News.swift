@@ -38,7 +38,7 @@ final class News {
     }
 
     private func take(_ record: borrowing KafkaRecord) {
-        guard !record.isTombstone else { return }
+        guard !record.isTombstone, record.topic != Topic.events.name || !record.isLossNotice else { return }
         do throws(JSONError) {
             switch record.topic {
             case Topic.events.name:

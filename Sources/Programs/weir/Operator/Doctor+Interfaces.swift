@@ -59,6 +59,7 @@ private func examineAgent(_ port: UInt16, _ say: (Bool?, String, String) -> Void
             let more = names.count > 16 ? " and \(names.count - 16) more" : ""
             let shown = names.isEmpty ? "nothing" : names.prefix(16).joined(separator: ", ") + more
             say(unready == nil, "the agent on port \(port)", "watches \(shown)\(unready.map { "; not ready: \($0)" } ?? "")")
+            try examineAccounts(status, say)
             try status.objects("one_way") { one throws(JSONError) in
                 let (name, isIn) = (try one.string("interface"), try one.string("way") == "in")
                 say(false, "\(name) carries one direction",

@@ -46,6 +46,10 @@ private func line(of record: borrowing KafkaRecord, _ topic: Topic, _ reader: in
     if record.isTombstone { return "\(record.key)  \(topic == .nodes ? "stopped" : "released")" }
     let text: String? = record.withValue { bytes in
         switch topic {
+        case .events where record.isLossNotice:
+            guard let notice = try? reader.lossNotice(bytes) else { return nil }
+            let losses = notice.losses.map { "\($0.count) \($0.what.rawValue) (\($0.cause))" }.joined(separator: ", ")
+            return "\(notice.time.rfc3339)  \(notice.node)  lost \(losses)  since \(notice.since.rfc3339)"
         case .events:
             guard let event = try? reader.throttleEvent(bytes) else { return nil }
             let more = event.counts.suppressed > 0 ? "  \(event.counts.suppressed) more" : ""

@@ -94,6 +94,8 @@ struct TopicStory {
     }
 
     private mutating func word(of record: borrowing KafkaRecord, _ topic: String, _ reader: inout MessageReader) -> Word? {
+        // It is about a node, not about a source.
+        if topic == Topic.events.name, record.isLossNotice { return nil }
         if record.isTombstone { return topic == Topic.limits.name ? Limit.Key(record.key).map { .forgotten($0) } : nil }
         let word: Word? = record.withValue { bytes in
             switch topic {
