@@ -125,6 +125,16 @@ sim: deps ## nodes, controllers, a broker and attackers on one clock, with fault
 	swift build $(RELEASE_FLAGS) --product weir-sim
 	.build/release/weir-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(KEEP),--keep $(KEEP)) $(if $(PLANT),--plant $(PLANT))
 
+.PHONY: format
+format: ## Swift as the toolchain's formatter writes it; a test asks for that
+	swift format format -i -r -p --configuration .swift-format Sources Tests bench
+
+.PHONY: metrics-page
+metrics-page: bpf ## docs/metrics.md, made from what the programs say of themselves
+	swift build $(SWIFT_FLAGS)
+	unshare -n $(VENV)/bin/python3 Tests/ManifestTests/metrics.py .build/debug . > docs/metrics.md.new
+	mv docs/metrics.md.new docs/metrics.md
+
 .PHONY: chaos
 chaos: build ## five minutes of attack while everything goes wrong that can; SECONDS, SEED, ONLY=fault
 	unshare -nm $(VENV)/bin/python3 -B Tests/ChaosTests/chaos.py .build/release \

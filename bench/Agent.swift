@@ -11,19 +11,24 @@ internal import Wire
 private let port: UInt16 = 19_740
 
 private let policy = """
-apiVersion: weir.dev/v1alpha1
-kind: ThrottlePolicy
-metadata: {name: bench}
-spec:
-  mode: enforce
-  detections: {ip_literal_sni: {severity: high}}
+    apiVersion: weir.dev/v1alpha1
+    kind: ThrottlePolicy
+    metadata: {name: bench}
+    spec:
+      mode: enforce
+      detections: {ip_literal_sni: {severity: high}}
 
-"""
+    """
 
 /// The real agent on a veth pair: start-up, memory, and how fast a limit stands that only user space could judge.
 func measureAgent(_ report: inout Report) throws {
     // With an address of its own: where there are none but loopback's, the Kafka client finds no broker (AI_ADDRCONFIG).
-    var setUp = try Child("ip", ["sh", "-c", "ip link add inner type veth peer name outer && ip link set inner up && ip link set outer up && ip link set lo up && ip address replace 198.18.0.1/32 dev lo"])
+    var setUp = try Child(
+        "ip",
+        [
+            "sh", "-c",
+            "ip link add inner type veth peer name outer && ip link set inner up && ip link set outer up && ip link set lo up && ip address replace 198.18.0.1/32 dev lo"
+        ])
     while setUp.poll() == nil { usleep(1000) }
     // The next measurement has a pair of the same name.
     defer {
@@ -33,7 +38,8 @@ func measureAgent(_ report: inout Report) throws {
     try measureStart(&report, inner)
 
     let file = try ScratchFile("policy", policy)
-    let agent = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port)"], quiet: true)
+    let agent = try Child(
+        "weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port)"], quiet: true)
     while fetch(port: port, path: "/readyz") == nil { usleep(1000) }
 
     let towards = try PacketSocket(outer), back = try PacketSocket(inner)
@@ -51,11 +57,14 @@ func measureAgent(_ report: inout Report) throws {
         usleep(2000)
     }
     let quiet = try settled(1000)
-    report.add("seen to limited by user space, quiet (1,000 sources)", "\(micro(quiet.p50)) p50, \(micro(quiet.p99)) p99", goal: "p50 under 50 us, p99 under 1 ms",
-               isMet: quiet.p50 < 50_000 && quiet.p99 < 1_000_000)
+    report.add(
+        "seen to limited by user space, quiet (1,000 sources)", "\(micro(quiet.p50)) p50, \(micro(quiet.p99)) p99",
+        goal: "p50 under 50 us, p99 under 1 ms",
+        isMet: quiet.p50 < 50_000 && quiet.p99 < 1_000_000)
     agent.signal(SIGKILL)
 
-    let busy = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 1)"], quiet: true)
+    let busy = try Child(
+        "weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 1)"], quiet: true)
     while fetch(port: port + 1, path: "/readyz") == nil { usleep(1000) }
     // Records arrive all the time: an attack that the kernel answers itself, and now and then one for user space.
     for source in 0..<1000 as Range<UInt32> {
@@ -63,17 +72,21 @@ func measureAgent(_ report: inout Report) throws {
         try attack(0x0a0a_0000 + source, name: "192.0.2.1")
     }
     let under = try settled(1000, port: port + 1)
-    report.add("the same during an attack", "\(micro(under.p50)) p50, \(micro(under.p99)) p99", goal: "p50 under 15 us", isMet: under.p50 < 15_000)
+    report.add(
+        "the same during an attack", "\(micro(under.p50)) p50, \(micro(under.p99)) p99", goal: "p50 under 15 us", isMet: under.p50 < 15_000)
     let memory = memoryOf(busy.pid)
     report.add("resident memory of the agent", "\(memory / 1000) MB", goal: "under 25 MB", isMet: memory < 25_000)
     busy.signal(SIGKILL)
 
     // Where every hello is one for user space, of a source that nobody knew: an event to Kafka each is what there is to do besides.
-    let broker = try Child("broker", [agentPath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir", "broker"], input: true, output: true)
+    let broker = try Child(
+        "broker", [agentPath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/weir", "broker"], input: true, output: true)
     var address = ""
     while !address.contains("\n"), let bytes = broker.take() { address += String(decoding: bytes, as: UTF8.self) }
     let kafka = String(address.prefix { $0 != "\n" })
-    let flooded = try Child("weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 2)", "--kafka", kafka], quiet: true)
+    let flooded = try Child(
+        "weir-agent", [agentPath, "--interface", "inner", "--policy", file.path, "--listen", "127.0.0.1:\(port + 2)", "--kafka", kafka],
+        quiet: true)
     while fetch(port: port + 2, path: "/readyz") == nil { usleep(1000) }
     let began = Clock.monotonic
     for source in 0..<4000 as Range<UInt32> { try attack(0x0a0b_0000 + source, name: "192.0.2.1") }
@@ -83,7 +96,9 @@ func measureAgent(_ report: inout Report) throws {
         let page = fetch(port: port + 2, path: "/metrics") ?? [], lines = String(decoding: page, as: UTF8.self).split(separator: "\n")
         let delivered = lines.first { $0.hasPrefix("weir_agent_events_delivered_total ") }.flatMap { Int($0.split(separator: " ")[1]) }
         if delivered ?? 0 >= 4000 { break }
-        guard Clock.monotonic - began < 30_000_000_000 else { throw Trouble(description: "\(delivered ?? 0) of 4,000 events reached the broker") }
+        guard Clock.monotonic - began < 30_000_000_000 else {
+            throw Trouble(description: "\(delivered ?? 0) of 4,000 events reached the broker")
+        }
         usleep(10_000)
     }
     report.add("the same, 4,000 new sources at once, an event to Kafka each", "\(micro(most.p50)) p50, \(micro(most.p99)) p99")
@@ -110,7 +125,9 @@ private func settled(_ count: Int, port: UInt16 = port) throws -> (p50: Int, p99
         usleep(10_000)
     }
     if last.count < count, let bytes = fetch(port: port, path: "/metrics") {
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("weir_") && !line.hasSuffix(" 0") { print(line) }
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("weir_") && !line.hasSuffix(" 0") {
+            print(line)
+        }
     }
     guard last.count >= count else { throw Failure(description: "only \(last.count) of \(count) limits were set") }
     return (last.p50, last.p99)
@@ -130,12 +147,15 @@ private func measureStart(_ report: inout Report, _ interface: Interface) throws
         links.append(Int(Clock.monotonic - before))
         _ = consume attachment
         before = Clock.monotonic
-        let agent = try Child("weir-agent", [agentPath, "--interface", interface.name, "--listen", "127.0.0.1:0"], output: true, errorsToo: true)
+        let agent = try Child(
+            "weir-agent", [agentPath, "--interface", interface.name, "--listen", "127.0.0.1:0"], output: true, errorsToo: true)
         while let said = agent.take(), said.isEmpty { usleep(50) }
         starts.append(Int(Clock.monotonic - before))
     }
     let start = starts.quantile(0.5), link = links.quantile(0.5)
-    report.add("agent from exec to attached (TCX)", "\(milli(start)), \(milli(starts.quantile(0))) at least", baseline: "two TCX links \(milli(link))", goal: "under 40 ms", isMet: start < 40_000_000)
+    report.add(
+        "agent from exec to attached (TCX)", "\(milli(start)), \(milli(starts.quantile(0))) at least",
+        baseline: "two TCX links \(milli(link))", goal: "under 40 ms", isMet: start < 40_000_000)
     report.add("of it our own", milli(start - link), baseline: "", goal: "under 8 ms", isMet: start - link < 8_000_000)
 }
 

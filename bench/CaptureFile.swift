@@ -23,7 +23,9 @@ struct CaptureFile: ~Copyable {
         for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1] as [UInt32] { little(word) }
     }
 
-    mutating func append(_ ends: Endpoints, fromClient: Bool, sequence: UInt32, acknowledged: UInt32, flags: UInt8, _ payload: ArraySlice<UInt8>) throws(Errno) {
+    mutating func append(
+        _ ends: Endpoints, fromClient: Bool, sequence: UInt32, acknowledged: UInt32, flags: UInt8, _ payload: ArraySlice<UInt8>
+    ) throws(Errno) {
         let size = 54 + payload.count
         little(UInt32(microseconds / 1_000_000))
         little(UInt32(microseconds % 1_000_000))
@@ -64,7 +66,9 @@ struct CaptureFile: ~Copyable {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    private mutating func little(_ value: UInt32) { for shift in [0, 8, 16, 24] as [UInt32] { buffer.append(UInt8(truncatingIfNeeded: value >> shift)) } }
+    private mutating func little(_ value: UInt32) {
+        for shift in [0, 8, 16, 24] as [UInt32] { buffer.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
 
     private mutating func big(_ value: UInt16) {
         buffer.append(UInt8(value >> 8))

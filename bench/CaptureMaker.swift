@@ -63,7 +63,8 @@ struct CaptureMaker: ~Copyable {
     }
 
     private mutating func conversation(_ number: Int) -> Endpoints {
-        Endpoints(client: sources[random.below(sources.count)], server: 0xc633_6402 + UInt32(number & 63),
+        Endpoints(
+            client: sources[random.below(sources.count)], server: 0xc633_6402 + UInt32(number & 63),
             clientPort: UInt16(1024 + (number &* 31) % 64_000), serverPort: 443)
     }
 
@@ -73,7 +74,8 @@ struct CaptureMaker: ~Copyable {
         let sequence = UInt32(truncatingIfNeeded: random.next())
         while at < stream.count {
             let size = min(Self.maximumSegment, stream.count - at)
-            try file.append(ends, fromClient: true, sequence: sequence &+ UInt32(at), acknowledged: 1, flags: 0x18, stream[at..<(at + size)])
+            try file.append(
+                ends, fromClient: true, sequence: sequence &+ UInt32(at), acknowledged: 1, flags: 0x18, stream[at..<(at + size)])
             at += size
         }
     }

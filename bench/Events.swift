@@ -7,8 +7,10 @@ import Wire
 
 /// An event as an agent writes it, with all that it knows of an ordinary nameless hello.
 func plainEvent(_ number: Int, of address: Address, at time: Instant) -> ThrottleEvent {
-    var event = ThrottleEvent(id: "node-a:6f1c2a90:\(number)", time: time, node: "node-a", sourceAddress: address, sourcePrefix: Prefix(address, length: 128),
-                              destinationAddress: Address(ipv4: 0xc633_6402), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
+    var event = ThrottleEvent(
+        id: "node-a:6f1c2a90:\(number)", time: time, node: "node-a", sourceAddress: address, sourcePrefix: Prefix(address, length: 128),
+        destinationAddress: Address(ipv4: 0xc633_6402), anomalies: AnomalySet(.missingSNI), severity: .high,
+        traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
     (event.interface, event.workload, event.version, event.alpn) = ("eth0", "shop/web", "1.3", ["h2"])
     (event.ja3, event.ja4) = ("d41d8cd98f00b204e9800998ecf8427e", "t13i1516h2_8daaf6152771_e5627efa2ab1")
     event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: time + .seconds(600), enforced: true)
@@ -19,11 +21,17 @@ func plainEvent(_ number: Int, of address: Address, at time: Instant) -> Throttl
 /// Stores so many events of 10,000 sources, as the agent's publisher does.
 func produceEvents(_ bootstrap: String, count: Int) throws {
     let producer = try KafkaProducer(try KafkaConfiguration(bootstrap: bootstrap), name: "weir-bench")
-    guard try producer.create([Topic.events], withinMilliseconds: 10_000)[Topic.events.name] != nil else { throw EventsFailure(description: "there is no topic of events") }
+    guard try producer.create([Topic.events], withinMilliseconds: 10_000)[Topic.events.name] != nil else {
+        throw EventsFailure(description: "there is no topic of events")
+    }
     var failed = 0
     for number in 0..<count {
-        let event = plainEvent(number, of: Address(ipv4: 0x0a00_0000 + UInt32(number % 10_000)), at: Instant(nanoseconds: Clock.wall)), value = event.encoded()
-        while try producer.produce(topic: Topic.events.name, key: event.sourcePrefix.description, value: value, headers: event.headers, token: UInt64(number)) == .queueFull {
+        let event = plainEvent(number, of: Address(ipv4: 0x0a00_0000 + UInt32(number % 10_000)), at: Instant(nanoseconds: Clock.wall)),
+            value = event.encoded()
+        while try producer.produce(
+            topic: Topic.events.name, key: event.sourcePrefix.description, value: value, headers: event.headers, token: UInt64(number))
+            == .queueFull
+        {
             producer.drain { if case .delivered(_, .some) = $0 { failed += 1 } }
             poll(nil, 0, 1)
         }
@@ -40,7 +48,9 @@ func readEvents(_ bootstrap: String, count: Int) throws {
     var read = 0, first: UInt64 = 0, given: [KafkaPartition] = []
     let end = Clock.monotonic + 120_000_000_000
     while read < count {
-        guard Clock.monotonic < end else { throw EventsFailure(description: "only \(read) of \(count) events were read within two minutes") }
+        guard Clock.monotonic < end else {
+            throw EventsFailure(description: "only \(read) of \(count) events were read within two minutes")
+        }
         let isMore = consumer.drain { event in
             switch event {
             case .record:

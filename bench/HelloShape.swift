@@ -30,9 +30,13 @@ struct HelloShape {
             var capture = try Capture(path: "\(folder)/\(name)")
             while try capture.next({ frame, bytes in
                 engine.run(bytes, wireSize: frame.originalLength, at: UInt64(frame.number)) { record in
-                    guard let handshake = Handshake(record), handshake.rawLength == handshake.helloLength, handshake.fingerprint != 0, handshake.cipherCount <= mostSuites, seen.insert(handshake.fingerprint).inserted else { return }
+                    guard let handshake = Handshake(record), handshake.rawLength == handshake.helloLength, handshake.fingerprint != 0,
+                        handshake.cipherCount <= mostSuites, seen.insert(handshake.fingerprint).inserted
+                    else { return }
                     let raw = record.extracting(droppingFirst: Handshake.size)
-                    if let shape = HelloShape(unsafe raw.withUnsafeBytes { unsafe Array($0.prefix(handshake.rawLength)) }) { shapes.append(shape) }
+                    if let shape = HelloShape(unsafe raw.withUnsafeBytes { unsafe Array($0.prefix(handshake.rawLength)) }) {
+                        shapes.append(shape)
+                    }
                 }
             }) {}
         }
@@ -44,7 +48,9 @@ struct HelloShape {
         defer { unsafe closedir(directory) }
         var names: [String] = []
         while let entry = unsafe readdir(directory) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) } }
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
             if name.hasSuffix(".pcap") { names.append(name) }
         }
         return names.sorted()

@@ -27,15 +27,26 @@ func measureLive(_ report: inout Report) throws {
             if trial.isComplete {
                 low = trial.sent.perSecond
                 best = trial
-            } else { high = next }
+            } else {
+                high = next
+            }
             next = (low * high).squareRoot()
         }
-        guard let best else { throw Trouble(description: "\(listener.rawValue): lost hellos at every rate down to \(Int(high)) a second; at full speed it told of \(full.told) of \(full.sent.hellos)") }
+        guard let best else {
+            throw Trouble(
+                description:
+                    "\(listener.rawValue): lost hellos at every rate down to \(Int(high)) a second; at full speed it told of \(full.told) of \(full.sent.hellos)"
+            )
+        }
         let isAgent = listener == .agent
-        report.add("\(listener.rawValue): hellos a second, none lost", "\(Figures.count(Int(best.sent.perSecond)))\(full.isComplete ? ", all that are sent" : "")",
-                   baseline: "at full speed \(Figures.count(full.told)) of \(Figures.count(full.sent.hellos))", goal: isAgent ? "300,000" : "-", isMet: isAgent ? best.sent.perSecond >= 300_000 : nil)
-        report.add("\(listener.rawValue): processor time for a million hellos", "\(tenths(best.cpuSeconds * 1e6 / Double(best.sent.hellos))) s",
-                   baseline: "and \(tenths((full.sent.cpuPerHello - alone.cpuPerHello) / 1000)) s of the sender's core")
+        report.add(
+            "\(listener.rawValue): hellos a second, none lost",
+            "\(Figures.count(Int(best.sent.perSecond)))\(full.isComplete ? ", all that are sent" : "")",
+            baseline: "at full speed \(Figures.count(full.told)) of \(Figures.count(full.sent.hellos))", goal: isAgent ? "300,000" : "-",
+            isMet: isAgent ? best.sent.perSecond >= 300_000 : nil)
+        report.add(
+            "\(listener.rawValue): processor time for a million hellos", "\(tenths(best.cpuSeconds * 1e6 / Double(best.sent.hellos))) s",
+            baseline: "and \(tenths((full.sent.cpuPerHello - alone.cpuPerHello) / 1000)) s of the sender's core")
     }
 }
 
@@ -61,7 +72,12 @@ private struct Trial {
     init(_ listener: Listener, _ sender: borrowing SendingProcess, hellos: Int, perSecond: Double) throws {
         switch listener {
         case .agent:
-            let agent = try Child("weir-agent", ["sh", "-c", "exec taskset -c \(Self.processors) \(Self.agentPath) --interface inner --mode enforce --listen 127.0.0.1:\(Self.port) 2> /dev/null"], quiet: true)
+            let agent = try Child(
+                "weir-agent",
+                [
+                    "sh", "-c",
+                    "exec taskset -c \(Self.processors) \(Self.agentPath) --interface inner --mode enforce --listen 127.0.0.1:\(Self.port) 2> /dev/null"
+                ], quiet: true)
             try wait("the agent") { fetch(port: Self.port, path: "/readyz") != nil }
             let before = Processor.seconds(of: agent.pid)
             sent = try sender.send(hellos, perSecond: perSecond)
@@ -75,10 +91,18 @@ private struct Trial {
             reader.signal(SIGINT)
             let text = String(decoding: Self.rest(of: &reader), as: UTF8.self)
             // One flow a hello, and nothing else on the wire that it knows; some it calls by who owns the address, which here is made up.
-            told = text.split(separator: "\n").first { $0.hasPrefix("\tConfidence: DPI ") }.flatMap { $0.split(separator: " ").compactMap { Int($0) }.first } ?? 0
+            told =
+                text.split(separator: "\n").first { $0.hasPrefix("\tConfidence: DPI ") }.flatMap {
+                    $0.split(separator: " ").compactMap { Int($0) }.first
+                } ?? 0
         case .tshark:
             // A line at once: those that wait in a buffer for others would count as not told.
-            var shark = try Child("tshark", ["sh", "-c", "exec taskset -c \(Self.processors) tshark -i inner -l -Y tls.handshake.type==1 -T fields -e ip.src -e tls.handshake.extensions_server_name 2> /dev/null"], output: true)
+            var shark = try Child(
+                "tshark",
+                [
+                    "sh", "-c",
+                    "exec taskset -c \(Self.processors) tshark -i inner -l -Y tls.handshake.type==1 -T fields -e ip.src -e tls.handshake.extensions_server_name 2> /dev/null"
+                ], output: true)
             var lines = 0
             (sent, cpuSeconds) = try Self.listen(shark.pid, sender, hellos, perSecond) { lines += Self.lines(of: shark) }
             let end = Clock.monotonic + UInt64(Self.grace * 1e9)
@@ -93,7 +117,9 @@ private struct Trial {
 
     /// It takes minutes: what has been tried so far.
     func tell(of listener: Listener) {
-        let line = Array("\(listener.rawValue) at \(Figures.count(Int(sent.perSecond)))/s: \(Figures.count(told)) of \(Figures.count(sent.hellos))\n".utf8)
+        let line = Array(
+            "\(listener.rawValue) at \(Figures.count(Int(sent.perSecond)))/s: \(Figures.count(told)) of \(Figures.count(sent.hellos))\n"
+                .utf8)
         unsafe _ = write(2, line, line.count)
     }
 
@@ -101,17 +127,23 @@ private struct Trial {
 
     /// Verdicts that came out of the ring, by the agent's own count; its counters must agree that none was lost.
     private static func judged() throws -> Int {
-        guard let bytes = fetch(port: port, path: "/status", withinMilliseconds: 5000) else { throw Trouble(description: "the agent does not answer") }
+        guard let bytes = fetch(port: port, path: "/status", withinMilliseconds: 5000) else {
+            throw Trouble(description: "the agent does not answer")
+        }
         var parser = JSONParser(maximumSize: 1 << 20, maximumItems: 4096)
         return try unsafe parser.object(bytes.span.bytes) { status throws(JSONError) in
-            let counters = try status.object("counters") { object throws(JSONError) in (seen: try object.integer("handshakes_seen"), lost: try object.integer("records_lost")) }
+            let counters = try status.object("counters") { object throws(JSONError) in
+                (seen: try object.integer("handshakes_seen"), lost: try object.integer("records_lost"))
+            }
             let judged = try status.object("ring_to_verdict_ns") { object throws(JSONError) in try object.integer("count") }
             return min(judged, counters.seen - counters.lost)
         }
     }
 
     /// Who captures has a packet socket; from then on nothing is missed.
-    private static func listen(_ pid: CInt, _ sender: borrowing SendingProcess, _ hellos: Int, _ perSecond: Double, meanwhile: () -> Void = {}) throws -> (SendingProcess.Sent, Double) {
+    private static func listen(
+        _ pid: CInt, _ sender: borrowing SendingProcess, _ hellos: Int, _ perSecond: Double, meanwhile: () -> Void = {}
+    ) throws -> (SendingProcess.Sent, Double) {
         try wait("a capture") { (File.read("/proc/net/packet", limit: 4096) ?? "").split(separator: "\n").count > 1 }
         usleep(500_000)
         let before = Processor.seconds(of: pid)
@@ -165,13 +197,16 @@ struct SendingProcess: ~Copyable {
     fileprivate let child: Child
 
     static func start() throws -> SendingProcess {
-        let sender = SendingProcess(child: try Child("weir-bench", [ownExecutable, "send", "outer", "0"], ownNetwork: true, input: true, output: true))
+        let sender = SendingProcess(
+            child: try Child("weir-bench", [ownExecutable, "send", "outer", "0"], ownNetwork: true, input: true, output: true))
         try sender.setUp()
         return sender
     }
 
     private func setUp() throws {
-        var setUp = try Child("ip", ["sh", "-c", "ip link add inner type veth peer name outer && ip link set outer netns \(child.pid) && ip link set inner up"])
+        var setUp = try Child(
+            "ip",
+            ["sh", "-c", "ip link add inner type veth peer name outer && ip link set outer netns \(child.pid) && ip link set inner up"])
         while setUp.poll() == nil { usleep(1000) }
         guard try answer() == "ready" else { throw Trouble(description: "the sender does not start") }
     }

@@ -18,13 +18,17 @@ func measureProbe(_ report: inout Report) throws {
     var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
 
     // A frame that changes no state can be run a million times in a row.
-    func steady(_ program: KernelProbe.Program, _ frame: [UInt8]) throws -> Int { try unsafe probe.run(program, over: frame.span.bytes, at: 1, count: 1_000_000).nanoseconds }
+    func steady(_ program: KernelProbe.Program, _ frame: [UInt8]) throws -> Int {
+        try unsafe probe.run(program, over: frame.span.bytes, at: 1, count: 1_000_000).nanoseconds
+    }
     var other = Conversation()
     other.serverPort = 8080
     let foreign = other.data([UInt8](repeating: 7, count: 500), at: 0)
     let empty = try steady(.nothing, foreign)
     let passing = try steady(.observer, foreign)
-    report.add("TCP frame of another port", "+\(passing - empty) ns", baseline: "empty program \(empty) ns", goal: "under 10 ns", isMet: passing - empty < 10)
+    report.add(
+        "TCP frame of another port", "+\(passing - empty) ns", baseline: "empty program \(empty) ns", goal: "under 10 ns",
+        isMet: passing - empty < 10)
 
     // Each way has its own program, as on an interface.
     func open(_ c: Conversation, enforcing: Bool = false, at time: UInt64 = 1) throws {
@@ -33,9 +37,10 @@ func measureProbe(_ report: inout Report) throws {
         _ = try unsafe probe.run(enforcing ? .limiter : .observer, over: c.ack.span.bytes, at: time)
     }
     func answer(_ c: Conversation, to hello: [UInt8]) -> [UInt8] {
-        c.frame(fromClient: false, sequence: c.serverISN &+ 1, acknowledged: c.clientISN &+ 1 &+ UInt32(hello.count),
+        c.frame(
+            fromClient: false, sequence: c.serverISN &+ 1, acknowledged: c.clientISN &+ 1 &+ UInt32(hello.count),
             flags: Conversation.acknowledge | Conversation.push,
-                payload: [22, 3, 3, 0, 86, 2, 0, 0, 82, 3, 3] + [UInt8](repeating: 0x5a, count: 80) + [20, 3, 3, 0, 1, 1])
+            payload: [22, 3, 3, 0, 86, 2, 0, 0, 82, 3, 3] + [UInt8](repeating: 0x5a, count: 80) + [20, 3, 3, 0, 1, 1])
     }
 
     let c = Conversation(), hello13 = Hello().stream()
@@ -44,19 +49,25 @@ func measureProbe(_ report: inout Report) throws {
     _ = try unsafe probe.run(.observerOut, over: answer(c, to: hello13).span.bytes, at: 1)
     // A TLS 1.3 client's first encrypted record ends what there is to follow.
     func rest(_ bytes: [UInt8], at offset: Int) -> [UInt8] {
-        c.frame(fromClient: true, sequence: c.clientISN &+ 1 &+ UInt32(offset), acknowledged: c.serverISN &+ 98,
+        c.frame(
+            fromClient: true, sequence: c.clientISN &+ 1 &+ UInt32(offset), acknowledged: c.serverISN &+ 98,
             flags: Conversation.acknowledge | Conversation.push, payload: bytes)
     }
-    _ = try unsafe probe.run(.observer, over: rest([23, 3, 3, 0, 53] + [UInt8](repeating: 9, count: 53), at: hello13.count).span.bytes,
+    _ = try unsafe probe.run(
+        .observer, over: rest([23, 3, 3, 0, 53] + [UInt8](repeating: 9, count: 53), at: hello13.count).span.bytes,
         at: 1)
     let after = rest([UInt8](repeating: 23, count: 500), at: hello13.count + 58), bare = rest([], at: hello13.count + 58)
-    let theirs = c.frame(fromClient: false, sequence: c.serverISN &+ 98, acknowledged: c.clientISN &+ 1 &+ UInt32(hello13.count + 58),
+    let theirs = c.frame(
+        fromClient: false, sequence: c.serverISN &+ 98, acknowledged: c.clientISN &+ 1 &+ UInt32(hello13.count + 58),
         flags: Conversation.acknowledge, payload: [UInt8](repeating: 23, count: 500))
     let emptyAfter = try steady(.nothing, after), watched = try steady(.observer, after)
     for (what, program, frame) in [
-        ("client's frame after the answer, observing", .observer, after), ("the same, enforcing", .limiter,
-            after), ("the same without payload, enforcing", .limiter, bare),
-        ("server's frame after its answer, observing", .observerOut, theirs), ("the same, enforcing", .limiterOut, theirs),
+        ("client's frame after the answer, observing", .observer, after),
+        (
+            "the same, enforcing", .limiter,
+            after
+        ), ("the same without payload, enforcing", .limiter, bare),
+        ("server's frame after its answer, observing", .observerOut, theirs), ("the same, enforcing", .limiterOut, theirs)
     ] as [(String, KernelProbe.Program, [UInt8])] {
         let cost = try steady(program, frame) - emptyAfter
         report.add(what, "+\(cost) ns", baseline: "empty program \(emptyAfter) ns", goal: "under 120 ns", isMet: cost < 120)
@@ -78,11 +89,14 @@ func measureProbe(_ report: inout Report) throws {
         return judged.quantile(0.5) - floor + max(0, watched - emptyAfter)
     }
     let hello = try rehearsed(.rehearseHello, c.data(small, at: 0))
-    report.add("hello of \(small.count) bytes, with its record", "+\(hello) ns", baseline: "empty program \(empty) ns",
+    report.add(
+        "hello of \(small.count) bytes, with its record", "+\(hello) ns", baseline: "empty program \(empty) ns",
         goal: "under 400 ns", isMet: hello < 400)
 
     let pair = try rehearsed(.rehearsePair, c.data(big, at: 0)) + max(0, watched - emptyAfter)
-    report.add("post-quantum hello of \(big.count) bytes in two segments", "+\(pair) ns", baseline: "empty program \(empty) ns", goal: "under 800 ns", isMet: pair < 800)
+    report.add(
+        "post-quantum hello of \(big.count) bytes in two segments", "+\(pair) ns", baseline: "empty program \(empty) ns",
+        goal: "under 800 ns", isMet: pair < 800)
 
     // Here each hello has a flow of its own and is run once, in cold caches, the timer's own cost in the baseline.
     var round: UInt32 = 0
@@ -112,7 +126,9 @@ func measureProbe(_ report: inout Report) throws {
     let two = try once(Hello(padding: 1500), segment: 1448, enforcing: false)
     report.add("the same in two segments, of \(big.count) bytes", "+\(two.probe - two.empty) ns", baseline: "empty program \(two.empty) ns")
     let limited = try once(Hello(serverName: nil, padding: 300), segment: 1448, enforcing: true)
-    report.add("nameless hello through the limiter, reset included, cold", "+\(limited.probe - limited.empty) ns", baseline: "empty program \(limited.empty) ns")
+    report.add(
+        "nameless hello through the limiter, reset included, cold", "+\(limited.probe - limited.empty) ns",
+        baseline: "empty program \(limited.empty) ns")
     // Nobody judged a hello, so the answer is counted, and beyond three a second refused: both sides are told.
     var refused: [Int] = []
     for port in 0..<2000 as Range<UInt16> {
@@ -123,7 +139,8 @@ func measureProbe(_ report: inout Report) throws {
         _ = ring.drain(budget: .max) { _ in }
     }
     let cost = refused.quantile(0.5) - limited.empty
-    report.add("answer that is refused, a reset for each side, cold", "+\(cost) ns", baseline: "empty program \(limited.empty) ns",
+    report.add(
+        "answer that is refused, a reset for each side, cold", "+\(cost) ns", baseline: "empty program \(limited.empty) ns",
         goal: "under 1,000 ns", isMet: cost < 1000)
 }
 
@@ -150,5 +167,7 @@ func measureReflex(_ report: inout Report) throws {
     let excess = admitted.values.reduce(0) { sum, times in
         sum + times.indices.dropFirst(3).filter { times[$0] - times[$0 - 3] < 1_000_000_000 }.count
     }
-    report.add("reflex: admitted beyond the limit, 1,000 sources, \(seen) hellos, no agent", "\(excess)", goal: "0", isMet: excess == 0 && seen == 20_000)
+    report.add(
+        "reflex: admitted beyond the limit, 1,000 sources, \(seen) hellos, no agent", "\(excess)", goal: "0",
+        isMet: excess == 0 && seen == 20_000)
 }

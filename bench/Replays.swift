@@ -27,27 +27,41 @@ private var weir: String { ownExecutable.split(separator: "/").dropLast().reduce
 private func measure(_ report: inout Report, _ file: String, _ kind: CaptureMaker.Kind, frames: Int, megabytes: Int, hellos: Int) throws {
     func run(_ turns: Int, _ commands: [String]...) throws -> [Timed] {
         try zip(commands, Timed.best(of: turns, commands)).map { words, best in
-            guard let best, best.code == 0 else { throw Trouble(description: "\(words[0]) failed; `make bench` needs tcpdump, tshark and libndpi-bin") }
+            guard let best, best.code == 0 else {
+                throw Trouble(description: "\(words[0]) failed; `make bench` needs tcpdump, tshark and libndpi-bin")
+            }
             return best
         }
     }
     let title = "replay of \(thousands(hellos)) \(kind) (\(thousands(frames)) frames, \(megabytes) MB)"
     // Of each the quickest of five, one after the other in every turn; the slow two once.
-    let quick = try run(5, ["tcpdump", "-r", file, "-w", "/dev/null"], [weir, "replay", "--summary-only", file], [weir, "replay", "--format", "json", file])
-    let slow = try run(1, ["ndpiReader", "-q", "-i", file],
-                       ["tshark", "-r", file, "-Y", "tls.handshake.type==1", "-T", "fields", "-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.ja3"])
+    let quick = try run(
+        5, ["tcpdump", "-r", file, "-w", "/dev/null"], [weir, "replay", "--summary-only", file], [weir, "replay", "--format", "json", file])
+    let slow = try run(
+        1, ["ndpiReader", "-q", "-i", file],
+        [
+            "tshark", "-r", file, "-Y", "tls.handshake.type==1", "-T", "fields", "-e", "tls.handshake.extensions_server_name", "-e",
+            "tls.handshake.ja3"
+        ])
     let (floor, summary, json, deep, shark) = (quick[0], quick[1], quick[2], slow[0], slow[1])
     func perSecond(_ count: Int, _ run: Timed) -> Double { Double(count) * 1e9 / Double(run.wallNanoseconds) }
     func times(_ left: Timed, _ right: Timed) -> Double { Double(right.wallNanoseconds) / Double(left.wallNanoseconds) }
     func memory(_ run: Timed) -> String { "\(run.maximumResidentKilobytes / 1024) MB" }
-    report.add("\(title): summary only", "\(millions(perSecond(frames, summary))) frames/s", baseline: "tcpdump -w /dev/null \(millions(perSecond(frames, floor)))",
-               goal: "a third of it: \(rounded(times(summary, floor)))", isMet: times(summary, floor) * 3 >= 1)
+    report.add(
+        "\(title): summary only", "\(millions(perSecond(frames, summary))) frames/s",
+        baseline: "tcpdump -w /dev/null \(millions(perSecond(frames, floor)))",
+        goal: "a third of it: \(rounded(times(summary, floor)))", isMet: times(summary, floor) * 3 >= 1)
     // Where most is bulk, reading alone is a smaller part of ndpiReader's time than the goal asks: then the ratio is stated, not judged.
     let isJudged = times(floor, deep) > 60
-    report.add("the same in hellos", "\(thousands(Int(perSecond(hellos, summary))))/s, \(memory(summary))", baseline: "ndpiReader -q \(thousands(Int(perSecond(hellos, deep)))), \(memory(deep))",
-               goal: "40 times: \(rounded(times(summary, deep)))\(isJudged ? "" : " (tcpdump: \(rounded(times(floor, deep))))")", isMet: isJudged ? times(summary, deep) >= 40 : nil)
-    report.add("a JSON line for each, JA3 and JA4 in it", "\(thousands(Int(perSecond(hellos, json))))/s, \(memory(json))", baseline: "tshark \(thousands(Int(perSecond(hellos, shark)))), \(memory(shark))",
-               goal: "15 times ndpiReader: \(rounded(times(json, deep)))", isMet: isJudged ? times(json, deep) >= 15 : nil)
+    report.add(
+        "the same in hellos", "\(thousands(Int(perSecond(hellos, summary))))/s, \(memory(summary))",
+        baseline: "ndpiReader -q \(thousands(Int(perSecond(hellos, deep)))), \(memory(deep))",
+        goal: "40 times: \(rounded(times(summary, deep)))\(isJudged ? "" : " (tcpdump: \(rounded(times(floor, deep))))")",
+        isMet: isJudged ? times(summary, deep) >= 40 : nil)
+    report.add(
+        "a JSON line for each, JA3 and JA4 in it", "\(thousands(Int(perSecond(hellos, json))))/s, \(memory(json))",
+        baseline: "tshark \(thousands(Int(perSecond(hellos, shark)))), \(memory(shark))",
+        goal: "15 times ndpiReader: \(rounded(times(json, deep)))", isMet: isJudged ? times(json, deep) >= 15 : nil)
     let most = max(summary.maximumResidentKilobytes, json.maximumResidentKilobytes) / 1024
     report.add("resident memory of it", "\(most) MB", baseline: "file \(megabytes) MB", goal: "under 64 MB", isMet: most < 64)
 }

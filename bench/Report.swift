@@ -19,7 +19,9 @@ struct Report {
 
     func show() {
         guard !measurements.isEmpty else { return }
-        var table = Table([.init("what"), .init("measured", .right), .init("baseline in this run", .right), .init("goal", .right), .init("", minimum: 1)])
+        var table = Table([
+            .init("what"), .init("measured", .right), .init("baseline in this run", .right), .init("goal", .right), .init("", minimum: 1)
+        ])
         for m in measurements { table.append([m.name, m.value, m.baseline, m.goal, m.isMet.map { $0 ? "✓" : "✗" } ?? ""]) }
         for line in table.lines(for: Terminal(isTerminal: false, columns: 160, hasColours: false)) { print(line) }
     }

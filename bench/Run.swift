@@ -2,13 +2,13 @@ internal import Glibc
 internal import Linux
 
 private let usage = """
-weir-bench                              each claim of speed beside its baseline (root: it makes a network namespace and loads BPF)
-weir-bench agent | controller           those of the probe and the agent, of the controller's core
-weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
-weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
-weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are measured on
+    weir-bench                              each claim of speed beside its baseline (root: it makes a network namespace and loads BPF)
+    weir-bench agent | controller           those of the probe and the agent, of the controller's core
+    weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
+    weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
+    weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are measured on
 
-"""
+    """
 
 /// `make bench`: each claim of speed beside its baseline, in one run, in a network namespace of its own.
 func run() {

@@ -34,7 +34,8 @@ struct PreparedFrames {
             unsafe ends.withUnsafeBufferPointer { ends in
                 unsafe first.withUnsafeBufferPointer { first in
                     // All three live as long as the call.
-                    var sending = unsafe weir_sending(bytes: bytes.baseAddress, ends: ends.baseAddress, first: first.baseAddress, count: UInt32(ends.count))
+                    var sending = unsafe weir_sending(
+                        bytes: bytes.baseAddress, ends: ends.baseAddress, first: first.baseAddress, count: UInt32(ends.count))
                     return unsafe weir_send(socket, &sending, &pass, UInt64(hellos), perSecond, &sent)
                 }
             }
@@ -60,7 +61,9 @@ func sendAsAsked(_ name: String, processor: CInt) throws {
     say("ready")
     while let line = readLine() {
         let words = line.split(separator: " ")
-        guard words.count == 2, let hellos = Int(words[0]), let perSecond = Double(words[1]) else { throw Trouble(description: "'\(line)' is not HELLOS RATE") }
+        guard words.count == 2, let hellos = Int(words[0]), let perSecond = Double(words[1]) else {
+            throw Trouble(description: "'\(line)' is not HELLOS RATE")
+        }
         let sent = try frames.send(hellos, perSecond: perSecond, by: socket.rawValue, pass: &pass)
         say("\(sent.hellos) \(sent.frames) \(sent.nanoseconds) \(sent.cpu_nanoseconds)")
     }

@@ -57,8 +57,11 @@ import Wire
         (accounts[.waiting], accounts[.delivered], accounts[.clean]) = (9, 9, 9)
         let first = try #require(notice(3))
         #expect(first.id == "a:b:loss:1" && first.since == at(1) && first.until == at(3) && first.node == "a")
-        #expect(first.losses == [LossNotice.Loss(what: .records, cause: "ring_full", count: 5),
-            LossNotice.Loss(what: .events, cause: "spool_full", count: 2)])
+        #expect(
+            first.losses == [
+                LossNotice.Loss(what: .records, cause: "ring_full", count: 5),
+                LossNotice.Loss(what: .events, cause: "spool_full", count: 2)
+            ])
         #expect(notice(4) == nil)
         accounts[.ringFull] = 6
         #expect(notice(5) == nil, "the last one is two seconds old")

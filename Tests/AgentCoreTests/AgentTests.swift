@@ -4,7 +4,10 @@ import Messages
 import Testing
 import Wire
 
-private func verdict(_ address: String = "203.0.113.66", at milliseconds: Int64, _ outcome: Outcome = .admitted, _ anomalies: AnomalySet = AnomalySet(.missingSNI), proof: Proof = .tracked) -> Handshake {
+private func verdict(
+    _ address: String = "203.0.113.66", at milliseconds: Int64, _ outcome: Outcome = .admitted,
+    _ anomalies: AnomalySet = AnomalySet(.missingSNI), proof: Proof = .tracked
+) -> Handshake {
     var handshake = Handshake()
     handshake.source = Address(address)!
     handshake.destination = Address("198.51.100.2")!
@@ -26,10 +29,13 @@ private let enforcing: Policy = {
 }()
 
 @Suite struct AgentTests {
-    private func agent(_ policy: Policy = enforcing, capacity: Int = 64) -> Agent { Agent(policy: policy, node: "node", bootID: "b", seed: 1, capacity: capacity) }
+    private func agent(_ policy: Policy = enforcing, capacity: Int = 64) -> Agent {
+        Agent(policy: policy, node: "node", bootID: "b", seed: 1, capacity: capacity)
+    }
 
     private func publish(_ agent: inout Agent, _ slot: Int, at milliseconds: Int64) -> ThrottleEvent {
-        agent.takeEvent(of: slot, interface: "eth0", hello: nil, seen: time(milliseconds), decided: time(milliseconds), enforced: nil, until: nil)
+        agent.takeEvent(
+            of: slot, interface: "eth0", hello: nil, seen: time(milliseconds), decided: time(milliseconds), enforced: nil, until: nil)
     }
 
     @Test("A source's first anomaly is told at once, the rest at most once a second with exact counts")
@@ -52,8 +58,9 @@ private let enforcing: Policy = {
         #expect(Set(events.map(\.id)).count == events.count && Set(events.map(\.traceID)).count == events.count)
     }
 
-    @Test("An observing node counts what a limit would have refused: beyond so many within a second, never a slow source, and nothing when it enforces",
-          arguments: [(500, 47, Policy.Mode.observe), (340, 0, .observe), (20, 0, .enforce)] as [(Int64, Int, Policy.Mode)])
+    @Test(
+        "An observing node counts what a limit would have refused: beyond so many within a second, never a slow source, and nothing when it enforces",
+        arguments: [(500, 47, Policy.Mode.observe), (340, 0, .observe), (20, 0, .enforce)] as [(Int64, Int, Policy.Mode)])
     func wouldRefuse(interval: Int64, each: Int, mode: Policy.Mode) throws {
         var policy = Policy()
         policy.mode = mode
@@ -63,16 +70,21 @@ private let enforcing: Policy = {
         for number in 0..<100 as Range<Int64> {
             let now = number * step
             for slot in agent.tick(at: time(now)) { events.append(publish(&agent, slot, at: now)) }
-            if let slot = agent.consider(verdict(at: now, mode == .observe ? .observed : .reset), found: [], at: time(now)).publish { events.append(publish(&agent, slot, at: now)) }
+            if let slot = agent.consider(verdict(at: now, mode == .observe ? .observed : .reset), found: [], at: time(now)).publish {
+                events.append(publish(&agent, slot, at: now))
+            }
         }
         for slot in agent.tick(at: time(100_000)) { events.append(publish(&agent, slot, at: 100_000)) }
         #expect(events.reduce(0) { $0 + $1.counts.wouldRefuse } == 2 * each)
         #expect(events[0].counts.wouldRefuse == 0 && events.contains { $0.counts.hasRefused } == (each > 0 || mode == .enforce))
     }
 
-    @Test("What nothing proves counts against nobody, and neither does what is allowed or only recorded", arguments: [
-        verdict(at: 0, proof: .unproven), verdict(at: 0, .allowed), verdict(at: 0, .passed, AnomalySet(.ipLiteralSNI)), verdict(at: 0, .passed, []),
-    ])
+    @Test(
+        "What nothing proves counts against nobody, and neither does what is allowed or only recorded",
+        arguments: [
+            verdict(at: 0, proof: .unproven), verdict(at: 0, .allowed), verdict(at: 0, .passed, AnomalySet(.ipLiteralSNI)),
+            verdict(at: 0, .passed, [])
+        ])
     func ignored(handshake: Handshake) {
         var agent = agent()
         let order = agent.consider(handshake, found: [], at: time(0))
@@ -98,7 +110,8 @@ private let enforcing: Policy = {
     @Test("An IPv6 source is its /64, an IPv4 source its address")
     func prefixes() throws {
         var agent = agent()
-        let first = agent.consider(verdict("2001:db8::66", at: 0), found: [], at: time(0)), second = agent.consider(verdict("2001:db8::67", at: 1), found: [], at: time(1))
+        let first = agent.consider(verdict("2001:db8::66", at: 0), found: [], at: time(0)),
+            second = agent.consider(verdict("2001:db8::67", at: 1), found: [], at: time(1))
         #expect(second.publish == nil && agent.trackedSources == 1)
         let event = publish(&agent, try #require(first.publish), at: 1)
         #expect(event.sourcePrefix.description == "2001:db8::/64" && event.counts.seen == 2)
@@ -108,7 +121,9 @@ private let enforcing: Policy = {
     func due() throws {
         var agent = agent()
         let slot = try #require(agent.consider(verdict(at: 0), found: [], at: time(0)).publish)
-        for number in 1...3 as ClosedRange<Int64> { #expect(agent.consider(verdict(at: number), found: [], at: time(number)).publish == nil) }
+        for number in 1...3 as ClosedRange<Int64> {
+            #expect(agent.consider(verdict(at: number), found: [], at: time(number)).publish == nil)
+        }
         #expect(agent.tick(at: time(2000)).isEmpty)
         let event = publish(&agent, slot, at: 3)
         #expect(event.counts.seen == 4 && event.counts.suppressed == 3)
@@ -124,9 +139,13 @@ private let enforcing: Policy = {
     @Test("A full table loses no limit, only events, and counts them; silence makes room again")
     func full() {
         var agent = agent(capacity: 4)
-        for number in 0..<10 as Range<UInt32> { _ = agent.consider(verdict(Address(ipv4: 0x0a00_0000 + number).description, at: 0), found: [], at: time(0)) }
+        for number in 0..<10 as Range<UInt32> {
+            _ = agent.consider(verdict(Address(ipv4: 0x0a00_0000 + number).description, at: 0), found: [], at: time(0))
+        }
         #expect(agent.trackedSources == 4 && agent.statistics.untracked == 6)
-        for slot in 0..<8 where agent.latest(of: slot).seenNanoseconds == 0 && agent.latest(of: slot).anomalies == AnomalySet(.missingSNI) { _ = publish(&agent, slot, at: 1) }
+        for slot in 0..<8 where agent.latest(of: slot).seenNanoseconds == 0 && agent.latest(of: slot).anomalies == AnomalySet(.missingSNI) {
+            _ = publish(&agent, slot, at: 1)
+        }
         agent.forget(at: time(700_000))
         #expect(agent.trackedSources == 0)
         #expect(agent.consider(verdict("10.9.9.9", at: 700_001), found: [], at: time(700_001)).publish != nil)
@@ -137,13 +156,19 @@ private let enforcing: Policy = {
         var policy = enforcing
         policy.detections[.ipLiteralSNI] = policy.detections[.missingSNI]
         var agent = agent(policy)
-        let order = agent.consider(verdict(at: 0, .passed, []), found: AnomalySet(.ipLiteralSNI), at: time(0)), slot = try #require(order.publish), limit = try #require(order.limit)
+        let order = agent.consider(verdict(at: 0, .passed, []), found: AnomalySet(.ipLiteralSNI), at: time(0)),
+            slot = try #require(order.publish), limit = try #require(order.limit)
         #expect(agent.consider(verdict(at: 1, .reset, []), found: AnomalySet(.ipLiteralSNI), at: time(1)).publish == nil)
-        let event = agent.takeEvent(of: slot, interface: "", hello: nil, seen: time(0), decided: time(0), enforced: time(0) + .microseconds(20), until: limit.until)
-        #expect(event.enforcedBy == .agent && event.action == .limited && event.seenToEnforced == 20 && event.counts.seen == 2 && event.counts.reset == 1)
+        let event = agent.takeEvent(
+            of: slot, interface: "", hello: nil, seen: time(0), decided: time(0), enforced: time(0) + .microseconds(20), until: limit.until)
+        #expect(
+            event.enforcedBy == .agent && event.action == .limited && event.seenToEnforced == 20 && event.counts.seen == 2
+                && event.counts.reset == 1)
     }
 
-    @Test("What somebody behind the node may have answered limits towards that destination, in class anomalous, and is told apart from what others may act on")
+    @Test(
+        "What somebody behind the node may have answered limits towards that destination, in class anomalous, and is told apart from what others may act on"
+    )
     func reach() throws {
         var policy = enforcing
         var all = Policy.LimitRule(perSecond: 2)

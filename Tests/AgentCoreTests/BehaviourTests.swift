@@ -14,7 +14,9 @@ import Wire
         return policy
     }
 
-    private func hello(_ source: Address = source, fingerprint: UInt64 = 7, to destination: UInt32 = 1, proof: Proof = .tracked) -> Handshake {
+    private func hello(_ source: Address = source, fingerprint: UInt64 = 7, to destination: UInt32 = 1, proof: Proof = .tracked)
+        -> Handshake
+    {
         var handshake = Handshake()
         handshake.source = source
         handshake.destination = Address(ipv4: destination)
@@ -32,7 +34,9 @@ import Wire
         return handshake
     }
 
-    private func agent(_ policy: Policy? = nil) -> Agent { Agent(policy: policy ?? enforcing, node: "node", bootID: "b", seed: 1, capacity: 64) }
+    private func agent(_ policy: Policy? = nil) -> Agent {
+        Agent(policy: policy ?? enforcing, node: "node", bootID: "b", seed: 1, capacity: 64)
+    }
     private func time(_ seconds: Double) -> Instant { Instant(nanoseconds: 1_800_000_000_000_000_000 + Int64(seconds * 1e9)) }
 
     @Test("Hellos that nobody goes on with: above the share, of enough hellos, and the source is limited from here")
@@ -56,7 +60,9 @@ import Wire
     @Test("Fatal alerts, by the minute")
     func alerts() {
         var agent = agent()
-        func alert(_ seconds: Double) -> Bool { agent.consider(flow(.fatalAlert), found: [], at: time(seconds)).anomalies.contains(.fatalAlertRate) }
+        func alert(_ seconds: Double) -> Bool {
+            agent.consider(flow(.fatalAlert), found: [], at: time(seconds)).anomalies.contains(.fatalAlertRate)
+        }
         #expect((1...12).map { alert(Double($0)) } == (1...12).map { $0 > 10 })
         #expect((1...10).allSatisfy { !alert(62 + Double($0)) })
     }
@@ -64,37 +70,54 @@ import Wire
     @Test("A stack for each hello is churn; a few stacks of many people are not")
     func churn() {
         var agent = agent()
-        let found = (1...40).map { agent.consider(hello(fingerprint: UInt64($0)), found: [], at: time(Double($0))).anomalies.contains(.fingerprintChurn) }
+        let found = (1...40).map {
+            agent.consider(hello(fingerprint: UInt64($0)), found: [], at: time(Double($0))).anomalies.contains(.fingerprintChurn)
+        }
         // Two values may share a bit, so it may come one or two later.
         let first = found.firstIndex(of: true)
         #expect((20...22).contains(first ?? 0) && found[(first ?? 0)...].contains(true))
         var people = self.agent()
-        for number in 1...2000 { #expect(people.consider(hello(fingerprint: number % 3 > 0 ? 1 : UInt64(2 + number % 49)), found: [], at: time(Double(number) / 100)).anomalies.isEmpty) }
+        for number in 1...2000 {
+            #expect(
+                people.consider(hello(fingerprint: number % 3 > 0 ? 1 : UInt64(2 + number % 49)), found: [], at: time(Double(number) / 100))
+                    .anomalies.isEmpty)
+        }
     }
 
     @Test("Many destinations within a minute")
     func scan() {
         var agent = agent()
-        let found = (1...25 as ClosedRange<UInt32>).map { agent.consider(hello(to: $0), found: [], at: time(Double($0))).anomalies.contains(.tlsScan) }
+        let found = (1...25 as ClosedRange<UInt32>).map {
+            agent.consider(hello(to: $0), found: [], at: time(Double($0))).anomalies.contains(.tlsScan)
+        }
         #expect((20...22).contains(found.firstIndex(of: true) ?? 0))
         var slow = self.agent()
-        for number in 1...60 as ClosedRange<UInt32> { #expect(slow.consider(hello(to: number), found: [], at: time(Double(number) * 4)).anomalies.isEmpty) }
+        for number in 1...60 as ClosedRange<UInt32> {
+            #expect(slow.consider(hello(to: number), found: [], at: time(Double(number) * 4)).anomalies.isEmpty)
+        }
     }
 
     @Test("What nothing proves is nobody's behaviour, and what is switched off is nobody's business")
     func unproven() {
         var agent = agent()
-        for number in 1...60 as ClosedRange<UInt32> { #expect(agent.consider(hello(fingerprint: UInt64(number), to: number, proof: .unproven), found: [], at: time(0)).anomalies.isEmpty) }
+        for number in 1...60 as ClosedRange<UInt32> {
+            #expect(
+                agent.consider(hello(fingerprint: UInt64(number), to: number, proof: .unproven), found: [], at: time(0)).anomalies.isEmpty)
+        }
         var policy = enforcing
         for anomaly in [Anomaly.tlsScan, .fingerprintChurn] { policy.detections[anomaly] = nil }
         var off = self.agent(policy)
-        for number in 1...60 as ClosedRange<UInt32> { #expect(off.consider(hello(fingerprint: UInt64(number), to: number), found: [], at: time(0)).anomalies.isEmpty) }
+        for number in 1...60 as ClosedRange<UInt32> {
+            #expect(off.consider(hello(fingerprint: UInt64(number), to: number), found: [], at: time(0)).anomalies.isEmpty)
+        }
     }
 
     @Test("More sources than the table holds push out the longest silent, and that is counted")
     func displaced() {
         var agent = agent()
-        for number in 0..<20_000 as Range<UInt32> { _ = agent.consider(hello(Address(ipv4: 0x0a00_0000 + number)), found: [], at: time(Double(number) / 1000)) }
+        for number in 0..<20_000 as Range<UInt32> {
+            _ = agent.consider(hello(Address(ipv4: 0x0a00_0000 + number)), found: [], at: time(Double(number) / 1000))
+        }
         #expect(agent.displacedSources >= 20_000 - 2048 && agent.displacedSources < 20_000)
     }
 

@@ -36,7 +36,9 @@ import Wire
     func places() {
         var board = Board(capacity: 8)
         // Source 0 did most, long ago; source 1 did least of those that are there.
-        for number in 0..<8 as Range<UInt32> { for _ in 0..<(number == 0 ? 50 : number) { note(&board, number, at: number == 0 ? 1 : 100) } }
+        for number in 0..<8 as Range<UInt32> {
+            for _ in 0..<(number == 0 ? 50 : number) { note(&board, number, at: number == 0 ? 1 : 100) }
+        }
         note(&board, 10, at: 100)
         #expect(!board.busiest(8).contains { $0.address == Address(ipv4: 0) })
         note(&board, 10, at: 100)

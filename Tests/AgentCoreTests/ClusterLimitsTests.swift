@@ -7,14 +7,21 @@ import Wire
 private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
 
 @Suite struct ClusterLimitsTests {
-    private func limit(_ prefix: String = "203.0.113.66", generation: Int = 1, origin: Limit.Origin = .controller, until: Int64 = 60_000) -> Limit {
-        var limit = Limit(key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: time(until), generation: generation, anomalies: AnomalySet(.missingSNI), traceID: "")
+    private func limit(_ prefix: String = "203.0.113.66", generation: Int = 1, origin: Limit.Origin = .controller, until: Int64 = 60_000)
+        -> Limit
+    {
+        var limit = Limit(
+            key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: time(until),
+            generation: generation, anomalies: AnomalySet(.missingSNI), traceID: "")
         limit.origin = origin
         return limit
     }
 
     /// The default policy's, except that an operator may limit wide blocks.
-    private let own = LimitBounds({ var policy = Policy(); policy.trust.operators = Policy.PrefixLengths(ipv4: 7, ipv6: 7); return policy }())
+    private let own = LimitBounds(
+        {
+            var policy = Policy(); policy.trust.operators = Policy.PrefixLengths(ipv4: 7, ipv6: 7); return policy
+        }())
 
     private func key(_ prefix: String = "203.0.113.66") -> LimitKey { LimitKey(prefix: Prefix(prefix)!, limitClass: .anomalous) }
 
@@ -52,7 +59,8 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         #expect(limits.lengths == [])
     }
 
-    @Test("An operator's release lifts the limit and stands before a controller's word until its end; it is no limit that is held or lacking")
+    @Test(
+        "An operator's release lifts the limit and stands before a controller's word until its end; it is no limit that is held or lacking")
     func operatorsRelease() {
         var limits = ClusterLimits()
         _ = limits.use(AllowList([Prefix("10.0.0.0/8")!]), own, at: time(0))
@@ -66,7 +74,9 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         #expect(refusal(&limits, limit(generation: 1_000_000, until: 200_000), at: 61_000) == nil)
     }
 
-    @Test("A release lifts also where there is no room to remember it, and an unreadable record under a released key is no limit that is missing")
+    @Test(
+        "A release lifts also where there is no room to remember it, and an unreadable record under a released key is no limit that is missing"
+    )
     func releaseAtTheBound() {
         var limits = ClusterLimits(capacity: 1)
         _ = limits.apply(limit(), at: time(0))
@@ -140,7 +150,9 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
     func lengths() {
         var limits = ClusterLimits()
         _ = limits.use(AllowList(), own, at: time(0))
-        for length in [32, 8, 9, 10, 11, 12, 13] { _ = limits.apply(limit("\(length == 32 ? "203.0.113.1" : "16.0.0.0")/\(length)", origin: .operator), at: time(0)) }
+        for length in [32, 8, 9, 10, 11, 12, 13] {
+            _ = limits.apply(limit("\(length == 32 ? "203.0.113.1" : "16.0.0.0")/\(length)", origin: .operator), at: time(0))
+        }
         #expect(limits.lengths == [8, 9, 10, 11, 12, 13].map { UInt8(96 + $0) })
         _ = limits.apply(limit("203.0.0.0/16", origin: .operator), at: time(0))
         #expect(limits.lengths.count == 6)
@@ -185,15 +197,19 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         return limit
     }
 
-    @Test("A controller's limit holds within this node's policy only: one source's length, its rate, class and answer, its ladder's end, an anomaly that limits")
+    @Test(
+        "A controller's limit holds within this node's policy only: one source's length, its rate, class and answer, its ladder's end, an anomaly that limits"
+    )
     func beyond() {
         let week: Int64 = 7 * 86_400_000
         let beyond: [(ClusterLimits.Refusal, Limit)] = [
-            (.tooWide, limit("203.0.113.66/31")), (.tooWide, limit("128.0.0.0/1")), (.tooWide, limit("2001:db8::/63")), (.tooWide, limit("2001:db8::/65")), (.tooWide, limit("::/0")),
+            (.tooWide, limit("203.0.113.66/31")), (.tooWide, limit("128.0.0.0/1")), (.tooWide, limit("2001:db8::/63")),
+            (.tooWide, limit("2001:db8::/65")), (.tooWide, limit("::/0")),
             (.tooLong, limit(until: week + 60_001)),
-            (.tooHard, limit { $0.perSecond = 2 }), (.tooHard, limit { $0.perSecond = 0 }), (.tooHard, limit { $0.key.limitClass = .all }), (.tooHard, limit { $0.answer = .drop }),
+            (.tooHard, limit { $0.perSecond = 2 }), (.tooHard, limit { $0.perSecond = 0 }), (.tooHard, limit { $0.key.limitClass = .all }),
+            (.tooHard, limit { $0.answer = .drop }),
             (.notLimiting, limit { $0.anomalies = [] }), (.notLimiting, limit { $0.anomalies = AnomalySet(.emptySNI) }),
-            (.rehearsal, limit { $0.isRehearsal = true }),
+            (.rehearsal, limit { $0.isRehearsal = true })
         ]
         for (reason, limit) in beyond {
             var limits = ClusterLimits()
@@ -205,14 +221,17 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         }
         var limits = ClusterLimits()
         #expect(refusal(&limits, limit("2001:db8::/64", until: week + 60_000)) == nil)
-        #expect(refusal(&limits, limit("203.0.113.67") ) == nil)
+        #expect(refusal(&limits, limit("203.0.113.67")) == nil)
         #expect(refusal(&limits, limit { $0.perSecond = 200 }) == nil)
     }
 
     @Test("A policy that limits harder lets a controller limit as hard, for the anomalies that it says so for")
     func opted() {
         var policy = Policy()
-        policy.detections[.missingSNI]?.limit = { var rule = Policy.LimitRule(perSecond: 1); (rule.limitClass, rule.answer, rule.duration) = (.all, .drop, .seconds(30 * 86_400)); return rule }()
+        policy.detections[.missingSNI]?.limit = {
+            var rule = Policy.LimitRule(perSecond: 1); (rule.limitClass, rule.answer, rule.duration) = (.all, .drop, .seconds(30 * 86_400));
+            return rule
+        }()
         var limits = ClusterLimits()
         _ = limits.use(AllowList(), LimitBounds(policy), at: time(0))
         let hard = limit { ($0.perSecond, $0.key.limitClass, $0.answer, $0.until) = (1, .all, .drop, time(30 * 86_400_000)) }
@@ -222,7 +241,9 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         #expect(refusal(&limits, other) == .tooHard)
     }
 
-    @Test("An operator's limit may be wider, of class all and of no anomaly, as far as the policy trusts operators; it ends with the ladder as well")
+    @Test(
+        "An operator's limit may be wider, of class all and of no anomaly, as far as the policy trusts operators; it ends with the ladder as well"
+    )
     func operators() {
         var limits = ClusterLimits()
         func word(_ prefix: String, _ change: (inout Limit) -> Void = { _ in }) -> Limit {
@@ -232,7 +253,9 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
             return limit
         }
         for prefix in ["203.0.113.66", "203.0.0.0/16", "2001:db8::/32", "2001:db8::1"] { #expect(refusal(&limits, word(prefix)) == nil) }
-        for prefix in ["128.0.0.0/1", "202.0.0.0/15", "::/0", "::/1", "2001:db8::/31", "0.0.0.0/0"] { #expect(refusal(&limits, word(prefix)) == .tooWide) }
+        for prefix in ["128.0.0.0/1", "202.0.0.0/15", "::/0", "::/1", "2001:db8::/31", "0.0.0.0/0"] {
+            #expect(refusal(&limits, word(prefix)) == .tooWide)
+        }
         #expect(refusal(&limits, word("203.0.113.67") { $0.perSecond = 0 }) == .tooHard)
         #expect(refusal(&limits, word("203.0.113.67") { $0.until = time(8 * 86_400_000) }) == .tooLong)
         #expect(limits.count == 4)
@@ -260,7 +283,10 @@ private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milli
         policy.detections[.missingSNI]?.limit?.perSecond = 4
         #expect(limits.use(AllowList(), LimitBounds(policy), at: time(0)) == [.release(key("203.0.113.67"))])
         #expect(limits.account(naming: 8).named.map(\.reason) == [.tooHard] && limits.count == 1)
-        #expect(limits.use(AllowList(), LimitBounds(Policy()), at: time(0)) == [.set(key("203.0.113.67"), perSecond: 3, answer: .reset, until: time(60_000))])
+        #expect(
+            limits.use(AllowList(), LimitBounds(Policy()), at: time(0)) == [
+                .set(key("203.0.113.67"), perSecond: 3, answer: .reset, until: time(60_000))
+            ])
         #expect(limits.account(naming: 8).lacking == 0 && limits.count == 2)
         _ = limits.use(AllowList(), LimitBounds(policy), at: time(0))
         limits.expire(at: time(60_000))

@@ -4,7 +4,10 @@ import Messages
 import Testing
 import Wire
 
-private func verdict(_ source: Address, port: UInt16 = 50_000, at milliseconds: Int64 = 0, kind: Kind = .hello, _ anomalies: AnomalySet = AnomalySet(.missingSNI)) -> Handshake {
+private func verdict(
+    _ source: Address, port: UInt16 = 50_000, at milliseconds: Int64 = 0, kind: Kind = .hello,
+    _ anomalies: AnomalySet = AnomalySet(.missingSNI)
+) -> Handshake {
     var handshake = Handshake()
     handshake.source = source
     handshake.sourcePort = port
@@ -32,7 +35,8 @@ private func address(_ number: Int) -> Address { Address(ipv4: 0xcb00_7100 + UIn
     }
 
     private func take(_ agent: inout Agent, _ slot: Int, at milliseconds: Int64 = 0) {
-        _ = agent.takeEvent(of: slot, interface: "", hello: nil, seen: time(milliseconds), decided: time(milliseconds), enforced: nil, until: nil)
+        _ = agent.takeEvent(
+            of: slot, interface: "", hello: nil, seen: time(milliseconds), decided: time(milliseconds), enforced: nil, until: nil)
     }
 
     private func agent(capacity: Int = 64) -> Agent { Agent(policy: Policy(), node: "node", bootID: "b", seed: 1, capacity: capacity) }
@@ -115,11 +119,15 @@ private func address(_ number: Int) -> Address { Address(ipv4: 0xcb00_7100 + UIn
         var agent = agent(capacity: 16)
         // The first half is forgotten, the second half closes the gaps.
         for number in 0..<8 { take(&agent, try #require(consider(&agent, verdict(address(number)), [UInt8(number)]))) }
-        for number in 8..<16 { take(&agent, try #require(consider(&agent, verdict(address(number)), [UInt8(number)], at: 700_000)), at: 700_000) }
+        for number in 8..<16 {
+            take(&agent, try #require(consider(&agent, verdict(address(number)), [UInt8(number)], at: 700_000)), at: 700_000)
+        }
         agent.forget(at: time(700_001))
         #expect(agent.trackedSources == 8)
         var found: [UInt8] = []
-        for slot in 0..<32 where agent.latest(of: slot).source >= address(8) && hello(&agent, slot)?.isEmpty == false { found += hello(&agent, slot) ?? [] }
+        for slot in 0..<32 where agent.latest(of: slot).source >= address(8) && hello(&agent, slot)?.isEmpty == false {
+            found += hello(&agent, slot) ?? []
+        }
         #expect(Set(found).isSuperset(of: 8..<16))
         for slot in 0..<32 {
             guard let bytes = hello(&agent, slot), let byte = bytes.first else { continue }

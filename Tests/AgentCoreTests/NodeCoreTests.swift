@@ -14,12 +14,17 @@ private let enforcing: Policy = {
 }()
 
 private func limit(_ prefix: String = "203.0.113.66", until: Int64 = 600, origin: Limit.Origin = .controller) -> Limit {
-    var limit = Limit(key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: time(until), generation: 1, anomalies: AnomalySet(.missingSNI), traceID: "")
+    var limit = Limit(
+        key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: time(until), generation: 1,
+        anomalies: AnomalySet(.missingSNI), traceID: "")
     limit.origin = origin
     return limit
 }
 
-private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet = AnomalySet(.missingSNI), _ outcome: Outcome = .admitted, at seconds: Int64 = 1, fingerprint: UInt64 = 0) -> Handshake {
+private func verdict(
+    _ address: String = "203.0.113.66", _ anomalies: AnomalySet = AnomalySet(.missingSNI), _ outcome: Outcome = .admitted,
+    at seconds: Int64 = 1, fingerprint: UInt64 = 0
+) -> Handshake {
     var handshake = Handshake()
     handshake.source = Address(address)!
     handshake.destination = Address("198.51.100.2")!
@@ -56,7 +61,9 @@ private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet
         core.take(verdict("203.0.113.68", [], .passed, fingerprint: 7), hello: RawSpan(), in: world)
         #expect(world.said() == ["deny 7", "limit 203.0.113.67/32", "limit 203.0.113.68/32"], "the kernel is told of a fingerprint once")
         let event = core.nextEvent(in: world)
-        #expect(event?.action == .limited && event?.enforcedBy == .agent && event?.interface == "eth2" && event?.ja4 == "7" && event?.id == "n:b:2")
+        #expect(
+            event?.action == .limited && event?.enforcedBy == .agent && event?.interface == "eth2" && event?.ja4 == "7"
+                && event?.id == "n:b:2")
         core.tick(600, at: time(60), in: world)
         #expect(world.said() == ["admit 7"], "a denial has an end")
     }
@@ -68,7 +75,9 @@ private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet
         core.take(limit(), at: time(0), in: world)
         core.take(limit("203.0.113.67"), at: time(0), in: world)
         #expect(world.said() == ["limit 203.0.113.66/32", "no room for 203.0.113.67/32"])
-        #expect(core.account(naming: 9).held == 1 && core.account(naming: 9).named == [NodeStatus.Lack(key: limit("203.0.113.67").key, reason: .noRoom)])
+        #expect(
+            core.account(naming: 9).held == 1
+                && core.account(naming: 9).named == [NodeStatus.Lack(key: limit("203.0.113.67").key, reason: .noRoom)])
         core.tick(10, at: time(1), in: world)
         #expect(world.said() == ["no room for 203.0.113.67/32"])
         core.lift(limit().key, in: world)
@@ -77,7 +86,8 @@ private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet
         #expect(world.kept.keys.map(\.description) == ["203.0.113.67/32|anomalous"])
     }
 
-    @Test("A policy's swap: whom it never limits, what the kernel judges by, what stands on the hooks, then the limits that stood meanwhile")
+    @Test(
+        "A policy's swap: whom it never limits, what the kernel judges by, what stands on the hooks, then the limits that stood meanwhile")
     func swap() {
         var observing = enforcing
         observing.mode = .observe
@@ -136,7 +146,9 @@ private func verdict(_ address: String = "203.0.113.66", _ anomalies: AnomalySet
         let isStale = !core.take(after, at: time(1), in: world)
         core.topicWasMadeAnew()
         let isNews = core.take(after, at: time(2), in: world)
-        #expect(isStale && isNews && world.limits[LimitKey(prefix: after.key.prefix, limitClass: .anomalous)]?.untilNanoseconds == 900_000_000_000)
+        #expect(
+            isStale && isNews
+                && world.limits[LimitKey(prefix: after.key.prefix, limitClass: .anomalous)]?.untilNanoseconds == 900_000_000_000)
         #expect(core.account(naming: 0).held == 2)
     }
 

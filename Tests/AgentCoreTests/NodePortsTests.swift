@@ -30,7 +30,8 @@ import Testing
         COMMIT
         """
 
-    @Test("A node port leads to its service's port and its pods' ports; the unwatched ones among those that lead to a watched port are found")
+    @Test(
+        "A node port leads to its service's port and its pods' ports; the unwatched ones among those that lead to a watched port are found")
     func iptables() {
         let found = NodePorts(iptables: Self.tables)
         #expect(found.entries.map(\.port) == [30080, 30843, 31443])
@@ -44,26 +45,30 @@ import Testing
 
     @Test("Chains that lead to themselves end")
     func loop() {
-        let found = NodePorts(iptables: "-A KUBE-NODEPORTS -p tcp --dport 30001 -j KUBE-A\n-A KUBE-A -j KUBE-B\n-A KUBE-B -j KUBE-A\n-A KUBE-B -j DNAT --to-destination 10.0.0.1:443\n")
+        let found = NodePorts(
+            iptables:
+                "-A KUBE-NODEPORTS -p tcp --dport 30001 -j KUBE-A\n-A KUBE-A -j KUBE-B\n-A KUBE-B -j KUBE-A\n-A KUBE-B -j DNAT --to-destination 10.0.0.1:443\n"
+        )
         #expect(found.unwatched([443]).map(\.port) == [30001])
     }
 
     @Test("IPVS's table has node ports within Kubernetes' range; services' own addresses are none")
     func ipvs() {
-        var found = NodePorts(ipvs: """
-            IP Virtual Server version 1.2.1 (size=4096)
-            Prot LocalAddress:Port Scheduler Flags
-              -> RemoteAddress:Port Forward Weight ActiveConn InActConn
-            TCP  0A600007:01BB rr
-              -> 0AF40105:20FB      Masq    1      0          0
-            TCP  C0A80001:7AD8 rr
-              -> 0AF40105:20FB      Masq    1      0          0
-              -> 0AF40205:20FB      Masq    1      0          0
-            UDP  C0A80001:7AD4 rr
-              -> 0AF40105:20FB      Masq    1      0          0
-            TCP  [FD000000000000000000000000000001]:7AD5 rr
-              -> [FD000000000000000000000000000002]:01BB      Masq    1      0          0
-            """)
+        var found = NodePorts(
+            ipvs: """
+                IP Virtual Server version 1.2.1 (size=4096)
+                Prot LocalAddress:Port Scheduler Flags
+                  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+                TCP  0A600007:01BB rr
+                  -> 0AF40105:20FB      Masq    1      0          0
+                TCP  C0A80001:7AD8 rr
+                  -> 0AF40105:20FB      Masq    1      0          0
+                  -> 0AF40205:20FB      Masq    1      0          0
+                UDP  C0A80001:7AD4 rr
+                  -> 0AF40105:20FB      Masq    1      0          0
+                TCP  [FD000000000000000000000000000001]:7AD5 rr
+                  -> [FD000000000000000000000000000002]:01BB      Masq    1      0          0
+                """)
         #expect(found.entries.map(\.port) == [0x7ad5, 0x7ad8] && found.entries.map(\.leadsTo) == [[443], [8443]])
         #expect(found.unwatched([8443]).map(\.port) == [0x7ad8])
         found.merge(NodePorts(iptables: Self.tables))

@@ -4,10 +4,13 @@ import Messages
 import Testing
 import Wire
 
-private func time(_ seconds: Double) -> Instant { Instant(nanoseconds: 1_795_514_400_000_000_000 + Int64((seconds * 1000).rounded()) * 1_000_000) }
+private func time(_ seconds: Double) -> Instant {
+    Instant(nanoseconds: 1_795_514_400_000_000_000 + Int64((seconds * 1000).rounded()) * 1_000_000)
+}
 
 @Suite struct ReportScheduleTests {
-    @Test("The first change is said at once, the next ones at most once a second, the last of them always; and every ten seconds without any")
+    @Test(
+        "The first change is said at once, the next ones at most once a second, the last of them always; and every ten seconds without any")
     func schedule() {
         var schedule = ReportSchedule<Int>(), said: [(Int, at: Int)] = []
         // Ticks of 100 ms for 30 s; the state changes at each from 1.0 to 3.4 and stays.
@@ -39,7 +42,9 @@ private func time(_ seconds: Double) -> Instant { Instant(nanoseconds: 1_795_514
     private let key = Limit.Key("203.0.113.7/32|all")!
 
     private func status(_ node: String, next: Int64, _ change: (inout NodeStatus) -> Void = { _ in }) -> NodeStatus {
-        var status = NodeStatus(node: node, time: time(0), started: time(-100), version: "1", mode: .enforce, interfaces: [], policyName: "p", policyVersion: "v", nextOffset: next)
+        var status = NodeStatus(
+            node: node, time: time(0), started: time(-100), version: "1", mode: .enforce, interfaces: [], policyName: "p",
+            policyVersion: "v", nextOffset: next)
         change(&status)
         return status
     }
@@ -58,10 +63,12 @@ private func time(_ seconds: Double) -> Instant { Instant(nanoseconds: 1_795_514
         #expect(obstacle(status("a", next: 6) { $0.mode = .observe }) == .observes)
         #expect(obstacle(status("a", next: 6), after: 30) == nil)
         #expect(obstacle(status("a", next: 6), after: 31) == .silent)
-        let lack = NodeStatus.Lack(key: key, reason: .allowed), other = NodeStatus.Lack(key: Limit.Key("203.0.113.8/32|all")!, reason: .noRoom)
+        let lack = NodeStatus.Lack(key: key, reason: .allowed),
+            other = NodeStatus.Lack(key: Limit.Key("203.0.113.8/32|all")!, reason: .noRoom)
         #expect(obstacle(status("a", next: 6) { ($0.lacking, $0.lacks) = (1, [lack]) }) == .lacks(.allowed))
         #expect(obstacle(status("a", next: 6) { ($0.lacking, $0.lacks) = (1, [other]) }) == nil)
-        #expect(obstacle(status("a", next: 6) { ($0.lacking, $0.lacks) = (2, [other]) }) == .unknown, "one that is not named may be this one")
+        #expect(
+            obstacle(status("a", next: 6) { ($0.lacking, $0.lacks) = (2, [other]) }) == .unknown, "one that is not named may be this one")
     }
 
     @Test("A node's newest report counts, its tombstone takes it out, and a table that is full counts whom it leaves out")

@@ -9,7 +9,9 @@ import Wire
 
     private func note(_ oneWay: inout OneWay, _ seen: [UInt32: InterfaceCounts]) -> [OneWay.Finding] { oneWay.note(seen) }
 
-    @Test("Clients' data without any segment of a server's, or the other way round, are one direction, once; a segment of the other ends that")
+    @Test(
+        "Clients' data without any segment of a server's, or the other way round, are one direction, once; a segment of the other ends that"
+    )
     func found() {
         var oneWay = OneWay()
         #expect(note(&oneWay, [7: counts(in: 5_000, data: 5_000)]).isEmpty, "the first reading says nothing")
@@ -35,9 +37,13 @@ import Wire
         var oneWay = OneWay()
         _ = note(&oneWay, [7: counts(), 8: counts()])
         #expect(note(&oneWay, [7: counts(in: 2_000, data: 2_000), 8: counts()]) == [.init(interface: 7, way: .inOnly)])
-        #expect(note(&oneWay, [7: counts(in: 4_000, data: 4_000), 8: counts(out: 2_000, answers: 2_000)]) == [.init(interface: 7, way: nil)])
+        #expect(
+            note(&oneWay, [7: counts(in: 4_000, data: 4_000), 8: counts(out: 2_000, answers: 2_000)]) == [.init(interface: 7, way: nil)])
         #expect(oneWay.interfaces.isEmpty)
-        #expect(note(&oneWay, [7: counts(in: 9_000, data: 9_000), 8: counts(in: 1, out: 2_001, answers: 2_000)]) == [.init(interface: 7, way: .inOnly)])
+        #expect(
+            note(&oneWay, [7: counts(in: 9_000, data: 9_000), 8: counts(in: 1, out: 2_001, answers: 2_000)]) == [
+                .init(interface: 7, way: .inOnly)
+            ])
         // A counter that begins anew says nothing.
         #expect(note(&oneWay, [7: counts(in: 1), 8: counts(in: 2, out: 2_002, answers: 2_000)]) == [.init(interface: 7, way: nil)])
     }

@@ -73,5 +73,7 @@ struct TableOfFingerprints: HelloFingerprints {
         }
     }
 
-    func facts(of hello: RawSpan, hash: UInt64) -> HelloFacts? { HelloFacts(serverName: hello.byteCount > 0 ? "shop.example" : nil, ja4: "\(hash)") }
+    func facts(of hello: RawSpan, hash: UInt64) -> HelloFacts? {
+        HelloFacts(serverName: hello.byteCount > 0 ? "shop.example" : nil, ja4: "\(hash)")
+    }
 }

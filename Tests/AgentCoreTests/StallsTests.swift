@@ -45,22 +45,27 @@ private struct Loop {
     mutating func end() -> Stalls.Turn { stalls.ended(at: now, cpu: cpu) }
 
     func counts(_ part: Stalls.Part, _ column: Int) -> [Int: Int] {
-        Dictionary(uniqueKeysWithValues: stalls.counts(of: part, in: column).enumerated().filter { $0.element > 0 }
-            .map { ($0.offset, $0.element) })
+        Dictionary(
+            uniqueKeysWithValues: stalls.counts(of: part, in: column).enumerated().filter { $0.element > 0 }
+                .map { ($0.offset, $0.element) })
     }
 
     func totals(_ part: Stalls.Part) -> [String: Int] {
-        Dictionary(uniqueKeysWithValues: Stalls.classes.enumerated()
-            .map { ($0.element, stalls.total(part, $0.offset)) }.filter { $0.1 > 0 })
+        Dictionary(
+            uniqueKeysWithValues: Stalls.classes.enumerated()
+                .map { ($0.element, stalls.total(part, $0.offset)) }.filter { $0.1 > 0 })
     }
 }
 
 @Suite struct StallsTests {
-    @Test("A part is counted in the class of its duration, whose edges are each four times the last", arguments: [
-        (0, "1us"), (1023, "1us"), (1024, "4us"), (4095, "4us"), (4096, "16us"), (65_535, "64us"), (1_048_575, "1ms"), (1_048_576, "4ms"),
+    @Test(
+        "A part is counted in the class of its duration, whose edges are each four times the last",
+        arguments: [
+            (0, "1us"), (1023, "1us"), (1024, "4us"), (4095, "4us"), (4096, "16us"), (65_535, "64us"), (1_048_575, "1ms"),
+            (1_048_576, "4ms"),
             (67_108_863, "64ms"),
-        (268_435_456, "1s"), (1_073_741_823, "1s"), (1_073_741_824, "longer"), (100 * second, "longer"),
-    ] as [(UInt64, String)])
+            (268_435_456, "1s"), (1_073_741_823, "1s"), (1_073_741_824, "longer"), (100 * second, "longer")
+        ] as [(UInt64, String)])
     func classes(nanoseconds: UInt64, name: String) {
         var loop = Loop()
         loop.part(.tick, nanoseconds)
@@ -77,8 +82,9 @@ private struct Loop {
         loop.did(records: 17, events: 2, reports: 1)
         let turn = loop.end()
         #expect(loop.totals(.limits) == ["1ms": 1])
-        #expect(loop.stalls.longest(.ring) <= Int(2 * millisecond + 300 * microsecond)
-            && loop.stalls.longest(.ring) >= Int(2 * millisecond))
+        #expect(
+            loop.stalls.longest(.ring) <= Int(2 * millisecond + 300 * microsecond)
+                && loop.stalls.longest(.ring) >= Int(2 * millisecond))
         #expect(loop.totals(.preempted) == ["longer": 1] && loop.totals(.idle) == ["64ms": 1])
         #expect(turn.took == 3 * second + 2300 * microsecond && turn.preempted == 3 * second)
         #expect(turn.longest?.part == .preempted)
@@ -105,7 +111,8 @@ private struct Loop {
         #expect(loop.end().took == 0, "the next one begins anew")
     }
 
-    @Test("A wait that ends long after it was due was idle until then and preempted from there on; a millisecond is the kernel's to wake us")
+    @Test(
+        "A wait that ends long after it was due was idle until then and preempted from there on; a millisecond is the kernel's to wake us")
     func late() {
         var loop = Loop()
         loop.wait(100 * millisecond + 900 * microsecond, due: 100 * millisecond)

@@ -52,16 +52,23 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
 
     @Test("Loopback is what no other machine reaches; a name that is not localhost may be anything")
     func loopback() {
-        for here in ["127.0.0.1:1", "127.9.9.9:1", "localhost:1", "LOCALHOST:1", "[::1]:1"] { #expect(Endpoint(here)?.isLoopback == true, "\(here)") }
-        for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "weir.example:1", "localhost.example:1", "[::ffff:10.0.0.1]:1"] { #expect(Endpoint(open)?.isLoopback == false, "\(open)") }
+        for here in ["127.0.0.1:1", "127.9.9.9:1", "localhost:1", "LOCALHOST:1", "[::1]:1"] {
+            #expect(Endpoint(here)?.isLoopback == true, "\(here)")
+        }
+        for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "weir.example:1", "localhost.example:1", "[::ffff:10.0.0.1]:1"] {
+            #expect(Endpoint(open)?.isLoopback == false, "\(open)")
+        }
     }
 
     @Test("Endpoints are read, in either family")
     func endpoints() throws {
         #expect(try parse("--listen [::1]:0", .agent).endpoint("listen") == Endpoint(host: "::1", port: 0))
         #expect(try parse("", .agent).endpoint("listen") == Endpoint(host: "127.0.0.1", port: 9740))
-        #expect(try parse("--kafka a:1,[2001:db8::1]:65535", .agent).endpoints("kafka").map(\.description) == ["a:1", "[2001:db8::1]:65535"])
-        for wrong in ["a", "a:", ":1", "a:65536", "a:-1", "a:+1", "::1:80", "[::1]", "[a]:1", "[::1:80", "a b:1", "a:1 ", "[]:1"] { #expect(Endpoint(wrong) == nil, "\(wrong)") }
+        #expect(
+            try parse("--kafka a:1,[2001:db8::1]:65535", .agent).endpoints("kafka").map(\.description) == ["a:1", "[2001:db8::1]:65535"])
+        for wrong in ["a", "a:", ":1", "a:65536", "a:-1", "a:+1", "::1:80", "[::1]", "[a]:1", "[::1:80", "a b:1", "a:1 ", "[]:1"] {
+            #expect(Endpoint(wrong) == nil, "\(wrong)")
+        }
     }
 
     @Test("A subcommand that is left out is the standard one")
@@ -78,29 +85,37 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
         #expect(try parse("replay --policy - a").text("policy") == "-")
     }
 
-    @Test("Wrong use gets one line that names what was meant", arguments: [
-        ("replay --polcy p a", "weir replay: `--polcy`: no such option; did you mean --policy?"),
-        ("replay --xyzzy a", "weir replay: `--xyzzy`: no such option; see --help"),
-        ("replay -p a", "weir replay: `-p`: options are long here, such as --help"),
-        ("reply a", "weir: `reply`: no such command; did you mean replay?"),
-        ("frobnicate", "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, top, startup, stalls, tail, explain, trace, limits, broker, completion and manual"),
-        ("policy", "weir policy: a command is missing; there are check and rehearse"),
-        ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
-        ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
-        ("policy check a b", "weir policy check: `b`: one too many"),
-        ("broker now", "weir broker: `now`: nothing is expected here"),
-        ("replay a --policy", "weir replay: --policy: needs a value, FILE"),
-        ("replay --policy --all a", "weir replay: --policy: needs a value, FILE"),
-        ("replay --policy= a", "weir replay: --policy: the value is empty"),
-        ("replay --format xml a", "weir replay: --format: `xml`; allowed are table and json"),
-        ("run --for 10", "weir run: --for: `10`; a time is a number with ms, s, m, h or d, such as 30s or 10m"),
-        ("run --for 5ms", "weir run: --for: `5ms`; from 1s to 365d is allowed"),
-        ("run --kafka a:1,b", "weir run: --kafka: `b`; HOST:PORT is expected, such as 127.0.0.1:9092 or [::1]:9092"),
-        ("limits add 10.0.0.1/8", "weir limits add: PREFIX: `10.0.0.1/8`; an address or a block is expected, such as 203.0.113.7 or 2001:db8::/64, with no bits beyond its length"),
-        ("limits add 10.0.0.1 --per-second 256", "weir limits add: --per-second: `256`; a whole number from 1 to 255 is expected"),
-        ("limits ad 10.0.0.1", "weir limits: `ad`: no such command; did you mean add?"),
-        ("tail event", "weir tail: TOPIC: `event`; allowed are events, limits, decisions and nodes"),
-    ])
+    @Test(
+        "Wrong use gets one line that names what was meant",
+        arguments: [
+            ("replay --polcy p a", "weir replay: `--polcy`: no such option; did you mean --policy?"),
+            ("replay --xyzzy a", "weir replay: `--xyzzy`: no such option; see --help"),
+            ("replay -p a", "weir replay: `-p`: options are long here, such as --help"),
+            ("reply a", "weir: `reply`: no such command; did you mean replay?"),
+            (
+                "frobnicate",
+                "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, top, startup, stalls, tail, explain, trace, limits, broker, completion and manual"
+            ),
+            ("policy", "weir policy: a command is missing; there are check and rehearse"),
+            ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
+            ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
+            ("policy check a b", "weir policy check: `b`: one too many"),
+            ("broker now", "weir broker: `now`: nothing is expected here"),
+            ("replay a --policy", "weir replay: --policy: needs a value, FILE"),
+            ("replay --policy --all a", "weir replay: --policy: needs a value, FILE"),
+            ("replay --policy= a", "weir replay: --policy: the value is empty"),
+            ("replay --format xml a", "weir replay: --format: `xml`; allowed are table and json"),
+            ("run --for 10", "weir run: --for: `10`; a time is a number with ms, s, m, h or d, such as 30s or 10m"),
+            ("run --for 5ms", "weir run: --for: `5ms`; from 1s to 365d is allowed"),
+            ("run --kafka a:1,b", "weir run: --kafka: `b`; HOST:PORT is expected, such as 127.0.0.1:9092 or [::1]:9092"),
+            (
+                "limits add 10.0.0.1/8",
+                "weir limits add: PREFIX: `10.0.0.1/8`; an address or a block is expected, such as 203.0.113.7 or 2001:db8::/64, with no bits beyond its length"
+            ),
+            ("limits add 10.0.0.1 --per-second 256", "weir limits add: --per-second: `256`; a whole number from 1 to 255 is expected"),
+            ("limits ad 10.0.0.1", "weir limits: `ad`: no such command; did you mean add?"),
+            ("tail event", "weir tail: TOPIC: `event`; allowed are events, limits, decisions and nodes")
+        ])
     func wrong(line: String, message: String) {
         #expect(refusal(line) == message)
     }
@@ -108,28 +123,29 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
     @Test("Help teaches: usage, each option in one line with its default, examples")
     func help() throws {
         let text = try shown("limits add --help")
-        #expect(text == """
-            weir limits add: limit a source until a time
+        #expect(
+            text == """
+                weir limits add: limit a source until a time
 
-            usage: weir limits add [OPTION...] PREFIX
+                usage: weir limits add [OPTION...] PREFIX
 
-            arguments:
-              PREFIX  an address or a block, such as 203.0.113.7 or 2001:db8::/64
+                arguments:
+                  PREFIX  an address or a block, such as 203.0.113.7 or 2001:db8::/64
 
-            options:
-              --per-second N           what is admitted in any second (default 3)
-              --for TIME               when it ends by itself (default 10m)
-              --class anomalous|all    only anomalous handshakes, or all of them (default all)
-              --wait TIME              until every node that reports has applied it, at most so long; exit code 1 names those that have not
-              --kafka HOST:PORT[,...]  the brokers
-              --kafka-config FILE      librdkafka properties, one name=value a line; secrets belong there
-              --help                   show this and end
-              --version                show the version and end
+                options:
+                  --per-second N           what is admitted in any second (default 3)
+                  --for TIME               when it ends by itself (default 10m)
+                  --class anomalous|all    only anomalous handshakes, or all of them (default all)
+                  --wait TIME              until every node that reports has applied it, at most so long; exit code 1 names those that have not
+                  --kafka HOST:PORT[,...]  the brokers
+                  --kafka-config FILE      librdkafka properties, one name=value a line; secrets belong there
+                  --help                   show this and end
+                  --version                show the version and end
 
-            examples:
-              weir limits add 203.0.113.7 --for 1h --wait 5s --kafka broker:9092  and end when every node holds it
+                examples:
+                  weir limits add 203.0.113.7 --for 1h --wait 5s --kafka broker:9092  and end when every node holds it
 
-            """)
+                """)
         #expect(try shown("") == shown("--help"))
         #expect(try shown("--help", .agent).contains("usage: weir-agent [OPTION...]"))
     }
@@ -142,14 +158,18 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
     @Test("Whatever is typed gives an answer or one line")
     func noise() {
         var state: UInt64 = 42
-        let pieces = ["--", "-", "=", "--policy", "--format=json", "limits", "add", "replay", "\u{1b}[0m", "\n", "é", "--é=", "1.2.3.4/0", ""]
+        let pieces = [
+            "--", "-", "=", "--policy", "--format=json", "limits", "add", "replay", "\u{1b}[0m", "\n", "é", "--é=", "1.2.3.4/0", ""
+        ]
         for _ in 0..<5000 {
             var words: [String] = []
             for _ in 0..<6 {
                 state = state &* 6_364_136_223_846_793_005 &+ 1
                 words.append(pieces[Int(state >> 33) % pieces.count])
             }
-            do throws(ArgumentError) { _ = try Command.weir.parse(words, version: "") } catch { #expect(!error.description.contains("\n"), "\(words)") }
+            do throws(ArgumentError) { _ = try Command.weir.parse(words, version: "") } catch {
+                #expect(!error.description.contains("\n"), "\(words)")
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ import Testing
                 if case .choice(let words) = option.value { for word in words { #expect(text.contains(word)) } }
             }
             for positional in command.positionals {
-                if case .choice(let words) = positional.value { #expect(text.contains(words.joined(separator: " ")) || words.allSatisfy { text.contains("'\($0):'") }) }
+                if case .choice(let words) = positional.value {
+                    #expect(text.contains(words.joined(separator: " ")) || words.allSatisfy { text.contains("'\($0):'") })
+                }
             }
             command.subcommands.forEach(walk)
         }

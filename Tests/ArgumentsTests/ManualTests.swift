@@ -23,7 +23,8 @@ import Testing
         #expect(page.hasPrefix(".TH \"\(title)\" \"1\" \"\" \"Weir 1.2.3\" \"Weir\"\n.SH \"NAME\"\n"))
     }
 
-    @Test("groff has nothing to say against it", .enabled(if: access("/usr/bin/groff", X_OK) == 0, "groff is missing"),
+    @Test(
+        "groff has nothing to say against it", .enabled(if: access("/usr/bin/groff", X_OK) == 0, "groff is missing"),
         arguments: Command.programs.map(\.name))
     func valid(name: String) throws {
         let program = try #require(Command.programs.first { $0.name == name })

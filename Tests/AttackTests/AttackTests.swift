@@ -26,16 +26,22 @@ struct AttackTests {
         }
     }
 
-    @Test("At most three answers leave in any sliding second, whatever the trick; the rest is reset on both sides", arguments: ["all", "alone"])
+    @Test(
+        "At most three answers leave in any sliding second, whatever the trick; the rest is reset on both sides",
+        arguments: ["all", "alone"])
     func reset(set: String) throws { try hold("direct", "reset", set) }
 
     @Test("With the answer drop the client hears nothing, and the server's side is let go all the same", arguments: ["all", "alone"])
     func drop(set: String) throws { try hold("direct", "drop", set) }
 
-    @Test("The same for answers in single frames, for clsact, a routed server, and a router with one interface", arguments: ["single", "clsact", "routed", "one_armed"])
+    @Test(
+        "The same for answers in single frames, for clsact, a routed server, and a router with one interface",
+        arguments: ["single", "clsact", "routed", "one_armed"])
     func elsewhere(shape: String) throws { try hold(shape, "reset", "core") }
 
-    @Test("The same behind address translation, with either answer", .enabled(if: hasNftables, "nft is missing"), arguments: ["reset", "drop"])
+    @Test(
+        "The same behind address translation, with either answer", .enabled(if: hasNftables, "nft is missing"), arguments: ["reset", "drop"]
+    )
     func translated(answer: String) throws { try hold("dnat", answer, "core") }
 
     @Test("Nobody is limited for what others sent in his name: five forgers, a server of the node's own and one behind it")
@@ -45,7 +51,9 @@ struct AttackTests {
         for row in rows { #expect(row.attempted > 0 && row.refused == 0, "\(row)") }
     }
 
-    @Test("Who does nothing wrong always succeeds, and is never refused: also by a link that loses, reorders and repeats", arguments: ["direct", "pumped"])
+    @Test(
+        "Who does nothing wrong always succeeds, and is never refused: also by a link that loses, reorders and repeats",
+        arguments: ["direct", "pumped"])
     func honest(shape: String) throws {
         let rows = try play(shape, "reset", "honest").rows
         #expect(!rows.isEmpty)

@@ -14,7 +14,9 @@ var isRoot: Bool { geteuid() == 0 }
 var hasNftables: Bool { (["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"] as [StaticString]).contains { access("\($0)", X_OK) == 0 } }
 
 private func program(_ name: String) -> String {
-    for folder in [products, "\(root)/.build/debug", "\(root)/.build/release"] where access("\(folder)/\(name)", X_OK) == 0 { return "\(folder)/\(name)" }
+    for folder in [products, "\(root)/.build/debug", "\(root)/.build/release"] where access("\(folder)/\(name)", X_OK) == 0 {
+        return "\(folder)/\(name)"
+    }
     return name
 }
 
@@ -45,8 +47,11 @@ struct Row: CustomStringConvertible {
     var attempted = 0, succeeded = 0, refused = 0
 
     var description: String {
-        "\(says), IPv\(family): " + (attempted > 0 ? "\(succeeded) of \(attempted) succeeded, \(refused) refused"
-            : "\(answered) of \(opened) answered, at most \(most) in a second; \(written) written, \(silent) told nothing, \(hanging) hang \(wrong.joined(separator: ", "))") + error
+        "\(says), IPv\(family): "
+            + (attempted > 0
+                ? "\(succeeded) of \(attempted) succeeded, \(refused) refused"
+                : "\(answered) of \(opened) answered, at most \(most) in a second; \(written) written, \(silent) told nothing, \(hanging) hang \(wrong.joined(separator: ", "))")
+            + error
     }
 }
 
@@ -62,7 +67,11 @@ func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int =
     for line in text.split(separator: "\n") where line.hasPrefix("{") {
         let bytes = Array(line.utf8)
         try parser.object(bytes.span.bytes) { object throws(JSONError) in
-            if let sums = try? integer(object, "bad_sums") { badSums = sums } else { rows.append(try row(of: object, isHonest: set == "honest" || set == "forgers")) }
+            if let sums = try? integer(object, "bad_sums") {
+                badSums = sums
+            } else {
+                rows.append(try row(of: object, isHonest: set == "honest" || set == "forgers"))
+            }
         }
     }
     guard badSums >= 0 else { throw Failure(description: "\(shape) \(answer) \(set): \(text.suffix(2000))") }

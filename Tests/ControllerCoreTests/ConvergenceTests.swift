@@ -95,23 +95,28 @@ private struct Cluster {
     }
 
     private mutating func answer(_ replica: Int) {
-        guard let partition = replicas[replica].partitions.sorted().randomElement(using: &random), answered[partition] < events[partition].count else { return }
+        guard let partition = replicas[replica].partitions.sorted().randomElement(using: &random),
+            answered[partition] < events[partition].count
+        else { return }
         let event = events[partition][answered[partition]], position = LogPosition(partition: partition, offset: Int64(answered[partition]))
         answered[partition] += 1
         say(replica, replicas[replica].controller.consider(event, at: position), position.id, event.time)
     }
 
     private mutating func tick(_ replica: Int) {
-        say(replica, replicas[replica].controller.tick(at: Script.at(now), partitions: replicas[replica].partitions).outputs, "weir-controller", Script.at(now))
+        say(
+            replica, replicas[replica].controller.tick(at: Script.at(now), partitions: replicas[replica].partitions).outputs,
+            "weir-controller", Script.at(now))
     }
 
     private mutating func say(_ replica: Int, _ outputs: [Controller.Output], _ id: String, _ time: Instant) {
         for output in outputs {
-            let key = switch output {
-            case .limit(let limit): limit.key.description
-            case .forget(let key): key.description
-            case .scale(let decision): decision.workload
-            }
+            let key =
+                switch output {
+                case .limit(let limit): limit.key.description
+                case .forget(let key): key.description
+                case .scale(let decision): decision.workload
+                }
             replicas[replica].said.append(Record(key: key, id: id, time: time, output: output))
         }
     }
@@ -122,7 +127,8 @@ private struct Cluster {
     }
 
     private mutating func read(_ replica: Int, atMost most: Int) {
-        Self.read(&replicas[replica], topic, upTo: most < topic.count - replicas[replica].read ? replicas[replica].read + most : topic.count)
+        Self.read(
+            &replicas[replica], topic, upTo: most < topic.count - replicas[replica].read ? replicas[replica].read + most : topic.count)
     }
 
     private static func read(_ replica: inout Replica, _ topic: [Record?], upTo end: Int) {
@@ -141,14 +147,18 @@ private struct Cluster {
     private mutating func command() {
         let key = Self.key(Self.sources.randomElement(using: &random)!), time = Script.at(now)
         serial += 1
-        var limit = Limit(key: key, perSecond: 100 + serial, answer: .drop, until: time + .seconds(Int.random(in: 1...60, using: &random)), generation: Limit.operatorsGeneration(after: known(key), at: time), anomalies: [], traceID: "")
+        var limit = Limit(
+            key: key, perSecond: 100 + serial, answer: .drop, until: time + .seconds(Int.random(in: 1...60, using: &random)),
+            generation: Limit.operatorsGeneration(after: known(key), at: time), anomalies: [], traceID: "")
         limit.origin = .operator
         if serial % 3 == 0 { limit = limit.released(at: time) }
         topic.append(Record(key: key.description, id: "operator:\(serial)", time: time, output: .limit(limit)))
     }
 
     private func known(_ key: Limit.Key) -> Int? {
-        for case let record? in topic.reversed() where record.key == key.description { if case .limit(let limit) = record.output { return limit.generation } else { return nil } }
+        for case let record? in topic.reversed() where record.key == key.description {
+            if case .limit(let limit) = record.output { return limit.generation } else { return nil }
+        }
         return nil
     }
 
@@ -178,7 +188,11 @@ private struct Cluster {
         var lines = stride(from: 0, through: 1000, by: 1).map { "+\($0): \(controller.wantedReplicas(at: Script.at(now + Double($0))))" }
         for source in Cluster.sources {
             for second in stride(from: 0, through: 100, by: 1) {
-                lines.append("\(source) +\(second): " + (controller.standingLimit(Cluster.key(source), at: Script.at(now + Double(second))).map { "\($0.perSecond)/s until \($0.until)" } ?? "-"))
+                lines.append(
+                    "\(source) +\(second): "
+                        + (controller.standingLimit(Cluster.key(source), at: Script.at(now + Double(second))).map {
+                            "\($0.perSecond)/s until \($0.until)"
+                        } ?? "-"))
             }
         }
         var controller = controller
@@ -191,18 +205,25 @@ private struct Cluster {
         return lines
     }
 
-    @Test("However their words cross on the topics, the replicas and a newcomer that reads only what compaction left want and limit the same", arguments: 1...60 as ClosedRange<UInt64>)
+    @Test(
+        "However their words cross on the topics, the replicas and a newcomer that reads only what compaction left want and limit the same",
+        arguments: 1...60 as ClosedRange<UInt64>)
     func converges(seed: UInt64) throws {
         var cluster = Cluster(seed: seed)
         cluster.live(steps: 1500)
         let counts = cluster.replicas.map(\.controller.counts)
-        #expect(counts.reduce(0) { $0 + $1.scaleSteps } > 5 && counts.reduce(0) { $0 + $1.limitsSet } > 5 && counts.reduce(0) { $0 + $1.limitsOverruled } > 0, "seed \(seed) tells nothing")
+        #expect(
+            counts.reduce(0) { $0 + $1.scaleSteps } > 5 && counts.reduce(0) { $0 + $1.limitsSet } > 5
+                && counts.reduce(0) { $0 + $1.limitsOverruled } > 0, "seed \(seed) tells nothing")
         cluster.settle()
         let views = cluster.replicas.map { view($0.controller, cluster.now) } + [view(cluster.newcomer(), cluster.now)]
         #expect(views[0].contains { $0.hasPrefix("next") })
         for (replica, other) in views.enumerated().dropFirst() {
             let differences = zip(views[0], other).filter { $0 != $1 }
-            #expect(differences.isEmpty && views[0].count == other.count, "seed \(seed): replica 0 and \(replica == 3 ? "a newcomer" : "\(replica)") differ: \(differences.first.map { "\($0)" } ?? "")")
+            #expect(
+                differences.isEmpty && views[0].count == other.count,
+                "seed \(seed): replica 0 and \(replica == 3 ? "a newcomer" : "\(replica)") differ: \(differences.first.map { "\($0)" } ?? "")"
+            )
         }
     }
 
@@ -232,21 +253,27 @@ private struct Cluster {
     @Test("Nor is a limit, when our words are late and what they say is over by the time they come back")
     func late() {
         var script = Script { $0.escalation = [.seconds(1)] }
-        func see(_ second: Double, _ id: Int) -> [Limit] { script.see(Script.event(second, id: id) { $0.limit?.until = Script.at(second + 1) }).limits }
+        func see(_ second: Double, _ id: Int) -> [Limit] {
+            script.see(Script.event(second, id: id) { $0.limit?.until = Script.at(second + 1) }).limits
+        }
         let ours = see(0, 1) + see(5, 2)
         #expect(ours.map(\.generation) == [1, 2])
         script.controller.apply(ours[0], id: LogPosition(partition: 0, offset: 0).id, at: Script.at(100))
         #expect(see(5.2, 3) == [])
     }
 
-    @Test("A lesser word that came after an operator's is answered by that one once, by who reads its events, and only when nobody else has")
+    @Test(
+        "A lesser word that came after an operator's is answered by that one once, by who reads its events, and only when nobody else has")
     func restated() {
         func limit(_ perSecond: Int, _ origin: Limit.Origin, generation: Int) -> Limit {
-            var limit = Limit(key: Cluster.key(1), perSecond: perSecond, answer: .reset, until: Script.at(60), generation: generation, anomalies: AnomalySet(.missingSNI), traceID: "")
+            var limit = Limit(
+                key: Cluster.key(1), perSecond: perSecond, answer: .reset, until: Script.at(60), generation: generation,
+                anomalies: AnomalySet(.missingSNI), traceID: "")
             limit.origin = origin
             return limit
         }
-        let operators = limit(100, .operator, generation: 1), lesser = limit(3, .controller, generation: 1), id = LogPosition(partition: 1, offset: 7).id
+        let operators = limit(100, .operator, generation: 1), lesser = limit(3, .controller, generation: 1),
+            id = LogPosition(partition: 1, offset: 7).id
         var script = Script()
         script.controller.apply(operators, id: "operator:1", at: Script.at(0))
         script.controller.apply(lesser, id: id, at: Script.at(1))

@@ -13,15 +13,20 @@ import Wire
         let limits = script.flood(0..<200).limits
         let limit = try #require(limits.first)
         #expect(limits.count == 1)
-        #expect((limit.key, limit.perSecond, limit.answer, limit.until, limit.step, limit.generation) == (key, 3, .reset, Script.at(600), 0, 1))
-        #expect((limit.origin, limit.scope, limit.eventIDs, limit.eventsInWindow, limit.traceID) == (.controller, "cluster", ["node-a:1:100000"], 1, "t100000"))
+        #expect(
+            (limit.key, limit.perSecond, limit.answer, limit.until, limit.step, limit.generation) == (key, 3, .reset, Script.at(600), 0, 1))
+        #expect(
+            (limit.origin, limit.scope, limit.eventIDs, limit.eventsInWindow, limit.traceID) == (
+                .controller, "cluster", ["node-a:1:100000"], 1, "t100000"
+            ))
     }
 
     @Test("A source that goes on is renewed before its limit ends, once each half of its length")
     func renewed() {
         var script = Script()
         // The node's own limit stands until 600 and is not renewed by it.
-        let limits = (0..<1000).flatMap { second in script.see(Script.event(Double(second), id: second) { $0.action = .alreadyLimited }) }.limits
+        let limits = (0..<1000).flatMap { second in script.see(Script.event(Double(second), id: second) { $0.action = .alreadyLimited }) }
+            .limits
         #expect(limits.map(\.until) == [600, 900, 1200, 1500].map { Script.at($0) })
         #expect(limits.map(\.generation) == [1, 2, 3, 4])
         #expect(limits.map(\.step) == [0, 0, 0, 0])
@@ -53,42 +58,67 @@ import Wire
         }
         let limit = try #require(script.see(event).limits.first)
         #expect((limit.key, limit.perSecond, limit.answer, limit.until) == (key, 3, .reset, Script.at(600)))
-        var another = Script { $0.detections[.missingSNI]?.limit = { var rule = Policy.LimitRule(perSecond: 9); (rule.limitClass, rule.answer, rule.duration) = (.all, .drop, .seconds(5)); return rule }() }
+        var another = Script {
+            $0.detections[.missingSNI]?.limit = {
+                var rule = Policy.LimitRule(perSecond: 9); (rule.limitClass, rule.answer, rule.duration) = (.all, .drop, .seconds(5));
+                return rule
+            }()
+        }
         let theirs = try #require(another.see(Script.event(0, id: 1)).limits.first)
         #expect((theirs.key.limitClass, theirs.perSecond, theirs.answer, theirs.until) == (.all, 9, .drop, Script.at(5)))
     }
 
-    @Test("What is worth a limit is the controller's to say: a node that only counts is no reason to spare, one that limits no reason to limit")
+    @Test(
+        "What is worth a limit is the controller's to say: a node that only counts is no reason to spare, one that limits no reason to limit"
+    )
     func ownSeverity() {
         var script = Script()
         let counted = script.see(Script.event(0, id: 1) { ($0.severity, $0.action, $0.limit) = (.low, .none, nil) })
         #expect(counted.limits.count == 1)
-        #expect(script.see(Script.event(0, source: 2, id: 2) { ($0.anomalies, $0.severity) = (AnomalySet(.emptySNI), .critical) }).limits == [])
-        #expect(script.see(Script.event(0, source: 3, id: 3) { ($0.anomalies, $0.severity) = (AnomalySet(.fallbackSCSV), .critical) }) == [])
+        #expect(
+            script.see(Script.event(0, source: 2, id: 2) { ($0.anomalies, $0.severity) = (AnomalySet(.emptySNI), .critical) }).limits == [])
+        #expect(
+            script.see(Script.event(0, source: 3, id: 3) { ($0.anomalies, $0.severity) = (AnomalySet(.fallbackSCSV), .critical) }) == [])
         #expect(script.controller.counts.minor == 1)
         var off = Script { $0.detections[.missingSNI] = nil }
         #expect(off.see(Script.event(0, id: 1)) == [] && off.controller.counts.minor == 1)
     }
 
-    @Test("An event whose source is wider or narrower than the controller's own policy counts one is refused and counted", arguments: [1, 24, 31, 97, 127])
+    @Test(
+        "An event whose source is wider or narrower than the controller's own policy counts one is refused and counted",
+        arguments: [1, 24, 31, 97, 127])
     func otherPrefix(length: Int) {
         var script = Script()
         let address = Address("203.0.113.9")!
         let wide = Prefix(address, length: length < 33 ? 96 + length : length)
         #expect(script.flood(0..<20, change: { ($0.sourceAddress, $0.sourcePrefix) = (address, wide) }) == [])
         #expect(script.controller.counts.otherPrefix == 20 && script.controller.sourceCount == 0)
-        #expect(script.see(Script.event(21, id: 1000) { ($0.sourceAddress, $0.sourcePrefix) = (Address("203.0.113.10")!, Prefix(address, length: 128)) }) == [])
+        #expect(
+            script.see(
+                Script.event(21, id: 1000) {
+                    ($0.sourceAddress, $0.sourcePrefix) = (Address("203.0.113.10")!, Prefix(address, length: 128))
+                }) == [])
         #expect(script.controller.counts.otherPrefix == 21, "nor one that another address stands for")
     }
 
-    @Test("A limit that has refused nobody does not reach the edge; the first refusal is said at once, with the limit's end as it was; an operator's always reaches it")
+    @Test(
+        "A limit that has refused nobody does not reach the edge; the first refusal is said at once, with the limit's end as it was; an operator's always reaches it"
+    )
     func refusedNobody() throws {
         var script = Script()
         func slow(_ seconds: Double, id: Int, _ counts: (reset: Int, dropped: Int, wouldRefuse: Int) = (0, 0, 0)) -> [Limit] {
-            script.see(Script.event(seconds, id: id) { ($0.counts.seen, $0.counts.reset, $0.counts.dropped, $0.counts.wouldRefuse) = (5, counts.reset, counts.dropped, counts.wouldRefuse) }).limits
+            script.see(
+                Script.event(seconds, id: id) {
+                    ($0.counts.seen, $0.counts.reset, $0.counts.dropped, $0.counts.wouldRefuse) = (
+                        5, counts.reset, counts.dropped, counts.wouldRefuse
+                    )
+                }
+            ).limits
         }
         let first = try #require(slow(0, id: 1).first)
-        #expect(!first.hasRefused && script.controller.standingLimit(key, at: Script.at(1)) != nil && script.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
+        #expect(
+            !first.hasRefused && script.controller.standingLimit(key, at: Script.at(1)) != nil
+                && script.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
         #expect(slow(1, id: 2) == [])
         let second = try #require(slow(2, id: 3, (0, 1, 0)).first)
         #expect(second.hasRefused && second.until == first.until && second.generation == 2)
@@ -96,7 +126,8 @@ import Wire
         #expect(slow(3, id: 4, (1, 0, 0)) == [])
         #expect(slow(301, id: 5).map(\.hasRefused) == [true], "what it refused is not forgotten with a renewal")
         var observed = Script()
-        #expect(observed.see(Script.event(0, id: 1) { ($0.counts.reset, $0.counts.wouldRefuse) = (0, 1) }).limits.map(\.hasRefused) == [true])
+        #expect(
+            observed.see(Script.event(0, id: 1) { ($0.counts.reset, $0.counts.wouldRefuse) = (0, 1) }).limits.map(\.hasRefused) == [true])
         var fresh = Script(), word = first
         fresh.controller.apply(first, id: nil, at: Script.at(0))
         #expect(fresh.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
@@ -116,11 +147,15 @@ import Wire
         #expect(script.see(Script.event(60, source: 2, id: 7)).limits.map(\.isRehearsal) == [false])
     }
 
-    @Test("A record on the topic beyond the controller's policy is as if it had not been written: it outranks nothing and is never said again")
+    @Test(
+        "A record on the topic beyond the controller's policy is as if it had not been written: it outranks nothing and is never said again"
+    )
     func liarOnTheTopic() {
         var script = Script()
         func record(_ prefix: String, _ change: (inout Limit) -> Void = { _ in }) -> Limit {
-            var limit = Limit(key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: Script.at(60), generation: 99, anomalies: AnomalySet(.missingSNI), traceID: "")
+            var limit = Limit(
+                key: Limit.Key(prefix: Prefix(prefix)!, limitClass: .anomalous), perSecond: 3, answer: .reset, until: Script.at(60),
+                generation: 99, anomalies: AnomalySet(.missingSNI), traceID: "")
             change(&limit)
             return limit
         }
@@ -138,7 +173,9 @@ import Wire
         #expect(script.controller.tick(at: Script.at(2), partitions: [0]).outputs == [])
     }
 
-    @Test("One node brings so many new sources a minute, and no more; what stands is renewed, other nodes go on, and the networks of an IPv6 /48 are one")
+    @Test(
+        "One node brings so many new sources a minute, and no more; what stands is renewed, other nodes go on, and the networks of an IPv6 /48 are one"
+    )
     func budget() {
         var script = Script { $0.trust.newSources = 10 }
         var id = 0
@@ -154,7 +191,8 @@ import Wire
         var six = Script { $0.trust.newSources = 10 }
         let limits = (0..<1000).flatMap { number in
             let address = Address("2001:db8:1:\(String(number, radix: 16))::1")!
-            return six.see(Script.event(0, id: number) { ($0.sourceAddress, $0.sourcePrefix) = (address, Prefix(address, length: 64)) }).limits
+            return six.see(Script.event(0, id: number) { ($0.sourceAddress, $0.sourcePrefix) = (address, Prefix(address, length: 64)) })
+                .limits
         }
         #expect(limits.count == 1000)
     }
@@ -162,7 +200,9 @@ import Wire
     @Test("Where two nodes must agree, one alone moves nothing however often it tells; two within the window do")
     func agreement() {
         var script = Script { $0.trust.nodes = 2 }
-        func see(_ seconds: Double, node: String, id: Int) -> Int { script.see(Script.event(seconds, id: id) { $0.node = node }).limits.count }
+        func see(_ seconds: Double, node: String, id: Int) -> Int {
+            script.see(Script.event(seconds, id: id) { $0.node = node }).limits.count
+        }
         #expect((0..<20).map { see(Double($0), node: "a", id: $0) }.reduce(0, +) == 0 && script.controller.counts.limitsAwaitingNodes == 20)
         #expect(see(20, node: "b", id: 100) == 1)
         var late = Script { $0.trust.nodes = 2 }
@@ -177,7 +217,8 @@ import Wire
     @Test("A record on the topic that hits whom the controller never limits is not known to it, so that no Envoy hears of it; a release is")
     func allowedOnTheTopic() {
         var script = Script { $0.allow.cidrs = [Prefix("203.0.0.0/24")!] }
-        var record = Limit(key: key, perSecond: 3, answer: .reset, until: Script.at(60), generation: 1, anomalies: AnomalySet(.missingSNI), traceID: "")
+        var record = Limit(
+            key: key, perSecond: 3, answer: .reset, until: Script.at(60), generation: 1, anomalies: AnomalySet(.missingSNI), traceID: "")
         for prefix in ["203.0.0.1", "203.0.0.0/16"] {
             (record.origin, record.key.prefix) = (.operator, Prefix(prefix)!)
             script.controller.apply(record, id: nil, at: Script.at(0))
@@ -199,7 +240,8 @@ import Wire
     @Test("A rule's own length is the first step's")
     func ruleLength() {
         var script = Script { $0.detections[.missingSNI]?.limit?.duration = .seconds(60) }
-        let limits = (0..<70).flatMap { second in script.see(Script.event(Double(second), id: second) { $0.limit?.until = Script.at(60) }) }.limits
+        let limits = (0..<70).flatMap { second in script.see(Script.event(Double(second), id: second) { $0.limit?.until = Script.at(60) }) }
+            .limits
         #expect(limits.map(\.until) == [60, 90, 120].map { Script.at($0) })
     }
 
@@ -232,7 +274,9 @@ import Wire
         #expect(script.see(Script.event(600, id: 700)).limits.map(\.step) == [0])
     }
 
-    @Test("A release is known from its record alone, which is all that compaction leaves: a controller that starts anew answers none of the source's events")
+    @Test(
+        "A release is known from its record alone, which is all that compaction leaves: a controller that starts anew answers none of the source's events"
+    )
     func releaseOutlivesCompaction() throws {
         var script = Script()
         let limit = try #require(script.see(Script.event(0, id: 1)).limits.first)
@@ -267,7 +311,9 @@ import Wire
         #expect((script.controller.counts.limitsSet, script.controller.counts.limitsFull) == (2, 3))
     }
 
-    @Test("Into a topic that was made anew every limit that stands is said again, as it was, with its cause; by the replica that answers its events; once")
+    @Test(
+        "Into a topic that was made anew every limit that stands is said again, as it was, with its cause; by the replica that answers its events; once"
+    )
     func republished() throws {
         var script = Script()
         let said = (1...3).flatMap { source in script.see(Script.event(0, source: source, id: source)).limits }
@@ -288,8 +334,12 @@ import Wire
         let again = script.controller.republish(at: Script.at(10), partitions: [0, 1]).sorted { $0.limit.key.prefix < $1.limit.key.prefix }
         #expect(again.map(\.limit.key) == [said[1].key, said[2].key])
         #expect(again.map(\.limit.perSecond) == [7, Limit.mostPerSecond] && again.map(\.limit.isRelease) == [false, true])
-        #expect(again.map(\.limit.generation) == [9, said[2].released(at: Script.at(1)).generation] && again.allSatisfy { $0.limit.origin == .operator })
-        #expect(again.map(\.limit.traceID) == ["t2", "t3"] && again.allSatisfy { $0.limit.anomalies == AnomalySet(.missingSNI) && $0.limit.until == Script.at(600) })
+        #expect(
+            again.map(\.limit.generation) == [9, said[2].released(at: Script.at(1)).generation]
+                && again.allSatisfy { $0.limit.origin == .operator })
+        #expect(
+            again.map(\.limit.traceID) == ["t2", "t3"]
+                && again.allSatisfy { $0.limit.anomalies == AnomalySet(.missingSNI) && $0.limit.until == Script.at(600) })
         #expect(again.map(\.cause) == [1, 2].map { LogPosition(partition: 0, offset: $0) })
         #expect(script.controller.republish(at: Script.at(11), partitions: [0]).isEmpty && script.controller.counts.limitsRepublished == 2)
     }
@@ -312,9 +362,12 @@ import Wire
     @Test("Another policy may know what the last one did not let be said, and Envoys are told nothing that it would not let be said")
     func anotherPolicy() throws {
         var script = Script { $0.allow.cidrs = [Script.source(1)] }
-        var limit = Limit(key: key, perSecond: 3, answer: .reset, until: Script.at(100), generation: 7, anomalies: AnomalySet(.missingSNI), traceID: "")
+        var limit = Limit(
+            key: key, perSecond: 3, answer: .reset, until: Script.at(100), generation: 7, anomalies: AnomalySet(.missingSNI), traceID: "")
         limit.hasRefused = true
-        #expect(!script.controller.apply(limit, id: nil, at: Script.at(0)) && script.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
+        #expect(
+            !script.controller.apply(limit, id: nil, at: Script.at(0))
+                && script.controller.standingLimitAtTheEdge(key, at: Script.at(1)) == nil)
         var next = script.controller.policy
         next.allow.cidrs = []
         let free = script.controller.use(next, at: Script.at(2))
@@ -328,7 +381,8 @@ import Wire
     @Test("What has ended meanwhile is known as well: the next limit of its key counts from it")
     func endedMeanwhile() throws {
         var script = Script { $0.allow.cidrs = [Script.source(1)] }
-        let limit = Limit(key: key, perSecond: 3, answer: .reset, until: Script.at(10), generation: 7, anomalies: AnomalySet(.missingSNI), traceID: "")
+        let limit = Limit(
+            key: key, perSecond: 3, answer: .reset, until: Script.at(10), generation: 7, anomalies: AnomalySet(.missingSNI), traceID: "")
         _ = script.controller.apply(limit, id: nil, at: Script.at(0))
         var next = script.controller.policy
         next.allow.cidrs = []

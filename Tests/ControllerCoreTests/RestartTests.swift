@@ -56,7 +56,9 @@ private struct Story {
     }
 
     /// With no cooldown and limits of a second almost every event is answered, so nothing but its place in the log tells an answered one.
-    @Test("Killed at any moment, before or after its answers arrived, a controller neither loses nor doubles one", arguments: 1...20 as ClosedRange<UInt64>, [true, false])
+    @Test(
+        "Killed at any moment, before or after its answers arrived, a controller neither loses nor doubles one",
+        arguments: 1...20 as ClosedRange<UInt64>, [true, false])
     func killed(seed: UInt64, isTalkative: Bool) {
         let log = Self.log(seed: seed).map { event in
             var event = event
@@ -78,7 +80,9 @@ private struct Story {
         while death < log.count {
             death = min(log.count, death + Int.random(in: 1...200, using: &random))
             let isLast = death == log.count
-            story.live(until: death, lost: isLast ? 0 : Int.random(in: 0...2, using: &random), lag: isLast ? 0 : Int.random(in: 0...300, using: &random))
+            story.live(
+                until: death, lost: isLast ? 0 : Int.random(in: 0...2, using: &random),
+                lag: isLast ? 0 : Int.random(in: 0...300, using: &random))
         }
         #expect(story.topic == undisturbed.topic)
     }
@@ -94,7 +98,9 @@ private struct Story {
         #expect(after.see(Script.event(1, id: 2)).limits.map(\.generation) == [2])
     }
 
-    @Test("The ladder outlives the controller: a new one knows each source's step from its latest record, and forgets it after a day of quiet")
+    @Test(
+        "The ladder outlives the controller: a new one knows each source's step from its latest record, and forgets it after a day of quiet"
+    )
     func escalation() throws {
         let hour = 3600.0, day = 86_400.0
         // What compaction leaves of the limits topic: the latest record of a key, here of one source.
@@ -121,7 +127,9 @@ private struct Story {
     func names() {
         let position = LogPosition(partition: 11, offset: 1 << 40)
         #expect(LogPosition(id: position.id) == position)
-        for wrong in ["", "weir-controller", "weir-controller:1", "weir-controller:-1:2", "weir-controller:1:2:3", "node-a:1:2", "weir-controller:a:b"] { #expect(LogPosition(id: wrong) == nil) }
+        for wrong in [
+            "", "weir-controller", "weir-controller:1", "weir-controller:-1:2", "weir-controller:1:2:3", "node-a:1:2", "weir-controller:a:b"
+        ] { #expect(LogPosition(id: wrong) == nil) }
     }
 
     @Test("Only what is answered and delivered is committed")

@@ -17,7 +17,9 @@ import Wire
 
     @Test("The hour's budget bounds the steps, and comes back with time")
     func budget() {
-        var script = Script { $0.scaleOut.targets[0].budgetPerHour = 2; $0.scaleOut.targets[0].max = 20 }
+        var script = Script {
+            $0.scaleOut.targets[0].budgetPerHour = 2; $0.scaleOut.targets[0].max = 20
+        }
         let decisions = script.flood(0..<3700).decisions
         let steps = decisions.indices.filter { $0 == 0 || decisions[$0].desiredReplicas > decisions[$0 - 1].desiredReplicas }
         #expect(steps.map { decisions[$0].until - .seconds(900) } == [12, 192, 3612].map { Script.at($0) })
@@ -53,7 +55,9 @@ import Wire
         #expect(outputs.limits == [])
     }
 
-    @Test("Slow probes scale nothing, however many: a source counts only while something of its was refused within the window, or would have been")
+    @Test(
+        "Slow probes scale nothing, however many: a source counts only while something of its was refused within the window, or would have been"
+    )
     func refusedNobody() {
         var script = Script()
         #expect(script.flood(0..<100, change: { $0.counts.reset = 0 }).decisions == [])
@@ -71,7 +75,11 @@ import Wire
     func sourcesOver() {
         var script = Script { $0.scaleOut.targets[0].cooldown = .seconds(100) }
         var decisions: [ScaleDecision] = []
-        for second in 0..<120 { for source in 1...3 { decisions += script.see(Script.event(Double(second), source: source, id: second * 10 + source)).decisions } }
+        for second in 0..<120 {
+            for source in 1...3 {
+                decisions += script.see(Script.event(Double(second), source: source, id: second * 10 + source)).decisions
+            }
+        }
         #expect(decisions.map(\.sourcesOver) == [1, 3])
     }
 

@@ -24,10 +24,14 @@ struct Script {
     static func at(_ seconds: Double) -> Instant { start + .milliseconds(Int64((seconds * 1000).rounded())) }
     static func source(_ number: Int) -> Prefix { Prefix(Address(ipv4: 0xcb00_0000 + UInt32(number)), length: 128) }
 
-    static func event(_ seconds: Double, source number: Int = 1, id: Int, _ change: (inout ThrottleEvent) -> Void = { _ in }) -> ThrottleEvent {
+    static func event(_ seconds: Double, source number: Int = 1, id: Int, _ change: (inout ThrottleEvent) -> Void = { _ in })
+        -> ThrottleEvent
+    {
         let source = source(number)
-        var event = ThrottleEvent(id: "node-a:1:\(id)", time: at(seconds), node: "node-a", sourceAddress: source.address, sourcePrefix: source, destinationAddress: Address(ipv4: 1),
-                                  anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "t\(id)")
+        var event = ThrottleEvent(
+            id: "node-a:1:\(id)", time: at(seconds), node: "node-a", sourceAddress: source.address, sourcePrefix: source,
+            destinationAddress: Address(ipv4: 1),
+            anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "t\(id)")
         event.workload = workload
         event.action = .limited
         event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: at(seconds + 600), enforced: true)
@@ -39,7 +43,8 @@ struct Script {
     /// The next record of partition 0.
     mutating func see(_ event: ThrottleEvent, appended: Double? = nil, isReplay: Bool = false) -> [Controller.Output] {
         defer { offset += 1 }
-        return controller.consider(event, at: LogPosition(partition: 0, offset: offset), appended: appended.map(Self.at), isReplay: isReplay)
+        return controller.consider(
+            event, at: LogPosition(partition: 0, offset: offset), appended: appended.map(Self.at), isReplay: isReplay)
     }
 
     /// One event each second, of one source.

@@ -54,7 +54,8 @@ import Wire
         }
         // A window without it, and it is as rare as it was.
         for source in 1...15 { _ = script.see(event(1810, source: 5000 + source)) }
-        #expect((1...60).flatMap { script.see(event(2110, source: 6000 + $0)).limits }.count == 0, "fifteen used it before: sixty are no swarm")
+        #expect(
+            (1...60).flatMap { script.see(event(2110, source: 6000 + $0)).limits }.count == 0, "fifteen used it before: sixty are no swarm")
     }
 
     @Test("What began just before a window's end is seen by its growth in the next")

@@ -10,12 +10,17 @@ import Wire
         var script = Script()
         #expect(script.flood(0..<12).decisions == [])
         let decision = try #require(script.flood(12..<13).decisions.first)
-        #expect(decision == ScaleDecision(
-            workload: "shop/web", desiredReplicas: 3, previousReplicas: 2, mode: .enforce, sourcePrefix: Script.source(1), eventsInWindow: 13, windowSeconds: 300, moreThan: 12,
-            sourcesOver: 1, until: Script.at(12 + 900), generation: 1, traceID: "t100012"))
+        #expect(
+            decision
+                == ScaleDecision(
+                    workload: "shop/web", desiredReplicas: 3, previousReplicas: 2, mode: .enforce, sourcePrefix: Script.source(1),
+                    eventsInWindow: 13, windowSeconds: 300, moreThan: 12,
+                    sourcesOver: 1, until: Script.at(12 + 900), generation: 1, traceID: "t100012"))
     }
 
-    @Test("The window slides: an event exactly five minutes old is out, a millisecond younger is in", arguments: [(300.0, false), (299.999, true)])
+    @Test(
+        "The window slides: an event exactly five minutes old is out, a millisecond younger is in",
+        arguments: [(300.0, false), (299.999, true)])
     func edge(last: Double, isOver: Bool) {
         var script = Script()
         for index in 0..<12 { _ = script.see(Script.event(index == 0 ? 0 : 100, id: index)) }
@@ -73,7 +78,10 @@ import Wire
         for index in 0..<40 {
             #expect(script.see(Script.event(Double(index), id: index) { $0.proof = .unproven }) == [])
             #expect(script.see(Script.event(Double(index), id: 100 + index) { $0.anomalies = AnomalySet(.ipLiteralSNI) }) == [])
-            #expect(script.see(Script.event(Double(index), id: 200 + index) { ($0.counts.seen, $0.counts.reset, $0.counts.dropped) = (5, 3, 2) }).decisions == [])
+            #expect(
+                script.see(
+                    Script.event(Double(index), id: 200 + index) { ($0.counts.seen, $0.counts.reset, $0.counts.dropped) = (5, 3, 2) }
+                ).decisions == [])
         }
         #expect((script.controller.counts.unproven, script.controller.counts.minor, script.controller.counts.refused) == (40, 40, 40))
     }
@@ -89,10 +97,14 @@ import Wire
         #expect(script.controller.counts.sourcesFull == 10)
     }
 
-    @Test("No order, lateness or repetition of events makes the windows count other than by the definition", arguments: 1...8 as ClosedRange<UInt64>)
+    @Test(
+        "No order, lateness or repetition of events makes the windows count other than by the definition",
+        arguments: 1...8 as ClosedRange<UInt64>)
     func againstTheDefinition(seed: UInt64) {
         var random = SplitMix64(seed)
-        var script = Script(sources: 100_000) { $0.scaleOut.window = .seconds(60); $0.scaleOut.targets = [] }
+        var script = Script(sources: 100_000) {
+            $0.scaleOut.window = .seconds(60); $0.scaleOut.targets = []
+        }
         var model = Model(window: 60_000)
         var clock = 0
         for step in 0..<3000 {

@@ -8,7 +8,9 @@ struct HelloBytes {
     var extensions: [(type: UInt16, content: [UInt8])]? = []
 
     var message: [UInt8] {
-        var body = number(version) + [UInt8](repeating: 0xaa, count: 32) + vector8(session) + vector16(ciphers.flatMap(number)) + vector8(compression)
+        var body =
+            number(version) + [UInt8](repeating: 0xaa, count: 32) + vector8(session) + vector16(ciphers.flatMap(number))
+            + vector8(compression)
         if let extensions { body += vector16(extensions.flatMap { number($0.type) + vector16($0.content) }) }
         return [1, UInt8(body.count >> 16), UInt8(body.count >> 8 & 255), UInt8(body.count & 255)] + body
     }

@@ -19,7 +19,8 @@ import Wire
         let one = Prefix("198.51.100.2/32")!, block = Prefix("2001:db8::/32")!
         #expect(vouching([]) == .none)
         #expect(vouching([(["198.51.100.2/32"], [])]) == .destinations([one]))
-        #expect(vouching([(["198.51.100.2/32"], ["shop.example"]), (["2001:db8::/32", "198.51.100.2/32"], [])]) == .destinations([block, one]))
+        #expect(
+            vouching([(["198.51.100.2/32"], ["shop.example"]), (["2001:db8::/32", "198.51.100.2/32"], [])]) == .destinations([block, one]))
         #expect(vouching([([], ["shop.example"])]) == .none)
         #expect(vouching([([], ["shop.example"]), (["198.51.100.2/32"], [])]) == .destinations([one]))
         #expect(vouching([([], []), (["198.51.100.2/32"], [])]) == .all)

@@ -10,7 +10,9 @@ import Wire
     @Test("A list changes when a source comes or goes, not when its limit is renewed")
     func list() {
         var sources = LimitedSources()
-        func set(_ text: String, _ limitClass: LimitClass, _ entry: LimitedSources.Entry?) -> Bool { sources.set(prefix(text), limitClass, entry) }
+        func set(_ text: String, _ limitClass: LimitClass, _ entry: LimitedSources.Entry?) -> Bool {
+            sources.set(prefix(text), limitClass, entry)
+        }
         func expire(_ seconds: Int64) -> Bool { sources.expire(at: time(seconds)) }
         let change1 = set("203.0.113.7/32", .all, .init(perSecond: 3, until: time(10)))
         #expect(change1)
@@ -41,10 +43,14 @@ import Wire
         #expect(sources.limit(of: Address("203.0.113.7")!, isNameless: true, at: time(1))?.source == prefix("203.0.113.7/32"))
         #expect(sources.limit(of: Address("203.0.113.8")!, isNameless: true, at: time(1))?.source == prefix("203.0.113.0/24"))
         #expect(sources.limit(of: Address("2001:db8:1::9")!, isNameless: true, at: time(1))?.source == prefix("2001:db8:1::/64"))
-        #expect(sources.limit(of: Address("2001:db9::9")!, isNameless: true, at: time(1)) == nil && sources.limit(of: Address("203.0.113.8")!, isNameless: true, at: time(10)) == nil)
+        #expect(
+            sources.limit(of: Address("2001:db9::9")!, isNameless: true, at: time(1)) == nil
+                && sources.limit(of: Address("203.0.113.8")!, isNameless: true, at: time(10)) == nil)
     }
 
-    @Test("The same set has the same bytes and version, however it came about; another set has others", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test(
+        "The same set has the same bytes and version, however it came about; another set has others",
+        arguments: 1...20 as ClosedRange<UInt64>)
     func sameBytes(seed: UInt64) {
         var state = seed, sources = LimitedSources(), present: Set<Prefix> = [], versions: [String: Set<Prefix>] = [:]
         func random(_ bound: UInt64) -> UInt64 {
@@ -57,7 +63,9 @@ import Wire
             // Some come and go between two pushes, some within one.
             for _ in 0...random(8) {
                 let prefix = all[Int(random(60))]
-                if present.remove(prefix) != nil { _ = sources.set(prefix, .all, nil) } else {
+                if present.remove(prefix) != nil {
+                    _ = sources.set(prefix, .all, nil)
+                } else {
                     present.insert(prefix)
                     _ = sources.set(prefix, .all, entry)
                 }
@@ -77,7 +85,9 @@ import Wire
         var sources = LimitedSources()
         _ = sources.set(prefix("203.0.113.7/32"), .anomalous, .init(perSecond: 3, until: time(10)))
         _ = sources.set(prefix("203.0.113.0/24"), .all, .init(perSecond: 5, until: time(10)))
-        func limit(_ text: String, _ isNameless: Bool) -> Prefix? { sources.limit(of: Address(text)!, isNameless: isNameless, at: time(1))?.source }
+        func limit(_ text: String, _ isNameless: Bool) -> Prefix? {
+            sources.limit(of: Address(text)!, isNameless: isNameless, at: time(1))?.source
+        }
         #expect(limit("203.0.113.7", true) == prefix("203.0.113.7/32"))
         #expect(limit("203.0.113.7", false) == prefix("203.0.113.0/24"))
         #expect(limit("203.0.113.8", false) == prefix("203.0.113.0/24"))
@@ -102,7 +112,13 @@ import Wire
     private func question(_ addresses: [String], key: String = "remote_address") -> [UInt8] {
         var writer = ProtobufWriter()
         writer.string(1, "weir")
-        for address in addresses { writer.message(2) { $0.message(1) { $0.string(1, key); $0.string(2, address) } } }
+        for address in addresses {
+            writer.message(2) {
+                $0.message(1) {
+                    $0.string(1, key); $0.string(2, address)
+                }
+            }
+        }
         return writer.bytes
     }
 
@@ -114,7 +130,8 @@ import Wire
         for number in 0..<3000 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             now += state >> 36
-            let (_, isOver) = try limits.answer(question(["203.0.113.\(number % 250)"]), sources, at: Instant(nanoseconds: 1), monotonic: now)
+            let (_, isOver) = try limits.answer(
+                question(["203.0.113.\(number % 250)"]), sources, at: Instant(nanoseconds: 1), monotonic: now)
             if !isOver { admitted.append(now) }
         }
         #expect(admitted.count > 50)
@@ -128,8 +145,14 @@ import Wire
         func isOver(_ name: String?) throws -> Bool {
             var writer = ProtobufWriter()
             writer.message(2) { descriptor in
-                descriptor.message(1) { $0.string(1, "remote_address"); $0.string(2, "203.0.113.7") }
-                if let name { descriptor.message(1) { $0.string(1, "server_name"); $0.string(2, name) } }
+                descriptor.message(1) {
+                    $0.string(1, "remote_address"); $0.string(2, "203.0.113.7")
+                }
+                if let name {
+                    descriptor.message(1) {
+                        $0.string(1, "server_name"); $0.string(2, name)
+                    }
+                }
             }
             return try limits.answer(writer.bytes, sources, at: Instant(nanoseconds: 1), monotonic: 1).isOver
         }
@@ -143,7 +166,9 @@ import Wire
         _ = sources.set(Prefix("203.0.113.7/32")!, .all, .init(perSecond: 1, until: Instant(nanoseconds: .max)))
         func isOver(_ bytes: [UInt8]) throws -> Bool { try limits.answer(bytes, sources, at: Instant(nanoseconds: 1), monotonic: 1).isOver }
         for _ in 0..<3 {
-            #expect(try !isOver(question(["203.0.113.8"])) && !isOver(question(["203.0.113.7"], key: "path")) && !isOver(question([])) && !isOver(question(["x"])))
+            #expect(
+                try !isOver(question(["203.0.113.8"])) && !isOver(question(["203.0.113.7"], key: "path")) && !isOver(question([]))
+                    && !isOver(question(["x"])))
         }
         #expect(try !isOver(question(["203.0.113.7"])) && isOver(question(["203.0.113.7"])))
         #expect(throws: Malformed.self) { _ = try isOver([0x12, 0x7f]) }

@@ -64,7 +64,8 @@ struct AccountsTests {
         }
     }
 
-    @Test("What a real broker refuses for its size goes aside after three tries, and holds nobody up, in its batch or behind it",
+    @Test(
+        "What a real broker refuses for its size goes aside after three tries, and holds nobody up, in its batch or behind it",
         .enabled(if: hasKafka, "no Apache Kafka in WEIR_KAFKA_DISTRIBUTION"))
     func poison() throws {
         try play("poison") { seen throws(JSONError) in

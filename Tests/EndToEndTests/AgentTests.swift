@@ -27,7 +27,9 @@ struct AgentTests {
         }
     }
 
-    @Test("OpenSSL, curl, GnuTLS, Python and a browser with a name pass during an attack; without a name three in a second do, the others are reset at once")
+    @Test(
+        "OpenSSL, curl, GnuTLS, Python and a browser with a name pass during an attack; without a name three in a second do, the others are reset at once"
+    )
     func clients() throws {
         try play("clients") { seen throws(JSONError) in
             try seen.object("named") { named throws(JSONError) in
@@ -113,7 +115,9 @@ struct AgentTests {
         }
     }
 
-    @Test("Who probes the node's pods from the node, as kubelets do, is never limited and never counted; neither are pods, when the policy says so")
+    @Test(
+        "Who probes the node's pods from the node, as kubelets do, is never limited and never counted; neither are pods, when the policy says so"
+    )
     func kubelet() throws {
         try play("kubelet") { seen throws(JSONError) in
             #expect(try seen.integer("probes") == 40)
@@ -139,7 +143,9 @@ struct AgentTests {
         }
     }
 
-    @Test("clsact does the same; a kill leaves its filter, the next start replaces it, and an orderly end leaves nothing of ours and all of others'")
+    @Test(
+        "clsact does the same; a kill leaves its filter, the next start replaces it, and an orderly end leaves nothing of ours and all of others'"
+    )
     func clsact() throws {
         try play("clsact") { seen throws(JSONError) in
             #expect(try seen.string("attach") == "clsact")
@@ -218,8 +224,11 @@ struct AgentTests {
     @Test("Wrong use gets one line and its exit code")
     func wrong() throws {
         try play("wrong") { seen throws(JSONError) in
-            for (name, code, part) in [("option", 2, "did you mean --interface?"), ("interface", 3, "nope7: no such interface; there are lo"), ("policy", 2, "bad.yaml:6:5"),
-                                       ("no policy", 2, "/nowhere.yaml"), ("listen", 2, "HOST:PORT"), ("privilege", 3, "CAP_BPF")] as [(StaticString, Int, String)] {
+            for (name, code, part) in [
+                ("option", 2, "did you mean --interface?"), ("interface", 3, "nope7: no such interface; there are lo"),
+                ("policy", 2, "bad.yaml:6:5"),
+                ("no policy", 2, "/nowhere.yaml"), ("listen", 2, "HOST:PORT"), ("privilege", 3, "CAP_BPF")
+            ] as [(StaticString, Int, String)] {
                 try seen.object(name) { result throws(JSONError) in
                     #expect(try result.integer("code") == code, "\(name)")
                     let error = try result.string("error")

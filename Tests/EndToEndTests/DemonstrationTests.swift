@@ -34,7 +34,9 @@ struct DemonstrationTests {
                 #expect(try attacker.integer("reset") > 0)
             }
             #expect(attackers == 2)
-            try summary.object("slow_probe") { probe throws(JSONError) in #expect(try probe.integer("succeeded") == probe.integer("attempted")) }
+            try summary.object("slow_probe") { probe throws(JSONError) in
+                #expect(try probe.integer("succeeded") == probe.integer("attempted"))
+            }
             #expect(try summary.integer("events") > 24)
             #expect(try summary.integer("limits") >= 2)
             #expect(try summary.integer("scale_decisions") >= 1)
@@ -51,7 +53,8 @@ struct DemonstrationTests {
     func interrupted(after line: String) throws {
         let path = "/tmp/weir-summary-\(newMark()).json", mark = newMark()
         defer { unlink(path) }
-        var run = try Child("weir", ["env", "WEIR_TEST=\(mark)", program("weir"), "run", "--for", "60s", "--summary", path], output: true, errorsToo: true)
+        var run = try Child(
+            "weir", ["env", "WEIR_TEST=\(mark)", program("weir"), "run", "--for", "60s", "--summary", path], output: true, errorsToo: true)
         try wait("it runs") { run.take().map { String(decoding: $0, as: UTF8.self).contains(line) } ?? false }
         kill(run.pid, SIGINT)
         let (code, text) = try end(of: &run)
@@ -67,7 +70,9 @@ struct DemonstrationTests {
         }
     }
 
-    @Test("Whatever part is killed, nothing is left, and the next run works at once", arguments: ["weir-agent", "weir-controller", "broker", "weir"])
+    @Test(
+        "Whatever part is killed, nothing is left, and the next run works at once",
+        arguments: ["weir-agent", "weir-controller", "broker", "weir"])
     func killed(part: String) throws {
         let weir = program("weir"), mark = newMark()
         var run = try Child("weir", ["env", "WEIR_TEST=\(mark)", weir, "run", "--for", "60s"], output: true, errorsToo: true)
@@ -111,7 +116,9 @@ struct DemonstrationTests {
     }
 
     private func children(of pid: CInt) -> [CInt] {
-        (File.read("/proc/\(pid)/task/\(pid)/children", limit: 65_536) ?? "").split(separator: " ").compactMap { CInt($0.filter(\.isNumber)) }
+        (File.read("/proc/\(pid)/task/\(pid)/children", limit: 65_536) ?? "").split(separator: " ").compactMap {
+            CInt($0.filter(\.isNumber))
+        }
     }
 
     private func commandLine(_ pid: CInt) -> String { File.read("/proc/\(pid)/cmdline", limit: 65_536) ?? "" }

@@ -6,7 +6,9 @@ private let file = "interfaces.py"
 /// Which interfaces the real agent watches, in namespaces of its own.
 @Suite(.serialized, .enabled(if: isRoot, "network namespaces and BPF need root"))
 struct InterfacesTests {
-    @Test("500 interfaces under a soft limit of 1,024 files are attached at once, 600 that come later as well, and the machine's switch is what it was")
+    @Test(
+        "500 interfaces under a soft limit of 1,024 files are attached at once, 600 that come later as well, and the machine's switch is what it was"
+    )
     func many() throws {
         try play("many", of: file) { seen throws(JSONError) in
             #expect(try seen.integer("first") == 500)
@@ -20,7 +22,8 @@ struct InterfacesTests {
         }
     }
 
-    @Test("Where attaching takes long the agent starts with some and says that it is not ready; the rest follows, and the end waits for none")
+    @Test(
+        "Where attaching takes long the agent starts with some and says that it is not ready; the rest follows, and the end waits for none")
     func slow() throws {
         try play("slow", of: file) { seen throws(JSONError) in
             #expect(try seen.integer("first") > 0)
@@ -33,7 +36,9 @@ struct InterfacesTests {
         }
     }
 
-    @Test("What cannot be attached is tried again: where too few files are allowed the agent watches what it can, says that it is not ready, and why")
+    @Test(
+        "What cannot be attached is tried again: where too few files are allowed the agent watches what it can, says that it is not ready, and why"
+    )
     func retried() throws {
         try play("retried", of: file) { seen throws(JSONError) in
             #expect(try seen.integer("all") == 100)
@@ -48,7 +53,9 @@ struct InterfacesTests {
         }
     }
 
-    @Test("Every next hop of every default route is watched, in any table and family; a route that goes takes nothing with it, one that comes is followed")
+    @Test(
+        "Every next hop of every default route is watched, in any table and family; a route that goes takes nothing with it, one that comes is followed"
+    )
     func uplinks() throws {
         try play("uplinks", of: file) { seen throws(JSONError) in
             #expect(try seen.strings("first") == ["up1", "up2", "up3", "up4", "up5"])
@@ -57,7 +64,9 @@ struct InterfacesTests {
             #expect(try seen.strings("left_over") == ["pod", "up1", "up3", "up4", "up5"], "what does not exist any more is let go")
             #expect(try seen.string("said").contains("not watched, and looks like an uplink interface=way"))
             let doctor = try seen.string("doctor")
-            #expect(doctor.contains("up5, an uplink") && doctor.contains("way ") && doctor.contains("looks like an uplink (a route by a gateway leaves by it)"), "\(doctor)")
+            #expect(
+                doctor.contains("up5, an uplink") && doctor.contains("way ")
+                    && doctor.contains("looks like an uplink (a route by a gateway leaves by it)"), "\(doctor)")
             #expect(try seen.string("agent").contains("watches pod, up1, up3, up4, up5"))
             #expect(try seen.integer("code") == 0)
         }
@@ -79,8 +88,12 @@ struct InterfacesTests {
     @Test("A filter that comes before ours, where it cannot be otherwise, is told of")
     func notFirst() throws {
         try play("not_first", of: file) { seen throws(JSONError) in
-            #expect(try seen.string("said").contains("others are in front of the probe, which does not see what they keep interface=inner hook=ingress others=u32 filter (clsact)"))
-            #expect(try seen.string("doctor").contains("ingress: in front of an agent, which sees only what they let by: u32 filter (clsact)"))
+            #expect(
+                try seen.string("said").contains(
+                    "others are in front of the probe, which does not see what they keep interface=inner hook=ingress others=u32 filter (clsact)"
+                ))
+            #expect(
+                try seen.string("doctor").contains("ingress: in front of an agent, which sees only what they let by: u32 filter (clsact)"))
             #expect(try seen.strings("filters") == ["limiter"])
             #expect(try seen.boolean("foreign"), "it stays when we go")
             #expect(try seen.integer("code") == 0)
@@ -103,11 +116,16 @@ struct InterfacesTests {
         }
     }
 
-    @Test("Two agents on one interface are told of each other, and the one that ends leaves the other's alone", arguments: ["tcx", "clsact"] as [StaticString])
+    @Test(
+        "Two agents on one interface are told of each other, and the one that ends leaves the other's alone",
+        arguments: ["tcx", "clsact"] as [StaticString])
     func two(method: StaticString) throws {
         try play("two", of: file) { seen throws(JSONError) in
             try seen.object(method) { seen throws(JSONError) in
-                #expect(try seen.string("first").contains("another agent watches the same interfaces; each of the two counts and limits all of their handshakes interfaces=inner"))
+                #expect(
+                    try seen.string("first").contains(
+                        "another agent watches the same interfaces; each of the two counts and limits all of their handshakes interfaces=inner"
+                    ))
                 #expect(try seen.string("first").contains("node=second"))
                 #expect(try seen.string("second").contains("node=first"))
                 #expect(try seen.strings("both") == ["limiter", "limiter"])
@@ -116,14 +134,19 @@ struct InterfacesTests {
         }
     }
 
-    @Test("An interface without Ethernet headers is taken, a kind that cannot be read is refused with one line, and ends the start when it was asked for by name")
+    @Test(
+        "An interface without Ethernet headers is taken, a kind that cannot be read is refused with one line, and ends the start when it was asked for by name"
+    )
     func kinds() throws {
         try play("kinds", of: file) { seen throws(JSONError) in
             #expect(try seen.strings("interfaces") == ["tun0"])
             let refusal = "can0: frames of its kind (link type 280) cannot be read, so it is not watched"
             #expect(try seen.string("said").split(separator: "\n").count { $0.contains(refusal) } == 1)
             #expect(try seen.integer("refused") == 3)
-            #expect(try seen.string("why") == "weir-agent: \(refusal) (surroundings failed; not started without it: places, node, attach, verify limiter, verify outgoing)\n")
+            #expect(
+                try seen.string("why")
+                    == "weir-agent: \(refusal) (surroundings failed; not started without it: places, node, attach, verify limiter, verify outgoing)\n"
+            )
             #expect(try seen.integer("code") == 0)
         }
     }
@@ -139,7 +162,9 @@ struct InterfacesTests {
         }
     }
 
-    @Test("Limits of the topic hold from the first frame after a kill, without a broker too; one that the topic has no more is lifted, and not kept")
+    @Test(
+        "Limits of the topic hold from the first frame after a kill, without a broker too; one that the topic has no more is lifted, and not kept"
+    )
     func keptLimits() throws {
         try play("kept_limits", of: file) { seen throws(JSONError) in
             #expect(try seen.integer("held") == 1)
@@ -154,7 +179,9 @@ struct InterfacesTests {
         }
     }
 
-    @Test("A new agent takes a running one's port, spool and interfaces; both watch for a second, so an attacker gets no more; the old one goes on when the new one ends")
+    @Test(
+        "A new agent takes a running one's port, spool and interfaces; both watch for a second, so an attacker gets no more; the old one goes on when the new one ends"
+    )
     func takeOver() throws {
         try play("take_over", of: file) { seen throws(JSONError) in
             #expect(try seen.integer("unwatched") == 0)
@@ -186,7 +213,9 @@ struct InterfacesTests {
             #expect(gauges.contains(#"weir_agent_interface_segments_total{interface="inner",from="server"} 0"#), "\(gauges)")
             #expect(try seen.string("doctor").contains("inner carries one direction"))
             let said = try seen.string("said")
-            #expect(said.contains("the servers' answers leave by no interface that is watched interface=inner") && said.contains("are seen again interface=inner"), "\(said)")
+            #expect(
+                said.contains("the servers' answers leave by no interface that is watched interface=inner")
+                    && said.contains("are seen again interface=inner"), "\(said)")
             #expect(try seen.integer("code") == 0)
         }
     }

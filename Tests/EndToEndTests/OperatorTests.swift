@@ -4,7 +4,8 @@ import Testing
 /// What an operator types, against a real agent and the built-in broker in a process of its own.
 @Suite(.serialized, .enabled(if: isRoot, "network namespaces and BPF need root"))
 struct OperatorTests {
-    @Test("A block that an operator limits reaches the kernel through the topic, also when the node enforces only later; a release lifts it")
+    @Test(
+        "A block that an operator limits reaches the kernel through the topic, also when the node enforces only later; a release lifts it")
     func limits() throws {
         try play("operator") { seen throws(JSONError) in
             #expect(try seen.string("nothing") == "nothing is limited\n")
@@ -55,32 +56,42 @@ struct OperatorTests {
     }
 
     /// One node does not hold a limit, and this is why.
-    private static func why(_ seen: borrowing JSONObject, _ name: StaticString, _ node: String, _ why: String, behind: Int) throws(JSONError) {
+    private static func why(_ seen: borrowing JSONObject, _ name: StaticString, _ node: String, _ why: String, behind: Int)
+        throws(JSONError)
+    {
         var found: [(node: String, why: String, behind: Int)] = []
-        try seen.objects(name) { one throws(JSONError) in found.append((try one.string("node"), try one.string("why"), try one.integer("records_behind"))) }
+        try seen.objects(name) { one throws(JSONError) in
+            found.append((try one.string("node"), try one.string("why"), try one.integer("records_behind")))
+        }
         #expect(found.map(\.node) == [node])
         #expect(found.map(\.why) == [why])
         #expect(found.map(\.behind) == [behind])
     }
 
-    @Test("An agent that starts late reads the limits topic on as long as there is more, and waits for none of its ticks",
-          arguments: ["long_topic"] + (hasNoida ? ["long_topic_noida"] : []))
+    @Test(
+        "An agent that starts late reads the limits topic on as long as there is more, and waits for none of its ticks",
+        arguments: ["long_topic"] + (hasNoida ? ["long_topic_noida"] : []))
     func longTopic(scenario: String) throws {
         try play(scenario) { seen throws(JSONError) in
             #expect(try seen.integer("held") == 10_000)
             #expect(try seen.integer("postponed") >= 30, "10,000 in turns of 256")
             #expect(try seen.integer("slow") >= 10, "a load of limits is a stall of that reason")
             #expect(try seen.integer("slow_policy") == 0)
-            #expect(try seen.integer("turns") >= seen.integer("postponed"), "each is followed by another turn that the topic asked for, not a tick")
+            #expect(
+                try seen.integer("turns") >= seen.integer("postponed"),
+                "each is followed by another turn that the topic asked for, not a tick")
             #expect(try seen.integer("code") == 0)
         }
     }
 
-    @Test("An operator sees on how many nodes a limit holds, and which are behind, late, unwilling or only watching; a clean stop leaves nothing to ask about",
-          arguments: ["convergence"] + (hasNoida ? ["convergence_noida"] : []))
+    @Test(
+        "An operator sees on how many nodes a limit holds, and which are behind, late, unwilling or only watching; a clean stop leaves nothing to ask about",
+        arguments: ["convergence"] + (hasNoida ? ["convergence_noida"] : []))
     func convergence(scenario: String) throws {
         try play(scenario) { seen throws(JSONError) in
-            func row(_ table: String, _ prefix: String) -> [Substring] { (table.split(separator: "\n").first { $0.hasPrefix("\(prefix)/32") } ?? "").split(separator: " ") }
+            func row(_ table: String, _ prefix: String) -> [Substring] {
+                (table.split(separator: "\n").first { $0.hasPrefix("\(prefix)/32") } ?? "").split(separator: " ")
+            }
             #expect(try seen.string("nobody").contains("no node has reported"))
             #expect(try seen.string("first").contains("applied on 3 of 3 nodes after "))
             let three = try seen.string("three"), two = try seen.string("two"), late = try seen.string("late")
@@ -96,7 +107,10 @@ struct OperatorTests {
             #expect(try seen.strings("held") == ["3", "3", "3"])
             #expect(try seen.strings("offsets") == ["3", "3", "3"])
             #expect(try seen.string("allowed").contains("weir: not applied within 3.0 s: e (allowed)"))
-            #expect(try seen.string("lacks").contains("\nnot held: e lacks 203.0.113.1/32|all (allowed), 203.0.113.2/32|all (allowed), 203.0.113.3/32|all (allowed) and 1 more\n"))
+            #expect(
+                try seen.string("lacks").contains(
+                    "\nnot held: e lacks 203.0.113.1/32|all (allowed), 203.0.113.2/32|all (allowed), 203.0.113.3/32|all (allowed) and 1 more\n"
+                ))
             #expect(try seen.string("observes").contains("\nobserving, so limiting nobody: f\n"))
             #expect(try seen.string("lifted") == "5/5")
             #expect(try seen.string("released").contains("applied on 4 of 4 nodes after "))
@@ -116,7 +130,10 @@ struct OperatorTests {
                 #expect(try raw.string("source.address") == "203.0.113.66")
             }
             let limits = try seen.strings("limits")
-            #expect(limits.count == 2 && limits[0].hasPrefix("192.0.2.0/24  all  3/s  reset  until ") && limits[1].hasPrefix("192.0.2.0/24  all  released  until ") && limits[1].contains("  operator  generation "), "\(limits)")
+            #expect(
+                limits.count == 2 && limits[0].hasPrefix("192.0.2.0/24  all  3/s  reset  until ")
+                    && limits[1].hasPrefix("192.0.2.0/24  all  released  until ") && limits[1].contains("  operator  generation "),
+                "\(limits)")
             let new = try seen.strings("new")
             #expect(!new.isEmpty && new.allSatisfy { $0.hasPrefix("198.18.0.0/24  all  ") }, "only what came later: \(new)")
             #expect(try seen.strings("codes") == ["0", "0", "0", "0"])
@@ -128,11 +145,16 @@ struct OperatorTests {
         try play("top") { seen throws(JSONError) in
             let lines = try seen.strings("lines")
             #expect(lines.first == "weir · here · inner · enforcing · tcx")
-            #expect(lines.dropFirst().count == 2 && lines.dropFirst().allSatisfy { $0.contains("  hellos 5  anomalous 5  refused 2  events ") }, "\(lines)")
+            #expect(
+                lines.dropFirst().count == 2 && lines.dropFirst().allSatisfy { $0.contains("  hellos 5  anomalous 5  refused 2  events ") },
+                "\(lines)")
             #expect(try seen.string("first") == "weir · here · inner · enforcing · tcx\n")
             #expect(try seen.integer("code") == 0)
-            let names = ["loader", "settings", "components", "maps", "verify limiter", "peers", "surroundings", "interfaces", "addresses", "pages", "places", "verify limiter_out", "tables",
-                         "verify helpers", "state", "kafka", "node", "attach", "verify tls_probe", "verify outgoing", "listening"]
+            let names = [
+                "loader", "settings", "components", "maps", "verify limiter", "peers", "surroundings", "interfaces", "addresses", "pages",
+                "places", "verify limiter_out", "tables",
+                "verify helpers", "state", "kafka", "node", "attach", "verify tls_probe", "verify outgoing", "listening"
+            ]
             try seen.object("trace") { trace throws(JSONError) in
                 #expect(try Set(trace.strings("names")) == Set(["start"] + names))
                 #expect(try trace.strings("threads").first == "main")
@@ -141,13 +163,19 @@ struct OperatorTests {
                 #expect(try startup.string("program") == "weir-agent")
                 let path = try startup.strings("critical_path"), total = try startup.integer("total_us")
                 #expect(path.starts(with: ["loader", "settings"]) && path.last == "listening" && path.contains("attach"), "\(path)")
-                try startup.objects("spans") { span throws(JSONError) in #expect(try span.integer("at_us") + span.integer("took_us") <= total) }
+                try startup.objects("spans") { span throws(JSONError) in
+                    #expect(try span.integer("at_us") + span.integer("took_us") <= total)
+                }
             }
             let startup = try seen.strings("startup")
-            #expect(startup.count == names.count + 3 && startup.last?.hasPrefix("weir-agent: ") == true && startup.last?.contains("critical path") == true, "\(startup)")
+            #expect(
+                startup.count == names.count + 3 && startup.last?.hasPrefix("weir-agent: ") == true
+                    && startup.last?.contains("critical path") == true, "\(startup)")
             #expect(startup.contains { $0.contains("verify limiter") && $0.contains("maps") && $0.contains("█") }, "\(startup)")
             let comparison = try seen.strings("comparison")
-            #expect(comparison.count == names.count + 3 && comparison.last?.contains("(0)") == true && comparison.dropFirst().dropLast(2).allSatisfy { $0.hasSuffix("same") }, "\(comparison)")
+            #expect(
+                comparison.count == names.count + 3 && comparison.last?.contains("(0)") == true
+                    && comparison.dropFirst().dropLast(2).allSatisfy { $0.hasSuffix("same") }, "\(comparison)")
             let none = try seen.string("no_startup"), old = try seen.string("old_startup")
             #expect(none.contains("not JSON; ") && none.hasSuffix("write such a file with --startup-trace\n"), "\(none)")
             #expect(old.contains("a start-up trace of an older agent"), "\(old)")
@@ -161,7 +189,9 @@ struct OperatorTests {
         }
     }
 
-    @Test("A stopped agent's time is preempted, not the ring's, and one line tells of it; the quarter of an hour fits a terminal, a pipe and a picture")
+    @Test(
+        "A stopped agent's time is preempted, not the ring's, and one line tells of it; the quarter of an hour fits a terminal, a pipe and a picture"
+    )
     func stalls() throws {
         try play("stalls") { seen throws(JSONError) in
             let took = try seen.integer("took"), preempted = try seen.integer("preempted")
@@ -172,10 +202,14 @@ struct OperatorTests {
             #expect(try seen.integer("ring") > 0)
             #expect(try seen.integer("ring_longest") < 1_000_000_000)
             #expect(try seen.integer("idle_longest") < 1_000_000_000)
-            #expect(try seen.strings("reasons") == ["ring", "events", "kafka", "limits", "tick", "http", "links", "policy", "preempted", "idle"])
+            #expect(
+                try seen.strings("reasons") == ["ring", "events", "kafka", "limits", "tick", "http", "links", "policy", "preempted", "idle"]
+            )
             let shown = try seen.string("shown"), byReason = try seen.string("by_reason")
             #expect(shown.contains("the longest turns") && shown.contains("   longer ") && !shown.contains("\u{1b}"), "\(shown)")
-            for reason in ["ring", "preempted", "idle"] { #expect(byReason.contains("\n\(reason) · ") || byReason.hasPrefix("\(reason) · "), "\(byReason)") }
+            for reason in ["ring", "preempted", "idle"] {
+                #expect(byReason.contains("\n\(reason) · ") || byReason.hasPrefix("\(reason) · "), "\(byReason)")
+            }
             let logged = try seen.strings("logged")
             #expect(logged.count == 1 && logged[0].contains(" longest=preempted ") && logged[0].contains(" took_ms=2"), "\(logged)")
             let unwritable = try seen.string("unwritable")
@@ -197,16 +231,25 @@ struct OperatorTests {
     func doctor() throws {
         try play("doctor") { seen throws(JSONError) in
             let ports = try seen.strings("node_ports")
-            #expect(ports.first?.contains("leads to 443 of shop/web:https; the uplink sees 31443: add it to the policy's ports") == true, "\(ports)")
+            #expect(
+                ports.first?.contains("leads to 443 of shop/web:https; the uplink sees 31443: add it to the policy's ports") == true,
+                "\(ports)")
             #expect(ports.first?.contains("30080") == false)
             #expect(ports.last?.contains("none that leads to a watched port is unwatched") == true, "\(ports)")
-            let root = try seen.string("root"), broker = try seen.string("with_kafka"), none = try seen.string("without_kafka"), nobody = try seen.string("nobody")
-            for part in ["✓ kernel ", "BTF", "✓ privileges", "✓ an attached agent's rights", "user nobody", "✓ the probe loads", "✓ it attaches", "– Kafka"] { #expect(root.contains(part), "\(part): \(root)") }
+            let root = try seen.string("root"), broker = try seen.string("with_kafka"), none = try seen.string("without_kafka"),
+                nobody = try seen.string("nobody")
+            for part in [
+                "✓ kernel ", "BTF", "✓ privileges", "✓ an attached agent's rights", "user nobody", "✓ the probe loads", "✓ it attaches",
+                "– Kafka"
+            ] { #expect(root.contains(part), "\(part): \(root)") }
             #expect(!root.contains("✗"), "\(root)")
             #expect(broker.contains("✓ Kafka at 127.0.0.1:"), "\(broker)")
-            #expect(none.contains("✗ Kafka at 127.0.0.1:1") && none.contains("Connection refused") && none.contains("check that the broker runs"), "\(none)")
+            #expect(
+                none.contains("✗ Kafka at 127.0.0.1:1") && none.contains("Connection refused")
+                    && none.contains("check that the broker runs"), "\(none)")
             #expect(try seen.integer("nobody_code") == 3)
-            #expect(nobody.contains("✗ privileges") && nobody.contains("CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON missing: run as root"), "\(nobody)")
+            #expect(
+                nobody.contains("✗ privileges") && nobody.contains("CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON missing: run as root"), "\(nobody)")
         }
     }
 }

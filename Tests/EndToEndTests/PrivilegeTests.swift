@@ -13,7 +13,8 @@ struct PrivilegeTests {
         return "Uid=\(four(user)) Gid=\(four(group)) Groups= \(capabilities) NoNewPrivs=1 Seccomp=2"
     }
 
-    @Test("A root's agent is nobody in every thread, powerless, behind a filter; limits, events, interfaces, reloads, spool, take-over go on")
+    @Test(
+        "A root's agent is nobody in every thread, powerless, behind a filter; limits, events, interfaces, reloads, spool, take-over go on")
     func nobody() throws {
         try play("nobody", of: file) { seen throws(JSONError) in
             let nobody = [Self.nothing(user: 65_534)]
@@ -67,7 +68,9 @@ struct PrivilegeTests {
             try seen.object("refusals") { refusals throws(JSONError) in
                 #expect(try refusals.string("unknown") == "2 weir-agent: --user no-such-user: no such user")
                 #expect(try refusals.string("incapable").hasPrefix("2 weir-agent: --user nobody: cannot be taken on here"))
-                #expect(try refusals.string("not root").hasPrefix("2 weir-agent: --user 4711: only an agent that root starts can become another user"))
+                #expect(
+                    try refusals.string("not root").hasPrefix(
+                        "2 weir-agent: --user 4711: only an agent that root starts can become another user"))
             }
         }
     }

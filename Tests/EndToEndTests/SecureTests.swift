@@ -15,8 +15,12 @@ struct SecureTests {
         try play("secured", of: "secure.py") { seen throws(JSONError) in
             #expect(try seen.strings("allowed") == [], "the broker took every permission")
             #expect(try seen.integer("succeeded") == 3)
-            #expect(try seen.strings("agent_threads").allSatisfy { $0.hasPrefix("Uid=65534,") }, "the agent is nobody, and its secrets are root's")
-            #expect(try seen.strings("controller_threads").allSatisfy { $0.hasSuffix("NoNewPrivs=1 Seccomp=2") }, "gRPC's and Kafka's threads as well")
+            #expect(
+                try seen.strings("agent_threads").allSatisfy { $0.hasPrefix("Uid=65534,") },
+                "the agent is nobody, and its secrets are root's")
+            #expect(
+                try seen.strings("controller_threads").allSatisfy { $0.hasSuffix("NoNewPrivs=1 Seccomp=2") },
+                "gRPC's and Kafka's threads as well")
             #expect(try seen.integer("delivered") > 0)
             let agent = try seen.string("agent"), controller = try seen.string("controller"), doctor = try seen.string("doctor")
             #expect(!agent.contains("refuses") && !controller.contains("refuses"), "\(agent)\(controller)")
@@ -33,11 +37,14 @@ struct SecureTests {
                 ("weir-agent", (done, refused), (refused, done), (refused, refused), (done, done)),
                 ("weir-controller", (refused, done), (done, done), (done, done), (refused, refused)),
                 ("weir-operator", (refused, done), (done, done), (refused, done), (refused, done)),
-                ("weir-autoscaler", (refused, refused), (refused, refused), (refused, done), (refused, refused)),
+                ("weir-autoscaler", (refused, refused), (refused, refused), (refused, done), (refused, refused))
             ]
             let lines = expected.flatMap { user in
-                [("throttle-events", user.events), ("throttle-limits", user.limits), ("scale-decisions", user.decisions), ("throttle-nodes", user.nodes)]
-                    .map { "\(user.user) security-\($0.0) \($0.1.0) \($0.1.1)" }
+                [
+                    ("throttle-events", user.events), ("throttle-limits", user.limits), ("scale-decisions", user.decisions),
+                    ("throttle-nodes", user.nodes)
+                ]
+                .map { "\(user.user) security-\($0.0) \($0.1.0) \($0.1.1)" }
             }
             #expect(try seen.strings("trials") == lines)
             // RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, for each of them.

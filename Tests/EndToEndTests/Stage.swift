@@ -14,7 +14,9 @@ var hasNoida: Bool { access("\(root)/.deps/venv/bin/noida-db", X_OK) == 0 }
 var isRoot: Bool { geteuid() == 0 }
 
 func program(_ name: String) -> String {
-    for folder in [products, "\(root)/.build/debug", "\(root)/.build/release"] where access("\(folder)/\(name)", X_OK) == 0 { return "\(folder)/\(name)" }
+    for folder in [products, "\(root)/.build/debug", "\(root)/.build/release"] where access("\(folder)/\(name)", X_OK) == 0 {
+        return "\(folder)/\(name)"
+    }
     return name
 }
 
@@ -47,7 +49,9 @@ func marked(_ mark: String) -> [String] {
     var found: [String] = []
     while let entry = readdir(folder) {
         let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        guard CInt(name) != nil, let environment = File.read("/proc/\(name)/environ", limit: 1 << 20), environment.split(separator: "\0").contains("WEIR_TEST=\(mark)") else { continue }
+        guard CInt(name) != nil, let environment = File.read("/proc/\(name)/environ", limit: 1 << 20),
+            environment.split(separator: "\0").contains("WEIR_TEST=\(mark)")
+        else { continue }
         found.append("\(name) \((File.read("/proc/\(name)/cmdline", limit: 200) ?? "").replacing("\0", with: " "))")
     }
     return found
@@ -64,9 +68,13 @@ func leftOutside() -> [String] {
 
 /// Plays a scenario and reads its observations; nothing may be left of it.
 /// - Parameter file: where the scenario stands.
-func play<Result>(_ scenario: String, of file: String = "stage.py", _ read: (borrowing JSONObject) throws(JSONError) -> Result) throws -> Result {
+func play<Result>(_ scenario: String, of file: String = "stage.py", _ read: (borrowing JSONObject) throws(JSONError) -> Result) throws
+    -> Result
+{
     let mark = newMark()
-    let (code, text) = try output(of: ["env", "WEIR_TEST=\(mark)", "unshare", "-n", "python3", "\(root)/Tests/EndToEndTests/\(file)", program("weir-agent"), scenario])
+    let (code, text) = try output(of: [
+        "env", "WEIR_TEST=\(mark)", "unshare", "-n", "python3", "\(root)/Tests/EndToEndTests/\(file)", program("weir-agent"), scenario
+    ])
     guard code == 0, let line = text.split(separator: "\n").last else { throw Failure(description: "\(scenario): \(text.suffix(2000))") }
     var parser = JSONParser()
     let bytes = Array(line.utf8)

@@ -26,16 +26,22 @@ private func play<Result>(_ scenario: String, _ read: (borrowing JSONObject) thr
     var code: Int?
     while code == nil { code = child.poll() }
     let text = String(decoding: bytes, as: UTF8.self)
-    guard code == 0, let line = text.split(separator: "\n").last(where: { $0.hasPrefix("{") }) else { throw Failure(description: "\(scenario): \(text.suffix(3000))") }
+    guard code == 0, let line = text.split(separator: "\n").last(where: { $0.hasPrefix("{") }) else {
+        throw Failure(description: "\(scenario): \(text.suffix(3000))")
+    }
     var parser = JSONParser()
     let object = Array(line.utf8)
     return try parser.object(object.span.bytes, read)
 }
 
 /// The real controller, a real Envoy (manifests/envoy/bootstrap.yaml as it is shipped) and Python's own gRPC and protobuf.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "a network namespace needs root"), .enabled(if: access(envoy, X_OK) == 0, "Envoy is not installed: make deps"))
+@Suite(
+    .serialized, .enabled(if: geteuid() == 0, "a network namespace needs root"),
+    .enabled(if: access(envoy, X_OK) == 0, "Envoy is not installed: make deps"))
 struct EnvoyTests {
-    @Test("A listed source passes three times in any second while others are pushed, everybody else is untouched, and a release lifts at once")
+    @Test(
+        "A listed source passes three times in any second while others are pushed, everybody else is untouched, and a release lifts at once"
+    )
     func list() throws {
         try play("http_list") { seen throws(JSONError) in
             #expect(try seen.integer("free") == 20)
@@ -50,7 +56,9 @@ struct EnvoyTests {
         }
     }
 
-    @Test("Envoy starts without the controller, keeps its limits while that is down, and hears what came meanwhile; no limit is lifted by a restart")
+    @Test(
+        "Envoy starts without the controller, keeps its limits while that is down, and hears what came meanwhile; no limit is lifted by a restart"
+    )
     func away() throws {
         try play("away") { seen throws(JSONError) in
             #expect(try seen.integer("without") == 20)
@@ -73,7 +81,9 @@ struct EnvoyTests {
         }
     }
 
-    @Test("A listed source's nameless connections are limited where tls_inspector runs; its named ones, and those of listeners without it, are not; class all limits each")
+    @Test(
+        "A listed source's nameless connections are limited where tls_inspector runs; its named ones, and those of listeners without it, are not; class all limits each"
+    )
     func anomaly() throws {
         try play("anomaly") { seen throws(JSONError) in
             #expect(try seen.integer("most_ended") <= 3)
@@ -82,7 +92,9 @@ struct EnvoyTests {
             #expect(try seen.integer("refused_passed") > 0)
             #expect(try seen.integer("neighbour") == 40)
             try seen.object("anomalous") { passed throws(JSONError) in
-                for kind in ["named", "named_passed", "plain", "blind", "blind_named"] as [StaticString] { #expect(try passed.integer(kind) == 20, "\(kind)") }
+                for kind in ["named", "named_passed", "plain", "blind", "blind_named"] as [StaticString] {
+                    #expect(try passed.integer(kind) == 20, "\(kind)")
+                }
             }
             #expect(try seen.integer("outside") == 20)
             #expect(try seen.integer("refused") == 0)
@@ -156,8 +168,11 @@ struct EnvoyTests {
     @Test("Options that cannot be get one line and an exit code")
     func wrong() throws {
         try play("wrong") { seen throws(JSONError) in
-            for (name, code, part) in [("taken", 3, "--grpc 127.0.0.1:9742"), ("half", 2, "go together"), ("no file", 2, "/nowhere"), ("no key", 2, "no PEM file"), ("other key", 3, "cannot be used"),
-                                        ("open", 2, "--insecure"), ("open six", 2, "--insecure"), ("named", 2, "--insecure"), ("insecure", 3, "cannot be had")] as [(StaticString, Int, String)] {
+            for (name, code, part) in [
+                ("taken", 3, "--grpc 127.0.0.1:9742"), ("half", 2, "go together"), ("no file", 2, "/nowhere"), ("no key", 2, "no PEM file"),
+                ("other key", 3, "cannot be used"),
+                ("open", 2, "--insecure"), ("open six", 2, "--insecure"), ("named", 2, "--insecure"), ("insecure", 3, "cannot be had")
+            ] as [(StaticString, Int, String)] {
                 try seen.object(name) { one throws(JSONError) in
                     #expect(try one.integer("code") == code, "\(name)")
                     let error = try one.string("error")

@@ -14,7 +14,10 @@ import Testing
     }
 
     private static let plain: [[UInt8]] = {
-        var hellos = [Hello(), Hello(serverName: nil), Hello(serverName: "other.example", alpn: []), Hello(versions: [0x0a0a, 0x0303]), Hello(alpn: ["\u{ff}", "http/1.1"]), Hello(padding: 1200)]
+        var hellos = [
+            Hello(), Hello(serverName: nil), Hello(serverName: "other.example", alpn: []), Hello(versions: [0x0a0a, 0x0303]),
+            Hello(alpn: ["\u{ff}", "http/1.1"]), Hello(padding: 1200)
+        ]
         hellos[3].legacyVersion = 0x0301
         var bare = Hello()
         bare.extensions = nil
@@ -23,7 +26,8 @@ import Testing
 
     private func agree(_ reader: inout HelloReader, _ message: [UInt8]) -> Bool {
         let hello = ClientHello(message), fingerprint = hello.flatMap { Fingerprint($0) }, reading = reader.read(message.span.bytes)
-        return (reading == nil) == (hello == nil) && reading?.serverName == hello?.serverName && reading?.stack?.ja3 == fingerprint?.ja3 && reading?.stack?.ja4 == fingerprint?.ja4
+        return (reading == nil) == (hello == nil) && reading?.serverName == hello?.serverName && reading?.stack?.ja3 == fingerprint?.ja3
+            && reading?.stack?.ja4 == fingerprint?.ja4
             && (reading?.stack == nil || reading?.stack?.alpn == hello?.alpnNames)
     }
 
@@ -45,7 +49,9 @@ import Testing
             var message = Self.plain.randomElement(using: &random)!
             for _ in 0..<Int.random(in: 0...3, using: &random) {
                 // Lengths and types more often than what is random anyway.
-                let index = Bool.random(using: &random) ? Int.random(in: 38..<message.count, using: &random) : Int.random(in: 0..<message.count, using: &random)
+                let index =
+                    Bool.random(using: &random)
+                    ? Int.random(in: 38..<message.count, using: &random) : Int.random(in: 0..<message.count, using: &random)
                 message[index] = [0, 1, 2, 5, 16, 43, 255, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random)!
             }
             guard agree(&reader, message) else {

@@ -25,7 +25,8 @@ struct Expected: Sendable, CustomTestStringConvertible {
         let text = String(decoding: bytes[..<fread(&bytes, 1, bytes.count, stream)], as: UTF8.self)
         return text.split(separator: "\n").map { line in
             let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            return Expected(file: fields[0], frame: Int(fields[1])!, name: fields[4], ja3Text: fields[5], ja3: fields[6], version: version(fields))
+            return Expected(
+                file: fields[0], frame: Int(fields[1])!, name: fields[4], ja3Text: fields[5], ja3: fields[6], version: version(fields))
         }
     }()
 
@@ -54,14 +55,17 @@ struct Expected: Sendable, CustomTestStringConvertible {
         #expect(try Hellos(folder + file).found.map(\.frame) == Expected.all.filter { $0.file == file }.map(\.frame))
     }
 
-    @Test("Where there is no whole hello, none is found", arguments: ["ssh.pcap", "http.pcap", "garbage.pcap", "truncated.pcap", "cut-frames.pcap"])
+    @Test(
+        "Where there is no whole hello, none is found",
+        arguments: ["ssh.pcap", "http.pcap", "garbage.pcap", "truncated.pcap", "cut-frames.pcap"])
     func nothing(file: String) throws {
         #expect(try Hellos(folder + file).found.isEmpty)
     }
 
     @Test("Each of these stacks is there, with a name and without one, and each version of TLS is somebody's highest")
     func stacks() throws {
-        let named = Set(Expected.all.filter { !$0.name.isEmpty }.map(\.stack)), nameless = Set(Expected.all.filter { $0.name.isEmpty }.map(\.stack))
+        let named = Set(Expected.all.filter { !$0.name.isEmpty }.map(\.stack)),
+            nameless = Set(Expected.all.filter { $0.name.isEmpty }.map(\.stack))
         #expect(named.isSuperset(of: ["openssl", "gnutls", "curl", "python", "java", "node", "go", "envoy", "chromium", "firefox", "wget"]))
         #expect(nameless.isSuperset(of: ["openssl", "gnutls", "curl", "python", "java", "node", "go", "envoy", "chromium"]))
         // GREASE of a dissector is its own affair; what is no TLS version is none of these.

@@ -14,7 +14,9 @@ private let programs: [(name: String, bytes: [UInt8])] = {
     }
     var found: [(name: String, bytes: [UInt8])] = []
     while let entry = readdir(directory) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
         guard !name.hasPrefix("."), let stream = fopen("\(path)/\(name)", "r") else { continue }
         var bytes = [UInt8](repeating: 0, count: 1024)
         found.append((name, Array(bytes[..<fread(&bytes, 1, bytes.count, stream)])))

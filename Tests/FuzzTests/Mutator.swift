@@ -69,8 +69,10 @@ struct Mutator {
         let start = below(bytes.count)
         guard let first = bytes[start...].firstIndex(where: { (48...57).contains($0) }) else { return }
         let end = bytes[first...].firstIndex { !(48...57).contains($0) } ?? bytes.count
-        let numbers = ["0", "-1", "1", "255", "256", "65536", "4294967296", "9223372036854775807", "9223372036854775808", "1e400", "00", "0x1f", "1.5",
-                       "٣"]
+        let numbers = [
+            "0", "-1", "1", "255", "256", "65536", "4294967296", "9223372036854775807", "9223372036854775808", "1e400", "00", "0x1f", "1.5",
+            "٣"
+        ]
         bytes.replaceSubrange(first..<end, with: Array(numbers[below(numbers.count)].utf8))
     }
 }

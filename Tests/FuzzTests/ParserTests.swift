@@ -23,13 +23,22 @@ private func contents(of path: String) -> [UInt8] {
 @Suite(.serialized) struct ParserTests {
     @Test("Policy files")
     func policy() {
-        let whole = contents(of: "manifests/policy.yaml"), start = "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: a}\n"
-        let short = ["spec: {}\n", "spec:\n  detections:\n    missing_sni: {severity: high, limit: {perSecond: 3, for: 10m}}\n  allow: {cidrs: [10.0.0.0/8, 2001:db8::/32]}\n",
-                     "spec:\n  scaleOut:\n    targets:\n      - match: {ports: [443], serverNames: [\"*.a\"]}\n        workload: a/b\n        max: 3\n"]
+        let whole = contents(of: "manifests/policy.yaml"),
+            start = "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: a}\n"
+        let short = [
+            "spec: {}\n",
+            "spec:\n  detections:\n    missing_sni: {severity: high, limit: {perSecond: 3, for: 10m}}\n  allow: {cidrs: [10.0.0.0/8, 2001:db8::/32]}\n",
+            "spec:\n  scaleOut:\n    targets:\n      - match: {ports: [443], serverNames: [\"*.a\"]}\n        workload: a/b\n        max: 3\n"
+        ]
         #expect(whole.count > 1000)
-        Fuzz.run("policy", seeds: [whole] + short.map { Array((start + $0).utf8) },
-                 words: ["&a ", "*a", "!!int ", "? ", "- ", "[", "{", "}", "]", ": ", "\t", "\n  ", "\n---\n", "|\n", "\"", "'", "#", "99999999999999999999h", "-1", "1e9", "~", "null", "yes",
-                         "0.0.0.0/0", "::/0", "10.0.0.0/33", "all", "critical", "\u{feff}", "<<: ", "%YAML 1.1\n"]) { input in
+        Fuzz.run(
+            "policy", seeds: [whole] + short.map { Array((start + $0).utf8) },
+            words: [
+                "&a ", "*a", "!!int ", "? ", "- ", "[", "{", "}", "]", ": ", "\t", "\n  ", "\n---\n", "|\n", "\"", "'", "#",
+                "99999999999999999999h", "-1", "1e9", "~", "null", "yes",
+                "0.0.0.0/0", "::/0", "10.0.0.0/33", "all", "critical", "\u{feff}", "<<: ", "%YAML 1.1\n"
+            ]
+        ) { input in
             do {
                 let policy = try PolicyFile.parse(bytes: input, name: "policy.yaml")
                 return policy.ports.isEmpty || policy.name.isEmpty ? "a policy without ports or name" : nil
@@ -38,13 +47,24 @@ private func contents(of path: String) -> [UInt8] {
     }
 
     /// What is read, said again, is read as the same.
-    private func messages<Value: Equatable>(_ name: String, _ seeds: [[UInt8]], _ read: (inout MessageReader, RawSpan) throws -> Value, _ encode: (Value) -> [UInt8]) {
+    private func messages<Value: Equatable>(
+        _ name: String, _ seeds: [[UInt8]], _ read: (inout MessageReader, RawSpan) throws -> Value, _ encode: (Value) -> [UInt8]
+    ) {
         var reader = MessageReader()
-        Fuzz.run(name, seeds: seeds, words: ["{", "}", "[", "]", "\"", "\\", "\\u0000", "\\ud800", ",", ":", "null", "true", "1e400", "-0", "9223372036854775808", "\"id\":", "\"released\":true,",
-                                             "\"until\":\"9999-12-31T23:59:59Z\"", "\"prefix\":\"::/0\"", "2262-04-11T23:47:16.854775808Z", "/33", "::ffff:1.2.3.4/128", "|all", "\u{2028}"]) { input in
+        Fuzz.run(
+            name, seeds: seeds,
+            words: [
+                "{", "}", "[", "]", "\"", "\\", "\\u0000", "\\ud800", ",", ":", "null", "true", "1e400", "-0", "9223372036854775808",
+                "\"id\":", "\"released\":true,",
+                "\"until\":\"9999-12-31T23:59:59Z\"", "\"prefix\":\"::/0\"", "2262-04-11T23:47:16.854775808Z", "/33", "::ffff:1.2.3.4/128",
+                "|all", "\u{2028}"
+            ]
+        ) { input in
             do {
                 let value = try read(&reader, input.span.bytes), said = encode(value)
-                guard let again = try? read(&reader, said.span.bytes) else { return "what was read and said again is refused: \(String(decoding: said, as: UTF8.self))" }
+                guard let again = try? read(&reader, said.span.bytes) else {
+                    return "what was read and said again is refused: \(String(decoding: said, as: UTF8.self))"
+                }
                 return again == value ? nil : "what was read and said again reads as something else"
             } catch { return Fuzz.fault(in: "\(error)") }
         }
@@ -53,12 +73,15 @@ private func contents(of path: String) -> [UInt8] {
     @Test("Throttle events")
     func events() {
         var event = ThrottleEvent(
-            id: "node-a:6f1c2a90:42", time: Instant(rfc3339: "2026-11-24T10:00:00.123456789Z")!, node: "node-a", sourceAddress: Address("203.0.113.7")!,
-            sourcePrefix: Prefix("203.0.113.7/32")!, destinationAddress: Address("198.51.100.2")!, anomalies: AnomalySet([.missingSNI, .notTLS]), severity: .high, traceID: "4bf9")
+            id: "node-a:6f1c2a90:42", time: Instant(rfc3339: "2026-11-24T10:00:00.123456789Z")!, node: "node-a",
+            sourceAddress: Address("203.0.113.7")!,
+            sourcePrefix: Prefix("203.0.113.7/32")!, destinationAddress: Address("198.51.100.2")!,
+            anomalies: AnomalySet([.missingSNI, .notTLS]), severity: .high, traceID: "4bf9")
         let plain = event.encoded()
         event.alpn = ["h2", "http/1.1"]
         event.serverName = "a\u{1}\"b\\"
-        event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!, enforced: true)
+        event.limit = ThrottleEvent.Limit(
+            limitClass: .anomalous, perSecond: 3, answer: .reset, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!, enforced: true)
         event.isRehearsal = true
         messages("events", [plain, event.encoded()], { reader, bytes in try reader.throttleEvent(bytes) }) { $0.encoded() }
     }
@@ -66,16 +89,21 @@ private func contents(of path: String) -> [UInt8] {
     @Test("Notices of loss")
     func losses() {
         let time = Instant(rfc3339: "2026-11-24T10:00:10Z")!
-        let notice = LossNotice(id: "node-a:6f1c2a90:loss:1", time: time, node: "node-a", since: time, until: time,
-            losses: [LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
-                LossNotice.Loss(what: .events, cause: "a\u{1}\"b", count: 7)])
+        let notice = LossNotice(
+            id: "node-a:6f1c2a90:loss:1", time: time, node: "node-a", since: time, until: time,
+            losses: [
+                LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
+                LossNotice.Loss(what: .events, cause: "a\u{1}\"b", count: 7)
+            ])
         messages("losses", [notice.encoded()], { reader, bytes in try reader.lossNotice(bytes) }) { $0.encoded() }
     }
 
     @Test("Limits")
     func limits() {
-        var limit = Limit(key: Limit.Key("2001:db8::/64|all")!, perSecond: 3, answer: .drop, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!, generation: 17,
-                          anomalies: AnomalySet(.missingSNI), traceID: "4bf9")
+        var limit = Limit(
+            key: Limit.Key("2001:db8::/64|all")!, perSecond: 3, answer: .drop, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!,
+            generation: 17,
+            anomalies: AnomalySet(.missingSNI), traceID: "4bf9")
         let plain = limit.encoded()
         (limit.origin, limit.isRelease, limit.eventIDs) = (.operator, true, ["a", "b"])
         messages("limits", [plain, limit.encoded()], { reader, bytes in try reader.limit(bytes) }) { $0.encoded() }
@@ -83,15 +111,20 @@ private func contents(of path: String) -> [UInt8] {
 
     @Test("Scale decisions")
     func decisions() {
-        let decision = ScaleDecision(workload: "shop/web", desiredReplicas: 5, previousReplicas: 4, mode: .enforce, sourcePrefix: Prefix("203.0.113.7/32")!, eventsInWindow: 13,
-                                     windowSeconds: 300, moreThan: 12, sourcesOver: 1, until: Instant(rfc3339: "2026-11-24T10:15:00Z")!, generation: 3, traceID: "4bf9")
+        let decision = ScaleDecision(
+            workload: "shop/web", desiredReplicas: 5, previousReplicas: 4, mode: .enforce, sourcePrefix: Prefix("203.0.113.7/32")!,
+            eventsInWindow: 13,
+            windowSeconds: 300, moreThan: 12, sourcesOver: 1, until: Instant(rfc3339: "2026-11-24T10:15:00Z")!, generation: 3,
+            traceID: "4bf9")
         messages("decisions", [decision.encoded()], { reader, bytes in try reader.scaleDecision(bytes) }) { $0.encoded() }
     }
 
     @Test("What nodes say of themselves")
     func nodes() {
-        var status = NodeStatus(node: "node-a", time: Instant(rfc3339: "2026-11-24T10:00:00.5Z")!, started: Instant(rfc3339: "2026-11-24T09:00:00Z")!, version: "0.1.0",
-                                mode: .enforce, interfaces: ["eth0", "wg0"], policyName: "default", policyVersion: "sha256:1c9e", nextOffset: 42)
+        var status = NodeStatus(
+            node: "node-a", time: Instant(rfc3339: "2026-11-24T10:00:00.5Z")!, started: Instant(rfc3339: "2026-11-24T09:00:00Z")!,
+            version: "0.1.0",
+            mode: .enforce, interfaces: ["eth0", "wg0"], policyName: "default", policyVersion: "sha256:1c9e", nextOffset: 42)
         status.lacks = [NodeStatus.Lack(key: Limit.Key("203.0.113.7/32|all")!, reason: .allowed)]
         messages("nodes", [status.encoded()], { reader, bytes in try reader.nodeStatus(bytes) }) { $0.encoded() }
     }
@@ -106,7 +139,10 @@ private func contents(of path: String) -> [UInt8] {
             close(file)
             unlink(path)
         }
-        Fuzz.run("captures", seeds: names.map { Array(contents(of: "Tests/Fixtures/\($0)").prefix(6000)) }, words: ["\n\r\r\n", "\u{1}\0\0\0", "\u{6}\0\0\0"]) { input in
+        Fuzz.run(
+            "captures", seeds: names.map { Array(contents(of: "Tests/Fixtures/\($0)").prefix(6000)) },
+            words: ["\n\r\r\n", "\u{1}\0\0\0", "\u{6}\0\0\0"]
+        ) { input in
             Fuzz.store(input, in: file)
             var frames = 0, bytes = 0
             do {
@@ -114,7 +150,8 @@ private func contents(of path: String) -> [UInt8] {
                 while try capture.nextEthernet(&room, { _, frame in bytes += frame.byteCount }) { frames += 1 }
             } catch { if let fault = Fuzz.fault(in: "\(error)") { return fault } }
             // A frame has a header of sixteen bytes at least; an Ethernet header may have been put before it.
-            return frames > input.count / 12 || bytes > input.count + 14 * frames ? "\(frames) frames with \(bytes) bytes out of \(input.count)" : nil
+            return frames > input.count / 12 || bytes > input.count + 14 * frames
+                ? "\(frames) frames with \(bytes) bytes out of \(input.count)" : nil
         }
     }
 
@@ -162,14 +199,20 @@ private func contents(of path: String) -> [UInt8] {
 
     @Test("Hellos: names and fingerprints, the quick way and the slow one")
     func hellos() {
-        let seeds = [Hello(), Hello(serverName: nil, versions: []), Hello(serverName: "a.b", alpn: ["h2", "http/1.1"], padding: 300)].map(\.message)
+        let seeds = [Hello(), Hello(serverName: nil, versions: []), Hello(serverName: "a.b", alpn: ["h2", "http/1.1"], padding: 300)].map(
+            \.message)
         var quick = HelloReader(capacity: 64)
         Fuzz.run("hellos", seeds: seeds) { input in
             let reading = quick.read(input.span.bytes), slow = ClientHello(input)
-            guard let slow, let fingerprint = Fingerprint(slow) else { return reading?.stack == nil ? nil : "a fingerprint of what has none" }
+            guard let slow, let fingerprint = Fingerprint(slow) else {
+                return reading?.stack == nil ? nil : "a fingerprint of what has none"
+            }
             guard let reading else { return "a hello that only the slow way reads" }
-            guard reading.serverName == slow.serverName else { return "name \(reading.serverName ?? "none"), not \(slow.serverName ?? "none")" }
-            return reading.stack?.ja3 == fingerprint.ja3 && reading.stack?.ja4 == fingerprint.ja4 && reading.stack?.ja4Raw == fingerprint.ja4Raw ? nil : "fingerprints differ"
+            guard reading.serverName == slow.serverName else {
+                return "name \(reading.serverName ?? "none"), not \(slow.serverName ?? "none")"
+            }
+            return reading.stack?.ja3 == fingerprint.ja3 && reading.stack?.ja4 == fingerprint.ja4
+                && reading.stack?.ja4Raw == fingerprint.ja4Raw ? nil : "fingerprints differ"
         }
     }
 }

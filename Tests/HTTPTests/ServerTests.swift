@@ -23,9 +23,13 @@ struct Client: ~Copyable {
     func receive(from server: borrowing Server, until ends: (String) -> Bool = { _ in false }) -> String {
         var text: [UInt8] = []
         for _ in 0..<1000 {
-            var waiting = [pollfd(fd: server.descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: socket, events: Int16(POLLIN), revents: 0)]
+            var waiting = [
+                pollfd(fd: server.descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+            ]
             // Bytes are always under way, so a poll that waits in vain is a wake-up that was lost.
-            if poll(&waiting, 2, CInt(min(server.timeoutMilliseconds ?? 5000, 5000))) == 0, server.timeoutMilliseconds != 0 { return "stalled" }
+            if poll(&waiting, 2, CInt(min(server.timeoutMilliseconds ?? 5000, 5000))) == 0, server.timeoutMilliseconds != 0 {
+                return "stalled"
+            }
             server.run()
             var chunk = [UInt8](repeating: 0, count: 65_536)
             let count = recv(socket, &chunk, chunk.count, CInt(MSG_DONTWAIT))
@@ -57,7 +61,9 @@ private func start(_ host: String = "127.0.0.1", port: UInt16 = 0, bounds: Serve
         let client = Client(host, server.port)
         client.send("GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         let reply = client.receive(from: server)
-        #expect(reply.hasPrefix("HTTP/1.1 200 ") && reply.contains("Content-Type: text/plain; version=0.0.4\r\n") && reply.hasSuffix("\r\n\r\nweir_up 1\n"))
+        #expect(
+            reply.hasPrefix("HTTP/1.1 200 ") && reply.contains("Content-Type: text/plain; version=0.0.4\r\n")
+                && reply.hasSuffix("\r\n\r\nweir_up 1\n"))
     }
 
     @Test("One connection serves several requests, sent in pieces")
@@ -72,9 +78,12 @@ private func start(_ host: String = "127.0.0.1", port: UInt16 = 0, bounds: Serve
         }
     }
 
-    @Test("What is not there is 404, what is not GET is 405", arguments: [
-        ("GET / HTTP/1.1", "404"), ("GET //metrics HTTP/1.1", "404"), ("POST /metrics HTTP/1.1\r\nContent-Length: 0", "405"), ("DELETE /metrics HTTP/1.1", "405"),
-    ])
+    @Test(
+        "What is not there is 404, what is not GET is 405",
+        arguments: [
+            ("GET / HTTP/1.1", "404"), ("GET //metrics HTTP/1.1", "404"), ("POST /metrics HTTP/1.1\r\nContent-Length: 0", "405"),
+            ("DELETE /metrics HTTP/1.1", "405")
+        ])
     func refused(request: String, status: String) throws {
         let server = try start()
         let client = Client("127.0.0.1", server.port)
@@ -94,7 +103,10 @@ private func start(_ host: String = "127.0.0.1", port: UInt16 = 0, bounds: Serve
     @Test("Noise and endless headers end the connection, not the server")
     func noise() throws {
         let server = try start()
-        for noise in ["\u{16}\u{3}\u{1}\0\0\r\n\r\n", "GET /" + String(repeating: "a", count: 40_000) + " HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n" + String(repeating: "A: b\r\n", count: 8000)] {
+        for noise in [
+            "\u{16}\u{3}\u{1}\0\0\r\n\r\n", "GET /" + String(repeating: "a", count: 40_000) + " HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\n" + String(repeating: "A: b\r\n", count: 8000)
+        ] {
             let client = Client("127.0.0.1", server.port)
             client.send(noise)
             _ = client.receive(from: server)
@@ -156,14 +168,19 @@ private func start(_ host: String = "127.0.0.1", port: UInt16 = 0, bounds: Serve
             _ = try start(port: server.port)
             Issue.record("bound twice")
         } catch {
-            #expect(error.description == "--listen 127.0.0.1:\(server.port): another process listens there; choose another port, or 0 for any free one")
+            #expect(
+                error.description
+                    == "--listen 127.0.0.1:\(server.port): another process listens there; choose another port, or 0 for any free one")
         }
     }
 
-    @Test("An address of another machine is refused, and what is no address too", arguments: [
-        ("192.0.2.1", "--listen 192.0.2.1:0: this machine has no such address"), ("2001:db8::1", "--listen [2001:db8::1]:0: this machine has no such address"),
-        ("256.0.0.1", "--listen 256.0.0.1:0: no such address here: "),
-    ])
+    @Test(
+        "An address of another machine is refused, and what is no address too",
+        arguments: [
+            ("192.0.2.1", "--listen 192.0.2.1:0: this machine has no such address"),
+            ("2001:db8::1", "--listen [2001:db8::1]:0: this machine has no such address"),
+            ("256.0.0.1", "--listen 256.0.0.1:0: no such address here: ")
+        ])
     func foreign(host: String, line: String) {
         do throws(HTTPError) {
             _ = try start(host)

@@ -20,8 +20,9 @@ import Wire
         #expect(weir_allocations() == before + 1)
     }
 
-    @Test("Nothing is allocated between ring and verdict, neither for a flood nor for people, nor where the policy has every name looked into",
-          .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [false, true])
+    @Test(
+        "Nothing is allocated between ring and verdict, neither for a flood nor for people, nor where the policy has every name looked into",
+        .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [false, true])
     func ringToVerdict(lists: Bool) throws {
         var settings = ProbeSettings()
         settings.replay = true
@@ -51,7 +52,8 @@ import Wire
             let before = weir_allocations()
             let drained = ring.drain(budget: .max) { record in
                 guard let handshake = Handshake(record) else { return }
-                core.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: world)
+                core.take(
+                    handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: world)
             }
             // The first round also pays for what the language makes once.
             if round > 0 { #expect(weir_allocations() == before, "round \(round)") }

@@ -8,8 +8,9 @@ import Testing
 import Wire
 
 @Suite struct PartsTests {
-    @Test("Programs that were verified by themselves, side by side, are the probe that was loaded whole",
-          .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [true, false])
+    @Test(
+        "Programs that were verified by themselves, side by side, are the probe that was loaded whole",
+        .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [true, false])
     func parts(mayGoto: Bool) throws {
         var settings = ProbeSettings()
         settings.replay = true
@@ -32,7 +33,9 @@ import Wire
         #expect(bare.allSatisfy { $0 < 0 })
         probe.add(limiter.take())
         probe.add(others.take())
-        for program in [KernelProbe.Program.replayLimiter, .observer, .setLimit, .sweep] { #expect(probe.verifiedInstructions(of: program) > 0) }
+        for program in [KernelProbe.Program.replayLimiter, .observer, .setLimit, .sweep] {
+            #expect(probe.verifiedInstructions(of: program) > 0)
+        }
         let lacking = probe.descriptor(of: .limiter), isModern = probe.isModern
         #expect(lacking < 0 && isModern == mayGoto)
         var ring = try Ring(map: probe.ringMap, size: probe.ringSize)

@@ -20,13 +20,17 @@ private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.
             guard let text = File.read("\(root)/Tests/KernelTests/instructions.tsv", limit: 1 << 16) else { return [] }
             return text.split(separator: "\n").compactMap { line in
                 let fields = line.split(separator: "\t").map(String.init)
-                guard fields.count == 4, fields[0] == "6.18", let program = KernelProbe.Program(rawValue: fields[2]), let most = Int(fields[3]) else { return nil }
+                guard fields.count == 4, fields[0] == "6.18", let program = KernelProbe.Program(rawValue: fields[2]),
+                    let most = Int(fields[3])
+                else { return nil }
                 return Most(program: program, mayGoto: fields[1] == "may_goto", instructions: most)
             }
         }()
     }
 
-    @Test("The verifier's work stays bounded, for both kinds of kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Most.all)
+    @Test(
+        "The verifier's work stays bounded, for both kinds of kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: Most.all)
     func verifier(most: Most) throws {
         var settings = ProbeSettings()
         settings.mayGoto = most.mayGoto
@@ -45,12 +49,17 @@ private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.
 
     @Test("README and docs/node.md say what is needed of a kernel in the words of the programs")
     func needs() throws {
-        let text = try (#require(File.read("\(root)/README.md", limit: 1 << 20)) + #require(File.read("\(root)/docs/node.md", limit: 1 << 20))).split { $0 == "\n" || $0 == " " }.joined(separator: " ")
+        let text = try
+            (#require(File.read("\(root)/README.md", limit: 1 << 20)) + #require(File.read("\(root)/docs/node.md", limit: 1 << 20))).split {
+                $0 == "\n" || $0 == " "
+            }.joined(separator: " ")
         #expect(text.contains("Weir needs \(KernelNeeds.floor)."))
         #expect(text.contains(KernelNeeds.withoutTCX) && text.contains(KernelNeeds.withoutMayGoto))
     }
 
-    @Test("All maps together stay within 18.5 MiB, and the room for unfinished hellos is what was asked for", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    @Test(
+        "All maps together stay within 18.5 MiB, and the room for unfinished hellos is what was asked for",
+        .enabled(if: geteuid() == 0, "loading BPF needs root"))
     func memory() throws {
         func bytes(_ helloMemory: Int) throws -> Int {
             var settings = ProbeSettings()

@@ -18,7 +18,9 @@ struct Answer {
     init(_ line: String) throws {
         var parser = JSONParser()
         let bytes = Array(line.utf8)
-        (sources, wanted) = try parser.object(bytes.span.bytes) { answer throws(JSONError) in (try answer.strings("sources").sorted(), try answer.strings("wanted")) }
+        (sources, wanted) = try parser.object(bytes.span.bytes) { answer throws(JSONError) in
+            (try answer.strings("sources").sorted(), try answer.strings("wanted"))
+        }
     }
 
     static func desired(_ decision: [UInt8]) throws -> Int {

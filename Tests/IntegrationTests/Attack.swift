@@ -42,7 +42,8 @@ struct Source {
     func event(_ number: Int, at time: Instant, until: Instant) -> ThrottleEvent {
         var event = ThrottleEvent(
             id: "node-t:\(run):\(number)", time: time, node: "node-t", sourceAddress: prefix.address, sourcePrefix: prefix,
-            destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(anomaly), severity: .high, traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
+            destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(anomaly), severity: .high,
+            traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
         event.workload = workload
         (event.counts.seen, event.counts.reset) = (5, 2)
         event.action = number == 0 ? .limited : .alreadyLimited
@@ -58,21 +59,29 @@ extension Instant {
 extension KafkaProducer {
     /// Makes the topics as a controller would, which would make those that are missing itself.
     func createTopics() throws {
-        let are = eventually { (try? create(Topic.all, withinMilliseconds: 5000))?.values.allSatisfy { $0 == .created || $0 == .existed } == true }
+        let are = eventually {
+            (try? create(Topic.all, withinMilliseconds: 5000))?.values.allSatisfy { $0 == .created || $0 == .existed } == true
+        }
         guard are else { throw Failure("the topics cannot be made") }
     }
 
     /// Writes as a controller or an operator would, and waits for the report.
     func deliver(_ topic: Topic, key: String, value: [UInt8]?, id: String) throws -> Bool {
         _ = try produce(topic: topic.name, key: key, value: value, headers: [("ce_id", id)], token: 0)
-        return eventually { drain { _ in }; return inFlight == 0 }
+        return eventually {
+            drain { _ in }; return inFlight == 0
+        }
     }
 
     /// Produces and waits for all reports.
     func deliver(_ events: some Collection<ThrottleEvent>) throws -> Bool {
         for (token, event) in events.enumerated() {
-            _ = try produce(topic: Topic.events.name, key: event.sourcePrefix.description, value: event.encoded(), headers: event.headers, token: UInt64(token))
+            _ = try produce(
+                topic: Topic.events.name, key: event.sourcePrefix.description, value: event.encoded(), headers: event.headers,
+                token: UInt64(token))
         }
-        return eventually { drain { _ in }; return inFlight == 0 }
+        return eventually {
+            drain { _ in }; return inFlight == 0
+        }
     }
 }

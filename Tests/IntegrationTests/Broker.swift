@@ -17,21 +17,25 @@ enum BrokerKind: String, CaseIterable, CustomStringConvertible {
 
     /// The broker itself, inside its package. The launcher in `bin` would only wait for it, and whoever has reaped a killed launcher does not know whether the
     /// broker is gone, with its port and its files.
-    static let noidaProgram = output(of: [Place.python, "-c", "import noida_db; print(noida_db.__path__[0])"]).map { "\($0)/noida-db" } ?? ""
+    static let noidaProgram =
+        output(of: [Place.python, "-c", "import noida_db; print(noida_db.__path__[0])"]).map { "\($0)/noida-db" } ?? ""
 
     /// Why it cannot be had here; `nil` when it can.
     var missing: String? {
         switch self {
         case .mock: nil
         case .noida: access(Self.noidaProgram, X_OK) == 0 ? nil : "noida-db is not installed (make deps)"
-        case .apache: Place.environment("WEIR_KAFKA_DISTRIBUTION").map { access("\($0)/kafka.sh", R_OK) == 0 } == true ? nil : "WEIR_KAFKA_DISTRIBUTION names no directory with kafka.sh"
+        case .apache:
+            Place.environment("WEIR_KAFKA_DISTRIBUTION").map { access("\($0)/kafka.sh", R_OK) == 0 } == true
+                ? nil : "WEIR_KAFKA_DISTRIBUTION names no directory with kafka.sh"
         case .external: Place.environment("KAFKA_BOOTSTRAP") == nil ? "KAFKA_BOOTSTRAP is not set" : nil
         }
     }
 
     /// WEIR_TEST_BROKERS=mock,apache chooses among those that can be had.
     static let available = allCases.filter { kind in
-        kind.missing == nil && Place.environment("WEIR_TEST_BROKERS").map { $0.split(separator: ",").contains { $0 == kind.rawValue } } ?? true
+        kind.missing == nil
+            && Place.environment("WEIR_TEST_BROKERS").map { $0.split(separator: ",").contains { $0 == kind.rawValue } } ?? true
     }
 }
 
@@ -71,19 +75,25 @@ final class Broker {
         case .external: bootstrap = Place.environment("KAFKA_BOOTSTRAP")!
         case .noida:
             mkdir(directory, 0o700)
-            process = try Process([BrokerKind.noidaProgram, "start", "--only", "kafka", "--kafka-port", "\(port)", "--data-dir", directory], log: "\(directory)/log")
+            process = try Process(
+                [BrokerKind.noidaProgram, "start", "--only", "kafka", "--kafka-port", "\(port)", "--data-dir", directory],
+                log: "\(directory)/log")
             bootstrap = "127.0.0.1:\(port)"
         case .apache:
             mkdir(directory, 0o700)
             // It waits for a line in this file, and would find the one of the start before.
             unlink("\(directory)/broker.log")
-            guard kafka("start \(directory) \(port)") == 0 else { throw Failure("Apache Kafka does not start: \(read("\(directory)/broker.log").suffix(500))") }
+            guard kafka("start \(directory) \(port)") == 0 else {
+                throw Failure("Apache Kafka does not start: \(read("\(directory)/broker.log").suffix(500))")
+            }
             bootstrap = "127.0.0.1:\(port)"
         }
     }
 
     @discardableResult
-    private func kafka(_ command: String) -> CInt { system("bash \(Place.environment("WEIR_KAFKA_DISTRIBUTION")!)/kafka.sh \(command) >/dev/null 2>&1") }
+    private func kafka(_ command: String) -> CInt {
+        system("bash \(Place.environment("WEIR_KAFKA_DISTRIBUTION")!)/kafka.sh \(command) >/dev/null 2>&1")
+    }
 
     /// Off the network and back; a broker that is a process is killed and started on what it has stored.
     func set(isDown: Bool) throws {
@@ -143,7 +153,9 @@ extension Broker {
         var last: [String: StoredRecord] = [:]
         for record in try records(of: [Topic.limits.name]) { last[record.key] = record }
         for record in last.values.sorted(by: { $0.offset < $1.offset }) {
-            guard try producer.deliver(.limits, key: record.key, value: record.value, id: record.id) else { throw Failure("\(record.key) was not stored") }
+            guard try producer.deliver(.limits, key: record.key, value: record.value, id: record.id) else {
+                throw Failure("\(record.key) was not stored")
+            }
         }
         return broker
     }
@@ -166,7 +178,9 @@ struct StoredRecord {
         key = record.key
         value = record.value
         var headers: [String: String] = [:]
-        for name in ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "traceparent"] { headers[name] = record.header(name) }
+        for name in ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "traceparent"] {
+            headers[name] = record.header(name)
+        }
         self.headers = headers
     }
 

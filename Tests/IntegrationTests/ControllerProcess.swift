@@ -11,7 +11,10 @@ final class ControllerProcess {
         write(configuration, replica.map { broker.properties(ofReplica: $0) } ?? broker.properties)
         port = Place.freePort()
         process = try Process(
-            ["\(Place.programs)/weir-controller", "--kafka", broker.bootstrap, "--kafka-config", configuration, "--policy", policy, "--listen", "127.0.0.1:\(port)", "--grpc", "127.0.0.1:0"] + arguments, log: log)
+            [
+                "\(Place.programs)/weir-controller", "--kafka", broker.bootstrap, "--kafka-config", configuration, "--policy", policy,
+                "--listen", "127.0.0.1:\(port)", "--grpc", "127.0.0.1:0"
+            ] + arguments, log: log)
     }
 
     /// The body of a page, by way of a client that is not ours; `nil` when it does not answer 200.
@@ -23,7 +26,9 @@ final class ControllerProcess {
 
     /// Events that this life answered itself.
     var answered: Int {
-        guard let considered = metric("weir_controller_events_total{outcome=\"considered\"}"), let replayed = metric("weir_controller_events_total{outcome=\"replayed\"}") else { return 0 }
+        guard let considered = metric("weir_controller_events_total{outcome=\"considered\"}"),
+            let replayed = metric("weir_controller_events_total{outcome=\"replayed\"}")
+        else { return 0 }
         return considered - replayed
     }
 
@@ -31,7 +36,9 @@ final class ControllerProcess {
     var partitions: Int { metric("weir_controller_partitions") ?? 0 }
 
     /// Where it answers Envoys and KEDA: the kernel has chosen the port, and the controller says which.
-    var grpcPort: String? { process.output.split(separator: "\n").first { $0.contains(": started ") }?.split(separator: ":").last.map(String.init) }
+    var grpcPort: String? {
+        process.output.split(separator: "\n").first { $0.contains(": started ") }?.split(separator: ":").last.map(String.init)
+    }
 
     /// What /readyz says, whatever its status.
     var reason: String {
@@ -41,5 +48,7 @@ final class ControllerProcess {
     }
 
     var isReady: Bool { page("/readyz") == "ok\n" }
-    func metric(_ line: String) -> Int? { page("/metrics")?.split(separator: "\n").first { $0.hasPrefix("\(line) ") }.flatMap { Int($0.dropFirst(line.utf8.count + 1)) } }
+    func metric(_ line: String) -> Int? {
+        page("/metrics")?.split(separator: "\n").first { $0.hasPrefix("\(line) ") }.flatMap { Int($0.dropFirst(line.utf8.count + 1)) }
+    }
 }

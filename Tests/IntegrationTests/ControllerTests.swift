@@ -13,8 +13,13 @@ import Wire
         #expect(eventually { controller.isReady }, "\(controller.process.output)")
         let producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
         #expect(try producer.deliver(attack.events))
-        let decision = try #require(try broker.records(of: [Topic.decisions.name]) { $0.contains { $0.key == policy.workloads[0] } }.last { $0.key == policy.workloads[0] })
-        #expect(String(decoding: decision.value ?? [], as: UTF8.self).contains("\"desired_replicas\":3,\"previous_replicas\":2,\"mode\":\"enforce\""))
+        let decision = try #require(
+            try broker.records(of: [Topic.decisions.name]) { $0.contains { $0.key == policy.workloads[0] } }.last {
+                $0.key == policy.workloads[0]
+            })
+        #expect(
+            String(decoding: decision.value ?? [], as: UTF8.self).contains(
+                "\"desired_replicas\":3,\"previous_replicas\":2,\"mode\":\"enforce\""))
         #expect(decision.headers["ce_type"] == "dev.weir.scale-decision.v1")
         #expect(decision.headers["traceparent"]?.contains("4bf92f3577b34da6a3ce929d0e0e4736") == true)
         let limit = try broker.records(of: [Topic.limits.name]).filter { $0.key == "\(attack.events[0].sourcePrefix)|anomalous" }
@@ -36,10 +41,13 @@ import Wire
         let producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
         let good = attack.events[0].encoded()
         var count = 0
-        for value in [[], [0xff, 0xfe], Array("null".utf8), Array("{}".utf8), Array(good.dropLast()), [UInt8](repeating: 0x5b, count: 100_000)] as [[UInt8]] {
+        for value in [
+            [], [0xff, 0xfe], Array("null".utf8), Array("{}".utf8), Array(good.dropLast()), [UInt8](repeating: 0x5b, count: 100_000)
+        ] as [[UInt8]] {
             for topic in [Topic.events, .limits, .decisions] {
                 count += 1
-                _ = try producer.produce(topic: topic.name, key: attack.events[0].sourcePrefix.description, value: value, token: UInt64(count))
+                _ = try producer.produce(
+                    topic: topic.name, key: attack.events[0].sourcePrefix.description, value: value, token: UInt64(count))
             }
         }
         _ = try producer.produce(topic: Topic.events.name, key: "", value: nil, token: 0)
@@ -53,7 +61,9 @@ import Wire
         #expect(controller.process.terminate().code == 0)
     }
 
-    @Test("A broker that is away at the start and again later is told of once each time, and everything is answered in the end", arguments: BrokerKind.available.filter { $0 == .mock || $0 == .apache })
+    @Test(
+        "A broker that is away at the start and again later is told of once each time, and everything is answered in the end",
+        arguments: BrokerKind.available.filter { $0 == .mock || $0 == .apache })
     func outage(kind: BrokerKind) throws {
         let broker = try Broker(kind), policy = TestPolicy(workloads: 1), attack = Attack(policy, each: 39)
         if kind == .apache {
@@ -63,7 +73,9 @@ import Wire
         }
         try broker.set(isDown: true)
         let controller = try ControllerProcess(broker, policy: policy.path, log: Place.temporary("log"))
-        #expect(eventually { controller.process.output.contains("Kafka does not answer; what is decided waits") }, "\(controller.process.output)")
+        #expect(
+            eventually { controller.process.output.contains("Kafka does not answer; what is decided waits") },
+            "\(controller.process.output)")
         #expect(controller.page("/healthz") == "ok\n")
         #expect(!controller.isReady)
         try broker.set(isDown: false)
@@ -71,11 +83,16 @@ import Wire
         let producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
         #expect(try producer.deliver(attack.events.prefix(20)))
         try broker.set(isDown: true)
-        #expect(eventually { controller.process.output.split(separator: "Kafka does not answer").count == 3 }, "\(controller.process.output)")
+        #expect(
+            eventually { controller.process.output.split(separator: "Kafka does not answer").count == 3 }, "\(controller.process.output)")
         try broker.set(isDown: false)
         #expect(try producer.deliver(attack.events.dropFirst(20)))
-        #expect(eventually { controller.metric("weir_controller_events_total{outcome=\"considered\"}") ?? 0 >= 39 }, "\(controller.process.output)")
-        let decisions = try broker.records(of: [Topic.decisions.name]) { $0.count { $0.key == policy.workloads[0] } >= 7 }.filter { $0.key == policy.workloads[0] }
+        #expect(
+            eventually { controller.metric("weir_controller_events_total{outcome=\"considered\"}") ?? 0 >= 39 },
+            "\(controller.process.output)")
+        let decisions = try broker.records(of: [Topic.decisions.name]) { $0.count { $0.key == policy.workloads[0] } >= 7 }.filter {
+            $0.key == policy.workloads[0]
+        }
         #expect(decisions.count == 7)
         #expect(Set(decisions.map(\.id)).count == decisions.count)
         let lines = controller.process.output.split(separator: "\n")
@@ -97,10 +114,13 @@ import Wire
         #expect(controller.process.terminate().code == 0)
     }
 
-    @Test("Wrong use is one line and exit code 2", arguments: [
-        ([], "no broker"), (["--kafka", "nowhere"], "--kafka"), (["--kafka", "a:1", "--policy", "/no/such/file"], "/no/such/file"),
-        (["--kafka", "a:1", "--kafka-config", "/no/such/file"], "/no/such/file"), (["--kafka", "a:1", "--grpc", "nowhere"], "--grpc"), (["--nonsense"], "--nonsense"), (["--log", "xml"], "xml"),
-    ] as [([String], String)])
+    @Test(
+        "Wrong use is one line and exit code 2",
+        arguments: [
+            ([], "no broker"), (["--kafka", "nowhere"], "--kafka"), (["--kafka", "a:1", "--policy", "/no/such/file"], "/no/such/file"),
+            (["--kafka", "a:1", "--kafka-config", "/no/such/file"], "/no/such/file"), (["--kafka", "a:1", "--grpc", "nowhere"], "--grpc"),
+            (["--nonsense"], "--nonsense"), (["--log", "xml"], "xml")
+        ] as [([String], String)])
     func wrongUse(arguments: [String], word: String) throws {
         let process = try Process(["\(Place.programs)/weir-controller"] + arguments, log: Place.temporary("log"))
         #expect(process.wait() == 2)

@@ -30,13 +30,20 @@ import Testing
 
         // What had to be said is what the core says of the log as it stands.
         let sources = attack.sources
-        let events = try broker.records(of: [Topic.events.name]) { records in records.count { sources.contains($0.key) } >= attack.events.count }.filter { sources.contains($0.key) }
+        let events = try broker.records(of: [Topic.events.name]) { records in
+            records.count { sources.contains($0.key) } >= attack.events.count
+        }.filter { sources.contains($0.key) }
         #expect(events.count == attack.events.count)
         let expected = try Word.ofCore(on: events, policy)
         #expect(expected.count > 20)
 
-        func ours(_ records: [StoredRecord]) -> [StoredRecord] { records.filter { policy.workloads.contains($0.key) || sources.contains(String($0.key.prefix { $0 != "|" })) } }
-        let said = ours(try broker.records(of: [Topic.limits.name, Topic.decisions.name]) { records in Set(ours(records).map(\.id)).count >= Set(expected.map(\.id)).count })
+        func ours(_ records: [StoredRecord]) -> [StoredRecord] {
+            records.filter { policy.workloads.contains($0.key) || sources.contains(String($0.key.prefix { $0 != "|" })) }
+        }
+        let said = ours(
+            try broker.records(of: [Topic.limits.name, Topic.decisions.name]) { records in
+                Set(ours(records).map(\.id)).count >= Set(expected.map(\.id)).count
+            })
         Word.expect(Set(said.map(Word.init)), toBe: expected)
         // A word that was on its way when its speaker died may stand there twice, with the same id and generation; not more often than that.
         #expect(said.count - expected.count <= 5)

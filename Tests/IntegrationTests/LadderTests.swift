@@ -5,9 +5,12 @@ import Testing
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct LadderTests {
-    @Test("10 minutes, an hour, a day, a week: the next limit is a step up whichever controller said the last one, until a day has been quiet", arguments: BrokerKind.availableAndEmpty)
+    @Test(
+        "10 minutes, an hour, a day, a week: the next limit is a step up whichever controller said the last one, until a day has been quiet",
+        arguments: BrokerKind.availableAndEmpty)
     func climbed(kind: BrokerKind) throws {
-        let broker = try Broker(kind), producer = try KafkaProducer(try broker.configuration(), name: "weir-test"), policy = TestPolicy(workloads: 1)
+        let broker = try Broker(kind), producer = try KafkaProducer(try broker.configuration(), name: "weir-test"),
+            policy = TestPolicy(workloads: 1)
         func source() -> Source { Source(attacking: policy.workloads[0]) }
         // The first step by a controller that ends, whose policy has a short one; what the node says of its own limit is nothing to it.
         let climber = source()
@@ -23,12 +26,15 @@ import Wire
         // The others by controllers of an hour and more ago. Each word answers an event of the log.
         let hour = Duration.seconds(3600)
         let rungs: [(last: Int, quiet: Duration, next: Int, length: Duration)] = [
-            (0, .seconds(60), 1, hour), (1, hour, 2, hour * 24), (2, hour * 23, 3, hour * 168), (3, hour, 3, hour * 168), (3, hour * 25, 0, .seconds(600)),
+            (0, .seconds(60), 1, hour), (1, hour, 2, hour * 24), (2, hour * 23, 3, hour * 168), (3, hour, 3, hour * 168),
+            (3, hour * 25, 0, .seconds(600))
         ]
         var expected = [(source: climber, step: 1, length: hour)]
         for rung in rungs {
             let source = source()
-            var limit = Limit(key: source.key, perSecond: 3, answer: .reset, until: start - rung.quiet, generation: 7, anomalies: AnomalySet(.missingSNI), traceID: limit.traceID)
+            var limit = Limit(
+                key: source.key, perSecond: 3, answer: .reset, until: start - rung.quiet, generation: 7, anomalies: AnomalySet(.missingSNI),
+                traceID: limit.traceID)
             limit.step = rung.last
             #expect(try producer.deliver(.limits, key: "\(limit.key)", value: limit.encoded(), id: words[0].id))
             expected.append((source, rung.next, rung.length))

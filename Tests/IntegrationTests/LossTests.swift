@@ -5,7 +5,8 @@ import Wire
 
 /// What a controller makes of a node's word on what it has lost.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct LossTests {
-    @Test("A notice of loss is passed over, counted and said; the events around it are answered, and all is committed",
+    @Test(
+        "A notice of loss is passed over, counted and said; the events around it are answered, and all is committed",
         arguments: BrokerKind.availableAndEmpty)
     func notice(kind: BrokerKind) throws {
         let broker = try Broker(kind), policy = TestPolicy(workloads: 1)
@@ -14,9 +15,12 @@ import Wire
         let controller = try ControllerProcess(broker, policy: policy.path)
         try #require(eventually(within: 60) { controller.isReady }, "\(controller.process.output)")
         let start = Instant.now, source = Source(attacking: policy.workloads[0])
-        let notice = LossNotice(id: "lossy:1:loss:1", time: start, node: "lossy", since: start - .seconds(10), until: start,
-            losses: [LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
-                LossNotice.Loss(what: .events, cause: "a_newer_cause", count: 7)])
+        let notice = LossNotice(
+            id: "lossy:1:loss:1", time: start, node: "lossy", since: start - .seconds(10), until: start,
+            losses: [
+                LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
+                LossNotice.Loss(what: .events, cause: "a_newer_cause", count: 7)
+            ])
         for number in 0..<2 {
             // The same again: it is counted each time, for it limits nobody.
             _ = try producer.produce(topic: Topic.events.name, key: notice.node, value: notice.encoded(), headers: notice.headers, token: 9)

@@ -109,7 +109,9 @@ enum Place {
     static let programs: String = {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, 4095)
-        return buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }.split(separator: 47).dropLast().reduce("") { "\($0)/\(String(decoding: $1, as: UTF8.self))" }
+        return buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }.split(separator: 47).dropLast().reduce("") {
+            "\($0)/\(String(decoding: $1, as: UTF8.self))"
+        }
     }()
 
     /// Of `make deps`, with its packages.
@@ -147,6 +149,8 @@ enum Place {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return withUnsafePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) } } == 0
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        } == 0
     }
 }

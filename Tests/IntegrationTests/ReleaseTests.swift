@@ -5,12 +5,14 @@ import Testing
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(5)), Answer.canBeAsked) struct ReleaseTests {
-    @Test("Whom an operator has released, a controller that starts later leaves alone until the release ends, also when compaction has left nothing else of it; others are limited as ever",
-          arguments: BrokerKind.availableAndEmpty, [false, true])
+    @Test(
+        "Whom an operator has released, a controller that starts later leaves alone until the release ends, also when compaction has left nothing else of it; others are limited as ever",
+        arguments: BrokerKind.availableAndEmpty, [false, true])
     func fresh(kind: BrokerKind, isCompacted: Bool) throws {
         var broker = try Broker(kind), producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
         let policy = TestPolicy(workloads: 1, first: "25s")
-        let released = Source(attacking: policy.workloads[0]), limited = Source(attacking: policy.workloads[0], by: .invalidSNI), new = Source(attacking: policy.workloads[0], by: .invalidSNI)
+        let released = Source(attacking: policy.workloads[0]), limited = Source(attacking: policy.workloads[0], by: .invalidSNI),
+            new = Source(attacking: policy.workloads[0], by: .invalidSNI)
         let first = try ControllerProcess(broker, policy: policy.path)
         // It makes the topics; a producer that comes before it might, with other settings.
         try #require(eventually { first.isReady })
@@ -18,7 +20,9 @@ import Wire
         let start = Instant.now, end = start + .seconds(25), later = start + .seconds(625)
         #expect(try producer.deliver([released.event(0, at: start, until: end), limited.event(0, at: start, until: later)]))
         #expect(try broker.limits { $0.count == 2 }.count == 2)
-        #expect(output(of: ["\(Place.programs)/weir", "limits", "release", "\(released.prefix)", "--kafka", broker.bootstrap]) == "\(released.prefix): released (anomalous)")
+        #expect(
+            output(of: ["\(Place.programs)/weir", "limits", "release", "\(released.prefix)", "--kafka", broker.bootstrap])
+                == "\(released.prefix): released (anomalous)")
         #expect(first.process.terminate().code == 0)
 
         if isCompacted {
@@ -29,12 +33,17 @@ import Wire
         #expect(release.key == released.key && release.isRelease)
         #expect(known == (isCompacted ? 2 : 3))
         let second = try ControllerProcess(broker, policy: policy.path), group = try Group(broker)
-        let further = (1...15).flatMap { number in [released, limited, new].map { $0.event(number, at: start + .seconds(number), until: later) } }
+        let further = (1...15).flatMap { number in
+            [released, limited, new].map { $0.event(number, at: start + .seconds(number), until: later) }
+        }
         #expect(try producer.deliver(further))
         try #require(eventually { group.hasAnsweredEverything }, "\(second.process.output)")
         #expect(try broker.limits().dropFirst(known).map(\.key) == [new.key])
         func isListed(_ sources: [Source]) -> Bool {
-            eventually { Answer.of([second], policy.workloads).first.flatMap { try? Answer($0).sources } == sources.map(\.prefix.description).sorted() }
+            eventually {
+                Answer.of([second], policy.workloads).first.flatMap { try? Answer($0).sources }
+                    == sources.map(\.prefix.description).sorted()
+            }
         }
         #expect(isListed([limited, new]))
 

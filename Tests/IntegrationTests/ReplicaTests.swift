@@ -5,15 +5,19 @@ import Testing
 /// Three controllers in one group are one controller: what they say together is what one would have said, and each answers for all.
 @Suite(.serialized, .timeLimit(.minutes(5)), Answer.canBeAsked)
 struct ReplicaTests {
-    @Test("One of three is killed during an attack: nothing is lost or said twice, and the others, like one that starts later, answer Envoy and KEDA the same",
-          arguments: BrokerKind.availableAndEmpty)
+    @Test(
+        "One of three is killed during an attack: nothing is lost or said twice, and the others, like one that starts later, answer Envoy and KEDA the same",
+        arguments: BrokerKind.availableAndEmpty)
     func killed(kind: BrokerKind) throws {
         let broker = try Broker(kind), group = try Group(broker)
         // One source for each workload, so that its answers are a function of one partition; and many for the last, which all replicas raise at once.
         // Almost every event is answered, so nothing but its place in the log tells whoever takes over what has been said.
         let policy = TestPolicy(workloads: 12, cooldown: "0s"), crowded = policy.workloads.last!
         var replicas = try (0..<3).map { try ControllerProcess(broker, policy: policy.path, replica: $0) }
-        try #require(eventually { replicas.allSatisfy { $0.partitions > 0 } && replicas.reduce(0) { $0 + $1.partitions } == Topic.events.partitions }, "\(replicas.map(\.process.output).joined(separator: "\n"))")
+        try #require(
+            eventually {
+                replicas.allSatisfy { $0.partitions > 0 } && replicas.reduce(0) { $0 + $1.partitions } == Topic.events.partitions
+            }, "\(replicas.map(\.process.output).joined(separator: "\n"))")
         let attack = Attack(policy, each: 100, crowd: 12), quarter = attack.events.count / 4
         func part(_ number: Int) -> ArraySlice<ThrottleEvent> { attack.events[number * quarter..<(number + 1) * quarter] }
 
@@ -29,7 +33,9 @@ struct ReplicaTests {
         replicas.remove(at: victim).process.kill()
         #expect(try producer.deliver(part(2)))
         if !broker.missesMembers { replicas.append(try ControllerProcess(broker, policy: policy.path, replica: victim)) }
-        try #require(eventually(within: 60) { replicas.reduce(0) { $0 + $1.partitions } == Topic.events.partitions }, "\(replicas.map(\.process.output).joined(separator: "\n"))")
+        try #require(
+            eventually(within: 60) { replicas.reduce(0) { $0 + $1.partitions } == Topic.events.partitions },
+            "\(replicas.map(\.process.output).joined(separator: "\n"))")
         #expect(try producer.deliver(part(3)))
         try #require(eventually { group.hasAnsweredEverything }, "\(replicas.map(\.process.output))")
 
@@ -51,7 +57,10 @@ struct ReplicaTests {
         }
         func expectTheSame() throws {
             var answers: [String] = []
-            #expect(eventually { answers = Answer.of(replicas, policy.workloads); return answers.count == replicas.count && Set(answers).count == 1 }, "\(answers)")
+            #expect(
+                eventually {
+                    answers = Answer.of(replicas, policy.workloads); return answers.count == replicas.count && Set(answers).count == 1
+                }, "\(answers)")
             let answer = try Answer(try #require(answers.first))
             #expect(answer.sources == attack.sources.sorted())
             #expect(answer.wanted == decided)
@@ -64,7 +73,9 @@ struct ReplicaTests {
         for replica in replicas { #expect(replica.process.terminate().code == 0) }
     }
 
-    @Test("A controller without a partition is not ready, and says so; it is as soon as it has one", arguments: BrokerKind.available.filter { $0 == .noida || $0 == .apache })
+    @Test(
+        "A controller without a partition is not ready, and says so; it is as soon as it has one",
+        arguments: BrokerKind.available.filter { $0 == .noida || $0 == .apache })
     func idle(kind: BrokerKind) throws {
         let broker = try Broker(kind), policy = TestPolicy(workloads: 1)
         let producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
@@ -75,7 +86,8 @@ struct ReplicaTests {
         try #require(isSettled, "\(replicas.map(\.process.output))")
         let found = replicas.firstIndex { $0.isReady }
         let busy = try #require(found), idle = replicas[1 - busy]
-        #expect(eventually { idle.partitions == 0 && idle.reason == "no partition of the events topic is assigned to it\n" }, "\(idle.reason)")
+        #expect(
+            eventually { idle.partitions == 0 && idle.reason == "no partition of the events topic is assigned to it\n" }, "\(idle.reason)")
         #expect(!idle.isReady)
         _ = replicas.remove(at: busy).process.terminate()
         if !broker.missesMembers { replicas.append(try ControllerProcess(broker, policy: policy.path, replica: busy)) }

@@ -9,8 +9,12 @@ struct TestPolicy {
     init(workloads count: Int, mode: String = "enforce", cooldown: String = "4s", first: String = "10m") {
         let run = UInt32.random(in: 0 ... .max)
         workloads = (0..<count).map { "test/w\(run)-\($0)" }
-        let targets = workloads.enumerated().map { "      - {match: {ports: [\(10_000 + $0.offset)]}, workload: \($0.element), min: 2, max: 30, step: 1, cooldown: \(cooldown), budgetPerHour: 20}" }
-        write(path, """
+        let targets = workloads.enumerated().map {
+            "      - {match: {ports: [\(10_000 + $0.offset)]}, workload: \($0.element), min: 2, max: 30, step: 1, cooldown: \(cooldown), budgetPerHour: 20}"
+        }
+        write(
+            path,
+            """
             apiVersion: weir.dev/v1alpha1
             kind: ThrottlePolicy
             metadata: {name: test}

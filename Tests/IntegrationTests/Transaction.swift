@@ -7,7 +7,9 @@ final class Transaction {
 
     init(_ broker: Broker, id: String) throws {
         let configuration = rd_kafka_conf_new()
-        for (name, value) in [("bootstrap.servers", broker.bootstrap), ("transactional.id", id)] { rd_kafka_conf_set(configuration, name, value, nil, 0) }
+        for (name, value) in [("bootstrap.servers", broker.bootstrap), ("transactional.id", id)] {
+            rd_kafka_conf_set(configuration, name, value, nil, 0)
+        }
         guard let instance = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, nil, 0) else { throw Failure("no transactional producer") }
         self.instance = instance
         try check(rd_kafka_init_transactions(instance, 30_000))

@@ -36,7 +36,10 @@ struct Word: Hashable {
 
     static func expect(_ said: Set<Word>, toBe expected: Set<Word>) {
         let differing = said.symmetricDifference(expected)
-        #expect(differing.isEmpty, "\(differing.map { "\($0.id) \(String(decoding: $0.value, as: UTF8.self)) \(expected.contains($0) ? "lost" : "too much")" }.sorted().joined(separator: "\n"))")
+        #expect(
+            differing.isEmpty,
+            "\(differing.map { "\($0.id) \(String(decoding: $0.value, as: UTF8.self)) \(expected.contains($0) ? "lost" : "too much")" }.sorted().joined(separator: "\n"))"
+        )
     }
 }
 
@@ -44,6 +47,8 @@ extension Broker {
     /// What stands on the limits topic, in its order, without tombstones.
     func limits(enough: ([StoredRecord]) -> Bool = { _ in true }) throws -> [Limit] {
         var reader = MessageReader()
-        return try records(of: [Topic.limits.name], enough: enough).compactMap { record in try record.value.map { try reader.limit($0.span.bytes) } }
+        return try records(of: [Topic.limits.name], enough: enough).compactMap { record in
+            try record.value.map { try reader.limit($0.span.bytes) }
+        }
     }
 }

@@ -29,12 +29,17 @@ import Testing
         #expect(try load("bootstrap.servers=other:1").value(of: "bootstrap.servers") == "broker:9092")
     }
 
-    @Test("A mistake is named with its file, line and property", arguments: [
-        ("linger.ms=1\nlinger.mss=2", "FILE:2: linger.mss: No such configuration property: \"linger.mss\""),
-        ("\nsecurity.protocol=banana", "FILE:2: security.protocol: Invalid value \"banana\" for configuration property \"security.protocol\""),
-        ("what is this", "FILE:1: 'what is this' is not name=value"),
-        ("acks=1", "FILE:1: acks: weir sets this itself, because delivery depends on it"),
-    ])
+    @Test(
+        "A mistake is named with its file, line and property",
+        arguments: [
+            ("linger.ms=1\nlinger.mss=2", "FILE:2: linger.mss: No such configuration property: \"linger.mss\""),
+            (
+                "\nsecurity.protocol=banana",
+                "FILE:2: security.protocol: Invalid value \"banana\" for configuration property \"security.protocol\""
+            ),
+            ("what is this", "FILE:1: 'what is this' is not name=value"),
+            ("acks=1", "FILE:1: acks: weir sets this itself, because delivery depends on it")
+        ])
     func mistakes(text: String, message: String) throws {
         #expect(throws: KafkaConfiguration.Problem(description: message)) { try load(text) }
     }
@@ -42,7 +47,9 @@ import Testing
     @Test("A file that is not there says so")
     func missing() throws {
         var configuration = try KafkaConfiguration(bootstrap: "broker:9092")
-        #expect(throws: KafkaConfiguration.Problem(description: "/no/such/file: No such file or directory")) { try configuration.load("/no/such/file") }
+        #expect(throws: KafkaConfiguration.Problem(description: "/no/such/file: No such file or directory")) {
+            try configuration.load("/no/such/file")
+        }
     }
 
     @Test("What is no list of brokers is refused", arguments: ["", "host", "host:", ":9092", "host:0", "host:99999", "a:1,,b:2", "a:1,"])
@@ -67,7 +74,9 @@ import Testing
         }
         #expect(try load("sasl.password.file=\(password)").value(of: "sasl.password.file") == nil, "librdkafka knows no such property")
         for (path, reason) in [("/no/such/password", "No such file or directory"), (empty, "holds no secret: one line of text is wanted")] {
-            #expect(performing: { try load("sasl.username=weir\nsasl.password.file=\(path)") }, throws: { "\($0)".hasSuffix(":2: sasl.password.file: \(path): \(reason)") })
+            #expect(
+                performing: { try load("sasl.username=weir\nsasl.password.file=\(path)") },
+                throws: { "\($0)".hasSuffix(":2: sasl.password.file: \(path): \(reason)") })
         }
         #expect(throws: KafkaConfiguration.Problem.self, "no other property has one") { try load("sasl.username.file=\(password)") }
     }
@@ -94,6 +103,7 @@ import Testing
 extension KafkaConfiguration.Problem {
     /// The temporary file's name would differ in each run.
     fileprivate static func renamed(_ problem: KafkaConfiguration.Problem, _ path: String) -> KafkaConfiguration.Problem {
-        KafkaConfiguration.Problem(description: problem.description.split(separator: path, omittingEmptySubsequences: false).joined(separator: "FILE"))
+        KafkaConfiguration.Problem(
+            description: problem.description.split(separator: path, omittingEmptySubsequences: false).joined(separator: "FILE"))
     }
 }

@@ -20,7 +20,10 @@ import Testing
         let broker = try MockBroker()
         let configuration = try KafkaConfiguration(bootstrap: broker.bootstrap)
         let producer = try KafkaProducer(configuration, name: "test")
-        #expect(try producer.produce(topic: Self.topic, key: "a", value: Array("one".utf8), headers: [("ce_id", "n:1"), ("ce_type", "t")], token: 7) == .accepted)
+        #expect(
+            try producer.produce(
+                topic: Self.topic, key: "a", value: Array("one".utf8), headers: [("ce_id", "n:1"), ("ce_type", "t")], token: 7) == .accepted
+        )
         #expect(try producer.produce(topic: Self.topic, key: "b", value: nil, token: .max) == .accepted)
         #expect(try producer.produce(topic: Self.topic, key: "c", value: [], token: 0) == .accepted)
         var tokens: [UInt64] = []
@@ -37,7 +40,9 @@ import Testing
             follower.drain { event in
                 switch event {
                 case .record(let record):
-                    seen.append("\(record.key) \(record.value.map { String(decoding: $0, as: UTF8.self) } ?? "tombstone") \(record.header("ce_id") ?? "-") \(record.offset)")
+                    seen.append(
+                        "\(record.key) \(record.value.map { String(decoding: $0, as: UTF8.self) } ?? "tombstone") \(record.header("ce_id") ?? "-") \(record.offset)"
+                    )
                     #expect(record.timestamp != nil)
                 default: break
                 }
@@ -81,14 +86,22 @@ import Testing
             for token in tokens { #expect(try producer.produce(topic: Self.topic, key: "a", value: [1], token: token) == .accepted) }
         }
         try produce(1...100)
-        loop(producer.eventDescriptor) { drain(); return changes == ["down"] }
+        loop(producer.eventDescriptor) {
+            drain(); return changes == ["down"]
+        }
         broker.set(isDown: false)
-        loop(producer.eventDescriptor) { drain(); return delivered.count == 100 }
+        loop(producer.eventDescriptor) {
+            drain(); return delivered.count == 100
+        }
         broker.set(isDown: true)
-        loop(producer.eventDescriptor) { drain(); return changes.count == 3 }
+        loop(producer.eventDescriptor) {
+            drain(); return changes.count == 3
+        }
         try produce(101...200)
         broker.set(isDown: false)
-        loop(producer.eventDescriptor) { drain(); return delivered.count == 200 && changes.count == 4 }
+        loop(producer.eventDescriptor) {
+            drain(); return delivered.count == 200 && changes.count == 4
+        }
         #expect(delivered.count == 200)
         #expect(failures == 0)
         #expect(changes == ["down", "up", "down", "up"])
@@ -149,7 +162,8 @@ import Testing
         let producer = try KafkaProducer(configuration, name: "test")
         _ = try producer.produce(topic: Self.topic, key: "a", value: [1], token: 1)
         #expect(producer.close(withinMilliseconds: 5000) == 0)
-        let partition = KafkaPartition(topic: Self.topic, partition: 0), consumer = try KafkaConsumer(configuration, group: "g", name: "test")
+        let partition = KafkaPartition(topic: Self.topic, partition: 0),
+            consumer = try KafkaConsumer(configuration, group: "g", name: "test")
         // The leader is known from here on; what is asked below is only the leader's answer.
         #expect(try consumer.endOffset(of: partition, withinMilliseconds: 5000) == 1)
         broker.set(roundTripMilliseconds: 2500)
@@ -162,7 +176,9 @@ import Testing
         let broker = try MockBroker()
         let configuration = try KafkaConfiguration(bootstrap: broker.bootstrap)
         let producer = try KafkaProducer(configuration, name: "test")
-        for token in 0..<200 as Range<UInt64> { _ = try producer.produce(topic: Topic.events.name, key: "\(token)", value: [1], token: token) }
+        for token in 0..<200 as Range<UInt64> {
+            _ = try producer.produce(topic: Topic.events.name, key: "\(token)", value: [1], token: token)
+        }
         #expect(producer.close(withinMilliseconds: 5000) == 0)
         let follower = try KafkaFollower(configuration, topics: [Topic.events.name, Topic.limits.name], name: "test")
         var keys: Set<String> = []

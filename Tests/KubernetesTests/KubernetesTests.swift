@@ -25,7 +25,9 @@ private func play<Result>(_ scenario: String, _ read: (borrowing JSONObject) thr
     var code: Int?
     while code == nil { code = child.poll() }
     let text = String(decoding: bytes, as: UTF8.self)
-    guard code == 0, let line = text.split(separator: "\n").last(where: { $0.hasPrefix("{") }) else { throw Failure(description: "\(scenario): \(text.suffix(3000))") }
+    guard code == 0, let line = text.split(separator: "\n").last(where: { $0.hasPrefix("{") }) else {
+        throw Failure(description: "\(scenario): \(text.suffix(3000))")
+    }
     var parser = JSONParser()
     let object = Array(line.utf8)
     return try parser.object(object.span.bytes, read)
@@ -34,7 +36,9 @@ private func play<Result>(_ scenario: String, _ read: (borrowing JSONObject) thr
 /// The real controller and kubectl, against a stand-in for the API server (api.py), for no real one can be had on this machine.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "namespaces need root"))
 struct KubernetesTests {
-    @Test("A Deployment is scaled out through conflicts, never in while somebody else has more, back after calm; what the cluster calls nodes is never limited")
+    @Test(
+        "A Deployment is scaled out through conflicts, never in while somebody else has more, back after calm; what the cluster calls nodes is never limited"
+    )
     func scale() throws {
         try play("scale") { seen throws(JSONError) in
             #expect(try seen.integer("before") == 2)

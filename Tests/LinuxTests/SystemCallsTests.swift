@@ -32,7 +32,9 @@ import Testing
         }
     }
 
-    @Test("The agent's filter lets pass what the agent needs, and no program, raw socket, namespace, BPF program, executable memory or other process")
+    @Test(
+        "The agent's filter lets pass what the agent needs, and no program, raw socket, namespace, BPF program, executable memory or other process"
+    )
     func agent() throws { check(try trials(weir_try_agent)) }
 
     @Test("The controller's filter refuses what no part of it needs, and nothing else")
@@ -41,7 +43,9 @@ import Testing
     @Test("Who opens the policy for the agent can open files and pass them on")
     func opener() throws { check(try trials(weir_try_opener)) }
 
-    @Test("Without a filter the kernel refuses none of these calls to root: it is the filter that does", .enabled(if: geteuid() == 0, "some of them need root"))
+    @Test(
+        "Without a filter the kernel refuses none of these calls to root: it is the filter that does",
+        .enabled(if: geteuid() == 0, "some of them need root"))
     func unfiltered() throws {
         for trial in try trials(weir_try_unfiltered) { #expect(trial.error != EPERM, "\(trial.name)") }
     }

@@ -81,7 +81,9 @@ private struct Ends {
             text += more
         }
         let lines = text.split(separator: "\n")
-        let numbers = lines.compactMap { line in line.split(separator: " ").first { $0.hasPrefix("number=") }.flatMap { Int($0.dropFirst(7)) } }
+        let numbers = lines.compactMap { line in
+            line.split(separator: " ").first { $0.hasPrefix("number=") }.flatMap { Int($0.dropFirst(7)) }
+        }
         #expect(numbers == Array(0..<numbers.count), "in order, none cut, none twice")
         #expect(lines.allSatisfy { $0.contains(" test: ") && ($0.hasSuffix(filler) || $0.contains("dropped")) }, "every line is whole")
         #expect(numbers.count + log.dropped == 20_000)

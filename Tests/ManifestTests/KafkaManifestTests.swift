@@ -33,8 +33,10 @@ import Testing
         defer { _ = (unlink(path), unlink(secret)) }
         #expect(File.write(secret, Array("the password\n".utf8)))
         // A proposal is a comment without a space; two of them are two ways to do one thing. The secret lies elsewhere than in a cluster.
-        let proposed = text.split(separator: "\n").map { $0.hasPrefix("#") && !$0.hasPrefix("# ") ? $0.dropFirst() : $0[...] }.joined(separator: "\n")
-            .replacing("/etc/weir/kafka-tls/password", with: secret)
+        let proposed = text.split(separator: "\n").map { $0.hasPrefix("#") && !$0.hasPrefix("# ") ? $0.dropFirst() : $0[...] }.joined(
+            separator: "\n"
+        )
+        .replacing("/etc/weir/kafka-tls/password", with: secret)
         let file = try #require(fopen(path, "w"))
         fputs(proposed, file)
         fclose(file)

@@ -29,7 +29,11 @@ private let python = getenv("WEIR_PYTHON").map { String(cString: $0) } ?? "\(roo
         #expect(code == 0, "\(text)")
     }
 
-    @Test("Envoy takes the bootstrap as it is", .enabled(if: access("\(python.split(separator: "/").dropLast().map { "/" + $0 }.joined())/envoy", X_OK) == 0, "Envoy is not installed: make deps"))
+    @Test(
+        "Envoy takes the bootstrap as it is",
+        .enabled(
+            if: access("\(python.split(separator: "/").dropLast().map { "/" + $0 }.joined())/envoy", X_OK) == 0,
+            "Envoy is not installed: make deps"))
     func bootstrap() throws {
         let envoy = python.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/envoy"
         let (code, text) = try run([envoy, "--mode", "validate", "-c", "\(root)/manifests/envoy/bootstrap.yaml"])

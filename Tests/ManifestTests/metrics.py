@@ -3,6 +3,7 @@
 usage: unshare -n python3 metrics.py PROGRAMS ROOT   prints the page
 Both run for a moment, with a broker of their own. Metrics that only appear when something is wrong are taken from the sources.
 """
+
 import os
 import re
 import subprocess
@@ -88,7 +89,19 @@ def main():
     started = [broker]
     try:
         kafka = broker.stdout.readline().strip()
-        agent = [f"{PROGRAMS}/weir-agent", "--kafka", kafka, "--interface", "w0", "--node", "node", "--state", f"{home.name}/state", "--mode", "enforce"]
+        agent = [
+            f"{PROGRAMS}/weir-agent",
+            "--kafka",
+            kafka,
+            "--interface",
+            "w0",
+            "--node",
+            "node",
+            "--state",
+            f"{home.name}/state",
+            "--mode",
+            "enforce",
+        ]
         started.append(subprocess.Popen([*agent, "--user", "root"], **quiet))
         started.append(subprocess.Popen([f"{PROGRAMS}/weir-controller", "--kafka", kafka, "--grpc", "127.0.0.1:0"], **quiet))
         pages = []

@@ -25,7 +25,9 @@ import Testing
         while window.isDue(upTo: 4, at: 100) {
             let number = window.handedOver + 1
             // 3 is gone from whatever keeps the records.
-            if window.isUnderWay(number) || number == 3 { window.pass(number) } else {
+            if window.isUnderWay(number) || number == 3 {
+                window.pass(number)
+            } else {
                 again.append(number)
                 window.handOver(number)
             }

@@ -8,8 +8,10 @@ enum Examples {
 
     static func event() -> ThrottleEvent {
         var event = ThrottleEvent(
-            id: "node-a:6f1c2a90:42", time: Instant(rfc3339: "2026-11-24T10:00:00.123456789Z")!, node: "node-a", sourceAddress: Address("203.0.113.7")!,
-            sourcePrefix: Prefix("203.0.113.7/32")!, destinationAddress: Address("198.51.100.2")!, anomalies: AnomalySet(.missingSNI), severity: .high, traceID: trace)
+            id: "node-a:6f1c2a90:42", time: Instant(rfc3339: "2026-11-24T10:00:00.123456789Z")!, node: "node-a",
+            sourceAddress: Address("203.0.113.7")!,
+            sourcePrefix: Prefix("203.0.113.7/32")!, destinationAddress: Address("198.51.100.2")!, anomalies: AnomalySet(.missingSNI),
+            severity: .high, traceID: trace)
         event.interface = "eth0"
         event.sourcePort = 40_123
         event.destinationPort = 443
@@ -19,7 +21,8 @@ enum Examples {
         event.ja3 = "d41d8cd98f00b204e9800998ecf8427e"
         event.ja4 = "t13i1516h2_8daaf6152771_e5627efa2ab1"
         event.action = .limited
-        event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!, enforced: true)
+        event.limit = ThrottleEvent.Limit(
+            limitClass: .anomalous, perSecond: 3, answer: .reset, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!, enforced: true)
         event.counts = ThrottleEvent.Counts(since: Instant(rfc3339: "2026-11-24T09:59:59Z")!)
         (event.counts.seen, event.counts.suppressed, event.counts.reset) = (51, 48, 45)
         event.enforcedBy = .kernel
@@ -40,8 +43,10 @@ enum Examples {
         """
 
     static func limit() -> Limit {
-        var limit = Limit(key: Limit.Key("203.0.113.7/32|anomalous")!, perSecond: 3, answer: .reset, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!, generation: 17,
-                          anomalies: AnomalySet(.missingSNI), traceID: trace)
+        var limit = Limit(
+            key: Limit.Key("203.0.113.7/32|anomalous")!, perSecond: 3, answer: .reset, until: Instant(rfc3339: "2026-11-24T10:10:00Z")!,
+            generation: 17,
+            anomalies: AnomalySet(.missingSNI), traceID: trace)
         limit.eventsInWindow = 7
         limit.eventIDs = ["node-a:6f1c2a90:42"]
         return limit
@@ -54,8 +59,11 @@ enum Examples {
         """
 
     static func decision() -> ScaleDecision {
-        ScaleDecision(workload: "shop/web", desiredReplicas: 5, previousReplicas: 4, mode: .enforce, sourcePrefix: Prefix("203.0.113.7/32")!, eventsInWindow: 13,
-                      windowSeconds: 300, moreThan: 12, sourcesOver: 1, until: Instant(rfc3339: "2026-11-24T10:15:00Z")!, generation: 3, traceID: trace)
+        ScaleDecision(
+            workload: "shop/web", desiredReplicas: 5, previousReplicas: 4, mode: .enforce, sourcePrefix: Prefix("203.0.113.7/32")!,
+            eventsInWindow: 13,
+            windowSeconds: 300, moreThan: 12, sourcesOver: 1, until: Instant(rfc3339: "2026-11-24T10:15:00Z")!, generation: 3,
+            traceID: trace)
     }
 
     static let decisionText = """
@@ -65,8 +73,10 @@ enum Examples {
         """
 
     static func status() -> NodeStatus {
-        var status = NodeStatus(node: "node-a", time: Instant(rfc3339: "2026-11-24T10:00:00.5Z")!, started: Instant(rfc3339: "2026-11-24T09:00:00Z")!, version: "0.1.0", mode: .enforce,
-                                interfaces: ["eth0"], policyName: "default", policyVersion: "sha256:1c9e", nextOffset: 42)
+        var status = NodeStatus(
+            node: "node-a", time: Instant(rfc3339: "2026-11-24T10:00:00.5Z")!, started: Instant(rfc3339: "2026-11-24T09:00:00Z")!,
+            version: "0.1.0", mode: .enforce,
+            interfaces: ["eth0"], policyName: "default", policyVersion: "sha256:1c9e", nextOffset: 42)
         status.addresses = [Address("10.0.0.7")!, Address("2001:db8::7")!]
         (status.held, status.lacking, status.refused) = (17, 1, 3)
         status.lacks = [NodeStatus.Lack(key: Limit.Key("203.0.113.7/32|all")!, reason: .allowed)]
@@ -74,10 +84,13 @@ enum Examples {
     }
 
     static func notice() -> LossNotice {
-        LossNotice(id: "node-a:6f1c2a90:loss:1", time: Instant(rfc3339: "2026-11-24T10:00:10Z")!, node: "node-a",
+        LossNotice(
+            id: "node-a:6f1c2a90:loss:1", time: Instant(rfc3339: "2026-11-24T10:00:10Z")!, node: "node-a",
             since: Instant(rfc3339: "2026-11-24T10:00:00Z")!, until: Instant(rfc3339: "2026-11-24T10:00:10Z")!,
-            losses: [LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
-                LossNotice.Loss(what: .events, cause: "spool_full", count: 7)])
+            losses: [
+                LossNotice.Loss(what: .records, cause: "ring_full", count: 512),
+                LossNotice.Loss(what: .events, cause: "spool_full", count: 7)
+            ])
     }
 
     static let noticeText = """

@@ -37,7 +37,9 @@ import Wire
     @Test("An event of which nothing optional is known is read back whole")
     func bare() throws {
         var event = Examples.event()
-        (event.workload, event.version, event.ja3, event.ja4, event.limit, event.seenToDecided, event.seenToEnforced) = (nil, nil, nil, nil, nil, nil, nil)
+        (event.workload, event.version, event.ja3, event.ja4, event.limit, event.seenToDecided, event.seenToEnforced) = (
+            nil, nil, nil, nil, nil, nil, nil
+        )
         event.alpn = []
         var reader = MessageReader()
         #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
@@ -51,7 +53,9 @@ import Wire
         #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
     }
 
-    @Test("Any text a client may send as a name survives", arguments: ["a\"b\\c", "\u{0}\u{1}\n\r\t\u{1f}\u{7f}", "zażółć", "🜁\u{2028}", "\u{fffd}"])
+    @Test(
+        "Any text a client may send as a name survives",
+        arguments: ["a\"b\\c", "\u{0}\u{1}\n\r\t\u{1f}\u{7f}", "zażółć", "🜁\u{2028}", "\u{fffd}"])
     func escapes(name: String) throws {
         var event = Examples.event()
         event.serverName = name
@@ -103,9 +107,12 @@ import Wire
             #expect(try reader.nodeStatus(status.encoded().span.bytes) == status)
         }
         let older = Examples.statusText.replacing(#""addresses":["10.0.0.7","2001:db8::7"],"#, with: "")
-        #expect(try older != Examples.statusText && reader.nodeStatus(Array(older.utf8).span.bytes).addresses == [], "older agents write none")
+        #expect(
+            try older != Examples.statusText && reader.nodeStatus(Array(older.utf8).span.bytes).addresses == [], "older agents write none")
         let headers = Dictionary(uniqueKeysWithValues: Examples.status().headers.map { ($0.name, $0.value) })
-        #expect(headers["ce_type"] == "dev.weir.node-status.v1" && headers["ce_source"] == "node-a" && headers["ce_time"] == "2026-11-24T10:00:00.500000000Z")
+        #expect(
+            headers["ce_type"] == "dev.weir.node-status.v1" && headers["ce_source"] == "node-a"
+                && headers["ce_time"] == "2026-11-24T10:00:00.500000000Z")
         #expect(headers["traceparent"] == nil)
         var next = Examples.status()
         next.time = next.time + .seconds(1)
@@ -125,6 +132,8 @@ import Wire
         #expect(parent.count == 4 && parent[0] == "00" && parent[1] == Examples.trace && parent[2].utf8.count == 16 && parent[3] == "01")
         #expect(traceparent(traceID: Examples.trace, id: "a") == traceparent(traceID: Examples.trace, id: "a"))
         #expect(traceparent(traceID: Examples.trace, id: "a") != traceparent(traceID: Examples.trace, id: "b"))
-        for wrong in ["", "4bf9", String(repeating: "0", count: 32), Examples.trace.uppercased()] { #expect(traceparent(traceID: wrong, id: "a") == nil) }
+        for wrong in ["", "4bf9", String(repeating: "0", count: 32), Examples.trace.uppercased()] {
+            #expect(traceparent(traceID: wrong, id: "a") == nil)
+        }
     }
 }

@@ -18,14 +18,21 @@ import Testing
         fwrite(bytes, 1, bytes.count, file)
         fclose(file)
         defer { unlink(path) }
-        let program = "import json,sys,jsonschema; s=json.load(open(sys.argv[1])); jsonschema.Draft202012Validator.check_schema(s); jsonschema.Draft202012Validator(s).validate(json.load(open(sys.argv[2])))"
-        return Self.run("\(try #require(Self.python)) -c '\(program)' '\(Self.root)/manifests/schemas/\(schema).v1.schema.json' \(path) 2>/dev/null") == 0
+        let program =
+            "import json,sys,jsonschema; s=json.load(open(sys.argv[1])); jsonschema.Draft202012Validator.check_schema(s); jsonschema.Draft202012Validator(s).validate(json.load(open(sys.argv[2])))"
+        return Self.run(
+            "\(try #require(Self.python)) -c '\(program)' '\(Self.root)/manifests/schemas/\(schema).v1.schema.json' \(path) 2>/dev/null")
+            == 0
     }
 
-    @Test("What we write is what our schemas describe, says a validator that is not ours", .enabled(if: python != nil, "python3 has no jsonschema (make deps)"))
+    @Test(
+        "What we write is what our schemas describe, says a validator that is not ours",
+        .enabled(if: python != nil, "python3 has no jsonschema (make deps)"))
     func valid() throws {
         var bare = Examples.event()
-        (bare.workload, bare.version, bare.ja3, bare.ja4, bare.limit, bare.seenToDecided, bare.seenToEnforced) = (nil, nil, nil, nil, nil, nil, nil)
+        (bare.workload, bare.version, bare.ja3, bare.ja4, bare.limit, bare.seenToDecided, bare.seenToEnforced) = (
+            nil, nil, nil, nil, nil, nil, nil
+        )
         #expect(try validate("throttle-event", Examples.event().encoded()))
         #expect(try validate("throttle-event", bare.encoded()))
         #expect(try validate("limit", Examples.limit().encoded()))
@@ -45,7 +52,8 @@ import Testing
         #expect(try validate("node-status", quiet.encoded()))
     }
 
-    @Test("The schemas tell the messages apart, and want every member", .enabled(if: python != nil, "python3 has no jsonschema (make deps)"))
+    @Test(
+        "The schemas tell the messages apart, and want every member", .enabled(if: python != nil, "python3 has no jsonschema (make deps)"))
     func invalid() throws {
         #expect(try !validate("throttle-event", Examples.limit().encoded()))
         #expect(try !validate("limit", Examples.decision().encoded()))

@@ -5,7 +5,9 @@ import NetPoll
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct PollerTests {
-    @Test("Who had more to do than its turn allowed is named by the next wait, without sleeping, beside those that the kernel names; and once")
+    @Test(
+        "Who had more to do than its turn allowed is named by the next wait, without sleeping, beside those that the kernel names; and once"
+    )
     func again() throws {
         var poller = try Poller()
         var ends: [CInt] = [0, 0], byte: UInt8 = 0
@@ -22,7 +24,9 @@ import Testing
         #expect(second == 0)
     }
 
-    @Test("A long topic is read to its end in short turns by its own descriptor alone: no timer has to come for the rest", arguments: [1, 16, 256])
+    @Test(
+        "A long topic is read to its end in short turns by its own descriptor alone: no timer has to come for the rest",
+        arguments: [1, 16, 256])
     func longTopic(turn: Int) throws {
         let count = 2000
         let broker = try MockBroker(), configuration = try KafkaConfiguration(bootstrap: broker.bootstrap)

@@ -80,9 +80,12 @@ import Wire
         #expect(story.answers == counted)
     }
 
-    @Test("A preamble that other bytes contradict, and a hello in a hello; the preamble once more changes nothing", arguments: [true, false])
+    @Test(
+        "A preamble that other bytes contradict, and a hello in a hello; the preamble once more changes nothing", arguments: [true, false])
     func preamble(isContradicted: Bool) throws {
-        let header: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10, 0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 15, 160, 1, 187]
+        let header: [UInt8] = [
+            13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10, 0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 15, 160, 1, 187
+        ]
         try story.open()
         try story.client(header, at: 0)
         try story.client(isContradicted ? [UInt8](repeating: 22, count: header.count) + named : header + named, at: 0)
@@ -92,7 +95,9 @@ import Wire
 
     @Test("A PROXY header that comes after its hello is passed over all the same", arguments: [1, 2])
     func lateHeader(version: Int) throws {
-        let header: [UInt8] = version == 1 ? Array("PROXY TCP4 192.0.2.1 198.51.100.2 4000 443\r\n".utf8)
+        let header: [UInt8] =
+            version == 1
+            ? Array("PROXY TCP4 192.0.2.1 198.51.100.2 4000 443\r\n".utf8)
             : [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10, 0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 15, 160, 1, 187]
         try story.open()
         try story.client(named, at: header.count)
@@ -106,7 +111,8 @@ import Wire
 
     @Test("Fast Open: another SYN's number may lie where the first one's data ended", arguments: [false, true])
     func fastOpen(isAmbiguous: Bool) throws {
-        let first = story.c.frame(fromClient: true, sequence: story.c.clientISN, acknowledged: 0, flags: Conversation.synchronize, payload: named)
+        let first = story.c.frame(
+            fromClient: true, sequence: story.c.clientISN, acknowledged: 0, flags: Conversation.synchronize, payload: named)
         var next = story
         next.c.clientISN &+= UInt32(named.count)
         try story.send(first)

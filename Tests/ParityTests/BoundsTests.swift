@@ -30,27 +30,41 @@ import Wire
             (16, Hello.vector16(sizes.flatMap { Hello.vector8([UInt8](repeating: 0x61, count: $0)) }))
         }
 
-        static let all: [Long] = [33, 65, 500, 3900].flatMap { count in
-            [
-                Long("\(count) extensions more") { $0.extensions! += extensions(count) },
-                Long("\(count) extensions before the name") { $0.extensions! = extensions(count) + $0.extensions! },
-                Long("\(count) extensions more, and the last again", AnomalySet(.duplicateExtension)) { $0.extensions! += extensions(count) + [extensions(count).last!] },
-                Long("no name among \(count) extensions", AnomalySet([.missingSNI, .alpnWithoutSNI])) { $0.extensions!.removeFirst(); $0.extensions! += extensions(count) },
+        static let all: [Long] =
+            [33, 65, 500, 3900].flatMap { count in
+                [
+                    Long("\(count) extensions more") { $0.extensions! += extensions(count) },
+                    Long("\(count) extensions before the name") { $0.extensions! = extensions(count) + $0.extensions! },
+                    Long("\(count) extensions more, and the last again", AnomalySet(.duplicateExtension)) {
+                        $0.extensions! += extensions(count) + [extensions(count).last!]
+                    },
+                    Long("no name among \(count) extensions", AnomalySet([.missingSNI, .alpnWithoutSNI])) {
+                        $0.extensions!.removeFirst(); $0.extensions! += extensions(count)
+                    }
+                ]
+            }
+            + [61, 5000].flatMap { count in
+                [
+                    Long("\(count) protocols") { $0.extensions![3] = protocols([Int](repeating: 2, count: count)) },
+                    Long("an empty protocol after \(count)", AnomalySet(.alpnMalformed)) {
+                        $0.extensions![3] = protocols([Int](repeating: 2, count: count) + [0, 1])
+                    }
+                ]
+            } + [
+                Long("h2 behind 4,000 protocols, without a name", AnomalySet([.missingSNI, .alpnWithoutSNI])) { hello in
+                    hello.extensions![3] = (
+                        16, Hello.vector16([[UInt8]](repeating: [1, 0x61], count: 4000).flatMap { $0 } + [2, 0x68, 0x32])
+                    )
+                    hello.extensions!.removeFirst()
+                },
+                Long("7,000 suites", AnomalySet(.absurdCiphers)) { $0.ciphers = [UInt16](repeating: 0x000a, count: 6999) + [0x1301] },
+                Long("the highest version behind a hundred") {
+                    $0.extensions![4] = (43, Hello.vector8([[UInt8]](repeating: [3, 1], count: 100).flatMap { $0 } + [3, 4]))
+                },
+                Long("5,000 signature algorithms") {
+                    $0.extensions![2] = (13, Hello.vector16((0..<5000).flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] as [UInt8] }))
+                }
             ]
-        } + [61, 5000].flatMap { count in
-            [
-                Long("\(count) protocols") { $0.extensions![3] = protocols([Int](repeating: 2, count: count)) },
-                Long("an empty protocol after \(count)", AnomalySet(.alpnMalformed)) { $0.extensions![3] = protocols([Int](repeating: 2, count: count) + [0, 1]) },
-            ]
-        } + [
-            Long("h2 behind 4,000 protocols, without a name", AnomalySet([.missingSNI, .alpnWithoutSNI])) { hello in
-                hello.extensions![3] = (16, Hello.vector16([[UInt8]](repeating: [1, 0x61], count: 4000).flatMap { $0 } + [2, 0x68, 0x32]))
-                hello.extensions!.removeFirst()
-            },
-            Long("7,000 suites", AnomalySet(.absurdCiphers)) { $0.ciphers = [UInt16](repeating: 0x000a, count: 6999) + [0x1301] },
-            Long("the highest version behind a hundred") { $0.extensions![4] = (43, Hello.vector8([[UInt8]](repeating: [3, 1], count: 100).flatMap { $0 } + [3, 4])) },
-            Long("5,000 signature algorithms") { $0.extensions![2] = (13, Hello.vector16((0..<5000).flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] as [UInt8] })) },
-        ]
     }
 
     private static func said(_ verdicts: [Verdict]) -> [AnomalySet] {
@@ -66,7 +80,9 @@ import Wire
     @Test("The longest list is read to its end", arguments: Long.all)
     func read(_ long: Long) { #expect(Self.said(native(Self.frames(long), KernelPolicy(everything))) == [long.expected]) }
 
-    @Test("Both objects give the same bytes for it as replay does", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [true, false])
+    @Test(
+        "Both objects give the same bytes for it as replay does", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: [true, false])
     func same(mayGoto: Bool) throws {
         let pair = try EnginePair(KernelPolicy(everything), enforcing: false, mayGoto: mayGoto)
         for (index, long) in Long.all.enumerated() {
@@ -81,7 +97,9 @@ import Wire
         }
     }
 
-    @Test("A hello in records of one byte is put together in every build", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [true, false])
+    @Test(
+        "A hello in records of one byte is put together in every build", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: [true, false])
     func records(mayGoto: Bool) throws {
         let c = Conversation()
         let frames = c.handshake + c.segments(of: Hello(padding: 2700).stream(recordSize: 1), size: 1400)
@@ -90,8 +108,9 @@ import Wire
         #expect(try kernel(frames, KernelPolicy(everything), mayGoto: mayGoto) == ours)
     }
 
-    @Test("Whether a chain of extension headers is too long depends on the frame alone, not on what the frame before it left behind",
-          .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [6, 17, 58, 60] as [UInt8])
+    @Test(
+        "Whether a chain of extension headers is too long depends on the frame alone, not on what the frame before it left behind",
+        .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [6, 17, 58, 60] as [UInt8])
     func chains(left: UInt8) throws {
         let pair = try EnginePair(KernelPolicy(everything), enforcing: true)
         var deep: UInt64 = 0, port: UInt16 = 2000
@@ -105,29 +124,48 @@ import Wire
             // 256 bytes are read: 54 of Ethernet and IPv6, eight each, and 20 of TCP.
             if 54 + 8 * count + 20 > 256 { deep += 1 }
             _ = try pair.run(c.data(Hello(serverName: nil).stream(), at: 0))
-            #expect(pair.counters.native[.deepHeaders] == deep && pair.counters.kernel[.deepHeaders] == deep, "\(count) headers behind bytes \(left)")
+            #expect(
+                pair.counters.native[.deepHeaders] == deep && pair.counters.kernel[.deepHeaders] == deep,
+                "\(count) headers behind bytes \(left)")
         }
     }
-    @Test("What is bounded is holes, not segments beyond one: also a small hello in forty pieces is whole when the second comes last", arguments: [1400, 121, 60], [0, 3, 8])
+    @Test(
+        "What is bounded is holes, not segments beyond one: also a small hello in forty pieces is whole when the second comes last",
+        arguments: [1400, 121, 60], [0, 3, 8])
     func beyondOneHole(size: Int, shift: Int) throws {
         let c = Conversation(), stream = Hello(padding: size == 1400 ? 14_000 : 1_700).stream()
         var pieces = c.segments(of: stream, size: size)
         let late = pieces.remove(at: 1)
         // Others come in another order, and one twice.
-        if shift > 0 { for index in stride(from: 1, to: pieces.count - shift, by: 2 * shift) { pieces.swapAt(index, min(index + shift / 2 + 1, pieces.count - 1)) } }
+        if shift > 0 {
+            for index in stride(from: 1, to: pieces.count - shift, by: 2 * shift) {
+                pieces.swapAt(index, min(index + shift / 2 + 1, pieces.count - 1))
+            }
+        }
         let frames = c.handshake + pieces + [pieces[2], late]
         let ours = native(frames, KernelPolicy(everything))
-        #expect(ours.count == 1 && ours.allSatisfy { $0.handshake.completeness == .reassembled && $0.handshake.anomalies.subtracting(AnomalySet([.tinyFragments, .oversizedHello])) == [] })
-        if geteuid() == 0 { for mayGoto in [true, false] { #expect(try kernel(frames, KernelPolicy(everything), mayGoto: mayGoto) == ours) } }
+        #expect(
+            ours.count == 1
+                && ours.allSatisfy {
+                    $0.handshake.completeness == .reassembled
+                        && $0.handshake.anomalies.subtracting(AnomalySet([.tinyFragments, .oversizedHello])) == []
+                })
+        if geteuid() == 0 {
+            for mayGoto in [true, false] { #expect(try kernel(frames, KernelPolicy(everything), mayGoto: mayGoto) == ours) }
+        }
     }
 
-    @Test("A short packet in a tunnel is nobody's TCP segment, and no header that lies too deep", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    @Test(
+        "A short packet in a tunnel is nobody's TCP segment, and no header that lies too deep",
+        .enabled(if: geteuid() == 0, "loading BPF needs root"))
     func shortInATunnel() throws {
         var policy = everything
         policy.decap = true
         let pair = try EnginePair(KernelPolicy(policy), enforcing: true)
         // An ICMP echo of eight bytes in IP in IP.
-        let echo: [UInt8] = [0x45, 0, 0, 36, 0, 0, 0, 0, 64, 1, 0, 0, 203, 0, 113, 7, 198, 51, 100, 2, 8, 0, 0, 0, 0, 1, 0, 1] + [UInt8](repeating: 7, count: 8)
+        let echo: [UInt8] =
+            [0x45, 0, 0, 36, 0, 0, 0, 0, 64, 1, 0, 0, 203, 0, 113, 7, 198, 51, 100, 2, 8, 0, 0, 0, 0, 1, 0, 1]
+            + [UInt8](repeating: 7, count: 8)
         let inner = [UInt8](repeating: 2, count: 12) + [8, 0] + echo
         for wrapping in Wrapping.allCases {
             _ = try pair.run(wrapping.around(inner))

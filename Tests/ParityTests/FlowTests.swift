@@ -8,10 +8,11 @@ import Wire
 let serverHello: [UInt8] = [22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3] + [UInt8](repeating: 7, count: 84)
 
 /// A HelloRetryRequest, by its random (RFC 8446 section 4.1.3).
-let retryRequest: [UInt8] = [22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3] + [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
-] + [UInt8](repeating: 7, count: 52)
+let retryRequest: [UInt8] =
+    [22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3] + [
+        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+        0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c
+    ] + [UInt8](repeating: 7, count: 52)
 
 /// One connection in front of both limiters: what each frame meets, and what became of its answers.
 struct Story {
@@ -36,15 +37,20 @@ struct Story {
     }
 
     func client(_ bytes: [UInt8], at offset: Int, flags: UInt8 = Conversation.acknowledge, acknowledged: Int = 0) throws {
-        try send(c.frame(fromClient: true, sequence: c.clientISN &+ 1 &+ UInt32(truncatingIfNeeded: offset),
-                         acknowledged: c.serverISN &+ 1 &+ UInt32(truncatingIfNeeded: acknowledged), flags: flags, payload: bytes))
+        try send(
+            c.frame(
+                fromClient: true, sequence: c.clientISN &+ 1 &+ UInt32(truncatingIfNeeded: offset),
+                acknowledged: c.serverISN &+ 1 &+ UInt32(truncatingIfNeeded: acknowledged), flags: flags, payload: bytes))
     }
 
     /// The server's next bytes, which acknowledge so many of the client's.
     @discardableResult
     func server(_ bytes: [UInt8], acknowledging taken: Int, at offset: Int = 0) throws -> Bool {
-        try send(c.frame(fromClient: false, sequence: c.serverISN &+ 1 &+ UInt32(truncatingIfNeeded: offset),
-                         acknowledged: c.clientISN &+ 1 &+ UInt32(truncatingIfNeeded: taken), flags: Conversation.acknowledge, payload: bytes), fromClient: false)
+        try send(
+            c.frame(
+                fromClient: false, sequence: c.serverISN &+ 1 &+ UInt32(truncatingIfNeeded: offset),
+                acknowledged: c.clientISN &+ 1 &+ UInt32(truncatingIfNeeded: taken), flags: Conversation.acknowledge, payload: bytes),
+            fromClient: false)
     }
 
     /// Of both engines: answers that left freely, that were counted, that were refused.
@@ -196,8 +202,9 @@ let free: [UInt64] = [1, 0, 0], counted: [UInt64] = [0, 1, 0]
         #expect(pair.told.filter { $0.kind == .hello }.map { $0.anomalies.contains(.missingSNI) } == [false, true])
     }
 
-    @Test("Bytes after a FIN or RST are another connection's, which a SYN cookie opened without a SYN",
-          arguments: [Conversation.finish, Conversation.reset])
+    @Test(
+        "Bytes after a FIN or RST are another connection's, which a SYN cookie opened without a SYN",
+        arguments: [Conversation.finish, Conversation.reset])
     func reopened(flag: UInt8) throws {
         try story.open()
         try story.client(named, at: 0)

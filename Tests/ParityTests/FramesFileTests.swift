@@ -6,7 +6,9 @@ private let path = getenv("WEIR_FRAMES").map { String(cString: $0) }
 
 /// For kernels that run elsewhere: `make test-kernels` replays this capture there and here, and compares.
 @Suite struct FramesFileTests {
-    @Test("The frames of these tests go into one capture: recordings, shapes, mutants", .enabled(if: path != nil, "WEIR_FRAMES names no file"))
+    @Test(
+        "The frames of these tests go into one capture: recordings, shapes, mutants", .enabled(if: path != nil, "WEIR_FRAMES names no file")
+    )
     func write() throws {
         var capture = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1].flatMap(Self.little), second: UInt32 = 1_000, frames = 0
         var random = SplitMix64(MutationTests.seed)

@@ -37,7 +37,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
 
     @Test("Tunnels in tunnels have an end")
     func nested() throws {
-        func wrapped(_ times: Int) -> [[UInt8]] { (c.handshake + [c.data(hello, at: 0)]).map { frame in (0..<times).reduce(frame) { inner, _ in Wrapping.ipip.around(inner) } } }
+        func wrapped(_ times: Int) -> [[UInt8]] {
+            (c.handshake + [c.data(hello, at: 0)]).map { frame in (0..<times).reduce(frame) { inner, _ in Wrapping.ipip.around(inner) } }
+        }
         #expect(try both(wrapped(3), opened).count == 1)
         #expect(try both(wrapped(4), opened).isEmpty)
     }
@@ -46,7 +48,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
     func fragmented(size: Int) throws {
         let big = Hello(serverName: nil, padding: 1200).stream()
         let four = try both(c.handshake + fragments(of: c.data(big, at: 0), size: size), everything)
-        #expect(four.map(\.completeness) == [.reassembled] && four.allSatisfy { $0.anomalies.isSuperset(of: nameless) && $0.wasFragmented && $0.proof == .tracked })
+        #expect(
+            four.map(\.completeness) == [.reassembled]
+                && four.allSatisfy { $0.anomalies.isSuperset(of: nameless) && $0.wasFragmented && $0.proof == .tracked })
         let d = Conversation(client: Address("2001:db8::66")!, server: Address("2001:db8::2")!)
         let six = try both(d.handshake + fragments6(of: d.data(big, at: 0), size: size), everything)
         #expect(six.map(\.completeness) == [.reassembled] && six.allSatisfy { $0.anomalies.isSuperset(of: nameless) && $0.wasFragmented })
@@ -56,7 +60,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
     func disordered() throws {
         let parts = fragments(of: c.data(Hello(serverName: nil, padding: 1200).stream(), at: 0), size: 504)
         #expect(try both(c.handshake + [parts[0], parts[2], parts[1]], everything).map(\.completeness) == [.reassembled])
-        #expect(try both(c.handshake + [parts[1], parts[0], parts[2], c.data([], at: 1, flags: Conversation.reset)], everything).map(\.completeness) == [.incomplete])
+        #expect(
+            try both(c.handshake + [parts[1], parts[0], parts[2], c.data([], at: 1, flags: Conversation.reset)], everything).map(
+                \.completeness) == [.incomplete])
     }
 
     @Test("A fragmented hello cannot become a reset: it is refused at its answer")
@@ -65,7 +71,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         var frames: [[UInt8]] = []
         for port in 0..<5 as Range<UInt16> {
             let d = Conversation(clientPort: 5000 + port)
-            frames += d.handshake + fragments(of: d.data(Hello(serverName: nil, padding: 600, number: Int(port)).stream(), at: 0), size: 400, id: port)
+            frames +=
+                d.handshake
+                + fragments(of: d.data(Hello(serverName: nil, padding: 600, number: Int(port)).stream(), at: 0), size: 400, id: port)
             frames.append(d.answer(serverHello, at: 0))
         }
         let told = try both(frames, everything, enforcing: true)
@@ -73,14 +81,19 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(told.filter { $0.kind == .flow }.map(\.outcome) == [.reset, .reset])
     }
 
-    @Test("What stands before the hello is passed over and named", arguments: [
-        ([Array("PROXY TCP4 192.0.2.1 198.51.100.2 4000 443\r\n".utf8)], Preamble.proxy1, true),
-        ([[13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10, 0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 15, 160, 1, 187]], .proxy2, true),
-        ([Array("CONNECT shop.example:443 HTTP/1.1\r\nHost: shop.example\r\n\r\n".utf8)], .connect, false),
-        ([[4, 1, 1, 187, 198, 51, 100, 2, 0]], .socks4, false),
-        ([[5, 1, 0], [5, 1, 0, 1, 198, 51, 100, 2, 1, 187]], .socks5, false),
-        ([[5, 2, 0, 2], [1, 1, 97, 1, 98], [5, 1, 0, 3, 1, 97, 1, 187]], .socks5, false),
-    ])
+    @Test(
+        "What stands before the hello is passed over and named",
+        arguments: [
+            ([Array("PROXY TCP4 192.0.2.1 198.51.100.2 4000 443\r\n".utf8)], Preamble.proxy1, true),
+            (
+                [[13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10, 0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 15, 160, 1, 187]],
+                .proxy2, true
+            ),
+            ([Array("CONNECT shop.example:443 HTTP/1.1\r\nHost: shop.example\r\n\r\n".utf8)], .connect, false),
+            ([[4, 1, 1, 187, 198, 51, 100, 2, 0]], .socks4, false),
+            ([[5, 1, 0], [5, 1, 0, 1, 198, 51, 100, 2, 1, 187]], .socks5, false),
+            ([[5, 2, 0, 2], [1, 1, 97, 1, 98], [5, 1, 0, 3, 1, 97, 1, 187]], .socks5, false)
+        ])
     func preambles(messages: [[UInt8]], preamble: Preamble, together: Bool) throws {
         var frames = c.handshake, at = 0
         for message in messages {
@@ -92,7 +105,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         // In parts: the hello in two segments behind it.
         let parts = try both(frames + [c.data(Array(hello[..<70]), at: at), c.data(Array(hello[70...]), at: at + 70)], everything)
         #expect(parts.map(\.preamble) == [preamble] && parts.map(\.completeness) == [.reassembled] && parts.map(\.anomalies) == [nameless])
-        if together, let message = messages.first { #expect(try both(c.handshake + [c.data(message + hello, at: 0)], everything).map(\.preamble) == [preamble]) }
+        if together, let message = messages.first {
+            #expect(try both(c.handshake + [c.data(message + hello, at: 0)], everything).map(\.preamble) == [preamble])
+        }
     }
 
     @Test("A segment a byte, in an order drawn from a seed, is the hello that it is", arguments: 0..<8 as Range<UInt64>)
@@ -103,7 +118,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         var order = Array(bytes.indices)
         for start in stride(from: 0, to: order.count, by: 8) { order[start..<min(start + 8, order.count)].shuffle(using: &random) }
         let found = try both(c.handshake + order.map { c.data([bytes[$0]], at: $0) }, everything)
-        #expect(found.map(\.completeness) == [.reassembled] && found.map { $0.anomalies.contains(.missingSNI) } == [seed % 2 == 0] && found.allSatisfy { $0.anomalies.contains(.tinyFragments) })
+        #expect(
+            found.map(\.completeness) == [.reassembled] && found.map { $0.anomalies.contains(.missingSNI) } == [seed % 2 == 0]
+                && found.allSatisfy { $0.anomalies.contains(.tinyFragments) })
     }
 
     @Test("More holes than are tracked: incomplete, and says so")
@@ -120,15 +137,21 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         // To the byte: a body of 16,384.
         big.extensions!.append((21, [UInt8](repeating: 0, count: 16_384 + 4 - big.message.count - 4)))
         #expect(big.message.count == 16_388)
-        let found = native(c.handshake + c.segments(of: big.stream(recordSize: 16_388), size: size), KernelPolicy(everything)).map(\.handshake)
-        #expect(found.map(\.completeness) == [.reassembled] && found.allSatisfy { $0.anomalies.isSuperset(of: AnomalySet([.missingSNI, .oversizedHello])) && $0.rawLength == 16_388 })
+        let found = native(c.handshake + c.segments(of: big.stream(recordSize: 16_388), size: size), KernelPolicy(everything)).map(
+            \.handshake)
+        #expect(
+            found.map(\.completeness) == [.reassembled]
+                && found.allSatisfy { $0.anomalies.isSuperset(of: AnomalySet([.missingSNI, .oversizedHello])) && $0.rawLength == 16_388 })
         if size < 3600, geteuid() == 0 {
             let frames = c.handshake + c.segments(of: big.stream(recordSize: 16_388), size: size)
             #expect(try kernel(frames, KernelPolicy(everything)) == native(frames, KernelPolicy(everything)))
         }
         big.extensions!.append((22, []))
-        let beyond = native(c.handshake + c.segments(of: big.stream(recordSize: 16_392), size: size), KernelPolicy(everything)).map(\.handshake)
-        #expect(beyond.map(\.completeness) == [.incomplete] && beyond.map(\.incompleteReason) == [.tooLong] && beyond.map(\.anomalies) == [AnomalySet(.oversizedHello)])
+        let beyond = native(c.handshake + c.segments(of: big.stream(recordSize: 16_392), size: size), KernelPolicy(everything)).map(
+            \.handshake)
+        #expect(
+            beyond.map(\.completeness) == [.incomplete] && beyond.map(\.incompleteReason) == [.tooLong]
+                && beyond.map(\.anomalies) == [AnomalySet(.oversizedHello)])
     }
 
     @Test("A frame merged beyond 64 KiB has no length of its own, and is looked at all the same", arguments: [false, true])
@@ -148,7 +171,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(try both([c.data(Array("GET / HTTP/1.1\r\n".utf8), at: 5000)], everything).isEmpty)
     }
 
-    @Test("A newer hello took its place: told at once, once, by both engines alike, and nothing worse", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    @Test(
+        "A newer hello took its place: told at once, once, by both engines alike, and nothing worse",
+        .enabled(if: geteuid() == 0, "loading BPF needs root"))
     func evicted() throws {
         let bytes = Hello(padding: 1500).stream(), pair = try EnginePair(KernelPolicy(everything), enforcing: false)
         var told: [Handshake] = []
@@ -165,7 +190,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
             try run(d.handshake + [d.data(Array(bytes[..<1000]), at: 0)])
             #expect(told.count == (number < 1536 ? 0 : 1))
         }
-        #expect(told.map(\.source) == [c.client] && told.map(\.incompleteReason) == [.evicted] && told.allSatisfy { $0.completeness == .incomplete && $0.anomalies.isEmpty })
+        #expect(
+            told.map(\.source) == [c.client] && told.map(\.incompleteReason) == [.evicted]
+                && told.allSatisfy { $0.completeness == .incomplete && $0.anomalies.isEmpty })
         try run([c.data(Array(bytes[1000...]), at: 1000)])
         #expect(told.count == 1)
         let (ours, theirs) = pair.giveUp(), counters = pair.counters
@@ -173,26 +200,39 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         #expect(counters.native[.evicted] == 1 && counters.kernel[.evicted] == 1)
     }
 
-    @Test("A second hello at the first one's sequence numbers is judged and told of, whole or in pieces, in any order; the same once more is not", .enabled(if: geteuid() == 0, "loading BPF needs root"))
+    @Test(
+        "A second hello at the first one's sequence numbers is judged and told of, whole or in pieces, in any order; the same once more is not",
+        .enabled(if: geteuid() == 0, "loading BPF needs root"))
     func again() throws {
         let named = Hello(number: 1).stream(), nameless = Hello(serverName: nil, padding: 200, number: 1).stream()
         let early = Array(nameless[..<100]), late = Array(nameless[100...])
-        let wholly = c.data(nameless, at: 0), pieces = [c.data(early, at: 0), c.data(late, at: 100)], backwards = [c.data(late, at: 100), c.data(early, at: 0)]
+        let wholly = c.data(nameless, at: 0), pieces = [c.data(early, at: 0), c.data(late, at: 100)],
+            backwards = [c.data(late, at: 100), c.data(early, at: 0)]
         let tiny = nameless.enumerated().map { c.data([$0.element], at: $0.offset) }
         let found = AnomalySet([.missingSNI, .overlapConflict])
         for (index, frames) in [[wholly], pieces, backwards, tiny].enumerated() {
             let told = try both(c.handshake + [c.data(named, at: 0)] + frames, everything)
-            #expect(told.count == 2 && told[0].anomalies.isEmpty && told[1].anomalies.isSuperset(of: found) && told[1].proof == .tracked, "\(index): \(told.map(\.anomalies.list))")
+            #expect(
+                told.count == 2 && told[0].anomalies.isEmpty && told[1].anomalies.isSuperset(of: found) && told[1].proof == .tracked,
+                "\(index): \(told.map(\.anomalies.list))")
         }
         // A limiter counts both, and refuses what is beyond the limit.
         let many = (0..<5).flatMap { number in
             let d = Conversation(clientPort: UInt16(900 + number))
-            return d.handshake + [d.data(Hello(number: 10 + number).stream(), at: 0), d.data(Hello(serverName: nil, number: 10 + number).stream(), at: 0)]
+            return d.handshake + [
+                d.data(Hello(number: 10 + number).stream(), at: 0), d.data(Hello(serverName: nil, number: 10 + number).stream(), at: 0)
+            ]
         }
-        #expect(try both(many, everything, enforcing: true).filter { !$0.anomalies.isEmpty }.map(\.outcome) == [.admitted, .admitted, .admitted, .reset, .reset])
+        #expect(
+            try both(many, everything, enforcing: true).filter { !$0.anomalies.isEmpty }.map(\.outcome) == [
+                .admitted, .admitted, .admitted, .reset, .reset
+            ])
         // What came before comes again: nothing is said, and the flow goes on as it was.
         let after = c.data([20, 3, 3, 0, 1, 1] + [23, 3, 3, 0, 3, 7, 7, 7], at: named.count)
-        for frames in [[c.data(named, at: 0)], [c.data(Array(named[..<50]), at: 0), c.data(Array(named[50...]), at: 50)], [c.data(Array(named[50...]), at: 50)], [c.data(Array(named[..<50]), at: 0)]] {
+        for frames in [
+            [c.data(named, at: 0)], [c.data(Array(named[..<50]), at: 0), c.data(Array(named[50...]), at: 50)],
+            [c.data(Array(named[50...]), at: 50)], [c.data(Array(named[..<50]), at: 0)]
+        ] {
             let pair = try EnginePair(KernelPolicy(everything), enforcing: false)
             var told: [Handshake] = []
             for frame in c.handshake + [c.data(named, at: 0)] + frames + [after] {
@@ -206,7 +246,9 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
         }
     }
 
-    @Test("Each MiB for hellos holds 512 of them in the kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [(2, 1500, false), (4, 1500, true), (4, 2500, false), (8, 2500, true)])
+    @Test(
+        "Each MiB for hellos holds 512 of them in the kernel", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: [(2, 1500, false), (4, 1500, true), (4, 2500, false), (8, 2500, true)])
     func helloMemory(size: Int, others: Int, isKept: Bool) throws {
         let bytes = Hello(padding: 1500).stream()
         var frames = c.handshake + [c.data(Array(bytes[..<1000]), at: 0)]
@@ -223,7 +265,10 @@ private let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
     func forged() throws {
         let lone = try both((0..<10).map { Conversation(clientPort: 900 + $0).data(hello, at: 0) }, everything, enforcing: true)
         #expect(lone.count == 10 && lone.allSatisfy { $0.outcome == .passed && $0.proof == .unproven })
-        let frames = c.handshake + [c.data(Array(hello[..<60]), at: 0), c.data([], at: 9000, flags: Conversation.reset), c.data(Array(hello[60...]), at: 60)]
+        let frames =
+            c.handshake + [
+                c.data(Array(hello[..<60]), at: 0), c.data([], at: 9000, flags: Conversation.reset), c.data(Array(hello[60...]), at: 60)
+            ]
         // Whoever forged it, and whether or not the server believed it: the hello is judged when it is whole.
         let found = try both(frames, everything)
         #expect(found.map(\.completeness) == [.reassembled] && found.allSatisfy { !$0.anomalies.contains(.truncatedHello) })

@@ -10,7 +10,9 @@ import Wire
     static let seed = getenv("WEIR_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_125
     static let mutants = getenv("WEIR_MUTANTS").flatMap { Int(String(cString: $0)) } ?? 400
 
-    @Test("Both engines agree about what no client would send", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [false, true])
+    @Test(
+        "Both engines agree about what no client would send", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: [false, true])
     func agree(enforcing: Bool) throws {
         var random = SplitMix64(Self.seed &+ (enforcing ? 1 : 0))
         let recordings = Recording.all.filter { !$0.frames.isEmpty }
@@ -62,7 +64,8 @@ import Wire
     private static func split(_ frames: inout [[UInt8]], _ index: Int, _ random: inout SplitMix64) {
         let frame = frames[index]
         guard let segment = Recording.segment(frame), segment.payload.count > 1, frame[12] == 8 else { return }
-        let start = frame.count - segment.payload.count, cut = Int.random(in: 1..<segment.payload.count, using: &random), back = Int.random(in: 0...min(cut, 40), using: &random)
+        let start = frame.count - segment.payload.count, cut = Int.random(in: 1..<segment.payload.count, using: &random),
+            back = Int.random(in: 0...min(cut, 40), using: &random)
         func part(_ range: Range<Int>) -> [UInt8] {
             var part = Array(frame[..<start]) + segment.payload[range]
             let length = part.count - 14
@@ -82,6 +85,11 @@ import Wire
     private static func corruptPayload(_ frame: inout [UInt8], _ random: inout SplitMix64) {
         guard let segment = Recording.segment(frame), !segment.payload.isEmpty else { return }
         let start = frame.count - segment.payload.count
-        frame[min(frame.count - 1, start + Int.random(in: 0..<min(segment.payload.count, Bool.random(using: &random) ? 11 : 400), using: &random))] = [0, 1, 2, 22, 127, 128, 255].randomElement(using: &random)!
+        frame[
+            min(
+                frame.count - 1,
+                start + Int.random(in: 0..<min(segment.payload.count, Bool.random(using: &random) ? 11 : 400), using: &random))] = [
+                0, 1, 2, 22, 127, 128, 255
+            ].randomElement(using: &random)!
     }
 }

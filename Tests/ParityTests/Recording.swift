@@ -25,7 +25,9 @@ struct Recording: Sendable, CustomTestStringConvertible {
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
         while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
             if name.hasSuffix(".pcap") || name.hasSuffix(".pcapng") { names.append(name) }
         }
         return names.sorted().map { Recording($0) }
@@ -54,7 +56,8 @@ struct Recording: Sendable, CustomTestStringConvertible {
         let tcp = at + (isIPv4 ? Int(frame[at] & 15) * 4 : 40), end = isIPv4 ? at + word(at + 2) : at + 40 + word(at + 4)
         let data = tcp + Int(tcp + 12 < frame.count ? frame[tcp + 12] >> 4 : 0) * 4
         guard tcp + 20 <= frame.count, data <= end else { return nil }
-        return Segment(at: tcp, isFromClient: [443, 8443].contains(word(tcp + 2)), payload: end <= frame.count ? Array(frame[data..<end]) : [])
+        return Segment(
+            at: tcp, isFromClient: [443, 8443].contains(word(tcp + 2)), payload: end <= frame.count ? Array(frame[data..<end]) : [])
     }
 
     /// The same conversations from another client port, so that they are new to an engine that has seen them.
@@ -101,9 +104,13 @@ struct Recording: Sendable, CustomTestStringConvertible {
         defer { fclose(stream) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
         return String(decoding: bytes[..<fread(&bytes, 1, bytes.count, stream)], as: UTF8.self).split(separator: "\n").map { line in
-            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init), ja3 = fields[5].split(separator: ",", omittingEmptySubsequences: false)
-            return Truth(file: fields[0], frame: Int(fields[1])!, source: fields[2].isEmpty ? fields[3] : fields[2], name: fields[4], legacyVersion: UInt16(ja3[0])!,
-                         extensions: ja3[2].split(separator: "-").map { UInt16($0)! }, offered: fields[7].split(separator: ",").compactMap { UInt16($0.dropFirst(2), radix: 16) })
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init),
+                ja3 = fields[5].split(separator: ",", omittingEmptySubsequences: false)
+            return Truth(
+                file: fields[0], frame: Int(fields[1])!, source: fields[2].isEmpty ? fields[3] : fields[2], name: fields[4],
+                legacyVersion: UInt16(ja3[0])!,
+                extensions: ja3[2].split(separator: "-").map { UInt16($0)! },
+                offered: fields[7].split(separator: ",").compactMap { UInt16($0.dropFirst(2), radix: 16) })
         }
     }()
 }

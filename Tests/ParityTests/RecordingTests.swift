@@ -6,7 +6,9 @@ import Testing
 import Wire
 
 @Suite struct RecordingTests {
-    @Test("The kernel and replay write the same bytes about every recorded frame", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Recording.all, [false, true])
+    @Test(
+        "The kernel and replay write the same bytes about every recorded frame", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: Recording.all, [false, true])
     func parity(recording: Recording, enforcing: Bool) throws {
         let policy = KernelPolicy(everything)
         let ours = native(recording.short, policy, enforcing: enforcing)
@@ -39,7 +41,9 @@ import Wire
         if expected.version < 0x0303 { anomalies.insert(AnomalySet(.obsoleteVersion)) }
         // What the dissector's fields tell; the rest of the catalogue has tests of its own.
         #expect(handshake.anomalies.intersection(AnomalySet([.missingSNI, .emptySNI, .obsoleteVersion])) == anomalies)
-        #expect(handshake.anomalies.intersection(AnomalySet([.malformedHello, .badRecord, .notTLS, .invalidSNI, .duplicateExtension, .absurdCiphers, .pskNotLast])) == [])
+        #expect(
+            handshake.anomalies.intersection(
+                AnomalySet([.malformedHello, .badRecord, .notTLS, .invalidSNI, .duplicateExtension, .absurdCiphers, .pskNotLast])) == [])
         #expect(handshake.proof == (expected.file == "lone-hello.pcap" ? .unproven : .tracked))
         #expect(handshake.segments == segments(recording.frames.prefix(expected.frame)))
         #expect(handshake.completeness == (handshake.segments > 1 || handshake.records > 1 ? .reassembled : .complete))
@@ -48,7 +52,9 @@ import Wire
 
     /// Client segments with payload of the conversation that the last frame belongs to.
     private func segments(_ frames: ArraySlice<[UInt8]>) -> Int {
-        func port(_ frame: [UInt8]) -> [UInt8]? { Recording.segment(frame).flatMap { $0.isFromClient && !$0.payload.isEmpty ? Array(frame[$0.at..<($0.at + 2)]) : nil } }
+        func port(_ frame: [UInt8]) -> [UInt8]? {
+            Recording.segment(frame).flatMap { $0.isFromClient && !$0.payload.isEmpty ? Array(frame[$0.at..<($0.at + 2)]) : nil }
+        }
         let last = frames.last.flatMap(port)
         return frames.filter { port($0) == last && last != nil }.count
     }
@@ -57,7 +63,8 @@ import Wire
     func prefixes(recording: Recording, closing: Bool) {
         let stream = recording.clientStream
         guard stream.count > 5, stream[0] == 22 else { return }
-        let whole = 5 + Int(stream[3]) << 8 + Int(stream[4]), length = recording.name == "many-records.pcap" ? stream.count : min(stream.count, whole)
+        let whole = 5 + Int(stream[3]) << 8 + Int(stream[4]),
+            length = recording.name == "many-records.pcap" ? stream.count : min(stream.count, whole)
         let isShort = whole > stream.count
         var engine = NativeEngine(KernelPolicy(everything), enforcing: false)
         for size in 1..<(isShort ? stream.count + 1 : length) {
@@ -66,12 +73,19 @@ import Wire
             // Whole, and in two parts of which the later comes first.
             let start = Array(stream[..<size]), half = size / 2
             var frames = conversation.handshake
-            frames += size % 2 == 0 ? [conversation.data(start, at: 0)] : [conversation.data(Array(start[half...]), at: half), conversation.data(Array(start[..<half]), at: 0)]
+            frames +=
+                size % 2 == 0
+                ? [conversation.data(start, at: 0)]
+                : [conversation.data(Array(start[half...]), at: half), conversation.data(Array(start[..<half]), at: 0)]
             if closing { frames.append(conversation.data([], at: size, flags: Conversation.finish | Conversation.acknowledge)) }
             var verdicts: [Handshake] = []
-            for frame in frames { engine.run(frame.span.bytes, wireSize: frame.count, at: UInt64(size) * 1000) { Handshake($0).map { verdicts.append($0) } } }
+            for frame in frames {
+                engine.run(frame.span.bytes, wireSize: frame.count, at: UInt64(size) * 1000) { Handshake($0).map { verdicts.append($0) } }
+            }
             engine.sweep(at: UInt64(size) * 1000, end: true) { Handshake($0).map { verdicts.append($0) } }
-            #expect(verdicts.count == 1 && verdicts.allSatisfy { !$0.anomalies.contains(.missingSNI) && !$0.anomalies.contains(.emptySNI) }, "\(size) bytes")
+            #expect(
+                verdicts.count == 1 && verdicts.allSatisfy { !$0.anomalies.contains(.missingSNI) && !$0.anomalies.contains(.emptySNI) },
+                "\(size) bytes")
             #expect(verdicts.first?.completeness == .incomplete, "\(size) bytes")
         }
     }

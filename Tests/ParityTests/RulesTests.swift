@@ -13,7 +13,9 @@ import Wire
 
     // MARK: Fragments
 
-    @Test("A fragment that came before its first was placed by nobody: a hello of its sender's that came in fragments is not clean", arguments: [false, true])
+    @Test(
+        "A fragment that came before its first was placed by nobody: a hello of its sender's that came in fragments is not clean",
+        arguments: [false, true])
     func unplaced(isTurned: Bool) throws {
         let pair = try HookPair(policy), story = Story(pair), whole = Hello(number: 1).stream()
         let parts = fragments(of: story.c.data(whole, at: 0), size: 104)
@@ -45,7 +47,9 @@ import Wire
 
     // MARK: Windows
 
-    @Test("A limit holds towards the one destination that answered, unless the policy vouches for it: there it holds for all that the source does")
+    @Test(
+        "A limit holds towards the one destination that answered, unless the policy vouches for it: there it holds for all that the source does"
+    )
     func reach() throws {
         // Four hellos to each of two servers within a second.
         func outcomes(_ policy: KernelPolicy) throws -> (refused: [Int], reach: Set<Reach>) {
@@ -72,7 +76,8 @@ import Wire
             policy.scaleOut.targets = [target]
             return KernelPolicy(policy)
         }
-        let none = try outcomes(policy), first = try outcomes(vouching(["198.51.100.2/32"])), both = try outcomes(vouching(["198.51.100.0/24"])),
+        let none = try outcomes(policy), first = try outcomes(vouching(["198.51.100.2/32"])),
+            both = try outcomes(vouching(["198.51.100.0/24"])),
             all = try outcomes(vouching([]))
         #expect(none.refused == [1, 1] && none.reach == [.destination], "\(none)")
         #expect(first.refused == [1, 4] && first.reach == [.source, .destination])
@@ -155,7 +160,9 @@ import Wire
                 told += ours.map(\.handshake)
             }
         }
-        #expect(told.map(\.outcome) == [.admitted, .admitted, .admitted, .reset] && told.allSatisfy { $0.destination == Address("198.51.100.2") })
+        #expect(
+            told.map(\.outcome) == [.admitted, .admitted, .admitted, .reset]
+                && told.allSatisfy { $0.destination == Address("198.51.100.2") })
         #expect(pair.counters.native[.translated] == 4 && pair.counters.kernel[.translated] == 4)
     }
 
@@ -175,11 +182,15 @@ import Wire
         let pair = try HookPair(policy, isRaw: true)
         let c = isSix ? Conversation(client: Address("2001:db8::66")!, server: Address("2001:db8::2")!) : Conversation()
         let hello = nameless(1)
-        let answer = c.frame(fromClient: false, sequence: c.serverISN &+ 1, acknowledged: c.clientISN &+ 1 &+ UInt32(hello.count), flags: Conversation.acknowledge, payload: serverHello)
+        let answer = c.frame(
+            fromClient: false, sequence: c.serverISN &+ 1, acknowledged: c.clientISN &+ 1 &+ UInt32(hello.count),
+            flags: Conversation.acknowledge, payload: serverHello)
         for (frame, fromClient) in [(c.syn, true), (c.synAck, false), (c.ack, true), (c.data(hello, at: 0), true), (answer, false)] {
             #expect(try pair.run(Array(frame[14...]), fromClient: fromClient).isSame)
         }
-        #expect(pair.told.map(\.proof) == [.tracked] && pair.told.map(\.source) == [c.client] && pair.told.allSatisfy { $0.anomalies.contains(.missingSNI) })
+        #expect(
+            pair.told.map(\.proof) == [.tracked] && pair.told.map(\.source) == [c.client]
+                && pair.told.allSatisfy { $0.anomalies.contains(.missingSNI) })
         #expect(pair.counters.native[.answersCounted] == 1 && pair.counters.kernel[.answersCounted] == 1)
     }
 }

@@ -40,18 +40,31 @@ struct Shape: Sendable, CustomTestStringConvertible {
             Shape("two segments, turned round", c.handshake + c.segments(of: big, size: 1400).reversed()),
             Shape("two segments, one twice", c.handshake + [0, 0, 1].map { c.segments(of: big, size: 1400)[$0] }),
             Shape("many small segments", c.handshake + c.segments(of: nameless, size: 20)),
-            Shape("every other segment first", c.handshake + stride(from: 1, to: 8, by: 2).map { c.segments(of: nameless, size: nameless.count / 8)[$0] }
-                + stride(from: 0, to: 9, by: 2).map { c.segments(of: nameless, size: nameless.count / 8)[$0] }),
+            Shape(
+                "every other segment first",
+                c.handshake + stride(from: 1, to: 8, by: 2).map { c.segments(of: nameless, size: nameless.count / 8)[$0] }
+                    + stride(from: 0, to: 9, by: 2).map { c.segments(of: nameless, size: nameless.count / 8)[$0] }),
             Shape("several records", c.handshake + [c.data(Hello(padding: 600).stream(recordSize: 100), at: 0)]),
             Shape("several records and segments", c.handshake + c.segments(of: Hello(padding: 600).stream(recordSize: 70), size: 333)),
             Shape("tiny records", c.handshake + c.segments(of: Hello().stream(recordSize: 1), size: 400)),
-            Shape("half a hello, then FIN", c.handshake + [c.data(Array(nameless.prefix(60)), at: 0), c.data([], at: 60, flags: Conversation.finish | Conversation.acknowledge)]),
-            Shape("half a hello, then the server's RST", c.handshake + [c.data(Array(nameless.prefix(60)), at: 0), c.answer([], at: 0, flags: Conversation.reset)]),
+            Shape(
+                "half a hello, then FIN",
+                c.handshake + [
+                    c.data(Array(nameless.prefix(60)), at: 0), c.data([], at: 60, flags: Conversation.finish | Conversation.acknowledge)
+                ]),
+            Shape(
+                "half a hello, then the server's RST",
+                c.handshake + [c.data(Array(nameless.prefix(60)), at: 0), c.answer([], at: 0, flags: Conversation.reset)]),
             Shape("a server that says a hello of its own", c.handshake + [c.data(Hello().stream(), at: 0), c.answer(nameless, at: 0)]),
             Shape("not TLS", c.handshake + [c.data(Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8), at: 0)]),
-            Shape("a reused 5-tuple", c.handshake + [c.data(nameless, at: 0)] + { var d = c; d.clientISN = 77; d.serverISN = 99; return d.handshake + [d.data(nameless, at: 0)] }()),
+            Shape(
+                "a reused 5-tuple",
+                c.handshake + [c.data(nameless, at: 0)]
+                    + {
+                        var d = c; d.clientISN = 77; d.serverISN = 99; return d.handshake + [d.data(nameless, at: 0)]
+                    }()),
             Shape("long, and whole", c.handshake + c.segments(of: Hello(padding: 16_000).stream(), size: 1400)),
-            Shape("too long to assemble", c.handshake + c.segments(of: Hello(padding: 17_000).stream(), size: 1400)),
+            Shape("too long to assemble", c.handshake + c.segments(of: Hello(padding: 17_000).stream(), size: 1400))
         ]
         for version in [0x0300, 0x0301, 0x0302, 0x0303] as [UInt16] {
             var old = Hello(serverName: "old.example", versions: [])
@@ -66,7 +79,7 @@ struct Shape: Sendable, CustomTestStringConvertible {
         shapes.append(Shape("an empty name", c.handshake + [c.data(empty.stream(), at: 0)]))
         shapes.append(Shape("a literal", c.handshake + [c.data(Hello(serverName: "192.0.2.1").stream(), at: 0)]))
         var left = Hello().stream()
-        left[91] ^= 1   // the length of the extension block
+        left[91] ^= 1  // the length of the extension block
         shapes.append(Shape("lengths that disagree", c.handshake + [c.data(left, at: 0)]))
         var tagged = c
         tagged.vlans = [7, 9]
@@ -85,14 +98,18 @@ struct Shape: Sendable, CustomTestStringConvertible {
 @Suite struct ShapesTests {
     static let anomalies: [String: AnomalySet] = [
         "a plain hello": [], "no name": nameless, "two segments": [], "two segments, turned round": [], "two segments, one twice": [],
-        "many small segments": AnomalySet([.missingSNI, .alpnWithoutSNI, .tinyFragments]), "every other segment first": AnomalySet([.missingSNI, .alpnWithoutSNI, .tinyFragments]),
-        "several records": AnomalySet(.recordFragmentation), "several records and segments": AnomalySet(.recordFragmentation), "tiny records": AnomalySet(.recordFragmentation),
+        "many small segments": AnomalySet([.missingSNI, .alpnWithoutSNI, .tinyFragments]),
+        "every other segment first": AnomalySet([.missingSNI, .alpnWithoutSNI, .tinyFragments]),
+        "several records": AnomalySet(.recordFragmentation), "several records and segments": AnomalySet(.recordFragmentation),
+        "tiny records": AnomalySet(.recordFragmentation),
         "no name, unproven": nameless, "a reused 5-tuple": nameless, "version 302": AnomalySet(.obsoleteVersion), "a literal": [],
-        "half a hello, then FIN": AnomalySet(.truncatedHello), "half a hello, then the server's RST": AnomalySet(.truncatedHello), "a server that says a hello of its own": [],
+        "half a hello, then FIN": AnomalySet(.truncatedHello), "half a hello, then the server's RST": AnomalySet(.truncatedHello),
+        "a server that says a hello of its own": [],
         "not TLS": AnomalySet(.notTLS), "long, and whole": AnomalySet(.oversizedHello), "too long to assemble": AnomalySet(.oversizedHello),
         "version 300": AnomalySet([.obsoleteVersion, .obsoleteSSL]), "version 301": AnomalySet(.obsoleteVersion), "version 303": [],
-        "no extensions at all": AnomalySet(.missingSNI), "an empty name": AnomalySet([.emptySNI]), "lengths that disagree": AnomalySet(.malformedHello),
-        "two VLAN tags": nameless, "IPv4 options": nameless, "IPv6": nameless, "IPv6 with extension headers": nameless,
+        "no extensions at all": AnomalySet(.missingSNI), "an empty name": AnomalySet([.emptySNI]),
+        "lengths that disagree": AnomalySet(.malformedHello),
+        "two VLAN tags": nameless, "IPv4 options": nameless, "IPv6": nameless, "IPv6 with extension headers": nameless
     ]
     /// It offers h2, as browsers do.
     static let nameless = AnomalySet([.missingSNI, .alpnWithoutSNI])
@@ -112,13 +129,17 @@ struct Shape: Sendable, CustomTestStringConvertible {
         #expect((handshake.completeness == .incomplete) == incomplete)
     }
 
-    @Test("The kernel and replay write the same bytes", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Shape.all, [false, true])
+    @Test(
+        "The kernel and replay write the same bytes", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Shape.all,
+        [false, true])
     func parity(shape: Shape, enforcing: Bool) throws {
         let policy = KernelPolicy(everything)
         #expect(try kernel(shape.frames, policy, enforcing: enforcing) == native(shape.frames, policy, enforcing: enforcing))
     }
 
-    @Test("The object for kernels without may_goto says the same", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: Shape.all.filter { !$0.name.contains("too long") })
+    @Test(
+        "The object for kernels without may_goto says the same", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: Shape.all.filter { !$0.name.contains("too long") })
     func plain(shape: Shape) throws {
         let policy = KernelPolicy(everything)
         #expect(try kernel(shape.frames, policy, enforcing: true, mayGoto: false) == native(shape.frames, policy, enforcing: true))

@@ -9,7 +9,10 @@ struct CaptureBytes {
     mutating func u16(_ value: UInt16) { withUnsafeBytes(of: bigEndian ? value.bigEndian : value.littleEndian) { bytes += $0 } }
 
     /// Classic pcap; the magic says whether `fraction` is microseconds or nanoseconds.
-    static func pcap(bigEndian: Bool = false, nanoseconds: Bool = false, linkType: UInt32 = 1, frames: [(seconds: UInt32, fraction: UInt32, content: [UInt8], original: UInt32)]) -> [UInt8] {
+    static func pcap(
+        bigEndian: Bool = false, nanoseconds: Bool = false, linkType: UInt32 = 1,
+        frames: [(seconds: UInt32, fraction: UInt32, content: [UInt8], original: UInt32)]
+    ) -> [UInt8] {
         var file = CaptureBytes(bigEndian: bigEndian)
         file.u32(nanoseconds ? 0xa1b2_3c4d : 0xa1b2_c3d4)
         file.u16(2)

@@ -28,7 +28,9 @@ func read(_ bytes: [UInt8]) -> Read {
 }
 
 private let contents = [[UInt8]](arrayLiteral: Array(0..<60), Array(repeating: 7, count: 1000), [])
-private let frames = contents.enumerated().map { (seconds: UInt32(1_700_000_000), fraction: UInt32($0.offset + 5), content: $0.element, original: UInt32($0.element.count + 3)) }
+private let frames = contents.enumerated().map {
+    (seconds: UInt32(1_700_000_000), fraction: UInt32($0.offset + 5), content: $0.element, original: UInt32($0.element.count + 3))
+}
 
 @Suite struct CaptureTests {
     @Test("Both byte orders and both precisions give the same frames", arguments: [false, true], [false, true])
@@ -51,14 +53,19 @@ private let frames = contents.enumerated().map { (seconds: UInt32(1_700_000_000)
         #expect(read(CaptureBytes.pcap(frames: [])) == Read())
     }
 
-    @Test("What is no capture is refused in one line", arguments: [
-        ([], "x: the file is empty"),
-        (Array("PK\u{3}\u{4}abcdefghijklmnopqrstuvwxyz".utf8), "x: is no packet capture; pcap and pcapng are read (it starts with 50 4b 03 04)"),
-        ([0xd4], "x: is no packet capture; pcap and pcapng are read (it starts with d4)"),
-        ([0xd4, 0xc3, 0xb2, 0xa1, 2, 0], "x: the file ends inside its header; there are no frames"),
-        ([0x1f, 0x8b, 8, 0, 0, 0, 0, 0], "x: is compressed; try: gzip -dc x | weir replay -"),
-        ([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0], "x: is compressed; try: zstd -dc x | weir replay -"),
-    ] as [([UInt8], String)])
+    @Test(
+        "What is no capture is refused in one line",
+        arguments: [
+            ([], "x: the file is empty"),
+            (
+                Array("PK\u{3}\u{4}abcdefghijklmnopqrstuvwxyz".utf8),
+                "x: is no packet capture; pcap and pcapng are read (it starts with 50 4b 03 04)"
+            ),
+            ([0xd4], "x: is no packet capture; pcap and pcapng are read (it starts with d4)"),
+            ([0xd4, 0xc3, 0xb2, 0xa1, 2, 0], "x: the file ends inside its header; there are no frames"),
+            ([0x1f, 0x8b, 8, 0, 0, 0, 0, 0], "x: is compressed; try: gzip -dc x | weir replay -"),
+            ([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0], "x: is compressed; try: zstd -dc x | weir replay -")
+        ] as [([UInt8], String)])
     func foreign(bytes: [UInt8], line: String) {
         #expect(read(bytes).error == line)
     }
@@ -69,7 +76,12 @@ private let frames = contents.enumerated().map { (seconds: UInt32(1_700_000_000)
         #expect(read("/tmp").error == "x: is a directory; a capture is a file")
     }
 
-    @Test("Another link type is refused by its name", arguments: [(101, "raw IP"), (113, "Linux cooked (-i any)"), (276, "Linux cooked (-i any)"), (127, "IEEE802_11_RADIO"), (147, "unknown (147)")] as [(UInt32, String)])
+    @Test(
+        "Another link type is refused by its name",
+        arguments: [
+            (101, "raw IP"), (113, "Linux cooked (-i any)"), (276, "Linux cooked (-i any)"), (127, "IEEE802_11_RADIO"),
+            (147, "unknown (147)")
+        ] as [(UInt32, String)])
     func linkType(value: UInt32, name: String) {
         #expect(read(CaptureBytes.pcap(linkType: value, frames: frames)).error == "x: its link type is \(name), and only Ethernet is read")
     }
@@ -86,12 +98,17 @@ private let frames = contents.enumerated().map { (seconds: UInt32(1_700_000_000)
         var file = CaptureBytes.pcap(frames: frames)
         file.replaceSubrange(24 + 76 + 8..<24 + 76 + 12, with: [0xff, 0xff, 0xff, 0xff])
         let error = read(file).error
-        #expect(error?.hasPrefix("x: frame 2 is corrupt (invalid packet capture length 4294967295") == true && error?.hasSuffix("; 1 frame was read") == true)
+        #expect(
+            error?.hasPrefix("x: frame 2 is corrupt (invalid packet capture length 4294967295") == true
+                && error?.hasSuffix("; 1 frame was read") == true)
     }
 
     @Test("Cut anywhere, what comes before the cut is read, and the rest is one line")
     func prefixes() {
-        for file in [CaptureBytes.pcap(frames: frames), CaptureBytes.pcap(bigEndian: true, frames: frames), CaptureBytes.pcapng(frames: contents.map { (9, $0) })] {
+        for file in [
+            CaptureBytes.pcap(frames: frames), CaptureBytes.pcap(bigEndian: true, frames: frames),
+            CaptureBytes.pcapng(frames: contents.map { (9, $0) })
+        ] {
             let whole = read(file)
             for length in file.indices where length < 300 || length % 7 == 0 || length > file.count - 60 {
                 let part = read(Array(file[..<length]))

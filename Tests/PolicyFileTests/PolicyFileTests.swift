@@ -50,7 +50,8 @@ private let manifest = #filePath.split(separator: "/").dropLast(3).map { "/" + $
 
     @Test("Every field reaches the policy")
     func fields() throws {
-        let read = try policy("""
+        let read = try policy(
+            """
               mode: enforce
               ports: [853]
               proof: none
@@ -73,7 +74,9 @@ private let manifest = #filePath.split(separator: "/").dropLast(3).map { "/" + $
 
     @Test("Severities from high on limit by themselves, the others only when told", arguments: Severity.allCases)
     func limits(severity: Severity) throws {
-        let rules = try policy("  detections: {not_tls: {severity: \(severity.id)}, missing_sni: {severity: \(severity.id)}, empty_sni: {severity: \(severity.id), limit: {perSecond: 9}}}").detections
+        let rules = try policy(
+            "  detections: {not_tls: {severity: \(severity.id)}, missing_sni: {severity: \(severity.id)}, empty_sni: {severity: \(severity.id), limit: {perSecond: 9}}}"
+        ).detections
         #expect(rules[.notTLS] == Policy.Rule(severity: severity, limit: severity >= .high ? Policy.LimitRule() : nil))
         #expect(rules[.missingSNI] == rules[.notTLS])
         #expect(rules[.emptySNI]?.limit?.perSecond == 9)

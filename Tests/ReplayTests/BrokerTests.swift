@@ -13,7 +13,9 @@ import Testing
         var parser = JSONParser(), ids: [String] = []
         for line in lines(4, of: tail) {
             let bytes = Array(line.utf8)
-            let (id, isRehearsal) = try parser.object(bytes.span.bytes) { object throws(JSONError) in (try object.string("id"), try object.boolean("rehearsal")) }
+            let (id, isRehearsal) = try parser.object(bytes.span.bytes) { object throws(JSONError) in
+                (try object.string("id"), try object.boolean("rehearsal"))
+            }
             #expect(isRehearsal, "a controller would act on it")
             ids.append(id)
         }

@@ -16,13 +16,20 @@ struct Dialect: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let pcap: [Dialect] = [
-        Dialect(name: "big-endian", bigEndian: true), Dialect(name: "nanoseconds", nanoseconds: true), Dialect(name: "big-endian nanoseconds", bigEndian: true, nanoseconds: true),
-        Dialect(name: "raw IP (12)", link: .raw(12)), Dialect(name: "raw IP (14)", link: .raw(14)), Dialect(name: "raw IP (101)", link: .raw(101)), Dialect(name: "raw IP, big-endian", link: .raw(101), bigEndian: true),
-        Dialect(name: "Linux cooked v1", link: .cooked), Dialect(name: "Linux cooked v2", link: .cooked2), Dialect(name: "Linux cooked v2, big-endian", link: .cooked2, bigEndian: true),
-        Dialect(name: "loopback, macOS", link: .loopback(bigEndian: false, network: false, ipv6: 30)), Dialect(name: "loopback, FreeBSD", link: .loopback(bigEndian: false, network: false, ipv6: 28)),
-        Dialect(name: "loopback, a big-endian NetBSD's, in a big-endian file", link: .loopback(bigEndian: true, network: false, ipv6: 24), bigEndian: true),
-        Dialect(name: "loopback, a big-endian NetBSD's, in a little-endian file", link: .loopback(bigEndian: true, network: false, ipv6: 24)),
-        Dialect(name: "loopback, OpenBSD", link: .loopback(bigEndian: true, network: true, ipv6: 24), nanoseconds: true),
+        Dialect(name: "big-endian", bigEndian: true), Dialect(name: "nanoseconds", nanoseconds: true),
+        Dialect(name: "big-endian nanoseconds", bigEndian: true, nanoseconds: true),
+        Dialect(name: "raw IP (12)", link: .raw(12)), Dialect(name: "raw IP (14)", link: .raw(14)),
+        Dialect(name: "raw IP (101)", link: .raw(101)), Dialect(name: "raw IP, big-endian", link: .raw(101), bigEndian: true),
+        Dialect(name: "Linux cooked v1", link: .cooked), Dialect(name: "Linux cooked v2", link: .cooked2),
+        Dialect(name: "Linux cooked v2, big-endian", link: .cooked2, bigEndian: true),
+        Dialect(name: "loopback, macOS", link: .loopback(bigEndian: false, network: false, ipv6: 30)),
+        Dialect(name: "loopback, FreeBSD", link: .loopback(bigEndian: false, network: false, ipv6: 28)),
+        Dialect(
+            name: "loopback, a big-endian NetBSD's, in a big-endian file", link: .loopback(bigEndian: true, network: false, ipv6: 24),
+            bigEndian: true),
+        Dialect(
+            name: "loopback, a big-endian NetBSD's, in a little-endian file", link: .loopback(bigEndian: true, network: false, ipv6: 24)),
+        Dialect(name: "loopback, OpenBSD", link: .loopback(bigEndian: true, network: true, ipv6: 24), nanoseconds: true)
     ]
 
     var linkType: UInt32 {
@@ -49,10 +56,14 @@ struct Dialect: Sendable, CustomTestStringConvertible {
 
     func file(_ frames: [Frame]) -> [UInt8] {
         func word(_ value: Int) -> [UInt8] { Self.bytes(UInt32(truncatingIfNeeded: value), bigEndian: bigEndian) }
-        var file = word(nanoseconds ? 0xa1b2_3c4d : 0xa1b2_c3d4) + (bigEndian ? [0, 2, 0, 4] : [2, 0, 4, 0]) + word(0) + word(0) + word(262_144) + word(Int(linkType))
+        var file =
+            word(nanoseconds ? 0xa1b2_3c4d : 0xa1b2_c3d4) + (bigEndian ? [0, 2, 0, 4] : [2, 0, 4, 0]) + word(0) + word(0) + word(262_144)
+            + word(Int(linkType))
         for recorded in frames {
             let bytes = frame(recorded.bytes)
-            file += word(recorded.microseconds / 1_000_000) + word(recorded.microseconds % 1_000_000 * (nanoseconds ? 1000 : 1)) + word(bytes.count) + word(bytes.count) + bytes
+            file +=
+                word(recorded.microseconds / 1_000_000) + word(recorded.microseconds % 1_000_000 * (nanoseconds ? 1000 : 1))
+                + word(bytes.count) + word(bytes.count) + bytes
         }
         return file
     }
@@ -69,25 +80,30 @@ struct Dialect: Sendable, CustomTestStringConvertible {
         let first = frames[0].microseconds / 1_000_000
         let interfaces: [(dialect: Dialect, resolution: UInt8, second: Int)] = [
             (Dialect(name: ""), 6, 0), (Dialect(name: "", link: .raw(101)), 9, 0), (Dialect(name: "", link: .cooked2), 12, first),
-            (Dialect(name: "", link: .loopback(bigEndian: bigEndian, network: false, ipv6: 30)), 0x80 | 30, 1_700_000_000), (Dialect(name: "", link: .cooked), 0x80 | 40, first),
+            (Dialect(name: "", link: .loopback(bigEndian: bigEndian, network: false, ipv6: 30)), 0x80 | 30, 1_700_000_000),
+            (Dialect(name: "", link: .cooked), 0x80 | 40, first)
         ]
         var file = block(0x0a0d_0d0a, word(0x1a2b_3c4d) + half(1) + half(0) + [UInt8](repeating: 0xff, count: 8))
         for interface in interfaces {
             let high = word(interface.second >> 32), low = word(interface.second)
-            file += block(1, half(Int(interface.dialect.linkType)) + half(0) + word(0) + half(9) + half(1) + [interface.resolution, 0, 0, 0] + half(14) + half(8) + (bigEndian ? high + low : low + high) + half(0) + half(0))
+            file += block(
+                1,
+                half(Int(interface.dialect.linkType)) + half(0) + word(0) + half(9) + half(1) + [interface.resolution, 0, 0, 0] + half(14)
+                    + half(8) + (bigEndian ? high + low : low + high) + half(0) + half(0))
         }
-        file += block(5, word(0) + word(0) + word(0))    // statistics, which are no packet
+        file += block(5, word(0) + word(0) + word(0))  // statistics, which are no packet
         for (number, recorded) in frames.enumerated() {
             let index = number % interfaces.count, interface = interfaces[index]
             let since = recorded.microseconds - interface.second * 1_000_000
-            let stamp: Int = switch interface.resolution {
-            case 6: since
-            case 9: since * 1000
-            case 12: since * 1_000_000
-            // The first tick at which that microsecond has come: a tick is less than a nanosecond, so counting back gives it again.
-            case 0x80 | 30: ticks(since, 30)
-            default: ticks(since, 40)
-            }
+            let stamp: Int =
+                switch interface.resolution {
+                case 6: since
+                case 9: since * 1000
+                case 12: since * 1_000_000
+                // The first tick at which that microsecond has come: a tick is less than a nanosecond, so counting back gives it again.
+                case 0x80 | 30: ticks(since, 30)
+                default: ticks(since, 40)
+                }
             let bytes = interface.dialect.frame(recorded.bytes)
             file += block(6, word(index) + word(stamp >> 32) + word(stamp) + word(bytes.count) + word(bytes.count) + bytes)
         }
@@ -98,7 +114,9 @@ struct Dialect: Sendable, CustomTestStringConvertible {
         ((microseconds / 1_000_000) << power) + ((microseconds % 1_000_000) << power + 999_999) / 1_000_000
     }
 
-    private static func bytes(_ value: UInt32, bigEndian: Bool) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32((bigEndian ? 3 - $0 : $0) * 8)) } }
+    private static func bytes(_ value: UInt32, bigEndian: Bool) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32((bigEndian ? 3 - $0 : $0) * 8)) }
+    }
 }
 
 /// One frame of a recording: Ethernet, and when.
@@ -115,7 +133,8 @@ struct Frame: Sendable {
         func word(_ at: Int) -> Int { (0..<4).reduce(0) { $0 | Int(text[at + $1]) << ($1 * 8) } }
         var frames: [Frame] = [], at = 24
         while at + 16 <= text.count {
-            frames.append(Frame(microseconds: word(at) * 1_000_000 + word(at + 4), bytes: Array(text[(at + 16)..<(at + 16 + word(at + 8))])))
+            frames.append(
+                Frame(microseconds: word(at) * 1_000_000 + word(at + 4), bytes: Array(text[(at + 16)..<(at + 16 + word(at + 8))])))
             at += 16 + word(at + 8)
         }
         return frames

@@ -36,12 +36,17 @@ import Testing
 
     @Test("What loopbacks carry besides IP is passed over")
     func foreign() throws {
-        let frames = Frame.all(of: "openssl-tls13-no-name.pcap"), dialect = Dialect(name: "", link: .loopback(bigEndian: false, network: false, ipv6: 30))
+        let frames = Frame.all(of: "openssl-tls13-no-name.pcap"),
+            dialect = Dialect(name: "", link: .loopback(bigEndian: false, network: false, ipv6: 30))
         // AF_APPLETALK in a frame of its own, and a frame that ends inside its header, at the time of the first.
         var file = dialect.file(frames)
-        for body in [[16, 0, 0, 0, 0x45, 0, 0, 0], [2, 0]] as [[UInt8]] { file += file[24..<32] + [UInt8(body.count), 0, 0, 0, UInt8(body.count), 0, 0, 0] + body }
+        for body in [[16, 0, 0, 0, 0x45, 0, 0, 0], [2, 0]] as [[UInt8]] {
+            file += file[24..<32] + [UInt8(body.count), 0, 0, 0, UInt8(body.count), 0, 0, 0] + body
+        }
         let path = try TemporaryFile(file), (code, lines) = try replay("--format", "json", path.path)
-        #expect(code == 0 && lines.count { $0.contains("\"type\":\"handshake\"") } == 1 && lines.last?.contains("\"frames\":\(frames.count + 2),") == true)
+        #expect(
+            code == 0 && lines.count { $0.contains("\"type\":\"handshake\"") } == 1
+                && lines.last?.contains("\"frames\":\(frames.count + 2),") == true)
     }
 
     @Test("A link type that is not read is refused in one line that names those that are")
@@ -49,7 +54,11 @@ import Testing
         var bytes = Dialect(name: "").file(Frame.all(of: "ssh.pcap"))
         bytes[20] = 127
         let file = try TemporaryFile(bytes), (code, lines) = try replay(file.path)
-        #expect(code == 2 && lines == ["weir: \(file.path): its link type is IEEE802_11_RADIO, and only Ethernet, raw IP, Linux cooked (-i any), BSD loopback is read"])
+        #expect(
+            code == 2
+                && lines == [
+                    "weir: \(file.path): its link type is IEEE802_11_RADIO, and only Ethernet, raw IP, Linux cooked (-i any), BSD loopback is read"
+                ])
     }
 
     @Test("A pcapng cut anywhere, or with any byte changed, ends in lines and exit code 2 or 0, never otherwise")

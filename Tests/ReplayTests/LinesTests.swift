@@ -8,8 +8,10 @@ import Wire
 private let engines = Glibc.geteuid() == 0 ? ["native", "kernel"] : ["native"]
 
 private let handshakeKeys = [
-    "type", "frame", "time", "source.address", "source.port", "destination.address", "destination.port", "network.transport", "tls.client.server_name", "tls.client.version", "tls.client.alpn",
-    "tls.client.ja3", "tls.client.ja4", "segments", "records", "completeness", "incomplete.reason", "proof", "retry", "anomalies", "severity", "encapsulation",
+    "type", "frame", "time", "source.address", "source.port", "destination.address", "destination.port", "network.transport",
+    "tls.client.server_name", "tls.client.version", "tls.client.alpn",
+    "tls.client.ja3", "tls.client.ja4", "segments", "records", "completeness", "incomplete.reason", "proof", "retry", "anomalies",
+    "severity", "encapsulation"
 ]
 
 /// Names of an object's own members, in their order.
@@ -18,7 +20,11 @@ private func keys(_ line: String) -> [String] {
     var isEscaped = false
     for character in line {
         if let inside = text {
-            if isEscaped || character == "\\" { isEscaped = !isEscaped } else if character == "\"" { (last, text) = (inside, nil); continue }
+            if isEscaped || character == "\\" {
+                isEscaped = !isEscaped
+            } else if character == "\"" {
+                (last, text) = (inside, nil); continue
+            }
             text = inside + String(character)
             continue
         }
@@ -34,8 +40,11 @@ private func keys(_ line: String) -> [String] {
 }
 
 @Suite struct LinesTests {
-    static let recordings = ["browser", "curl", "cut-frames", "empty-name", "flood", "garbage", "http", "lone-hello", "many-records", "many-segments", "openssl-address-as-name", "openssl-tls10-no-name",
-                             "openssl-v6-no-name", "openssl-nanoseconds", "ssh", "truncated", "vlan-no-name"]
+    static let recordings = [
+        "browser", "curl", "cut-frames", "empty-name", "flood", "garbage", "http", "lone-hello", "many-records", "many-segments",
+        "openssl-address-as-name", "openssl-tls10-no-name",
+        "openssl-v6-no-name", "openssl-nanoseconds", "ssh", "truncated", "vlan-no-name"
+    ]
 
     @Test("A line says what the contract says, by those names and in those types", arguments: recordings)
     func schema(name: String) throws {
@@ -45,10 +54,14 @@ private func keys(_ line: String) -> [String] {
             #expect(keys(line).filter { $0 != "subtype" } == handshakeKeys)
             #expect(keys(line).contains("subtype") == line.contains("not_tls"))
             let said = try HandshakeLine(line)
-            #expect(said.time.hasSuffix("Z") && said.addresses.allSatisfy { Address($0) != nil } && said.ports.allSatisfy { (0...65535).contains($0) })
+            #expect(
+                said.time.hasSuffix("Z") && said.addresses.allSatisfy { Address($0) != nil }
+                    && said.ports.allSatisfy { (0...65535).contains($0) })
             #expect(said.numbers.allSatisfy { $0 >= 1 } && said.transport == "tcp" && ["tracked", "unproven"].contains(said.proof))
             #expect(["1.3", "1.2", "1.1", "1.0", "ssl3", "ssl2", nil].contains(said.version))
-            #expect(["complete", "reassembled", "incomplete"].contains(said.completeness) && (said.reason != nil) == (said.completeness == "incomplete"))
+            #expect(
+                ["complete", "reassembled", "incomplete"].contains(said.completeness)
+                    && (said.reason != nil) == (said.completeness == "incomplete"))
             #expect((said.severity == nil) == said.anomalies.isEmpty)
             let isHello = !said.anomalies.contains("not_tls") && said.completeness != "incomplete"
             #expect((said.ja3?.utf8.count == 32) == isHello && (said.ja4?.utf8.count == 36) == isHello)
@@ -56,18 +69,24 @@ private func keys(_ line: String) -> [String] {
         }
         let summary = try SummaryLine(try #require(lines.last))
         #expect(summary.type == "summary" && summary.frames > 0 && summary.bytes > 0)
-        #expect(summary.kinds.reduce(0, +) == summary.handshakes && summary.handshakes == lines.filter { $0.hasPrefix("{\"type\":\"handshake\"") }.count)
+        #expect(
+            summary.kinds.reduce(0, +) == summary.handshakes
+                && summary.handshakes == lines.filter { $0.hasPrefix("{\"type\":\"handshake\"") }.count)
         #expect(summary.events == lines.filter { $0.hasPrefix("{\"type\":\"event\"") }.count)
         #expect((summary.cut > 0) == (name == "cut-frames"))
         #expect(keys(lines.last!).suffix(1) == ["seconds"])
     }
 
-    @Test("A hello that stops half way has timed out after ten seconds, and at the end of a capture says that the capture ended", arguments: engines)
+    @Test(
+        "A hello that stops half way has timed out after ten seconds, and at the end of a capture says that the capture ended",
+        arguments: engines)
     func unfinished(engine: String) throws {
         var frames: [(time: UInt64, bytes: [UInt8])] = []
         for (number, seconds) in ([0, 20] as [UInt64]).enumerated() {
             let c = Conversation(clientPort: 10_000 + UInt16(number)), half = Array(Hello(serverName: nil).stream().prefix(80))
-            for (index, frame) in (c.handshake + [c.data(half, at: 0)]).enumerated() { frames.append((1_700_000_000_000_000_000 + seconds * 1_000_000_000 + UInt64(index), frame)) }
+            for (index, frame) in (c.handshake + [c.data(half, at: 0)]).enumerated() {
+                frames.append((1_700_000_000_000_000_000 + seconds * 1_000_000_000 + UInt64(index), frame))
+            }
         }
         let file = try TemporaryFile(capture(frames))
         let lines = try replay("--format", "json", "--engine", engine, file.path).lines
@@ -87,8 +106,14 @@ private func keys(_ line: String) -> [String] {
             }
         }
         // Twice within a second, then silence: the second's event is told when others have long been heard.
-        for (port, time) in [(UInt16(1), UInt64(0)), (2, 150)] { say(Conversation(clientPort: port), Hello(serverName: nil, number: Int(port)), at: time) }
-        for number in 0..<30 as Range<UInt64> { say(Conversation(client: Address("203.0.113.9")!, clientPort: 100 + UInt16(number)), Hello(number: 100 + Int(number)), at: 200 + number * 100) }
+        for (port, time) in [(UInt16(1), UInt64(0)), (2, 150)] {
+            say(Conversation(clientPort: port), Hello(serverName: nil, number: Int(port)), at: time)
+        }
+        for number in 0..<30 as Range<UInt64> {
+            say(
+                Conversation(client: Address("203.0.113.9")!, clientPort: 100 + UInt16(number)), Hello(number: 100 + Int(number)),
+                at: 200 + number * 100)
+        }
         let file = try TemporaryFile(capture(frames)), lines = try replay("--format", "json", file.path).lines
         let times = lines.dropLast().map { line in String(line.split(separator: "\"time\":\"")[1].prefix { $0 != "\"" }) }
         #expect(times == times.sorted() && lines.filter { $0.contains("\"type\":\"event\"") }.count == 2)
@@ -105,7 +130,8 @@ private func keys(_ line: String) -> [String] {
 /// What a handshake's line says, each member asked for in its type.
 private struct HandshakeLine {
     var time = "", transport = "", completeness = "", proof = ""
-    var addresses: [String] = [], ports: [Int] = [], numbers: [Int] = [], alpn: [String] = [], anomalies: [String] = [], encapsulation: [String] = []
+    var addresses: [String] = [], ports: [Int] = [], numbers: [Int] = [], alpn: [String] = [], anomalies: [String] = [],
+        encapsulation: [String] = []
     var name: String?, version: String?, ja3: String?, ja4: String?, reason: String?, severity: String?
 
     init(_ line: String) throws {

@@ -12,7 +12,9 @@ import Testing
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            let name = withUnsafePointer(to: entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
             // Those two are cut by whoever recorded them.
             if name.contains(".pcap"), !["cut-frames.pcap", "truncated.pcap"].contains(name) { names.append(name) }
         }
@@ -29,11 +31,15 @@ import Testing
         var said: [Said] = [], names: [Int: String?] = [:]
         for path in paths {
             var parser = JSONParser()
-            for line in try replay("--format", "json", "--ja4-raw", path).lines where line.hasPrefix("{\"type\":\"handshake\"") && line.contains("\"tls.client.ja3\":\"") {
+            for line in try replay("--format", "json", "--ja4-raw", path).lines
+            where line.hasPrefix("{\"type\":\"handshake\"") && line.contains("\"tls.client.ja3\":\"") {
                 let bytes = Array(line.utf8)
                 try parser.object(bytes.span.bytes) { object throws(JSONError) in
                     let port = try object.integer("source.port")
-                    said.append(Said(port: port, ja3: try object.string("tls.client.ja3"), ja4: try object.string("tls.client.ja4"), ja4Raw: try object.string("tls.client.ja4_r")))
+                    said.append(
+                        Said(
+                            port: port, ja3: try object.string("tls.client.ja3"), ja4: try object.string("tls.client.ja4"),
+                            ja4Raw: try object.string("tls.client.ja4_r")))
                     names[port] = try object.optionalString("tls.client.server_name")
                 }
             }
@@ -57,7 +63,9 @@ import Testing
         #expect(Set(found) == Set(expected), "\(Set(found).symmetricDifference(expected))")
     }
 
-    @Test("So have hellos that nobody sends: GREASE everywhere, protocols that are no text, more than 99 of everything", arguments: [1, 2, 3] as [UInt64])
+    @Test(
+        "So have hellos that nobody sends: GREASE everywhere, protocols that are no text, more than 99 of everything",
+        arguments: [1, 2, 3] as [UInt64])
     func made(seed: UInt64) throws {
         var state = seed &* 0x9e37_79b9_7f4a_7c15
         func draw(_ below: Int) -> Int {
@@ -77,17 +85,32 @@ import Testing
                 let type = draw(6) == 0 ? grease() : UInt16(64 + draw(60_000))
                 if types.insert(type).inserted { list.append((type, [UInt8](repeating: 1, count: draw(4)))) }
             }
-            if draw(2) == 0 { list.append((13, Hello.vector16(words((0..<(1 + draw(9))).map { _ in draw(4) == 0 ? grease() : UInt16(draw(0x900)) })))) }
-            if draw(2) == 0 { list.append((10, Hello.vector16(words((0..<(1 + draw(5))).map { _ in draw(3) == 0 ? grease() : UInt16(draw(64)) })))) }
-            if draw(3) == 0 { list.append((11, Hello.vector8([0, 1, 2].prefix(1 + draw(3)).map { $0 }))) }
-            if draw(2) == 0 { list.append((43, Hello.vector8(words((0..<(1 + draw(4))).map { _ in draw(3) == 0 ? grease() : [0x0301, 0x0302, 0x0303, 0x0304][draw(4)] })))) }
             if draw(2) == 0 {
-                let value: [UInt8] = [[104, 50], Array("http/1.1".utf8), [0xff], [0xab, 0x01], [97], [0x20, 97], [97, 0xc3], Array("Zz9".utf8)][draw(8)]
+                list.append((13, Hello.vector16(words((0..<(1 + draw(9))).map { _ in draw(4) == 0 ? grease() : UInt16(draw(0x900)) }))))
+            }
+            if draw(2) == 0 {
+                list.append((10, Hello.vector16(words((0..<(1 + draw(5))).map { _ in draw(3) == 0 ? grease() : UInt16(draw(64)) }))))
+            }
+            if draw(3) == 0 { list.append((11, Hello.vector8([0, 1, 2].prefix(1 + draw(3)).map { $0 }))) }
+            if draw(2) == 0 {
+                list.append(
+                    (
+                        43,
+                        Hello.vector8(
+                            words((0..<(1 + draw(4))).map { _ in draw(3) == 0 ? grease() : [0x0301, 0x0302, 0x0303, 0x0304][draw(4)] }))
+                    ))
+            }
+            if draw(2) == 0 {
+                let value: [UInt8] = [
+                    [104, 50], Array("http/1.1".utf8), [0xff], [0xab, 0x01], [97], [0x20, 97], [97, 0xc3], Array("Zz9".utf8)
+                ][draw(8)]
                 list.append((16, Hello.vector16(Hello.vector8(value) + Hello.vector8([104, 50]))))
             }
             hello.extensions = list.isEmpty && draw(2) == 0 ? nil : list
             let c = Conversation(clientPort: UInt16(2000 + number))
-            for frame in c.handshake + c.segments(of: hello.stream(), size: 1400) { frames.append((1_700_000_000_000_000_000 + UInt64(frames.count) * 1_000_000, frame)) }
+            for frame in c.handshake + c.segments(of: hello.stream(), size: 1400) {
+                frames.append((1_700_000_000_000_000_000 + UInt64(frames.count) * 1_000_000, frame))
+            }
         }
         let file = try TemporaryFile(capture(frames)), expected = try reference([file.path]), found = try ours([file.path]).said
         #expect(expected.count == 150)
@@ -99,8 +122,11 @@ import Testing
     func tshark() throws {
         for name in Self.fixtures {
             let path = "\(root)/Tests/Fixtures/\(name)"
-            let (code, text) = try output(of: ["tshark", "-r", path, "-o", "tcp.desegment_tcp_streams:TRUE", "-d", "tcp.port==8443,tls", "-Y", "tls.handshake.type==1", "-T", "fields", "-E", "separator=|",
-                                               "-e", "tcp.srcport", "-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.ja3"])
+            let (code, text) = try output(of: [
+                "tshark", "-r", path, "-o", "tcp.desegment_tcp_streams:TRUE", "-d", "tcp.port==8443,tls", "-Y", "tls.handshake.type==1",
+                "-T", "fields", "-E", "separator=|",
+                "-e", "tcp.srcport", "-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.ja3"
+            ])
             #expect(code == 0)
             let (said, names) = try ours([path])
             let theirs = text.split(separator: "\n").compactMap { line -> (port: Int, name: String, ja3: String)? in

@@ -2,7 +2,8 @@ import Testing
 
 @Suite struct RehearsalTests {
     static func policy(_ detections: String) -> [UInt8] {
-        Array("apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: rehearsed}\nspec: {detections: {\(detections)}}\n".utf8)
+        Array(
+            "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: rehearsed}\nspec: {detections: {\(detections)}}\n".utf8)
     }
 
     @Test("A milder policy refuses less, source by source, and says so with exit code 1")
@@ -10,7 +11,9 @@ import Testing
         let policy = try TemporaryFile(Self.policy("missing_sni: {severity: high, limit: {perSecond: 5}}"))
         let (code, lines) = try weir("policy", "rehearse", policy.path, fixture("flood.pcap"), fixture("curl.pcap"))
         #expect(code == 1)
-        #expect(lines[0].hasSuffix("2 sources, 1 with another outcome") && lines.contains { $0.hasPrefix("203.0.113.66") && $0.contains("13 → 11") && $0.hasSuffix("milder") })
+        #expect(
+            lines[0].hasSuffix("2 sources, 1 with another outcome")
+                && lines.contains { $0.hasPrefix("203.0.113.66") && $0.contains("13 → 11") && $0.hasSuffix("milder") })
         #expect(lines.contains { $0.hasPrefix("refused    13 → 11") })
     }
 

@@ -13,22 +13,27 @@ import Wire
         for number in 0..<1000 as Range<UInt64> {
             let start = 1_700_000_000_000_000_000 + number * 20_000_000
             let c = Conversation(clientPort: 10_000 + UInt16(number))
-            for (index, frame) in (c.handshake + [c.data(Hello(serverName: nil, number: Int(number)).stream(), at: 0)]).enumerated() { frames.append((start + UInt64(index) * 100_000, frame)) }
+            for (index, frame) in (c.handshake + [c.data(Hello(serverName: nil, number: Int(number)).stream(), at: 0)]).enumerated() {
+                frames.append((start + UInt64(index) * 100_000, frame))
+            }
             if number % 50 == 0 {
                 let good = Conversation(client: Address("203.0.113.10")!, clientPort: 20_000 + UInt16(number))
-                for (index, frame) in (good.handshake + [good.data(Hello(number: 1 << 32 | Int(number)).stream(), at: 0)]).enumerated() { frames.append((start + 1_000_000 + UInt64(index) * 100_000, frame)) }
+                for (index, frame) in (good.handshake + [good.data(Hello(number: 1 << 32 | Int(number)).stream(), at: 0)]).enumerated() {
+                    frames.append((start + 1_000_000 + UInt64(index) * 100_000, frame))
+                }
             }
         }
         return capture(frames)
     }()
 
-    static let policy = Array("""
-    apiVersion: weir.dev/v1alpha1
-    kind: ThrottlePolicy
-    metadata: {name: replay}
-    spec: {scaleOut: {targets: [{match: {ports: [443]}, workload: shop/web, min: 2, max: 6}]}}
+    static let policy = Array(
+        """
+        apiVersion: weir.dev/v1alpha1
+        kind: ThrottlePolicy
+        metadata: {name: replay}
+        spec: {scaleOut: {targets: [{match: {ports: [443]}, workload: shop/web, min: 2, max: 6}]}}
 
-    """.utf8)
+        """.utf8)
 
     @Test("An attack in a capture is limited, told once a second and answered by one decision, the same each time")
     func attack() throws {
@@ -53,7 +58,9 @@ import Wire
                     // The policy observes; replay says what enforcing would have done.
                     let action = try object.string("action")
                     #expect(action == (events == 1 ? "limited" : "already_limited"))
-                    try object.object("counts") { counts throws(JSONError) in #expect(try counts.integer("seen") - counts.integer("reset") <= 4) }
+                    try object.object("counts") { counts throws(JSONError) in
+                        #expect(try counts.integer("seen") - counts.integer("reset") <= 4)
+                    }
                 case "decision":
                     decisions += 1
                     #expect(try object.integer("desired_replicas") == 3)
@@ -69,24 +76,34 @@ import Wire
         #expect(decisions == 1)
     }
 
-    @Test("Both engines tell the same story of every recording", .enabled(if: geteuid() == 0, "loading BPF needs root"), arguments: [
-        "browser", "browser-offloads", "curl-no-name", "gnutls", "openssl-tls10-no-name", "openssl-v6-no-name", "many-segments", "many-records", "truncated", "http", "ssh", "garbage", "flood",
-        "vlan-no-name", "lone-hello", "empty-name", "openssl-address-as-name", "cut-frames",
-    ])
+    @Test(
+        "Both engines tell the same story of every recording", .enabled(if: geteuid() == 0, "loading BPF needs root"),
+        arguments: [
+            "browser", "browser-offloads", "curl-no-name", "gnutls", "openssl-tls10-no-name", "openssl-v6-no-name", "many-segments",
+            "many-records", "truncated", "http", "ssh", "garbage", "flood",
+            "vlan-no-name", "lone-hello", "empty-name", "openssl-address-as-name", "cut-frames"
+        ])
     func engines(name: String) throws {
         let native = try replay("--format", "json", fixture("\(name).pcap"))
         #expect(native.lines.count >= 2)
         #expect(try replay("--format", "json", "--engine", "kernel", fixture("\(name).pcap")).lines == native.lines)
     }
 
-    @Test("--fail-on decides the exit code", arguments: [("openssl-tls13-no-name", "high", 1), ("openssl-tls13-no-name", "critical", 0), ("openssl-tls13", "info", 0), ("http", "med", 1), ("http", "high", 0)])
+    @Test(
+        "--fail-on decides the exit code",
+        arguments: [
+            ("openssl-tls13-no-name", "high", 1), ("openssl-tls13-no-name", "critical", 0), ("openssl-tls13", "info", 0),
+            ("http", "med", 1), ("http", "high", 0)
+        ])
     func failOn(name: String, severity: String, code: Int) throws {
         #expect(try replay("--fail-on", severity, fixture("\(name).pcap")).code == code)
     }
 
     @Test("What is no capture, or stops in the middle, gets one line and exit code 2")
     func wrong() throws {
-        for (bytes, part) in [([], "empty"), (Array("not a capture at all, but long enough".utf8), ""), (Array(Self.attack.prefix(5000)), "ends inside frame")] as [([UInt8], String)] {
+        for (bytes, part) in [
+            ([], "empty"), (Array("not a capture at all, but long enough".utf8), ""), (Array(Self.attack.prefix(5000)), "ends inside frame")
+        ] as [([UInt8], String)] {
             let file = try TemporaryFile(bytes)
             let (code, lines) = try replay("--format", "json", file.path)
             #expect(code == 2)

@@ -17,7 +17,9 @@ func replay(_ words: String...) throws -> (code: Int, lines: [String]) { try run
 func weir(_ words: String...) throws -> (code: Int, lines: [String]) { try run([program] + words) }
 
 /// A shell's pipeline, in which `weir` is the program under test.
-func shell(_ line: String) throws -> (code: Int, lines: [String]) { try run(["/bin/bash", "-o", "pipefail", "-c", "weir() { \(program) \"$@\"; }; \(line)"]) }
+func shell(_ line: String) throws -> (code: Int, lines: [String]) {
+    try run(["/bin/bash", "-o", "pipefail", "-c", "weir() { \(program) \"$@\"; }; \(line)"])
+}
 
 /// Another program's output, by its name or path.
 func output(of words: [String]) throws -> (code: Int, text: String) {
@@ -44,7 +46,11 @@ private func run(_ words: [String]) throws -> (code: Int, lines: [String]) {
 func capture(_ frames: [(time: UInt64, bytes: [UInt8])]) -> [UInt8] {
     func word(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
     var file: [UInt8] = word(0xa1b2_3c4d) + [2, 0, 4, 0] + word(0) + word(0) + word(65535) + word(1)
-    for frame in frames { file += word(Int(frame.time / 1_000_000_000)) + word(Int(frame.time % 1_000_000_000)) + word(frame.bytes.count) + word(frame.bytes.count) + frame.bytes }
+    for frame in frames {
+        file +=
+            word(Int(frame.time / 1_000_000_000)) + word(Int(frame.time % 1_000_000_000)) + word(frame.bytes.count)
+            + word(frame.bytes.count) + frame.bytes
+    }
     return file
 }
 

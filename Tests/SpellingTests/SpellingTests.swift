@@ -4,10 +4,12 @@ import Testing
 @Suite struct SpellingTests {
     static let detections = ["missing_sni", "empty_sni", "ip_literal_sni", "obsolete_version", "not_tls", "malformed_hello"]
 
-    @Test("A slip of the fingers finds the word that was meant", arguments: [
-        ("misssing_sni", "missing_sni"), ("missing-sni", "missing_sni"), ("MISSING_SNI", "missing_sni"), ("emtpy_sni", "empty_sni"),
-        ("nottls", "not_tls"), ("obsolete_versions", "obsolete_version"),
-    ])
+    @Test(
+        "A slip of the fingers finds the word that was meant",
+        arguments: [
+            ("misssing_sni", "missing_sni"), ("missing-sni", "missing_sni"), ("MISSING_SNI", "missing_sni"), ("emtpy_sni", "empty_sni"),
+            ("nottls", "not_tls"), ("obsolete_versions", "obsolete_version")
+        ])
     func near(typed: String, meant: String) {
         #expect(Spelling.nearest(to: typed, among: Self.detections) == meant)
     }

@@ -28,7 +28,10 @@ import Testing
             #expect(spool.count == 0 && spool.commit())
         }
         let spool = try Spool(directory: directory)
-        #expect(spool.limits == [Spool.KeptLimit(key: "2001:db8::/64|all", value: [2, 0]), Spool.KeptLimit(key: "203.0.113.7/32|anomalous", value: [3])])
+        #expect(
+            spool.limits == [
+                Spool.KeptLimit(key: "2001:db8::/64|all", value: [2, 0]), Spool.KeptLimit(key: "203.0.113.7/32|anomalous", value: [3])
+            ])
         #expect(spool.count == 0)
     }
 
@@ -54,7 +57,9 @@ import Testing
             var spool = try Spool(directory: directory)
             #expect(spool.count == 3 && spool.last == 5)
             #expect(spool.items(after: 0, atMost: 2).map(\.id) == [1, 3])
-            #expect(spool.items(after: 1, atMost: 9) == [3, 4].map { Spool.Item(id: $0, key: "203.0.113.\($0)/32", value: [UInt8($0), 0, 255], headers: Self.headers) })
+            #expect(
+                spool.items(after: 1, atMost: 9)
+                    == [3, 4].map { Spool.Item(id: $0, key: "203.0.113.\($0)/32", value: [UInt8($0), 0, 255], headers: Self.headers) })
             for id in [1, 3, 4] as [Int64] { spool.remove(id) }
             #expect(spool.commit() && spool.count == 0 && spool.items(after: 0, atMost: 9).isEmpty)
         }
@@ -108,9 +113,9 @@ import Testing
     @Test("A spool of a version that knew neither time nor what is aside goes on; one of a newer version is left alone")
     func versions() throws {
         defer { clean() }
-        let older = "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, " +
-            "value BLOB NOT NULL); " +
-            "INSERT INTO events (key, headers, value) VALUES ('k', 'n' || char(10) || 'v' || char(10), x'07')"
+        let older =
+            "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, headers TEXT NOT NULL, "
+            + "value BLOB NOT NULL); " + "INSERT INTO events (key, headers, value) VALUES ('k', 'n' || char(10) || 'v' || char(10), x'07')"
         try #require(sqlite(older))
         do {
             let spool = try Spool(directory: directory, now: 1_000)
@@ -127,7 +132,8 @@ import Testing
         return system("python3 -c '\(program)' \(directory)/spool.sqlite3 \"\(words)\"") == 0
     }
 
-    @Test("On a full disk what was kept stays, what was not is kept in memory, and it is written when there is room",
+    @Test(
+        "On a full disk what was kept stays, what was not is kept in memory, and it is written when there is room",
         .enabled(if: geteuid() == 0, "mounting a small file system needs root"))
     func fullDisk() throws {
         defer {
@@ -161,14 +167,17 @@ import Testing
         do {
             let spool = try Spool(directory: directory)
             #expect(throws: SpoolError.self) { try open(directory) }
-            #expect(message { try open(directory) } == "\(directory)/spool.sqlite3: another agent uses it; each needs a directory of its own")
+            #expect(
+                message { try open(directory) } == "\(directory)/spool.sqlite3: another agent uses it; each needs a directory of its own")
             #expect(spool.count == 0)
         }
         for name in ["spool.sqlite3", "spool.sqlite3-wal"] { remove("\(directory)/\(name)") }
         let file = try #require(fopen("\(directory)/spool.sqlite3", "w"))
         fputs(String(repeating: "no database at all\n", count: 100), file)
         fclose(file)
-        #expect(message { try open(directory) } == "\(directory)/spool.sqlite3: is damaged, or no spool of Weir's; move it away, and the events in it are lost")
+        #expect(
+            message { try open(directory) }
+                == "\(directory)/spool.sqlite3: is damaged, or no spool of Weir's; move it away, and the events in it are lost")
         #expect(message { try open("/nowhere/at/all") } == "/nowhere/at/all: cannot be made: No such file or directory")
     }
 
@@ -188,7 +197,8 @@ import Testing
             var spool = try Spool(directory: "/proc/self/fd/\(descriptor)", named: directory)
             #expect(spool.add(key: "203.0.113.7/32", headers: Self.headers, value: [1]).id == 1 && spool.commit())
             #expect(mode("spool.sqlite3") == 0o600 && mode("spool.sqlite3-wal") == 0o600)
-            #expect(message { try open(directory) } == "\(directory)/spool.sqlite3: another agent uses it; each needs a directory of its own")
+            #expect(
+                message { try open(directory) } == "\(directory)/spool.sqlite3: another agent uses it; each needs a directory of its own")
         }
         #expect(try Spool(directory: directory).count == 1)
     }

@@ -4,8 +4,10 @@ import Testing
 
 private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 private let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
-private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", "\(root)/.build/release/weir"]
-    .first { access($0, X_OK) == 0 } ?? "weir" }
+private var program: String {
+    ["\(products)/weir", "\(root)/.build/debug/weir", "\(root)/.build/release/weir"]
+        .first { access($0, X_OK) == 0 } ?? "weir"
+}
 
 /// `weir startup` on files: what a person sees, and what a program.
 @Suite struct CommandTests {
@@ -28,33 +30,45 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
 
     private func event(_ name: String, _ kind: String, _ thread: Int, _ from: Int, _ took: Int, after: String? = nil) -> String {
         let arguments = after.map { "{\"requires\":[],\"after\":\"\($0)\"}" } ?? "{}"
-        return "{\"name\":\"\(name)\",\"ph\":\"X\",\"pid\":7,\"tid\":\(thread),\"cat\":\"\(kind)\",\"ts\":\(from),\"dur\":\(took),\"args\":\(arguments)}"
+        return
+            "{\"name\":\"\(name)\",\"ph\":\"X\",\"pid\":7,\"tid\":\(thread),\"cat\":\"\(kind)\",\"ts\":\(from),\"dur\":\(took),\"args\":\(arguments)}"
     }
 
     private func trace(_ events: [String]) throws -> TraceFile {
         let meta = "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":7,\"tid\":1,\"args\":{\"name\":\"main\"}}"
-        return try TraceFile("{\"otherData\":{\"program\":\"weir-agent\"},\"traceEvents\":[" + ([meta] + events).joined(separator: ",")
-            + "]}")
+        return try TraceFile(
+            "{\"otherData\":{\"program\":\"weir-agent\"},\"traceEvents\":[" + ([meta] + events).joined(separator: ",")
+                + "]}")
     }
 
     private func earlier() throws -> TraceFile {
         try trace([
-            event("start", "start", 1, 0, 100_000), event("loader", "phase", 1, 0, 10_000), event("components", "phase", 1, 10_000,
+            event("start", "start", 1, 0, 100_000), event("loader", "phase", 1, 0, 10_000),
+            event(
+                "components", "phase", 1, 10_000,
                 90_000),
-            event("verify", "component", 3, 30_000, 60_000, after: "maps"), event("maps", "component", 2, 11_000, 19_000), event("peers",
+            event("verify", "component", 3, 30_000, 60_000, after: "maps"), event("maps", "component", 2, 11_000, 19_000),
+            event(
+                "peers",
                 "component", 3, 11_000, 100),
-            event("attach", "component", 2, 90_000, 9_000, after: "verify"), event("open", "step", 2, 12_000, 8_000), event("read",
-                "step", 2, 13_000, 1_000),
+            event("attach", "component", 2, 90_000, 9_000, after: "verify"), event("open", "step", 2, 12_000, 8_000),
+            event(
+                "read",
+                "step", 2, 13_000, 1_000)
         ])
     }
 
     private func later() throws -> TraceFile {
         try trace([
-            event("start", "start", 1, 0, 70_000), event("loader", "phase", 1, 0, 12_000), event("components", "phase", 1, 12_000,
+            event("start", "start", 1, 0, 70_000), event("loader", "phase", 1, 0, 12_000),
+            event(
+                "components", "phase", 1, 12_000,
                 58_000),
-            event("maps", "component", 2, 12_000, 19_000), event("verify", "component", 3, 31_000, 30_000, after: "maps"), event("places",
+            event("maps", "component", 2, 12_000, 19_000), event("verify", "component", 3, 31_000, 30_000, after: "maps"),
+            event(
+                "places",
                 "component", 4, 13_000, 30_000, after: "maps"),
-            event("attach", "component", 2, 61_000, 9_000, after: "verify"),
+            event("attach", "component", 2, 61_000, 9_000, after: "verify")
         ])
     }
 
@@ -64,10 +78,16 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
         let (code, lines) = try weir("startup", file.path)
         #expect(code == 0)
         let names = lines.dropFirst().prefix(8).map { line in String(line.drop { $0 == "*" }) }
-        #expect(zip(names, ["  loader ", "  components ", "    peers ", "    maps ", "      open ", "        read ", "    verify ",
-            "    attach "]).allSatisfy { name, start in
-            name.hasPrefix(start) || name.hasPrefix(" " + start)
-        }, "\(lines)")
+        #expect(
+            zip(
+                names,
+                [
+                    "  loader ", "  components ", "    peers ", "    maps ", "      open ", "        read ", "    verify ",
+                    "    attach "
+                ]
+            ).allSatisfy { name, start in
+                name.hasPrefix(start) || name.hasPrefix(" " + start)
+            }, "\(lines)")
         #expect(lines[1...8].map { $0.hasPrefix("*") } == [true, true, false, true, false, false, true, true])
         #expect(lines[7].contains("60 ms") && lines[7].contains("maps") && lines[8].contains("verify"))
         // Bars on one scale of 48: verify from 30 to 90 of 100 ms.
@@ -80,23 +100,28 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
         let (before, after) = (try earlier(), try later())
         let (code, lines) = try weir("startup", before.path, after.path)
         #expect(code == 0)
-        let rows = lines.dropFirst().prefix { !$0.isEmpty }.map { $0.split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty } }
-        #expect(rows == [
-            ["components", "90 ms", "58 ms", "-32 ms", "faster"], ["components / places", "-", "30 ms", "+30 ms", "new"],
+        let rows = lines.dropFirst().prefix { !$0.isEmpty }.map {
+            $0.split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        }
+        #expect(
+            rows == [
+                ["components", "90 ms", "58 ms", "-32 ms", "faster"], ["components / places", "-", "30 ms", "+30 ms", "new"],
                 ["components / verify", "60 ms", "30 ms", "-30 ms", "faster"],
-            ["components / maps / open", "8.0 ms", "-", "-8.0 ms", "gone"], ["loader", "10 ms", "12 ms", "+2.0 ms", "slower"],
+                ["components / maps / open", "8.0 ms", "-", "-8.0 ms", "gone"], ["loader", "10 ms", "12 ms", "+2.0 ms", "slower"],
                 ["components / maps / open / read", "1.0 ms", "-", "-1.0 ms", "gone"],
-            ["components / peers", "100 us", "-", "-100 us", "gone"], ["components / attach", "9.0 ms", "9.0 ms", "0", "same"],
-                ["components / maps", "19 ms", "19 ms", "0", "same"],
-        ])
+                ["components / peers", "100 us", "-", "-100 us", "gone"], ["components / attach", "9.0 ms", "9.0 ms", "0", "same"],
+                ["components / maps", "19 ms", "19 ms", "0", "same"]
+            ])
         #expect(lines.contains("from exec: 100 ms before, 70 ms after (-30 ms)"))
     }
 
     @Test("The same for programs")
     func json() throws {
         let (before, after) = (try earlier(), try later())
-        let one = try weir("startup", before.path, "--format", "json"), two = try weir("startup", before.path, after.path, "--format",
-            "json")
+        let one = try weir("startup", before.path, "--format", "json"),
+            two = try weir(
+                "startup", before.path, after.path, "--format",
+                "json")
         let single = try #require(JSONSerialization.jsonObject(with: Data(one.lines[0].utf8)) as? [String: Any])
         #expect(single["critical_path"] as? [String] == ["loader", "maps", "verify", "attach"] && single["total_us"] as? Int == 100_000)
         let pair = try #require(JSONSerialization.jsonObject(with: Data(two.lines[0].utf8)) as? [String: Any])
@@ -104,12 +129,14 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
         #expect((pair["spans"] as? [[String: Any]])?.first?["difference_us"] as? Int == -32_000)
     }
 
-    @Test("What is no such file is refused in one line", arguments: [
-        ("", "not JSON"), ("{}", "traceEvents: missing"), ("{\"traceEvents\":[]}", "no start is in it"), ("[]", "not an object"),
-        ("{\"traceEvents\":[{\"ph\":\"X\",\"name\":\"start\",\"tid\":1,\"cat\":\"start\",\"ts\":-1,\"dur\":2}]}", "ts"),
-        ("{\"traceEvents\":[{\"ph\":\"X\",\"name\":7}]}", "name"),
-        ("{\"step\":\"loaded\",\"took_us\":1,\"at_us\":1}\n{\"step\":\"settings\",\"took_us\":1,\"at_us\":2}\n", "of an older agent"),
-    ])
+    @Test(
+        "What is no such file is refused in one line",
+        arguments: [
+            ("", "not JSON"), ("{}", "traceEvents: missing"), ("{\"traceEvents\":[]}", "no start is in it"), ("[]", "not an object"),
+            ("{\"traceEvents\":[{\"ph\":\"X\",\"name\":\"start\",\"tid\":1,\"cat\":\"start\",\"ts\":-1,\"dur\":2}]}", "ts"),
+            ("{\"traceEvents\":[{\"ph\":\"X\",\"name\":7}]}", "name"),
+            ("{\"step\":\"loaded\",\"took_us\":1,\"at_us\":1}\n{\"step\":\"settings\",\"took_us\":1,\"at_us\":2}\n", "of an older agent")
+        ])
     func broken(text: String, why: String) throws {
         let file = try TraceFile(text), good = try earlier()
         let (code, lines) = try weir("startup", file.path)
@@ -121,7 +148,8 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
     @Test("A file that is not there, and three files, are refused in one line")
     func wrongUse() throws {
         let missing = try weir("startup", "/nowhere/trace"), three = try weir("startup", "a", "b", "c")
-        #expect(missing.code == 2 && missing.lines == ["weir: /nowhere/trace: cannot be read: No such file or directory", ""],
+        #expect(
+            missing.code == 2 && missing.lines == ["weir: /nowhere/trace: cannot be read: No such file or directory", ""],
             "\(missing)")
         #expect(three.code == 2 && three.lines == ["weir: startup: one file, or an earlier and a later one; not 3", ""], "\(three)")
     }
@@ -163,14 +191,20 @@ private var program: String { ["\(products)/weir", "\(root)/.build/debug/weir", 
             return Dictionary(uniqueKeysWithValues: events.map { ($0["name"] as! String, $0["args"] as! [String: Any]) })
         }
         let well = try start(["--listen", "127.0.0.1:0"])
-        #expect(well.code == nil && Set(components(well.check).keys) == ["grpc", "pages", "autoscalers", "producer", "follower",
-            "consumer", "service"])
+        #expect(
+            well.code == nil
+                && Set(components(well.check).keys) == [
+                    "grpc", "pages", "autoscalers", "producer", "follower",
+                    "consumer", "service"
+                ])
         #expect(components(well.check).values.allSatisfy { $0["failed"] == nil })
         let refused = try start(["--listen", "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"], ends: true),
             found = components(refused.check)
-        #expect(refused.code == 2 && (found["pages"]?["failed"] as? String)?.contains("--listen") == true && found["producer"] == nil,
+        #expect(
+            refused.code == 2 && (found["pages"]?["failed"] as? String)?.contains("--listen") == true && found["producer"] == nil,
             "\(found)")
-        #expect(refused.said.hasSuffix(" (pages failed; not started without it: producer, follower, consumer, service)\n"),
+        #expect(
+            refused.said.hasSuffix(" (pages failed; not started without it: producer, follower, consumer, service)\n"),
             "\(refused.said)")
         #expect(refused.said.split(separator: "\n").count == 1)
     }

@@ -8,8 +8,13 @@ import Testing
     func order() throws {
         let plan = try Plan([
             Declaration("loop", requires: ["probe", "kafka"]), Declaration("probe", requires: ["maps"], provides: ["probe", "ring"]),
-            Declaration("kafka", provides: ["kafka"]), Declaration("maps", provides: ["maps"]), Declaration("reader", requires: ["ring",
-                "probe"]),
+            Declaration("kafka", provides: ["kafka"]), Declaration("maps", provides: ["maps"]),
+            Declaration(
+                "reader",
+                requires: [
+                    "ring",
+                    "probe"
+                ])
         ])
         #expect(plan.order.map { plan.components[$0].name } == ["kafka", "maps", "probe", "loop", "reader"])
         #expect(plan.needs == [[1, 2], [3], [], [], [1]])
@@ -44,7 +49,7 @@ import Testing
             try Plan([
                 Declaration("a", requires: ["b"], provides: ["a"]), Declaration("b", requires: ["c"], provides: ["b"]),
                 Declaration("c", requires: ["d", "e"], provides: ["c"]), Declaration("d", requires: ["b"], provides: ["d"]),
-                    Declaration("e", provides: ["e"]),
+                Declaration("e", provides: ["e"])
             ])
         }
         #expect(Plan.Fault.cycle(["b", "c", "d"]).description == "the start-up graph has a cycle: b needs c needs d needs b")
@@ -57,8 +62,11 @@ import Testing
         #expect(throws: Plan.Fault.twoProviders(of: "port", first: "pages", second: "grpc")) {
             try Plan([Declaration("pages", provides: ["port"]), Declaration("grpc", provides: ["port"])])
         }
-        #expect(Plan.Fault.missing(requirement: "broker",
-            of: "kafka").description == "kafka requires broker, which no component provides")
+        #expect(
+            Plan.Fault.missing(
+                requirement: "broker",
+                of: "kafka"
+            ).description == "kafka requires broker, which no component provides")
         #expect(Plan.Fault.twoProviders(of: "port", first: "pages", second: "grpc").description == "pages and grpc both provide port")
     }
 }

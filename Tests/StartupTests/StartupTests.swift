@@ -78,7 +78,9 @@ private final class Meeting: Sendable {
         #expect(!seen.withLock { $0.isEmpty || $0.contains(UInt(pthread_self())) })
     }
 
-    @Test("A component that fails names those that cannot start without it; what had started is ended in reverse order, and the others are not begun")
+    @Test(
+        "A component that fails names those that cannot start without it; what had started is ended in reverse order, and the others are not begun"
+    )
     func failure() throws {
         var startup = Startup(limit: 1, trace: trace())
         let diary = Diary(), first = Provision<Int>("first"), second = Provision<Int>("second"), third = Provision<Int>("third"),

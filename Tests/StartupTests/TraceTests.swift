@@ -14,7 +14,8 @@ private let python = ProcessInfo.processInfo.environment["WEIR_PYTHON"] ?? "pyth
         let text = try #require(JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
         return (text["traceEvents"] as? [[String: Any]] ?? []).filter { $0["ph"] as? String == "X" }.map { event in
             let from = event["ts"] as! Int
-            return Event(name: event["name"] as! String, kind: event["cat"] as! String, thread: event["tid"] as! Int, from: from,
+            return Event(
+                name: event["name"] as! String, kind: event["cat"] as! String, thread: event["tid"] as! Int, from: from,
                 to: from + (event["dur"] as! Int),
                 arguments: event["args"] as! [String: Any])
         }
@@ -43,8 +44,9 @@ private let python = ProcessInfo.processInfo.environment["WEIR_PYTHON"] ?? "pyth
             inner = try one("inner")
         #expect(start.from == 0 && found.allSatisfy { $0.to <= start.to })
         #expect(maps.kind == "component" && maps.from >= components.from && maps.to <= components.to && maps.thread != start.thread)
-        #expect(outer.from >= maps.from && outer.to <= maps.to && inner.from >= outer.from && inner.to <= outer.to
-            && inner.thread == maps.thread)
+        #expect(
+            outer.from >= maps.from && outer.to <= maps.to && inner.from >= outer.from && inner.to <= outer.to
+                && inner.thread == maps.thread)
         let attach = try one("attach"), verify = try one("verify")
         #expect(attach.arguments["after"] as? String == "verify" && attach.arguments["requires"] as? [String] == ["maps", "probe"])
         #expect(verify.arguments["after"] as? String == "maps" && maps.arguments["after"] == nil)

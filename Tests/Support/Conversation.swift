@@ -25,17 +25,23 @@ package struct Conversation: Sendable {
     /// SYN, SYN-ACK, ACK.
     package var handshake: [[UInt8]] { [syn, synAck, ack] }
     package var syn: [UInt8] { frame(fromClient: true, sequence: clientISN, acknowledged: 0, flags: Self.synchronize) }
-    package var synAck: [UInt8] { frame(fromClient: false, sequence: serverISN, acknowledged: clientISN &+ 1, flags: Self.synchronize | Self.acknowledge) }
+    package var synAck: [UInt8] {
+        frame(fromClient: false, sequence: serverISN, acknowledged: clientISN &+ 1, flags: Self.synchronize | Self.acknowledge)
+    }
     package var ack: [UInt8] { data([], at: 0, flags: Self.acknowledge) }
 
     /// Client bytes at a stream offset.
     package func data(_ payload: [UInt8], at offset: Int, flags: UInt8 = acknowledge | push) -> [UInt8] {
-        frame(fromClient: true, sequence: clientISN &+ 1 &+ UInt32(truncatingIfNeeded: offset), acknowledged: serverISN &+ 1, flags: flags, payload: payload)
+        frame(
+            fromClient: true, sequence: clientISN &+ 1 &+ UInt32(truncatingIfNeeded: offset), acknowledged: serverISN &+ 1, flags: flags,
+            payload: payload)
     }
 
     /// Server bytes at a stream offset.
     package func answer(_ payload: [UInt8], at offset: Int, flags: UInt8 = acknowledge | push) -> [UInt8] {
-        frame(fromClient: false, sequence: serverISN &+ 1 &+ UInt32(truncatingIfNeeded: offset), acknowledged: clientISN &+ 1, flags: flags, payload: payload)
+        frame(
+            fromClient: false, sequence: serverISN &+ 1 &+ UInt32(truncatingIfNeeded: offset), acknowledged: clientISN &+ 1, flags: flags,
+            payload: payload)
     }
 
     /// `stream` in segments of at most `size` bytes, in order.
@@ -47,7 +53,8 @@ package struct Conversation: Sendable {
         let (from, to) = fromClient ? (client, server) : (server, client)
         let (fromPort, toPort) = fromClient ? (clientPort, serverPort) : (serverPort, clientPort)
         let options = tcpOptions + [UInt8](repeating: 0, count: (4 - tcpOptions.count % 4) % 4)
-        let tcp = word(fromPort) + word(toPort) + long(sequence) + long(acknowledged)
+        let tcp =
+            word(fromPort) + word(toPort) + long(sequence) + long(acknowledged)
             + [UInt8(5 + options.count / 4) << 4, flags, 0xff, 0xff, 0, 0, 0, 0] + options + payload
         var frame: [UInt8] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]
         for vlan in vlans { frame += [0x81, 0x00] + word(vlan) }

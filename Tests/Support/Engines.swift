@@ -19,7 +19,9 @@ package struct Verdict: Equatable, Sendable {
 }
 
 /// Runs frames a microsecond apart and gives what was said about them.
-package func native(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000) -> [Verdict] {
+package func native(
+    _ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000
+) -> [Verdict] {
     var engine = NativeEngine(policy, enforcing: enforcing)
     var verdicts: [Verdict] = []
     for (index, frame) in frames.enumerated() {
@@ -35,7 +37,10 @@ package func native(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool
 }
 
 /// The same through the kernel, by BPF_PROG_TEST_RUN.
-package func kernel(_ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000, mayGoto: Bool? = nil, helloMemory: Int = 4) throws -> [Verdict] {
+package func kernel(
+    _ frames: [[UInt8]], _ policy: KernelPolicy, enforcing: Bool = false, start: UInt64 = 1_000_000_000, step: UInt64 = 1000,
+    mayGoto: Bool? = nil, helloMemory: Int = 4
+) throws -> [Verdict] {
     var settings = ProbeSettings()
     settings.replay = true
     settings.helloMemory = helloMemory
@@ -123,7 +128,7 @@ package final class HookPair {
     package init(_ policy: KernelPolicy, isRaw: Bool = false) throws {
         var settings = ProbeSettings()
         settings.replay = true
-        settings.baseline = true                // with what is attached to an interface
+        settings.baseline = true  // with what is attached to an interface
         self.isRaw = isRaw
         native = NativeEngine(policy, enforcing: true)
         probe = try KernelProbe(policy, settings: settings)

@@ -10,7 +10,10 @@ package struct Hello: Sendable {
     package var random = (0..<32).map { UInt8($0) }
 
     /// - Parameter number: of the hello, for its random: one that two flows share is an anomaly of its own.
-    package init(serverName: String? = "shop.example", versions: [UInt16] = [0x0304, 0x0303], alpn: [String] = ["h2"], padding: Int = 0, number: Int = 0) {
+    package init(
+        serverName: String? = "shop.example", versions: [UInt16] = [0x0304, 0x0303], alpn: [String] = ["h2"], padding: Int = 0,
+        number: Int = 0
+    ) {
         for byte in 0..<8 { random[byte] = UInt8(truncatingIfNeeded: number >> (8 * byte)) }
         var list: [(type: UInt16, body: [UInt8])] = []
         if let serverName { list.append((0, Self.serverName(serverName))) }
@@ -32,7 +35,9 @@ package struct Hello: Sendable {
         body += Self.vector8(sessionID)
         body += Self.vector16(ciphers.flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] })
         body += Self.vector8(compression)
-        if let extensions { body += Self.vector16(extensions.flatMap { [UInt8($0.type >> 8), UInt8($0.type & 255)] + Self.vector16($0.body) }) }
+        if let extensions {
+            body += Self.vector16(extensions.flatMap { [UInt8($0.type >> 8), UInt8($0.type & 255)] + Self.vector16($0.body) })
+        }
         return [1, UInt8(body.count >> 16), UInt8(body.count >> 8 & 255), UInt8(body.count & 255)] + body
     }
 

@@ -14,7 +14,10 @@ package enum Wrapping: String, CaseIterable, Sendable {
         case .nvgre: return Self.outer(proto: 47, [0x20, 0, 0x65, 0x58, 0, 0, 9, 0] + frame)
         case .erspan1: return Self.outer(proto: 47, [0, 0, 0x88, 0xbe] + frame)
         case .erspan2: return Self.outer(proto: 47, [0x10, 0, 0x88, 0xbe, 0, 0, 0, 7] + [0x10, 0, 0, 1, 0, 0, 0, 0] + frame)
-        case .erspan3: return Self.outer(proto: 47, [0x10, 0, 0x22, 0xeb, 0, 0, 0, 7] + [0x20, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 8) + frame)
+        case .erspan3:
+            return Self.outer(
+                proto: 47,
+                [0x10, 0, 0x22, 0xeb, 0, 0, 0, 7] + [0x20, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 8) + frame)
         case .vxlan: return Self.udp(port: 4789, [8, 0, 0, 0, 0, 0, 5, 0] + frame)
         case .vxlanLinux: return Self.udp(port: 8472, [8, 0, 0, 0, 0, 0, 5, 0] + frame)
         case .geneve: return Self.udp(port: 6081, [1, 0, 0x65, 0x58, 0, 0, 5, 0] + [1, 2, 3, 0] + frame)
@@ -36,7 +39,9 @@ package enum Wrapping: String, CaseIterable, Sendable {
 
     private static func outer(proto: UInt8, _ payload: [UInt8]) -> [UInt8] {
         let size = 20 + payload.count
-        return [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 0x08, 0] + [0x45, 0, UInt8(size >> 8), UInt8(size & 255), 0, 0, 0x40, 0, 64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2] + payload
+        return [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 0x08, 0] + [
+            0x45, 0, UInt8(size >> 8), UInt8(size & 255), 0, 0, 0x40, 0, 64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2
+        ] + payload
     }
 
     private static func udp(port: UInt16, _ payload: [UInt8]) -> [UInt8] {
@@ -49,7 +54,8 @@ package enum Wrapping: String, CaseIterable, Sendable {
 package func fragments(of frame: [UInt8], size: Int, id: UInt16 = 77) -> [[UInt8]] {
     let payload = Array(frame[34...])
     return stride(from: 0, to: payload.count, by: size).map { start in
-        let part = payload[start..<min(start + size, payload.count)], total = 20 + part.count, more: UInt8 = start + size < payload.count ? 0x20 : 0
+        let part = payload[start..<min(start + size, payload.count)], total = 20 + part.count,
+            more: UInt8 = start + size < payload.count ? 0x20 : 0
         var header = Array(frame[..<34])
         (header[16], header[17]) = (UInt8(total >> 8), UInt8(total & 255))
         (header[18], header[19]) = (UInt8(id >> 8), UInt8(id & 255))
@@ -62,7 +68,8 @@ package func fragments(of frame: [UInt8], size: Int, id: UInt16 = 77) -> [[UInt8
 package func fragments6(of frame: [UInt8], size: Int, id: UInt8 = 77) -> [[UInt8]] {
     let payload = Array(frame[54...])
     return stride(from: 0, to: payload.count, by: size).map { start in
-        let part = payload[start..<min(start + size, payload.count)], total = 8 + part.count, more: UInt8 = start + size < payload.count ? 1 : 0
+        let part = payload[start..<min(start + size, payload.count)], total = 8 + part.count,
+            more: UInt8 = start + size < payload.count ? 1 : 0
         var header = Array(frame[..<54])
         (header[18], header[19], header[20]) = (UInt8(total >> 8), UInt8(total & 255), 44)
         return header + [6, 0, UInt8(start >> 8), UInt8(start & 255) | more, 0, 0, 0, id] + part

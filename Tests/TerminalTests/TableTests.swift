@@ -3,7 +3,8 @@ import Testing
 
 private func table() -> Table {
     var table = Table([
-        .init("time", .right, minimum: 5, weight: 9), .init("source", minimum: 10, weight: 4), .init("name", minimum: 6, weight: 1), .init("anomalies", minimum: 11, weight: 9),
+        .init("time", .right, minimum: 5, weight: 9), .init("source", minimum: 10, weight: 4), .init("name", minimum: 6, weight: 1),
+        .init("anomalies", minimum: 11, weight: 9)
     ])
     table.append(["0.013", "203.0.113.66:40112", "-", "missing_sni"])
     table.append(["10.020", "[2001:db8::66]:51822", "a.very.long.name.of.a.shop.example", "-"], style: .bad)
@@ -15,20 +16,22 @@ private func width(_ line: String) -> Int { line.unicodeScalars.count }
 @Suite struct TableTests {
     @Test("With room, columns are as wide as what is in them, and no line ends in spaces")
     func room() {
-        #expect(table().lines(for: Terminal(isTerminal: false, columns: 120, hasColours: false)) == [
-            "  time  source                name                                anomalies",
-            " 0.013  203.0.113.66:40112    -                                   missing_sni",
-            "10.020  [2001:db8::66]:51822  a.very.long.name.of.a.shop.example  -",
-        ])
+        #expect(
+            table().lines(for: Terminal(isTerminal: false, columns: 120, hasColours: false)) == [
+                "  time  source                name                                anomalies",
+                " 0.013  203.0.113.66:40112    -                                   missing_sni",
+                "10.020  [2001:db8::66]:51822  a.very.long.name.of.a.shop.example  -"
+            ])
     }
 
     @Test("Short of room, the light columns are cut first")
     func short() {
-        #expect(table().lines(for: Terminal(isTerminal: false, columns: 60, hasColours: false)) == [
-            "  time  source                name               anomalies",
-            " 0.013  203.0.113.66:40112    -                  missing_sni",
-            "10.020  [2001:db8::66]:51822  a.very.long.name…  -",
-        ])
+        #expect(
+            table().lines(for: Terminal(isTerminal: false, columns: 60, hasColours: false)) == [
+                "  time  source                name               anomalies",
+                " 0.013  203.0.113.66:40112    -                  missing_sni",
+                "10.020  [2001:db8::66]:51822  a.very.long.name…  -"
+            ])
     }
 
     @Test("No line is ever wider than the terminal", arguments: 1...120)
@@ -41,7 +44,8 @@ private func width(_ line: String) -> Int { line.unicodeScalars.count }
         var table = Table([.init("name", minimum: 3), .init("n", .right, minimum: 1)])
         table.append(["日本語", "1"])
         table.append(["e\u{301}", "22"])
-        #expect(table.lines(for: Terminal(isTerminal: false, columns: 80, hasColours: false)) == ["name     n", "日本語   1", "e\u{301}       22"])
+        #expect(
+            table.lines(for: Terminal(isTerminal: false, columns: 80, hasColours: false)) == ["name     n", "日本語   1", "e\u{301}       22"])
         #expect(table.lines(for: Terminal(isTerminal: false, columns: 8, hasColours: false))[1] == "日…    1")
     }
 
@@ -65,7 +69,9 @@ private func width(_ line: String) -> Int { line.unicodeScalars.count }
     @Test("The bar has the bytes, the share and the time left")
     func bar() {
         var progress = Progress("a.pcap", total: 10_000_000, now: .seconds(100))
-        #expect(progress.line(done: 2_500_000, now: .seconds(105), on: terminal) == "\r\u{1b}[Ka.pcap  ███████░░░░░░░░░░░░░░░░░░░░░░░   25%  2.5 MB of 10 MB  15s left")
+        #expect(
+            progress.line(done: 2_500_000, now: .seconds(105), on: terminal)
+                == "\r\u{1b}[Ka.pcap  ███████░░░░░░░░░░░░░░░░░░░░░░░   25%  2.5 MB of 10 MB  15s left")
         #expect(progress.line(done: 10_000_000, now: .seconds(120), on: terminal)?.hasSuffix("100%  10 MB of 10 MB  0s left") == true)
     }
 
@@ -82,7 +88,9 @@ private func width(_ line: String) -> Int { line.unicodeScalars.count }
     @Test("Without room for a bar the figures stand alone")
     func narrow() {
         var progress = Progress("a.pcap", total: 10_000_000, now: .zero)
-        #expect(progress.line(done: 2_500_000, now: .seconds(5), on: Terminal(isTerminal: true, columns: 46, hasColours: false)) == "\r\u{1b}[Ka.pcap   25%  2.5 MB of 10 MB  15s left")
+        #expect(
+            progress.line(done: 2_500_000, now: .seconds(5), on: Terminal(isTerminal: true, columns: 46, hasColours: false))
+                == "\r\u{1b}[Ka.pcap   25%  2.5 MB of 10 MB  15s left")
     }
 
     @Test("Of a pipe nobody knows the end")

@@ -160,6 +160,13 @@ def exceptions():
                 yield f"{name}: {after} {what}, fewer than exceptions.tsv lists ({before}): list it anew"
 
 
+def formatted():
+    """Swift looks as the toolchain's own formatter writes it (`make format`)."""
+    words = ["swift", "format", "lint", "-r", "-p", "--strict", "--configuration", path(".swift-format")]
+    done = subprocess.run([*words, path("Sources"), path("Tests"), path("bench")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    yield from sorted(set(re.sub(r":\d+:\d+: .*", ": make format", line) for line in done.stdout.split("\n") if line))
+
+
 def quoted(text):
     """What stands in backticks outside of blocks, and the lines of blocks."""
     outside = re.sub(r"```.*?```", "", text, flags=re.S)
@@ -286,7 +293,7 @@ def figures():
             yield f"docs/performance.md:{number}: no command above or in it makes this figure ({heading})"
 
 
-CHECKS = [floors, dependencies, importers, exceptions, links, files, make, macros, options, metrics, figures]
+CHECKS = [floors, dependencies, importers, exceptions, formatted, links, files, make, macros, options, metrics, figures]
 
 if __name__ == "__main__":
     if sys.argv[1] == "list":

@@ -22,7 +22,9 @@ import Testing
         }
     }
 
-    @Test("A number that changes forgets nothing: never more than the largest of the last second, and never less than the smallest", arguments: 0..<40 as Range<UInt64>)
+    @Test(
+        "A number that changes forgets nothing: never more than the largest of the last second, and never less than the smallest",
+        arguments: 0..<40 as Range<UInt64>)
     func changing(seed: UInt64) {
         var window = weir_window(), admitted: [UInt64] = [], now = Self.second, state = seed, number: UInt32 = 3
         var numbers: [(at: UInt64, number: UInt32)] = [(0, 3)]

@@ -7,7 +7,8 @@ package struct ByteCount: Sendable, Equatable {
     package init?(_ text: some StringProtocol) {
         let digits = text.utf8.prefix { (48...57).contains($0) }.count
         guard (1...6).contains(digits), let number = Int(text.prefix(digits)), let unit = text.dropFirst(digits).first,
-            text.utf8.count == digits + 1, let power = "KMGT".firstIndex(of: unit) else { return nil }
+            text.utf8.count == digits + 1, let power = "KMGT".firstIndex(of: unit)
+        else { return nil }
         bytes = number << (10 * ("KMGT".distance(from: "KMGT".startIndex, to: power) + 1))
     }
 

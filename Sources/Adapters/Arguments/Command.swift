@@ -13,8 +13,10 @@ package struct Command: Sendable {
     /// What to type, and what it does.
     package var examples: [(line: String, effect: String)]
 
-    package init(_ name: String, _ summary: String, options: [Option] = [], positionals: [Positional] = [], subcommands: [Command] = [],
-                 standardSubcommand: String? = nil, notes: [(about: String, text: String)] = [], examples: [(line: String, effect: String)] = []) {
+    package init(
+        _ name: String, _ summary: String, options: [Option] = [], positionals: [Positional] = [], subcommands: [Command] = [],
+        standardSubcommand: String? = nil, notes: [(about: String, text: String)] = [], examples: [(line: String, effect: String)] = []
+    ) {
         self.name = name
         self.summary = summary
         self.options = options

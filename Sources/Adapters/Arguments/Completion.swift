@@ -48,7 +48,7 @@ package enum Shell: String, Sendable, CaseIterable {
             #"            \#(descents(all))) at+=" ${COMP_WORDS[i]}" ;;"#,
             "        esac",
             "    done",
-            #"    case "$at $before" in"#,
+            #"    case "$at $before" in"#
         ]
         for (path, command) in all {
             for option in command.options {
@@ -58,9 +58,14 @@ package enum Shell: String, Sendable, CaseIterable {
         lines += ["    esac", #"    case "$at" in"#]
         for (path, command) in all {
             let words = command.subcommands.map(\.name) + command.allOptions.map { "--" + $0.name } + positionalWords(command)
-            lines.append("        \(quoted(path))) words=\(quoted(words.joined(separator: " ")))\(takesFiles(command) ? #"; COMPREPLY=($(compgen -f -- "$word"))"# : "") ;;")
+            lines.append(
+                "        \(quoted(path))) words=\(quoted(words.joined(separator: " ")))\(takesFiles(command) ? #"; COMPREPLY=($(compgen -f -- "$word"))"# : "") ;;"
+            )
         }
-        lines += ["    esac", #"    COMPREPLY+=($(compgen -W "$words" -- "$word"))"#, "}", "complete -o filenames -F \(function(program)) \(program.name)"]
+        lines += [
+            "    esac", #"    COMPREPLY+=($(compgen -W "$words" -- "$word"))"#, "}",
+            "complete -o filenames -F \(function(program)) \(program.name)"
+        ]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -90,7 +95,7 @@ package enum Shell: String, Sendable, CaseIterable {
             #"            \#(descents(all))) at+=" ${words[i]}" ;;"#,
             "        esac",
             "    done",
-            #"    case "$at $before" in"#,
+            #"    case "$at $before" in"#
         ]
         for (path, command) in all {
             for option in command.options {
@@ -99,7 +104,8 @@ package enum Shell: String, Sendable, CaseIterable {
         }
         lines += ["    esac", #"    case "$at" in"#]
         for (path, command) in all {
-            let words = command.subcommands.map { described($0.name, $0.summary) } + command.allOptions.map { described("--" + $0.name, $0.help) }
+            let words =
+                command.subcommands.map { described($0.name, $0.summary) } + command.allOptions.map { described("--" + $0.name, $0.help) }
                 + positionalWords(command).map { described($0, "") }
             lines.append("        \(quoted(path))) known=(\(words.joined(separator: " ")))\(takesFiles(command) ? "; _files" : "") ;;")
         }
@@ -122,18 +128,19 @@ package enum Shell: String, Sendable, CaseIterable {
             "    end",
             "    test \"$at\" = \"$argv[1]\"",
             "end",
-            "complete -c \(program.name) -f",
+            "complete -c \(program.name) -f"
         ]
         for (path, command) in all {
             let start = "complete -c \(program.name) -n \(quoted("\(at) \"\(path)\""))"
             lines += command.subcommands.map { "\(start) -a \(quoted($0.name)) -d \(quoted($0.summary))" }
             for option in command.allOptions {
-                let value = switch option.value {
-                case nil: ""
-                case .file, .directory: " -r -F"
-                case .choice(let words): " -x -a \(quoted(words.joined(separator: " ")))"
-                default: " -x"
-                }
+                let value =
+                    switch option.value {
+                    case nil: ""
+                    case .file, .directory: " -r -F"
+                    case .choice(let words): " -x -a \(quoted(words.joined(separator: " ")))"
+                    default: " -x"
+                    }
                 lines.append("\(start) -l \(option.name)\(value) -d \(quoted(option.help))")
             }
             let words = positionalWords(command)

@@ -6,7 +6,7 @@ extension Command {
     /// Exit codes that all programs share.
     static let exitCodes: [(String, String)] = [
         ("0", "well"), ("1", "found what was asked about, such as an anomaly of --fail-on"),
-        ("2", "wrong use, or a wrong file; one line says where"), ("3", "this machine cannot, such as for lack of a privilege"),
+        ("2", "wrong use, or a wrong file; one line says where"), ("3", "this machine cannot, such as for lack of a privilege")
     ]
 
     /// The page of a program, with all of its commands.

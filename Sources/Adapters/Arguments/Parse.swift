@@ -85,7 +85,10 @@ private struct Reading {
 
     mutating func takePositional(_ word: String) throws(ArgumentError) {
         let index = arguments.positionals.count
-        guard let positional = index < command.positionals.count ? command.positionals[index] : command.positionals.last.flatMap({ $0.count == .oneOrMore ? $0 : nil }) else {
+        guard
+            let positional = index < command.positionals.count
+                ? command.positionals[index] : command.positionals.last.flatMap({ $0.count == .oneOrMore ? $0 : nil })
+        else {
             guard command.subcommands.isEmpty else {
                 throw error("\(Spelling.quoted(word)): no such command" + Spelling.hint(for: word, among: command.subcommands.map(\.name)))
             }
@@ -97,7 +100,11 @@ private struct Reading {
 
     mutating func finished() throws(ArgumentError) -> Arguments {
         if let standard = command.standardSubcommand, let subcommand = command.subcommand(standard) { enter(subcommand) }
-        if !command.subcommands.isEmpty { throw error("a command is missing; there \(command.subcommands.count == 1 ? "is" : "are") \(Spelling.list(command.subcommands.map(\.name)))") }
+        if !command.subcommands.isEmpty {
+            throw error(
+                "a command is missing; there \(command.subcommands.count == 1 ? "is" : "are") \(Spelling.list(command.subcommands.map(\.name)))"
+            )
+        }
         if let missing = command.positionals.dropFirst(arguments.positionals.count).first(where: \.isRequired) {
             throw error("\(missing.name) is missing: \(missing.help)")
         }

@@ -48,18 +48,21 @@ package enum Value: Sendable {
             let wrong = text.split(separator: ",", omittingEmptySubsequences: false).first { Endpoint($0) == nil }
             return wrong.map { Endpoint.refusal(of: $0) }
         case .number(let range):
-            guard text.utf8.count <= 18, text.utf8.allSatisfy({ (48...57).contains($0) }), let value = Int(text), range.contains(value) else {
+            guard text.utf8.count <= 18, text.utf8.allSatisfy({ (48...57).contains($0) }), let value = Int(text), range.contains(value)
+            else {
                 return "\(found); a whole number from \(range.lowerBound) to \(range.upperBound) is expected"
             }
             return nil
         case .size(let range):
             guard let value = ByteCount(text)?.bytes else { return "\(found); a size is a number with K, M, G or T, such as 256M" }
-            return range.contains(value) ? nil
+            return range.contains(value)
+                ? nil
                 : "\(found); from \(ByteCount(range.lowerBound).text) to \(ByteCount(range.upperBound).text) is allowed"
         case .choice(let words):
             return words.contains(text) ? nil : "\(found); allowed \(words.count == 1 ? "is" : "are") \(Spelling.list(words))"
         case .prefix:
-            return Prefix(text) == nil ? "\(found); an address or a block is expected, such as 203.0.113.7 or 2001:db8::/64, with no bits beyond its length" : nil
+            return Prefix(text) == nil
+                ? "\(found); an address or a block is expected, such as 203.0.113.7 or 2001:db8::/64, with no bits beyond its length" : nil
         }
     }
 }
@@ -79,10 +82,14 @@ package struct Endpoint: Sendable, Equatable, CustomStringConvertible {
     package init?(_ text: some StringProtocol) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let digits = text[text.index(after: colon)...]
-        guard (1...5).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(digits) else { return nil }
+        guard (1...5).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(digits) else {
+            return nil
+        }
         let host = text[..<colon]
         if host.hasPrefix("[") {
-            guard host.hasSuffix("]"), host.dropFirst().dropLast().contains(":"), Address(host.dropFirst().dropLast()) != nil else { return nil }
+            guard host.hasSuffix("]"), host.dropFirst().dropLast().contains(":"), Address(host.dropFirst().dropLast()) != nil else {
+                return nil
+            }
             self.init(host: String(host.dropFirst().dropLast()), port: port)
         } else {
             guard (1...253).contains(host.utf8.count), host.utf8.allSatisfy(Self.isNameByte) else { return nil }
@@ -103,7 +110,8 @@ package struct Endpoint: Sendable, Equatable, CustomStringConvertible {
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
-        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == UInt8(ascii: "-")
+            || byte == UInt8(ascii: ".")
             || byte == UInt8(ascii: "_")
     }
 }

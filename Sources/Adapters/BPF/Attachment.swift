@@ -38,7 +38,8 @@ extension KernelProbe {
     package func hooks(enforcing: Bool) -> HookPrograms {
         // Which way a frame goes is known by the program that sees it.
         let mode: Mode = enforcing ? .enforcing : .observing
-        return HookPrograms(ingress: descriptor(of: mode.ingress), egress: descriptor(of: mode.egress), rawInterfaces: map("raw_interfaces"))
+        return HookPrograms(
+            ingress: descriptor(of: mode.ingress), egress: descriptor(of: mode.egress), rawInterfaces: map("raw_interfaces"))
     }
 }
 
@@ -63,8 +64,11 @@ extension KernelProbe {
     ///   - method: `nil` takes TCX and falls back.
     ///   - owner: 24 bits that no other agent has, for the handles of clsact filters.
     ///   - isAlive: whether the agent with such a number runs; what one left that does not is taken away.
-    package init(_ programs: HookPrograms, interface: UInt32, name: String, isRaw: Bool = false, method: Method? = nil, owner: UInt32 = UInt32(getpid()) & 0xff_ffff,
-                 isAlive: (UInt32) -> Bool = { _ in false }) throws(ProbeError) {
+    package init(
+        _ programs: HookPrograms, interface: UInt32, name: String, isRaw: Bool = false, method: Method? = nil,
+        owner: UInt32 = UInt32(getpid()) & 0xff_ffff,
+        isAlive: (UInt32) -> Bool = { _ in false }
+    ) throws(ProbeError) {
         try Self.tellKind(of: interface, name, isRaw, programs)
         let links = method == .clsact ? nil : try Self.link(CInt(interface), programs, name, mayFallBack: method == nil)
         let filter = links == nil ? try Self.filter(CInt(interface), programs, name, owner, isAlive) : (handle: 0, priority: 0)
@@ -76,7 +80,8 @@ extension KernelProbe {
         (handle, priority) = filter
     }
 
-    package init(_ probe: borrowing KernelProbe, interface: UInt32, name: String, enforcing: Bool, method: Method? = nil) throws(ProbeError) {
+    package init(_ probe: borrowing KernelProbe, interface: UInt32, name: String, enforcing: Bool, method: Method? = nil) throws(ProbeError)
+    {
         try self.init(probe.hooks(enforcing: enforcing), interface: interface, name: name, method: method)
     }
 
@@ -85,14 +90,18 @@ extension KernelProbe {
         var key = interface & 1023, known: UInt32 = 0
         guard unsafe bpf_map_lookup_elem(programs.rawInterfaces, &key, &known) == 0 else { return }
         if isRaw, known != 0, known != interface, Interfaces.exists(known) {
-            throw ProbeError(Errno(rawValue: EEXIST), "\(name): its index has the last ten bits of interface \(known), so the probe cannot tell their kinds apart")
+            throw ProbeError(
+                Errno(rawValue: EEXIST),
+                "\(name): its index has the last ten bits of interface \(known), so the probe cannot tell their kinds apart")
         }
         guard isRaw || known == interface else { return }
         var next = isRaw ? interface : 0
         _ = unsafe bpf_map_update_elem(programs.rawInterfaces, &key, &next, 0)
     }
 
-    private static func link(_ interface: CInt, _ programs: HookPrograms, _ name: String, mayFallBack: Bool) throws(ProbeError) -> (CInt, CInt)? {
+    private static func link(_ interface: CInt, _ programs: HookPrograms, _ name: String, mayFallBack: Bool) throws(ProbeError) -> (
+        CInt, CInt
+    )? {
         let ingress = weir_tcx_attach(interface, 0, programs.ingress)
         guard ingress >= 0 else {
             let error = Errno(rawValue: -ingress)
@@ -120,8 +129,10 @@ extension KernelProbe {
         (try? Interfaces.filters(on: UInt32(interface), egress: hook == 1)) ?? []
     }
 
-    private static func filter(_ interface: CInt, _ programs: HookPrograms, _ name: String, _ owner: UInt32,
-                               _ isAlive: (UInt32) -> Bool) throws(ProbeError) -> (handle: UInt32, priority: UInt32) {
+    private static func filter(
+        _ interface: CInt, _ programs: HookPrograms, _ name: String, _ owner: UInt32,
+        _ isAlive: (UInt32) -> Bool
+    ) throws(ProbeError) -> (handle: UInt32, priority: UInt32) {
         let made = weir_tc_hook(interface)
         guard made == 0 || made == -EEXIST else { throw refusal(Errno(rawValue: -made), name) }
         // What another agent made, and still needs or was killed with, goes with the last of us.
@@ -143,7 +154,8 @@ extension KernelProbe {
         }
         // Behind ours by now, so that no frame goes unseen between the two.
         for hook in 0...1 as ClosedRange<CInt> {
-            for filter in filters(interface, hook) where isOfAnAgent(filter) && filter.handle != handle && !isAlive(filter.handle & 0xff_ffff) {
+            for filter in filters(interface, hook)
+            where isOfAnAgent(filter) && filter.handle != handle && !isAlive(filter.handle & 0xff_ffff) {
                 _ = weir_tc_detach(interface, hook, filter.handle, filter.priority)
             }
         }
@@ -189,10 +201,11 @@ extension KernelProbe {
     package mutating func use(_ programs: HookPrograms, name: String) throws(ProbeError) {
         if self.programs.isPlaceholder { try Self.tellKind(of: interface, name, isRaw, programs) }
         for hook in 0...1 as ClosedRange<CInt> {
-            let result = switch method {
-            case .tcx: weir_tcx_replace(hook == 0 ? links.ingress : links.egress, programs[hook])
-            case .clsact: weir_tc_attach(CInt(interface), hook, programs[hook], handle, priority, 1)
-            }
+            let result =
+                switch method {
+                case .tcx: weir_tcx_replace(hook == 0 ? links.ingress : links.egress, programs[hook])
+                case .clsact: weir_tc_attach(CInt(interface), hook, programs[hook], handle, priority, 1)
+                }
             guard result == 0 else { throw Self.refusal(Errno(rawValue: -result), name) }
         }
         self.programs = programs

@@ -43,7 +43,8 @@ extension KernelProbe {
             unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
         }
         guard unsafe weir_bpf_share_maps(object, again) == 0,
-            unsafe bpf_object__load(again) == 0 else { throw Self.refusal("loading the probe") }
+            unsafe bpf_object__load(again) == 0
+        else { throw Self.refusal("loading the probe") }
         var loaded = LoadedPrograms()
         loaded.isModern = mayGoto
         for program in programs {

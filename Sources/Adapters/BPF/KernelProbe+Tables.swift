@@ -13,7 +13,9 @@ extension KernelProbe {
         let wanted = Set(policy.vouched)
         for prefix in wanted.subtracting(vouched) { vouch(prefix) }
         defer {
-            for prefix in vouched.subtracting(wanted) { prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(vouchedMap, $0.baseAddress) } } }
+            for prefix in vouched.subtracting(wanted) {
+                prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(vouchedMap, $0.baseAddress) } }
+            }
             vouched = wanted
         }
         let active = unsafe policies.load(as: UInt64.self)
@@ -43,7 +45,9 @@ extension KernelProbe {
 
     private func obey(_ order: RawSpan) -> Result<UInt32, Errno> {
         var verdict: UInt32 = 0, duration: UInt32 = 0
-        let result = unsafe order.withUnsafeBytes { unsafe weir_bpf_run(setLimit, $0.baseAddress, UInt32($0.count), 1, 0, 1, &verdict, &duration) }
+        let result = unsafe order.withUnsafeBytes {
+            unsafe weir_bpf_run(setLimit, $0.baseAddress, UInt32($0.count), 1, 0, 1, &verdict, &duration)
+        }
         return result == 0 ? .success(verdict) : .failure(Errno(rawValue: -result))
     }
 
@@ -54,7 +58,9 @@ extension KernelProbe {
         var looked = 0
         unsafe withUnsafeTemporaryAllocation(byteCount: LimitKey.size, alignment: 8) { next in
             while looked < most {
-                let more = unsafe forgotten.withUnsafeBytes { unsafe bpf_map_get_next_key(limitsMap, $0.isEmpty ? nil : $0.baseAddress, next.baseAddress) == 0 }
+                let more = unsafe forgotten.withUnsafeBytes {
+                    unsafe bpf_map_get_next_key(limitsMap, $0.isEmpty ? nil : $0.baseAddress, next.baseAddress) == 0
+                }
                 guard more else {
                     forgotten = []
                     return
@@ -75,7 +81,9 @@ extension KernelProbe {
 
     package func entry(_ key: LimitKey) -> LimitEntry? {
         unsafe withUnsafeTemporaryAllocation(byteCount: LimitEntry.size, alignment: 8) { value in
-            let found = key.withBytes { key in unsafe key.withUnsafeBytes { unsafe bpf_map_lookup_elem(limitsMap, $0.baseAddress, value.baseAddress) == 0 } }
+            let found = key.withBytes { key in
+                unsafe key.withUnsafeBytes { unsafe bpf_map_lookup_elem(limitsMap, $0.baseAddress, value.baseAddress) == 0 }
+            }
             return found ? LimitEntry(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(value))) : nil
         }
     }
@@ -96,7 +104,9 @@ extension KernelProbe {
     /// False when the allow-list is full.
     package func allow(_ prefix: Prefix) -> Bool {
         var one: UInt8 = 1
-        return prefix.withAllowKey { key in unsafe key.withUnsafeBytes { unsafe bpf_map_update_elem(allowMap, $0.baseAddress, &one, 0) == 0 } }
+        return prefix.withAllowKey { key in
+            unsafe key.withUnsafeBytes { unsafe bpf_map_update_elem(allowMap, $0.baseAddress, &one, 0) == 0 }
+        }
     }
 
     package func disallow(_ prefix: Prefix) {
@@ -108,7 +118,8 @@ extension KernelProbe {
         var key = fingerprint, one: UInt8 = 1
         guard unsafe bpf_map_update_elem(deniedMap, &key, &one, 0) == 0 else { return false }
         // From now on those with these last six bits are looked up; never again none, which costs them a lookup and nothing else.
-        unsafe (policies + deniedAt).assumingMemoryBound(to: Atomic<UInt64>.self).pointee.bitwiseOr(1 << (fingerprint & 63), ordering: .relaxed)
+        unsafe (policies + deniedAt).assumingMemoryBound(to: Atomic<UInt64>.self).pointee.bitwiseOr(
+            1 << (fingerprint & 63), ordering: .relaxed)
         return true
     }
 

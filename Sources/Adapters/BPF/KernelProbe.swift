@@ -108,7 +108,9 @@ package struct ProbeSettings: Sendable {
         func map(_ name: String) -> CInt { unsafe bpf_object__find_map_fd_by_name(object, name) }
         let value = unsafe bpf_map__value_size(bpf_object__find_map_by_name(object, ".data.policies"))
         let mappedSize = (Int(value) + 4095) & ~4095
-        guard let mapped = unsafe mmap(nil, mappedSize, PROT_READ | PROT_WRITE, MAP_SHARED, map(".data.policies"), 0), unsafe mapped != MAP_FAILED else {
+        guard let mapped = unsafe mmap(nil, mappedSize, PROT_READ | PROT_WRITE, MAP_SHARED, map(".data.policies"), 0),
+            unsafe mapped != MAP_FAILED
+        else {
             let error = Errno.current
             unsafe bpf_object__close(object)
             throw ProbeError(error, "mapping the policy: \(error)")
@@ -163,7 +165,9 @@ package struct ProbeSettings: Sendable {
         unsafe bpf_map__set_max_entries(map("slabs"), slots / 1024)
         unsafe bpf_map__set_max_entries(map("owners"), slots)
         unsafe bpf_map__set_max_entries(map("assemblies"), slots)
-        for program in Program.allCases where !settings.loads(program) { unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false) }
+        for program in Program.allCases where !settings.loads(program) {
+            unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false)
+        }
 
         // Before load, so that the first frame finds a policy.
         var valueSize = 0
@@ -189,7 +193,8 @@ package struct ProbeSettings: Sendable {
 
     static func refusal(_ doing: String, _ error: Errno = .current) -> ProbeError {
         if error == .notPermitted {
-            return ProbeError(error, "\(doing) needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run as root, or use `weir replay` which needs none")
+            return ProbeError(
+                error, "\(doing) needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run as root, or use `weir replay` which needs none")
         }
         let said = unsafe String(cString: weir_bpf_last_words()).prefix { $0 != "\n" }
         return ProbeError(error, "\(doing): \(error)\(said.isEmpty ? "" : " (\(said))"); Weir needs \(KernelNeeds.floor)")
@@ -236,7 +241,8 @@ package struct ProbeSettings: Sendable {
     /// The first numbers of a key's value in a map of that name, all CPUs' together; `nil` without such a map, zeros without such a key.
     func sums(of key: UInt32, _ numbers: Int = 1, in name: String) -> [UInt64]? {
         guard let map = unsafe bpf_object__find_map_by_name(object, name) else { return nil }
-        let isPerCPU = [BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY].contains(unsafe bpf_map__type(map))
+        let isPerCPU = [BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY].contains(
+            unsafe bpf_map__type(map))
         // Each CPU's value begins at a multiple of eight bytes.
         let size = (unsafe Int(bpf_map__value_size(map)) + 7) & ~7, count = isPerCPU ? processors : 1
         precondition(numbers * 8 <= size, "a value has so many numbers")
@@ -259,10 +265,14 @@ package struct ProbeSettings: Sendable {
 
     /// Runs a program over one linear frame without a network. The kernel takes at most 3,712 bytes.
     /// - Returns: the program's verdict and the mean time of `count` runs in nanoseconds.
-    package func run(_ program: Program, over frame: RawSpan, at nanoseconds: UInt64, interface: UInt32 = 1, count: Int = 1) throws(Errno) -> (verdict: Int32, nanoseconds: Int) {
+    package func run(_ program: Program, over frame: RawSpan, at nanoseconds: UInt64, interface: UInt32 = 1, count: Int = 1) throws(Errno)
+        -> (verdict: Int32, nanoseconds: Int)
+    {
         var verdict: UInt32 = 0, duration: UInt32 = 0
         let result = unsafe frame.withUnsafeBytes { bytes in
-            unsafe weir_bpf_run(descriptor(of: program), bytes.baseAddress, UInt32(min(bytes.count, 3712)), interface, nanoseconds, UInt32(count), &verdict, &duration)
+            unsafe weir_bpf_run(
+                descriptor(of: program), bytes.baseAddress, UInt32(min(bytes.count, 3712)), interface, nanoseconds, UInt32(count), &verdict,
+                &duration)
         }
         guard result == 0 else { throw Errno(rawValue: -result) }
         return (Int32(bitPattern: verdict), Int(duration))

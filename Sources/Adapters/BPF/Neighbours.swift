@@ -31,8 +31,10 @@ package enum Neighbours {
         }
         for filter in (try? Interfaces.filters(on: interface, egress: hook == .egress)) ?? [] {
             let name = filter.name.split(separator: ":").first.map(String.init) ?? "\(filter.kind) filter"
-            found.append(HookEntry(hook: hook, method: .clsact, program: filter.program, name: name,
-                                   isAgents: isOurs(name) && [0x57, 0x77].contains(filter.handle >> 24)))
+            found.append(
+                HookEntry(
+                    hook: hook, method: .clsact, program: filter.program, name: name,
+                    isAgents: isOurs(name) && [0x57, 0x77].contains(filter.handle >> 24)))
         }
         return found
     }

@@ -23,7 +23,9 @@ internal import Synchronization
         precondition(size > 0 && size & (size - 1) == 0, "a ring's size is a power of two")
         pageSize = Int(sysconf(CInt(_SC_PAGESIZE)))
         self.size = size
-        guard let shared = unsafe mmap(nil, pageSize, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0), unsafe shared != MAP_FAILED else { throw .current }
+        guard let shared = unsafe mmap(nil, pageSize, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0), unsafe shared != MAP_FAILED else {
+            throw .current
+        }
         guard let data = unsafe mmap(nil, pageSize + 2 * size, PROT_READ, MAP_SHARED, map, pageSize), unsafe data != MAP_FAILED else {
             let error = Errno.current
             unsafe munmap(shared, pageSize)
@@ -41,7 +43,9 @@ internal import Synchronization
     }
 
     /// Something has been written that we have not read: one acquire load of the shared page, no system call.
-    package var hasRecords: Bool { unsafe producer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring) != position }
+    package var hasRecords: Bool {
+        unsafe producer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring) != position
+    }
 
     /// Finished records that have not been read, and how many of them there are. Looks at each one's header.
     package var waiting: Int {

@@ -51,7 +51,9 @@ package final class Edge {
         return [
             "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources": discover,
             "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/StreamExtensionConfigs": discover,
-            "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit": { [self] (call) throws(Status) in Call.Handler(received: { self.ask(call, $0) }) },
+            "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit": { [self] (call) throws(Status) in
+                Call.Handler(received: { self.ask(call, $0) })
+            }
         ]
     }
 

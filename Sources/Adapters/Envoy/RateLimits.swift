@@ -13,7 +13,9 @@ struct RateLimits {
     private static let second: Int64 = 1_000_000_000
 
     /// RateLimitRequest: domain 1, descriptors 2 { entries 1 { key 1, value 2 } }. RateLimitResponse: overall_code 1 (OK 1, OVER_LIMIT 2).
-    mutating func answer(_ bytes: [UInt8], _ sources: LimitedSources, at now: Instant, monotonic: UInt64) throws(Malformed) -> (response: [UInt8], isOver: Bool) {
+    mutating func answer(_ bytes: [UInt8], _ sources: LimitedSources, at now: Instant, monotonic: UInt64) throws(Malformed) -> (
+        response: [UInt8], isOver: Bool
+    ) {
         var isOver = false
         for (address, isNameless) in try Self.connections(bytes) {
             guard let (source, perSecond) = sources.limit(of: address, isNameless: isNameless, at: now) else { continue }

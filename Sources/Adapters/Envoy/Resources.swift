@@ -28,7 +28,7 @@ package enum Resources {
             http: marking(http, lists.all, nameless: SourceList()),
             network: passthrough(network, isLimiting: isAll, asksNames: false, cluster: cluster),
             httpNameless: marking(httpNameless, lists.all, nameless: lists.anomalous),
-            networkNameless: passthrough(networkNameless, isLimiting: isAny, asksNames: true, cluster: cluster),
+            networkNameless: passthrough(networkNameless, isLimiting: isAny, asksNames: true, cluster: cluster)
         ]
     }
 
@@ -65,13 +65,13 @@ package enum Resources {
     private static func matcher(_ list: SourceList, onMatch: @escaping (inout ProtobufWriter) -> Void, otherwise: Hashed) -> Hashed {
         var around = Envelope(around: list.bytes.count)
         around.after { $0.message(2, onMatch) }
-        around.wrap(1)                                          // range_matchers
+        around.wrap(1)  // range_matchers
         around.wrap("addresses", "xds.type.matcher.v3.IPMatcher")
-        around.wrap(4)                                          // custom_match
+        around.wrap(4)  // custom_match
         around.before { $0.message(1, typed("source", "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput", [])) }
-        around.wrap(2)                                          // matcher_tree
+        around.wrap(2)  // matcher_tree
         let hash = fnv((around.head + around.tail)[...]) &+ list.hash &+ otherwise.hash &* 3
-        around.after { $0.data(3, otherwise.bytes) }            // on_no_match
+        around.after { $0.data(3, otherwise.bytes) }  // on_no_match
         return (around.head + list.bytes + around.tail, hash)
     }
 
@@ -86,10 +86,10 @@ package enum Resources {
         onMatch.message(1) { matcher in
             matcher.message(1) { list in
                 list.message(1) { field in
-                    field.message(1) { predicate in             // predicate
-                        predicate.message(1) { single in        // single_predicate
+                    field.message(1) { predicate in  // predicate
+                        predicate.message(1) { single in  // single_predicate
                             single.message(1, typed("name", "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput", []))
-                            single.message(2) { value in value.message(5, notEmpty) }      // value_match: safe_regex
+                            single.message(2) { value in value.message(5, notEmpty) }  // value_match: safe_regex
                         }
                     }
                     field.message(2, action(denies: false))
@@ -104,7 +104,7 @@ package enum Resources {
     private static func marking(_ name: String, _ list: SourceList, nameless: SourceList) -> Resource {
         var allowed = ProtobufWriter(), top = ProtobufWriter()
         action(denies: false)(&allowed)
-        top.data(3, allowed.bytes)                              // on_no_match
+        top.data(3, allowed.bytes)  // on_no_match
         var otherwise: Hashed = (allowed.bytes, 0), found: Hashed = (top.bytes, 0)
         // A tree without addresses would be refused.
         if !nameless.prefixes.isEmpty {
@@ -116,10 +116,11 @@ package enum Resources {
         // Class `all` is asked first: a narrower source of the other list must not hide it.
         if !list.prefixes.isEmpty { found = matcher(list, onMatch: action(denies: true), otherwise: otherwise) }
         var around = Envelope(around: found.bytes.count)
-        around.wrap(5)                                          // shadow_matcher
-        around.before { $0.string(3, "weir_") }                 // shadow_rules_stat_prefix
+        around.wrap(5)  // shadow_matcher
+        around.before { $0.string(3, "weir_") }  // shadow_rules_stat_prefix
         around.wrap(name, "envoy.extensions.filters.http.rbac.v3.RBAC")
-        return Resource(bytes: around.head + found.bytes + around.tail,
+        return Resource(
+            bytes: around.head + found.bytes + around.tail,
             version: String(fnv((around.head + around.tail)[...]) &+ found.hash, radix: 16))
     }
 
@@ -127,10 +128,10 @@ package enum Resources {
     private static func passthrough(_ name: String, isLimiting: Bool, asksNames: Bool, cluster: String) -> Resource {
         var filter = ProtobufWriter()
         guard isLimiting else {
-            filter.string(3, "weir_tls")                        // stat_prefix
+            filter.string(3, "weir_tls")  // stat_prefix
             return config(name, "envoy.extensions.filters.network.rbac.v3.RBAC", filter.bytes)
         }
-        filter.string(1, "weir_tls")                            // stat_prefix
+        filter.string(1, "weir_tls")  // stat_prefix
         filter.string(2, RateLimits.domain)
         filter.message(3) { descriptor in
             descriptor.message(1) { entry in
@@ -143,10 +144,10 @@ package enum Resources {
                 entry.string(2, "%REQUESTED_SERVER_NAME%")
             }
         }
-        filter.message(4) { $0.varint(2, 50_000_000) }          // timeout: Duration.nanos
-        filter.message(6) { service in                          // rate_limit_service
+        filter.message(4) { $0.varint(2, 50_000_000) }  // timeout: Duration.nanos
+        filter.message(6) { service in  // rate_limit_service
             service.message(2) { grpc in grpc.message(1) { $0.string(1, cluster) } }
-            service.varint(4, 2)                                // transport_api_version: V3
+            service.varint(4, 2)  // transport_api_version: V3
         }
         return config(name, "envoy.extensions.filters.network.ratelimit.v3.RateLimit", filter.bytes)
     }

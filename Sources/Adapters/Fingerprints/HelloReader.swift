@@ -114,7 +114,8 @@ package struct HelloReader {
         let end = bytes.count
         count = 0
         guard end >= 44, end < Self.size, let from = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
-              unsafe from[0] == 1 && Int(from[1]) << 16 | Int(from[2]) << 8 | Int(from[3]) == end - 4 && from[38] <= 32 else { return nil }
+            unsafe from[0] == 1 && Int(from[1]) << 16 | Int(from[2]) << 8 | Int(from[3]) == end - 4 && from[38] <= 32
+        else { return nil }
         func word(_ at: Int) -> Int { unsafe Int(from[at]) << 8 | Int(from[at + 1]) }
         // A key is never longer than its hello, for each byte is taken once at most.
         func copy(_ at: Int, _ size: Int) {
@@ -136,7 +137,9 @@ package struct HelloReader {
             switch type {
             case 0:
                 // One host name and nothing else (RFC 6066 section 3).
-                guard name == nil, size > 5, unsafe word(at + 4) == size - 2 && from[at + 6] == 0 && word(at + 7) == size - 5 else { return nil }
+                guard name == nil, size > 5, unsafe word(at + 4) == size - 2 && from[at + 6] == 0 && word(at + 7) == size - 5 else {
+                    return nil
+                }
                 name = (at + 9)..<(at + 4 + size)
                 copy(at, 2)
             case 10, 11, 13, 16, 43: copy(at, 4 + size)

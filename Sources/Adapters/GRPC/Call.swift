@@ -135,7 +135,9 @@ internal import CGRPC
 
     private func start(_ operations: [grpc_op], _ done: @escaping (Bool) -> Void) -> Bool {
         unsafe server.start(done) { tag in
-            unsafe operations.withUnsafeBufferPointer { unsafe grpc_call_start_batch(raw, $0.baseAddress, $0.count, tag, nil) == GRPC_CALL_OK }
+            unsafe operations.withUnsafeBufferPointer {
+                unsafe grpc_call_start_batch(raw, $0.baseAddress, $0.count, tag, nil) == GRPC_CALL_OK
+            }
         }
     }
 

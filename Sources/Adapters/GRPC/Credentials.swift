@@ -19,7 +19,8 @@ package enum Credentials: Sendable {
                         return unsafe grpc_ssl_server_credentials_create_ex(nil, &pair, 1, GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE, nil)
                     }
                     return unsafe withText(authority) {
-                        unsafe grpc_ssl_server_credentials_create_ex($0, &pair, 1, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, nil)
+                        unsafe grpc_ssl_server_credentials_create_ex(
+                            $0, &pair, 1, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, nil)
                     }
                 }
             }

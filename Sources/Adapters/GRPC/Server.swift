@@ -40,8 +40,10 @@ internal import Synchronization
         unsafe setenv("GRPC_VERBOSITY", "NONE", 0)
         grpc_init()
         guard let queue = unsafe grpc_completion_queue_create_for_next(nil),
-              let raw = unsafe withArguments(["grpc.max_receive_message_length": maximumMessageSize, "grpc.so_reuseport": 0], { unsafe grpc_server_create($0, nil) }),
-              let made = unsafe credentials.make() else { return nil }
+            let raw = unsafe withArguments(
+                ["grpc.max_receive_message_length": maximumMessageSize, "grpc.so_reuseport": 0], { unsafe grpc_server_create($0, nil) }),
+            let made = unsafe credentials.make()
+        else { return nil }
         unsafe grpc_server_register_completion_queue(raw, queue, nil)
         let port = unsafe grpc_server_add_http2_port(raw, address, made)
         unsafe grpc_server_credentials_release(made)
@@ -99,13 +101,15 @@ internal import Synchronization
 
     private func accept() {
         let request = Request()
-        _ = unsafe start({ [self] succeeded in
-            guard succeeded, let call = unsafe request.call else { return }
-            accept()
-            open(unsafe Call(adopting: call, method: request.method, server: self))
-        }, { tag in
-            unsafe grpc_server_request_call(raw, &request.call, &request.details, &request.metadata, queue, queue, tag) == GRPC_CALL_OK
-        })
+        _ = unsafe start(
+            { [self] succeeded in
+                guard succeeded, let call = unsafe request.call else { return }
+                accept()
+                open(unsafe Call(adopting: call, method: request.method, server: self))
+            },
+            { tag in
+                unsafe grpc_server_request_call(raw, &request.call, &request.details, &request.metadata, queue, queue, tag) == GRPC_CALL_OK
+            })
     }
 
     private func open(_ call: Call) {
@@ -153,7 +157,8 @@ private final class Operation {
     }
 
     var method: String {
-        unsafe String(decoding: UnsafeBufferPointer(start: grpc_slice_bytes(&details.method), count: grpc_slice_size(&details.method)), as: UTF8.self)
+        unsafe String(
+            decoding: UnsafeBufferPointer(start: grpc_slice_bytes(&details.method), count: grpc_slice_size(&details.method)), as: UTF8.self)
     }
 }
 

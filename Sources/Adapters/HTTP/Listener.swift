@@ -6,14 +6,18 @@ struct Listener: ~Copyable {
     let descriptor: CInt
     let port: UInt16
     init(host: String, port: UInt16, option: String) throws(HTTPError) {
-        func refusal(_ why: String) -> HTTPError { HTTPError(description: "\(option) \(host.contains(":") ? "[\(host)]" : host):\(port): \(why)") }
+        func refusal(_ why: String) -> HTTPError {
+            HTTPError(description: "\(option) \(host.contains(":") ? "[\(host)]" : host):\(port): \(why)")
+        }
 
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         var found: UnsafeMutablePointer<addrinfo>?
         let failure = unsafe getaddrinfo(host, String(port), &hints, &found)
-        guard failure == 0, let first = unsafe found else { throw refusal("no such address here: \(unsafe String(cString: gai_strerror(failure)))") }
+        guard failure == 0, let first = unsafe found else {
+            throw refusal("no such address here: \(unsafe String(cString: gai_strerror(failure)))")
+        }
         defer { unsafe freeaddrinfo(first) }
 
         let socket = unsafe socket(first.pointee.ai_family, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)

@@ -16,25 +16,37 @@ internal import CMicrohttpd
     private let counts: Counts
 
     /// `host` is an address without brackets, or a name. `option` is what the person wrote it in, for errors.
-    package init(host: String, port: UInt16, option: String = "--listen", bounds: Bounds = Bounds(), counts: Counts = Counts(),
-                 handler: @escaping (_ path: String) -> Response) throws(HTTPError) {
+    package init(
+        host: String, port: UInt16, option: String = "--listen", bounds: Bounds = Bounds(), counts: Counts = Counts(),
+        handler: @escaping (_ path: String) -> Response
+    ) throws(HTTPError) {
         try self.init(host: host, port: port, option: option, bounds: bounds, counts: counts, tls: nil) { handler($0.path) }
     }
 
     /// - Parameter tls: `nil` for plain text.
-    package init(host: String, port: UInt16, option: String, bounds: Bounds = Bounds(), counts: Counts = Counts(), tls: TLS?,
-                 requests handler: @escaping (Request) -> Response) throws(HTTPError) {
+    package init(
+        host: String, port: UInt16, option: String, bounds: Bounds = Bounds(), counts: Counts = Counts(), tls: TLS?,
+        requests handler: @escaping (Request) -> Response
+    ) throws(HTTPError) {
         let listener = try Listener(host: host, port: port, option: option)
         let context = unsafe Unmanaged.passRetained(Context(handler))
-        let started = if let tls {
-            unsafe weir_http_start_tls(listener.descriptor, answer, connected, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection,
-                                       tls.certificateChain, tls.privateKey, tls.clientAuthority)
-        } else {
-            unsafe weir_http_start(listener.descriptor, answer, connected, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds), bounds.bytesPerConnection)
-        }
+        let started =
+            if let tls {
+                unsafe weir_http_start_tls(
+                    listener.descriptor, answer, connected, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds),
+                    bounds.bytesPerConnection,
+                    tls.certificateChain, tls.privateKey, tls.clientAuthority)
+            } else {
+                unsafe weir_http_start(
+                    listener.descriptor, answer, connected, context.toOpaque(), UInt32(bounds.connections), UInt32(bounds.idleSeconds),
+                    bounds.bytesPerConnection)
+            }
         guard let daemon = unsafe started else {
             unsafe context.release()
-            throw HTTPError(description: tls == nil ? "\(option): the server does not start" : "\(option): the server does not start; can the certificate and the key be used?")
+            throw HTTPError(
+                description: tls == nil
+                    ? "\(option): the server does not start"
+                    : "\(option): the server does not start; can the certificate and the key be used?")
         }
         self.bounds = bounds
         self.counts = counts
@@ -183,7 +195,10 @@ private func answer(
     return unsafe queue(server.handler(Request(path: String(cString: url), connection: connection)), on: connection, allow: false)
 }
 
-private func connected(context: UnsafeMutableRawPointer?, connection: OpaquePointer?, state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, what: MHD_ConnectionNotificationCode) {
+private func connected(
+    context: UnsafeMutableRawPointer?, connection: OpaquePointer?, state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    what: MHD_ConnectionNotificationCode
+) {
     guard let context = unsafe context, let connection = unsafe connection else { return }
     // As above; the end of a server ends its connections first.
     let server = unsafe Unmanaged<Context>.fromOpaque(context).takeUnretainedValue()

@@ -19,12 +19,13 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        let what = switch problem {
-        case .notJSON: "not JSON"
-        case .tooBig: "more bytes, members or depth than a message has"
-        case .missing: "missing"
-        case .wrongType(let wanted), .wrongValue(let wanted): "not \(wanted)"
-        }
+        let what =
+            switch problem {
+            case .notJSON: "not JSON"
+            case .tooBig: "more bytes, members or depth than a message has"
+            case .missing: "missing"
+            case .wrongType(let wanted), .wrongValue(let wanted): "not \(wanted)"
+            }
         return member.isEmpty ? what : "\(member): \(what)"
     }
 

@@ -30,7 +30,9 @@ internal import CJSON
         return try string(at: index, name)
     }
 
-    package func integer(_ name: StaticString, in range: ClosedRange<Int> = 0 ... .max) throws(JSONError) -> Int { try integer(at: required(name), name, range) }
+    package func integer(_ name: StaticString, in range: ClosedRange<Int> = 0 ... .max) throws(JSONError) -> Int {
+        try integer(at: required(name), name, range)
+    }
 
     package func optionalInteger(_ name: StaticString, in range: ClosedRange<Int> = 0 ... .max) throws(JSONError) -> Int? {
         guard let index = present(name) else { return nil }
@@ -39,7 +41,9 @@ internal import CJSON
 
     package func boolean(_ name: StaticString) throws(JSONError) -> Bool {
         let index = try required(name)
-        guard unsafe items[index].type == UInt8(WEIR_JSON_BOOL.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "true or false")) }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_BOOL.rawValue) else {
+            throw JSONError("\(name)", .wrongType(wanted: "true or false"))
+        }
         return unsafe items[index].integer != 0
     }
 
@@ -60,7 +64,9 @@ internal import CJSON
     /// Empty when it is null or not there.
     package func optionalIntegers(_ name: StaticString) throws(JSONError) -> [Int] {
         guard let index = present(name) else { return [] }
-        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of integers")) }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else {
+            throw JSONError("\(name)", .wrongType(wanted: "an array of integers"))
+        }
         var integers: [Int] = [], next = index + 1
         while unsafe next < Int(items[index].next) {
             integers.append(try integer(at: next, name, 0 ... .max))
@@ -87,12 +93,16 @@ internal import CJSON
     }
 
     /// Errors inside name the whole path.
-    package func object<Result>(_ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError) -> Result {
+    package func object<Result>(_ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError)
+        -> Result
+    {
         try object(at: required(name), name, body)
     }
 
     /// `nil` when it is null or not there.
-    package func optionalObject<Result>(_ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError) -> Result? {
+    package func optionalObject<Result>(_ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError)
+        -> Result?
+    {
         guard let index = present(name) else { return nil }
         return try object(at: index, name, body)
     }
@@ -100,17 +110,23 @@ internal import CJSON
     /// Each object of an array, in order.
     package func objects(_ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Void) throws(JSONError) {
         let index = try required(name)
-        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of objects")) }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else {
+            throw JSONError("\(name)", .wrongType(wanted: "an array of objects"))
+        }
         var next = index + 1
         while unsafe next < Int(items[index].next) {
-            guard unsafe items[next].type == UInt8(WEIR_JSON_OBJECT.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of objects")) }
+            guard unsafe items[next].type == UInt8(WEIR_JSON_OBJECT.rawValue) else {
+                throw JSONError("\(name)", .wrongType(wanted: "an array of objects"))
+            }
             do { try unsafe body(JSONObject(items, hints, at: next)) } catch { throw error.inside("\(name)") }
             next = unsafe Int(items[next].next)
         }
     }
 
     /// The member's value as `convert` makes it of a string's bytes, where they lie; `wanted` says in words what it should be.
-    package func value<Value>(_ name: StaticString, _ wanted: @autoclosure () -> String, _ convert: (Span<UInt8>) -> Value?) throws(JSONError) -> Value {
+    package func value<Value>(_ name: StaticString, _ wanted: @autoclosure () -> String, _ convert: (Span<UInt8>) -> Value?)
+        throws(JSONError) -> Value
+    {
         let text = try unsafe text(at: required(name), name)
         guard let value = unsafe convert(Span(_unsafeElements: text)) else { throw JSONError("\(name)", .wrongValue(wanted: wanted())) }
         return value
@@ -119,36 +135,54 @@ internal import CJSON
     // MARK: At a place
 
     private func text(at index: Int, _ name: StaticString) throws(JSONError) -> UnsafeBufferPointer<UInt8> {
-        guard unsafe items[index].type == UInt8(WEIR_JSON_STRING.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "a string")) }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_STRING.rawValue) else {
+            throw JSONError("\(name)", .wrongType(wanted: "a string"))
+        }
         return unsafe text(at: index)
     }
 
-    private func text(at index: Int) -> UnsafeBufferPointer<UInt8> { unsafe UnsafeRawBufferPointer(start: items[index].text, count: Int(items[index].text_size)).assumingMemoryBound(to: UInt8.self) }
+    private func text(at index: Int) -> UnsafeBufferPointer<UInt8> {
+        unsafe UnsafeRawBufferPointer(start: items[index].text, count: Int(items[index].text_size)).assumingMemoryBound(to: UInt8.self)
+    }
 
     private static func string(_ text: UnsafeBufferPointer<UInt8>) -> String { unsafe String(decoding: text, as: UTF8.self) }
 
     private func string(at index: Int, _ name: StaticString) throws(JSONError) -> String { unsafe Self.string(try text(at: index, name)) }
 
     private func integer(at index: Int, _ name: StaticString, _ range: ClosedRange<Int>) throws(JSONError) -> Int {
-        guard unsafe items[index].type == UInt8(WEIR_JSON_INTEGER.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an integer")) }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_INTEGER.rawValue) else {
+            throw JSONError("\(name)", .wrongType(wanted: "an integer"))
+        }
         guard let value = unsafe Int(exactly: items[index].integer), range.contains(value) else {
-            throw JSONError("\(name)", .wrongValue(wanted: range.upperBound == .max ? "\(range.lowerBound) or more" : "between \(range.lowerBound) and \(range.upperBound)"))
+            throw JSONError(
+                "\(name)",
+                .wrongValue(
+                    wanted: range.upperBound == .max ? "\(range.lowerBound) or more" : "between \(range.lowerBound) and \(range.upperBound)"
+                ))
         }
         return value
     }
 
     private func eachString(at index: Int, _ name: StaticString, _ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(JSONError) {
-        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of strings")) }
+        guard unsafe items[index].type == UInt8(WEIR_JSON_ARRAY.rawValue) else {
+            throw JSONError("\(name)", .wrongType(wanted: "an array of strings"))
+        }
         var next = index + 1
         while unsafe next < Int(items[index].next) {
-            guard unsafe items[next].type == UInt8(WEIR_JSON_STRING.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an array of strings")) }
+            guard unsafe items[next].type == UInt8(WEIR_JSON_STRING.rawValue) else {
+                throw JSONError("\(name)", .wrongType(wanted: "an array of strings"))
+            }
             unsafe body(text(at: next))
             next += 1
         }
     }
 
-    private func object<Result>(at index: Int, _ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError) -> Result {
-        guard unsafe items[index].type == UInt8(WEIR_JSON_OBJECT.rawValue) else { throw JSONError("\(name)", .wrongType(wanted: "an object")) }
+    private func object<Result>(at index: Int, _ name: StaticString, _ body: (borrowing JSONObject) throws(JSONError) -> Result)
+        throws(JSONError) -> Result
+    {
+        guard unsafe items[index].type == UInt8(WEIR_JSON_OBJECT.rawValue) else {
+            throw JSONError("\(name)", .wrongType(wanted: "an object"))
+        }
         do { return try unsafe body(JSONObject(items, hints, at: index)) } catch { throw error.inside("\(name)") }
     }
 

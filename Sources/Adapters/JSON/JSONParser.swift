@@ -26,7 +26,9 @@ internal import CJSON
     }
 
     /// Reads one object; what is lent to `body` ends with it.
-    package mutating func object<Result>(_ bytes: RawSpan, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError) -> Result {
+    package mutating func object<Result>(_ bytes: RawSpan, _ body: (borrowing JSONObject) throws(JSONError) -> Result) throws(JSONError)
+        -> Result
+    {
         // Items, hints and parser are ours alone while this runs (mutating), and the object cannot leave the body.
         let count = unsafe bytes.withUnsafeBytes { bytes in
             unsafe weir_json_parse(parser, bytes.baseAddress, bytes.count, Self.maximumDepth, items.baseAddress, items.count)

@@ -12,16 +12,23 @@ package struct MessageReader: ~Copyable {
     package mutating func throttleEvent(_ bytes: RawSpan) throws(JSONError) -> ThrottleEvent {
         try parser.object(bytes) { object throws(JSONError) in
             try Self.check(object, Words.throttleEvent, ThrottleEvent.schema)
-            let id = try object.name("id"), time = try object.instant("time"), node = try object.name("node"), interface = try object.optionalString("interface") ?? ""
+            let id = try object.name("id"), time = try object.instant("time"), node = try object.name("node"),
+                interface = try object.optionalString("interface") ?? ""
             let direction = try object.word("direction", "ingress or egress", Words.directions)
-            let address = try object.address("source.address"), port = UInt16(try object.integer("source.port", in: 0...65_535)), prefix = try object.prefix("source.prefix")
+            let address = try object.address("source.address"), port = UInt16(try object.integer("source.port", in: 0...65_535)),
+                prefix = try object.prefix("source.prefix")
             guard prefix.contains(address) else { throw JSONError("source.prefix", .wrongValue(wanted: "a prefix of source.address")) }
-            let destination = try object.address("destination.address"), destinationPort = UInt16(try object.integer("destination.port", in: 0...65_535))
-            let workload = try object.optionalString("workload"), anomalies = try object.anomalies("anomalies"), severity = try object.word("severity", "a severity", Words.severities)
+            let destination = try object.address("destination.address"),
+                destinationPort = UInt16(try object.integer("destination.port", in: 0...65_535))
+            let workload = try object.optionalString("workload"), anomalies = try object.anomalies("anomalies"),
+                severity = try object.word("severity", "a severity", Words.severities)
             // The trace comes last in the text and first in the value; it is put in where it is found.
-            var event = ThrottleEvent(id: id, time: time, node: node, sourceAddress: address, sourcePrefix: prefix, destinationAddress: destination,
-                                      anomalies: anomalies, severity: severity, traceID: "")
-            (event.interface, event.direction, event.sourcePort, event.destinationPort, event.workload) = (interface, direction, port, destinationPort, workload)
+            var event = ThrottleEvent(
+                id: id, time: time, node: node, sourceAddress: address, sourcePrefix: prefix, destinationAddress: destination,
+                anomalies: anomalies, severity: severity, traceID: "")
+            (event.interface, event.direction, event.sourcePort, event.destinationPort, event.workload) = (
+                interface, direction, port, destinationPort, workload
+            )
             event.completeness = try object.word("completeness", "complete, reassembled or incomplete", Words.completenesses)
             event.proof = try object.word("proof", "tracked, socket or unproven", Words.proofs)
             if object.has("reach") { event.reach = try object.word("reach", "source or destination", Words.reaches) }
@@ -51,12 +58,17 @@ package struct MessageReader: ~Copyable {
         try parser.object(bytes) { object throws(JSONError) in
             try Self.check(object, Words.limit, Limit.schema)
             let reason = try object.object("reason") { reason throws(JSONError) in
-                (try reason.anomalies("anomalies"), try reason.optionalInteger("events_in_window") ?? 0, try reason.optionalStrings("event_ids"))
+                (
+                    try reason.anomalies("anomalies"), try reason.optionalInteger("events_in_window") ?? 0,
+                    try reason.optionalStrings("event_ids")
+                )
             }
             var limit = Limit(
                 key: Limit.Key(prefix: try object.prefix("prefix"), limitClass: try object.limitClass("class")),
-                perSecond: try object.integer("per_second", in: 0...Limit.mostPerSecond), answer: try object.word("answer", "reset or drop", Words.answers),
-                until: try object.instant("until"), generation: try object.integer("generation"), anomalies: reason.0, traceID: try object.string("trace_id"))
+                perSecond: try object.integer("per_second", in: 0...Limit.mostPerSecond),
+                answer: try object.word("answer", "reset or drop", Words.answers),
+                until: try object.instant("until"), generation: try object.integer("generation"), anomalies: reason.0,
+                traceID: try object.string("trace_id"))
             limit.step = try object.integer("step", in: 0...1000)
             limit.scope = try object.string("scope")
             limit.origin = try object.word("origin", "controller or operator", Words.origins)
@@ -64,7 +76,9 @@ package struct MessageReader: ~Copyable {
             if object.has("rehearsal") { limit.isRehearsal = try object.boolean("rehearsal") }
             if object.has("has_refused") { limit.hasRefused = try object.boolean("has_refused") }
             // A controller never releases: what it no longer wants ends by itself.
-            guard !limit.isRelease || limit.origin == .operator else { throw JSONError("released", .wrongValue(wanted: "an operator's word")) }
+            guard !limit.isRelease || limit.origin == .operator else {
+                throw JSONError("released", .wrongValue(wanted: "an operator's word"))
+            }
             (limit.eventsInWindow, limit.eventIDs) = (reason.1, reason.2)
             return limit
         }
@@ -74,13 +88,18 @@ package struct MessageReader: ~Copyable {
         try parser.object(bytes) { object throws(JSONError) in
             try Self.check(object, Words.scaleDecision, ScaleDecision.schema)
             let reason = try object.object("reason") { reason throws(JSONError) in
-                (prefix: try reason.prefix("source.prefix"), events: try reason.integer("events_in_window"), window: try reason.integer("window_seconds"),
-                 moreThan: try reason.integer("more_than"), over: try reason.integer("sources_over"))
+                (
+                    prefix: try reason.prefix("source.prefix"), events: try reason.integer("events_in_window"),
+                    window: try reason.integer("window_seconds"),
+                    moreThan: try reason.integer("more_than"), over: try reason.integer("sources_over")
+                )
             }
             return ScaleDecision(
                 workload: try object.name("workload"), desiredReplicas: try object.integer("desired_replicas", in: 0...1_000_000),
-                previousReplicas: try object.integer("previous_replicas", in: 0...1_000_000), mode: try object.word("mode", "observe or enforce", Words.modes),
-                sourcePrefix: reason.prefix, eventsInWindow: reason.events, windowSeconds: reason.window, moreThan: reason.moreThan, sourcesOver: reason.over,
+                previousReplicas: try object.integer("previous_replicas", in: 0...1_000_000),
+                mode: try object.word("mode", "observe or enforce", Words.modes),
+                sourcePrefix: reason.prefix, eventsInWindow: reason.events, windowSeconds: reason.window, moreThan: reason.moreThan,
+                sourcesOver: reason.over,
                 until: try object.instant("until"), generation: try object.integer("generation"), traceID: try object.string("trace_id"))
         }
     }
@@ -92,8 +111,10 @@ package struct MessageReader: ~Copyable {
             let since = try object.instant("since"), until = try object.instant("until")
             var losses: [LossNotice.Loss] = []
             try object.objects("losses") { loss throws(JSONError) in
-                losses.append(LossNotice.Loss(what: try loss.word("what", "records or events", Words.losses), cause: try loss.name("cause"),
-                    count: try loss.integer("count", in: 1 ... .max)))
+                losses.append(
+                    LossNotice.Loss(
+                        what: try loss.word("what", "records or events", Words.losses), cause: try loss.name("cause"),
+                        count: try loss.integer("count", in: 1 ... .max)))
             }
             return LossNotice(id: id, time: time, node: node, since: since, until: until, losses: losses)
         }
@@ -102,9 +123,12 @@ package struct MessageReader: ~Copyable {
     package mutating func nodeStatus(_ bytes: RawSpan) throws(JSONError) -> NodeStatus {
         try parser.object(bytes) { object throws(JSONError) in
             try Self.check(object, Words.nodeStatus, NodeStatus.schema)
-            let policy = try object.object("policy") { policy throws(JSONError) in (name: try policy.string("name"), version: try policy.string("version")) }
+            let policy = try object.object("policy") { policy throws(JSONError) in
+                (name: try policy.string("name"), version: try policy.string("version"))
+            }
             var status = NodeStatus(
-                node: try object.name("node"), time: try object.instant("time"), started: try object.instant("started"), version: try object.string("version"),
+                node: try object.name("node"), time: try object.instant("time"), started: try object.instant("started"),
+                version: try object.string("version"),
                 mode: try object.word("mode", "observe or enforce", Words.modes), interfaces: try object.strings("interfaces"),
                 policyName: policy.name, policyVersion: policy.version, nextOffset: 0)
             status.addresses = try object.optionalStrings("addresses").map { text throws(JSONError) in
@@ -118,8 +142,11 @@ package struct MessageReader: ~Copyable {
                 status.refused = try limits.integer("refused")
                 var lacks: [NodeStatus.Lack] = []
                 try limits.objects("lacks") { lack throws(JSONError) in
-                    lacks.append(NodeStatus.Lack(key: try lack.key("key"),
-                                                 reason: try lack.word("reason", NodeStatus.Reason.allCases.map(\.rawValue).joined(separator: ", "), Words.reasons)))
+                    lacks.append(
+                        NodeStatus.Lack(
+                            key: try lack.key("key"),
+                            reason: try lack.word(
+                                "reason", NodeStatus.Reason.allCases.map(\.rawValue).joined(separator: ", "), Words.reasons)))
                 }
                 status.lacks = lacks
             }
@@ -134,7 +161,8 @@ package struct MessageReader: ~Copyable {
     private static func eventLimit(_ object: borrowing JSONObject) throws(JSONError) -> ThrottleEvent.Limit {
         ThrottleEvent.Limit(
             limitClass: try object.limitClass("class"), perSecond: try object.integer("per_second", in: 0...1_000_000),
-            answer: try object.word("answer", "reset or drop", Words.answers), until: try object.instant("until"), enforced: try object.boolean("enforced"))
+            answer: try object.word("answer", "reset or drop", Words.answers), until: try object.instant("until"),
+            enforced: try object.boolean("enforced"))
     }
 
     private static func counts(_ object: borrowing JSONObject) throws(JSONError) -> ThrottleEvent.Counts {
@@ -173,7 +201,9 @@ private enum Words {
 
 extension JSONObject {
     /// One of an enumeration's words.
-    fileprivate func word<Value>(_ name: StaticString, _ wanted: @autoclosure () -> String, _ words: Vocabulary<Value>) throws(JSONError) -> Value {
+    fileprivate func word<Value>(_ name: StaticString, _ wanted: @autoclosure () -> String, _ words: Vocabulary<Value>) throws(JSONError)
+        -> Value
+    {
         try value(name, wanted()) { words.find($0) }
     }
     /// A string that says something.
@@ -188,7 +218,9 @@ extension JSONObject {
     }
     fileprivate func address(_ name: StaticString) throws(JSONError) -> Address { try value(name, "an address") { Address($0) } }
     fileprivate func prefix(_ name: StaticString) throws(JSONError) -> Prefix { try value(name, "a prefix") { Prefix($0) } }
-    fileprivate func instant(_ name: StaticString) throws(JSONError) -> Instant { try value(name, "a time (RFC 3339, 1970 to 2262)") { Instant(rfc3339: $0) } }
+    fileprivate func instant(_ name: StaticString) throws(JSONError) -> Instant {
+        try value(name, "a time (RFC 3339, 1970 to 2262)") { Instant(rfc3339: $0) }
+    }
     fileprivate func limitClass(_ name: StaticString) throws(JSONError) -> LimitClass { try word(name, "anomalous or all", Words.classes) }
     /// Those that this version does not know are left out: a newer agent may see more.
     fileprivate func anomalies(_ name: StaticString) throws(JSONError) -> AnomalySet {

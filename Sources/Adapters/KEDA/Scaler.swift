@@ -51,7 +51,9 @@ package final class Scaler {
             }
         }
         return [
-            "/externalscaler.ExternalScaler/IsActive": answer { [self] bytes throws(Status) in Self.active(try self.wanted(by: bytes[...]).isActive) },
+            "/externalscaler.ExternalScaler/IsActive": answer { [self] bytes throws(Status) in
+                Self.active(try self.wanted(by: bytes[...]).isActive)
+            },
             "/externalscaler.ExternalScaler/GetMetricSpec": answer { [self] bytes throws(Status) in
                 _ = try self.wanted(by: bytes[...])
                 // GetMetricSpecResponse: metricSpecs 1 { metricName 1, targetSize 2, targetSizeFloat 3 }.
@@ -81,7 +83,7 @@ package final class Scaler {
                 let stream = ActiveStream(call, self)
                 streams[ObjectIdentifier(stream)] = stream
                 return stream.handler
-            },
+            }
         ]
     }
 
@@ -144,10 +146,11 @@ private final class ActiveStream {
     }
 
     var handler: Call.Handler {
-        Call.Handler(received: { [self] bytes in
-            reference = bytes
-            push()
-        }, ended: { [self] in scaler.gone(self) })
+        Call.Handler(
+            received: { [self] bytes in
+                reference = bytes
+                push()
+            }, ended: { [self] in scaler.gone(self) })
     }
 
     func push() {

@@ -15,16 +15,21 @@ internal import Linux
     ///   - defaults: what the configuration may overrule.
     ///   - fixed: what it may not.
     ///   - isMember: of a consumer group.
-    init(_ type: rd_kafka_type_t, _ configuration: KafkaConfiguration, name: String, defaults: [(String, String)], fixed: [(String, String)],
-         events: Int32, isMember: Bool = false) throws(KafkaError) {
+    init(
+        _ type: rd_kafka_type_t, _ configuration: KafkaConfiguration, name: String, defaults: [(String, String)], fixed: [(String, String)],
+        events: Int32, isMember: Bool = false
+    ) throws(KafkaError) {
         let descriptor: FileDescriptor
         do { descriptor = try FileDescriptor(owning: eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))) } catch {
             throw KafkaError(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, "eventfd: \(error)")
         }
         // Owned by us until rd_kafka_new succeeds, by the instance from then on.
         let conf = unsafe rd_kafka_conf_new()!
-        let ours = [("client.id", name), ("log.connection.close", "false"), ("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "1000"),
-                    ("socket.nagle.disable", "true"), ("socket.keepalive.enable", "true"), ("topic.metadata.refresh.interval.ms", "10000"), ("topic.metadata.refresh.fast.interval.ms", "50")]
+        let ours = [
+            ("client.id", name), ("log.connection.close", "false"), ("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "1000"),
+            ("socket.nagle.disable", "true"), ("socket.keepalive.enable", "true"), ("topic.metadata.refresh.interval.ms", "10000"),
+            ("topic.metadata.refresh.fast.interval.ms", "50")
+        ]
         let always = [("log.queue", "true"), ("statistics.interval.ms", "1000")]
         for (name, value) in ours + defaults + configuration.properties.map({ ($0.name, $0.value) }) + fixed + always {
             if let message = unsafe KafkaConfiguration.set(conf, name, value) {
@@ -53,8 +58,10 @@ internal import Linux
         }
         unsafe rd_kafka_queue_io_event_enable(queue, descriptor.rawValue, [1] as [UInt64], 8)
         let scram = (configuration.value(of: "sasl.mechanisms") ?? configuration.value(of: "sasl.mechanism") ?? "").hasPrefix("SCRAM")
-        hint = scram && rd_kafka_version() < 0x020601ff
-            ? unsafe " (librdkafka \(String(cString: rd_kafka_version_str())) cannot do SCRAM with Kafka 4, 2.6.1 can; PLAIN over TLS and mutual TLS work)" : nil
+        hint =
+            scram && rd_kafka_version() < 0x020601ff
+            ? unsafe " (librdkafka \(String(cString: rd_kafka_version_str())) cannot do SCRAM with Kafka 4, 2.6.1 can; PLAIN over TLS and mutual TLS work)"
+            : nil
         unsafe self.instance = instance
         unsafe self.queue = queue
         self.descriptor = descriptor
@@ -96,7 +103,8 @@ internal import Linux
         case RD_KAFKA_EVENT_LOG:
             var facility: UnsafePointer<CChar>?, text: UnsafePointer<CChar>?, level: Int32 = 0
             // Both texts live as long as the event.
-            guard unsafe rd_kafka_event_log(event, &facility, &text, &level) == 0, let facility = unsafe facility, let text = unsafe text else { return }
+            guard unsafe rd_kafka_event_log(event, &facility, &text, &level) == 0, let facility = unsafe facility, let text = unsafe text
+            else { return }
             body(.log(KafkaLog(level: Int(level), facility: unsafe String(cString: facility), message: unsafe String(cString: text))))
         default: break
         }
@@ -105,7 +113,9 @@ internal import Linux
     private func error(of event: OpaquePointer) -> KafkaError {
         let code = unsafe rd_kafka_event_error(event)
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) } ?? ""
-        if unsafe rd_kafka_event_error_is_fatal(event) != 0 || code == RD_KAFKA_RESP_ERR__FATAL { return fatalError ?? KafkaError(code, text, isFatal: true) }
+        if unsafe rd_kafka_event_error_is_fatal(event) != 0 || code == RD_KAFKA_RESP_ERR__FATAL {
+            return fatalError ?? KafkaError(code, text, isFatal: true)
+        }
         let error = KafkaError(code, text)
         guard error.isAuthentication, text.contains("invalid credentials"), let hint else { return error }
         return KafkaError(code, error.reason + hint)

@@ -17,7 +17,9 @@ extension KafkaProducer {
         var topics: [String: Int] = [:]
         for index in unsafe 0..<Int(metadata.pointee.topic_cnt) {
             let topic = unsafe metadata.pointee.topics[index]
-            if unsafe topic.err == RD_KAFKA_RESP_ERR_NO_ERROR { topics[unsafe String(cString: topic.topic)] = unsafe Int(topic.partition_cnt) }
+            if unsafe topic.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                topics[unsafe String(cString: topic.topic)] = unsafe Int(topic.partition_cnt)
+            }
         }
         return topics
     }
@@ -36,12 +38,16 @@ extension KafkaProducer {
             guard !left.isEmpty else { break }
             let now = Clock.monotonic
             guard now < end else { break }
-            for (name, outcome) in try create(left, replicas: replicas, withinMilliseconds: Int32((end - now) / 1_000_000) + 1) { outcomes[name] = outcome }
+            for (name, outcome) in try create(left, replicas: replicas, withinMilliseconds: Int32((end - now) / 1_000_000) + 1) {
+                outcomes[name] = outcome
+            }
         }
         return outcomes
     }
 
-    private func create(_ topics: [Topic], replicas: Int32, withinMilliseconds milliseconds: Int32) throws(KafkaError) -> [String: TopicOutcome] {
+    private func create(_ topics: [Topic], replicas: Int32, withinMilliseconds milliseconds: Int32) throws(KafkaError) -> [String:
+        TopicOutcome]
+    {
         var wanted: [OpaquePointer?] = unsafe []
         // Each is ours until the call below has returned.
         defer { unsafe rd_kafka_NewTopic_destroy_array(&wanted, wanted.count) }
@@ -51,11 +57,14 @@ extension KafkaProducer {
             unsafe wanted.append(new)
         }
         return try unsafe request(milliseconds) { options, queue in
-            unsafe wanted.withUnsafeMutableBufferPointer { unsafe rd_kafka_CreateTopics(instance, $0.baseAddress, $0.count, options, queue) }
+            unsafe wanted.withUnsafeMutableBufferPointer {
+                unsafe rd_kafka_CreateTopics(instance, $0.baseAddress, $0.count, options, queue)
+            }
         }
     }
 
-    private func request(_ milliseconds: Int32, _ send: (OpaquePointer, OpaquePointer) -> Void) throws(KafkaError) -> [String: TopicOutcome] {
+    private func request(_ milliseconds: Int32, _ send: (OpaquePointer, OpaquePointer) -> Void) throws(KafkaError) -> [String: TopicOutcome]
+    {
         let options = unsafe rd_kafka_AdminOptions_new(instance, RD_KAFKA_ADMIN_OP_CREATETOPICS)!
         defer { unsafe rd_kafka_AdminOptions_destroy(options) }
         unsafe rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, nil, 0)
@@ -73,11 +82,12 @@ extension KafkaProducer {
         for index in 0..<count {
             guard let result = unsafe results?[index] else { continue }
             let code = unsafe rd_kafka_topic_result_error(result)
-            let outcome: TopicOutcome = switch code {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: .created
-            case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: .existed
-            default: .refused(KafkaError(code, unsafe rd_kafka_topic_result_error_string(result).map { unsafe String(cString: $0) }))
-            }
+            let outcome: TopicOutcome =
+                switch code {
+                case RD_KAFKA_RESP_ERR_NO_ERROR: .created
+                case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: .existed
+                default: .refused(KafkaError(code, unsafe rd_kafka_topic_result_error_string(result).map { unsafe String(cString: $0) }))
+                }
             outcomes[unsafe String(cString: rd_kafka_topic_result_name(result))] = outcome
         }
         return outcomes

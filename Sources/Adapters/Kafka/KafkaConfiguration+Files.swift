@@ -41,7 +41,7 @@ extension KafkaConfiguration {
 
     /// Files that librdkafka reads whenever a client is made.
     private static let locations = [
-        "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location",
+        "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location"
     ]
 
     /// The same with its files in memory, for a process that makes clients when it may not read the files any more. A directory of

@@ -26,8 +26,11 @@ package struct KafkaConfiguration: Sendable, Equatable {
     /// - Parameter bootstrap: `host:port[,host:port...]`; `[address]:port` for IPv6.
     package init(bootstrap: String) throws(Problem) {
         for broker in bootstrap.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let colon = broker.lastIndex(of: ":"), colon != broker.startIndex, let port = UInt16(broker[broker.index(after: colon)...]), port > 0 else {
-                throw Problem(description: "'\(bootstrap)' is not a list of brokers: HOST:PORT[,HOST:PORT...] is wanted, and '\(broker)' is none")
+            guard let colon = broker.lastIndex(of: ":"), colon != broker.startIndex,
+                let port = UInt16(broker[broker.index(after: colon)...]), port > 0
+            else {
+                throw Problem(
+                    description: "'\(bootstrap)' is not a list of brokers: HOST:PORT[,HOST:PORT...] is wanted, and '\(broker)' is none")
             }
         }
         properties = [Property(name: "bootstrap.servers", value: bootstrap)]
@@ -72,7 +75,7 @@ package struct KafkaConfiguration: Sendable, Equatable {
     private static let ours: Set<String> = [
         "acks", "request.required.acks", "enable.idempotence", "message.timeout.ms", "delivery.timeout.ms", "enable.auto.commit",
         "enable.auto.offset.store", "auto.offset.reset", "enable.partition.eof", "partition.assignment.strategy", "log.queue",
-        "statistics.interval.ms", "isolation.level", "transactional.id",
+        "statistics.interval.ms", "isolation.level", "transactional.id"
     ]
 
     /// `nil`, or librdkafka's message.

@@ -23,9 +23,12 @@ package struct KafkaConsumer: ~Copyable {
         handle = try Handle(
             RD_KAFKA_CONSUMER, configuration, name: name,
             // A long poll that nothing wakes costs latency with brokers that do not wake it (the mock), nothing with those that do.
-            defaults: [("group.id", group), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("fetch.wait.max.ms", "20")] + KafkaFollower.bounds,
-            fixed: [("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("auto.offset.reset", "earliest"),
-                    ("isolation.level", "read_committed"), ("partition.assignment.strategy", "range,roundrobin")],
+            defaults: [("group.id", group), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("fetch.wait.max.ms", "20")]
+                + KafkaFollower.bounds,
+            fixed: [
+                ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("auto.offset.reset", "earliest"),
+                ("isolation.level", "read_committed"), ("partition.assignment.strategy", "range,roundrobin")
+            ],
             events: RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT, isMember: true)
     }
 
@@ -71,7 +74,9 @@ package struct KafkaConsumer: ~Copyable {
     }
 
     /// What the group has committed: the next offset to read, `nil` where there is none. Waits for the broker.
-    package func committed(_ partitions: [KafkaPartition], withinMilliseconds milliseconds: Int) throws(KafkaError) -> [KafkaPartition: KafkaPosition] {
+    package func committed(_ partitions: [KafkaPartition], withinMilliseconds milliseconds: Int) throws(KafkaError) -> [KafkaPartition:
+        KafkaPosition]
+    {
         let list = PartitionList(partitions.map { KafkaPosition($0, offset: Int64(RD_KAFKA_OFFSET_INVALID)) })
         try check(unsafe rd_kafka_committed(handle.instance, list.list, Int32(milliseconds)))
         return Dictionary(uniqueKeysWithValues: try list.positions().filter { $0.offset >= 0 }.map { ($0.partition, $0) })
@@ -79,7 +84,9 @@ package struct KafkaConsumer: ~Copyable {
 
     /// The first offsets whose record is of that time (milliseconds since the Unix epoch) or later; `nil` where there is none, which is
     /// what the mock broker always says. Waits for the broker.
-    package func offsets(forTimes times: [KafkaPartition: Int64], withinMilliseconds milliseconds: Int) throws(KafkaError) -> [KafkaPartition: Int64] {
+    package func offsets(forTimes times: [KafkaPartition: Int64], withinMilliseconds milliseconds: Int) throws(KafkaError)
+        -> [KafkaPartition: Int64]
+    {
         let list = PartitionList(times.map { KafkaPosition($0.key, offset: $0.value) })
         try check(unsafe rd_kafka_offsets_for_times(handle.instance, list.list, Int32(milliseconds)))
         return Dictionary(uniqueKeysWithValues: try list.positions().filter { $0.offset >= 0 }.map { ($0.partition, $0.offset) })
@@ -90,7 +97,9 @@ package struct KafkaConsumer: ~Copyable {
         // ListOffsets takes the end for a time. rd_kafka_query_watermark_offsets, made for this, heeds its time-out since librdkafka 2.3 only (its issue
         // 2588): before, a broker that went away just then held the whole controller up until it came back.
         let latest = Int64(RD_KAFKA_OFFSET_END)
-        guard let end = try offsets(forTimes: [partition: latest], withinMilliseconds: milliseconds)[partition] else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) }
+        guard let end = try offsets(forTimes: [partition: latest], withinMilliseconds: milliseconds)[partition] else {
+            throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        }
         return end
     }
 

@@ -20,18 +20,26 @@ extension KafkaError {
             return message.contains("mechanism handshake failed") || message.contains("Unsupported SASL mechanism")
                 ? "set sasl.mechanisms to one that the broker supports" : "check sasl.username, sasl.password and sasl.mechanisms"
         }
-        if isAboutCertificate { return "the broker refuses this client's certificate: check ssl.certificate.location and ssl.key.location, and that the broker trusts their authority" }
+        if isAboutCertificate {
+            return
+                "the broker refuses this client's certificate: check ssl.certificate.location and ssl.key.location, and that the broker trusts their authority"
+        }
         if isSSL {
             return message.contains("certificate verify failed")
                 ? "ssl.ca.location must name the authority of the broker's certificate, and that certificate the host in bootstrap.servers"
                 : "the broker does not speak TLS as expected: check security.protocol and the port in bootstrap.servers"
         }
         if isAuthorization { return authorizationAdvice }
-        if isUnknownTopic { return "weir-controller makes missing topics where it has the permission; manifests/kafka/topics.yaml lists them with their settings" }
+        if isUnknownTopic {
+            return
+                "weir-controller makes missing topics where it has the permission; manifests/kafka/topics.yaml lists them with their settings"
+        }
         switch code {
         case RD_KAFKA_RESP_ERR__RESOLVE.rawValue: return "check the host names in bootstrap.servers, and DNS"
-        case RD_KAFKA_RESP_ERR__TRANSPORT.rawValue where message.contains("Connection refused"): return "check that the broker runs, and the port in bootstrap.servers"
-        case RD_KAFKA_RESP_ERR__TRANSPORT.rawValue where message.contains("timed out"): return "check the network and its firewalls, and the addresses that the broker advertises"
+        case RD_KAFKA_RESP_ERR__TRANSPORT.rawValue where message.contains("Connection refused"):
+            return "check that the broker runs, and the port in bootstrap.servers"
+        case RD_KAFKA_RESP_ERR__TRANSPORT.rawValue where message.contains("timed out"):
+            return "check the network and its firewalls, and the addresses that the broker advertises"
         // Whoever speaks plain text to a port that expects TLS is disconnected, of which the library says nothing more.
         case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue, RD_KAFKA_RESP_ERR__TRANSPORT.rawValue:
             return "the broker closes the connection: check security.protocol, which may have to be SSL or SASL_SSL"
@@ -44,22 +52,30 @@ extension KafkaError {
     private var authorizationAdvice: String {
         switch code {
         case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED.rawValue: "allow READ on the consumer group for this user"
-        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED.rawValue: "allow WRITE on the topics, or IDEMPOTENT_WRITE on the cluster, for this user"
+        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED.rawValue:
+            "allow WRITE on the topics, or IDEMPOTENT_WRITE on the cluster, for this user"
         case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED.rawValue: "allow WRITE on the transactional id for this user"
         default: "allow READ, WRITE and DESCRIBE on this topic for this user"
         }
     }
 
     package var isAuthorization: Bool {
-        [RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
-         RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED].contains { $0.rawValue == code }
+        [
+            RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
+            RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+            RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        ].contains { $0.rawValue == code }
     }
 
-    private var isSSL: Bool { code == RD_KAFKA_RESP_ERR__SSL.rawValue || (isTransport && message.contains("SSL routines") && !isAboutCertificate) }
+    private var isSSL: Bool {
+        code == RD_KAFKA_RESP_ERR__SSL.rawValue || (isTransport && message.contains("SSL routines") && !isAboutCertificate)
+    }
 
     /// The broker has looked at our certificate and ended the connection (RFC 8446 section 6.2: alerts 42 to 46, 48 and 116).
     private var isAboutCertificate: Bool {
-        code == RD_KAFKA_RESP_ERR__SSL.rawValue || isTransport ? ["alert bad certificate", "alert unsupported certificate", "alert certificate", "alert unknown ca", "certificate required"].contains { message.contains($0) } : false
+        code == RD_KAFKA_RESP_ERR__SSL.rawValue || isTransport
+            ? ["alert bad certificate", "alert unsupported certificate", "alert certificate", "alert unknown ca", "certificate required"]
+                .contains { message.contains($0) } : false
     }
 
     /// It is about the connection to a broker, whatever the cause; the library keeps trying.
@@ -108,7 +124,8 @@ package struct KafkaTroubles {
 extension KafkaError {
     /// The same for failures that one action mends: what to do, and the topic that it begins with.
     fileprivate var kind: String {
-        advice.map { advice in "\(reason.split(separator: " ").first.map { $0.last == ":" ? $0.dropLast() : $0 } ?? ""): \(advice)" } ?? reason
+        advice.map { advice in "\(reason.split(separator: " ").first.map { $0.last == ":" ? $0.dropLast() : $0 } ?? ""): \(advice)" }
+            ?? reason
     }
 }
 

@@ -16,15 +16,17 @@ package struct KafkaError: Error, Equatable, Sendable {
         // Both are pointers into the library's static tables.
         self.message = unsafe message ?? String(cString: rd_kafka_err2str(code))
         self.isFatal = isFatal
-        self.isRetriable = isRetriable || code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT
+        self.isRetriable =
+            isRetriable || code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT
             || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE
     }
 
     /// Takes over an `rd_kafka_error_t` and frees it.
     init(consuming error: OpaquePointer) {
         // The message lives as long as the error, which is freed after it was copied.
-        self.init(unsafe rd_kafka_error_code(error), unsafe String(cString: rd_kafka_error_string(error)),
-                  isFatal: unsafe rd_kafka_error_is_fatal(error) != 0, isRetriable: unsafe rd_kafka_error_is_retriable(error) != 0)
+        self.init(
+            unsafe rd_kafka_error_code(error), unsafe String(cString: rd_kafka_error_string(error)),
+            isFatal: unsafe rd_kafka_error_is_fatal(error) != 0, isRetriable: unsafe rd_kafka_error_is_retriable(error) != 0)
         unsafe rd_kafka_error_destroy(error)
     }
 
@@ -59,7 +61,8 @@ package struct KafkaError: Error, Equatable, Sendable {
         switch rd_kafka_resp_err_t(rawValue: code) {
         case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
             RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, RD_KAFKA_RESP_ERR_INVALID_RECORD,
-            RD_KAFKA_RESP_ERR_POLICY_VIOLATION: return .record
+            RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+            return .record
         case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
             RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, RD_KAFKA_RESP_ERR_INVALID_CONFIG,
             RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
@@ -67,7 +70,8 @@ package struct KafkaError: Error, Equatable, Sendable {
             // A producer whose broker has lost its state: all of its records come back.
             RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
             RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, RD_KAFKA_RESP_ERR__FATAL,
-            RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, RD_KAFKA_RESP_ERR__DESTROY, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT: return .everything
+            RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, RD_KAFKA_RESP_ERR__DESTROY, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+            return .everything
         default: return .unclear
         }
     }

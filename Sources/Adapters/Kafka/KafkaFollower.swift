@@ -22,12 +22,19 @@ package struct KafkaFollower: ~Copyable {
     ///   - patience: milliseconds to wait, before anything is read, for the brokers to say who leads what. Who does not ask reads half a second later:
     ///     librdkafka looks again as late for a leader that it does not know (rdkafka_partition.c, `rd_kafka_toppar_offset_request`). For programs that
     ///     have nothing else to do meanwhile.
-    package init(_ configuration: KafkaConfiguration, topics: [String], name: String, fromBeginning: Bool = true, patience: Int = 0) throws(KafkaError) {
+    package init(_ configuration: KafkaConfiguration, topics: [String], name: String, fromBeginning: Bool = true, patience: Int = 0)
+        throws(KafkaError)
+    {
         handle = try Handle(
             RD_KAFKA_CONSUMER, configuration, name: name, defaults: [("fetch.wait.max.ms", "20")] + Self.bounds,
-            fixed: [("enable.auto.commit", "false"), ("auto.offset.reset", "earliest"), ("isolation.level", "read_committed"), ("enable.partition.eof", "true")],
+            fixed: [
+                ("enable.auto.commit", "false"), ("auto.offset.reset", "earliest"), ("isolation.level", "read_committed"),
+                ("enable.partition.eof", "true")
+            ],
             events: RD_KAFKA_EVENT_FETCH)
-        log = unsafe Log(handle.instance, into: handle.queue, topics, from: fromBeginning ? KafkaPosition.beginning : KafkaPosition.end, patience: patience)
+        log = unsafe Log(
+            handle.instance, into: handle.queue, topics, from: fromBeginning ? KafkaPosition.beginning : KafkaPosition.end,
+            patience: patience)
     }
 
     // Its topics go before the instance does.
@@ -44,7 +51,9 @@ package struct KafkaFollower: ~Copyable {
     package var isCaughtUp: Bool { log.isCaughtUp }
 
     /// Whether everything before `offset` has been handed out.
-    package func hasRead(_ partition: KafkaPartition, upTo offset: Int64) -> Bool { offset <= 0 || log.next[partition, default: 0] >= offset }
+    package func hasRead(_ partition: KafkaPartition, upTo offset: Int64) -> Bool {
+        offset <= 0 || log.next[partition, default: 0] >= offset
+    }
 
     /// The offset of the next record to come: all before it has been handed out. `nil` as long as nothing is known of the partition.
     package func nextOffset(of partition: KafkaPartition) -> Int64? { log.isKnown(partition) ? log.next[partition] : nil }
@@ -53,7 +62,9 @@ package struct KafkaFollower: ~Copyable {
     package var partitions: [KafkaPartition] { Array(log.next.keys) }
 
     /// What the broker says of a topic that is followed: its partitions, or why there are none. Waits for the broker.
-    package func partitionCount(of topic: String, withinMilliseconds milliseconds: Int) throws(KafkaError) -> Int { try log.partitionCount(of: topic, withinMilliseconds: milliseconds) }
+    package func partitionCount(of topic: String, withinMilliseconds milliseconds: Int) throws(KafkaError) -> Int {
+        try log.partitionCount(of: topic, withinMilliseconds: milliseconds)
+    }
 
     /// As `KafkaConsumer.drain`.
     @discardableResult
@@ -106,7 +117,9 @@ package struct KafkaFollower: ~Copyable {
         func stop() {
             for index in unsafe topics.indices {
                 let topic = unsafe topics[index]
-                for partition in next.keys where unsafe partition.topic == topic.name { unsafe _ = rd_kafka_consume_stop(topic.handle, Int32(partition.partition)) }
+                for partition in next.keys where unsafe partition.topic == topic.name {
+                    unsafe _ = rd_kafka_consume_stop(topic.handle, Int32(partition.partition))
+                }
                 unsafe rd_kafka_topic_destroy(topic.handle)
             }
         }
@@ -130,12 +143,16 @@ package struct KafkaFollower: ~Copyable {
             ended.insert(partition)
             // Behind the last record there may be offsets that compaction has emptied, or a transaction's mark: nothing comes of them any more.
             if position.offset >= 0 { next[partition] = position.offset }
-            if let index = unsafe topics.firstIndex(where: { unsafe $0.name == partition.topic && !$0.isCounted }) { count(index, withinMilliseconds: 250) }
+            if let index = unsafe topics.firstIndex(where: { unsafe $0.name == partition.topic && !$0.isCounted }) {
+                count(index, withinMilliseconds: 250)
+            }
             return isAnew
         }
 
         func partitionCount(of name: String, withinMilliseconds milliseconds: Int) throws(KafkaError) -> Int {
-            guard let topic = unsafe topics.first(where: { unsafe $0.name == name }) else { throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) }
+            guard let topic = unsafe topics.first(where: { unsafe $0.name == name }) else {
+                throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+            }
             var metadata: UnsafePointer<rd_kafka_metadata>?
             try check(unsafe rd_kafka_metadata(instance, 0, topic.handle, &metadata, Int32(milliseconds)))
             guard let metadata = unsafe metadata else { return 0 }
@@ -150,12 +167,16 @@ package struct KafkaFollower: ~Copyable {
         private func count(_ index: Int, withinMilliseconds milliseconds: Int) {
             let topic = unsafe topics[index]
             var metadata: UnsafePointer<rd_kafka_metadata>?
-            guard unsafe rd_kafka_metadata(instance, 0, topic.handle, &metadata, Int32(milliseconds)) == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = unsafe metadata else { return }
+            guard unsafe rd_kafka_metadata(instance, 0, topic.handle, &metadata, Int32(milliseconds)) == RD_KAFKA_RESP_ERR_NO_ERROR,
+                let metadata = unsafe metadata
+            else { return }
             defer { unsafe rd_kafka_metadata_destroy(metadata) }
             // A topic that is not there yet has none.
             guard unsafe metadata.pointee.topic_cnt == 1, unsafe metadata.pointee.topics[0].partition_cnt > 0 else { return }
             unsafe topics[index].isCounted = true
-            for partition in unsafe 1..<max(1, Int(metadata.pointee.topics[0].partition_cnt)) { unsafe start(topic.handle, topic.name, partition: partition) }
+            for partition in unsafe 1..<max(1, Int(metadata.pointee.topics[0].partition_cnt)) {
+                unsafe start(topic.handle, topic.name, partition: partition)
+            }
         }
 
         private func start(_ topic: OpaquePointer, _ name: String, partition: Int) {

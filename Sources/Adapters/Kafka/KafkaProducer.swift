@@ -35,7 +35,10 @@ package import Messages
         handle = try Handle(
             RD_KAFKA_PRODUCER, configuration, name: name,
             // LZ4 rather than zstd: the node pays with its own cores, and a turn's records are few.
-            defaults: [("linger.ms", "0"), ("compression.codec", "lz4"), ("queue.buffering.max.kbytes", "262144"), ("queue.buffering.max.messages", "\(maximumQueued)")],
+            defaults: [
+                ("linger.ms", "0"), ("compression.codec", "lz4"), ("queue.buffering.max.kbytes", "262144"),
+                ("queue.buffering.max.messages", "\(maximumQueued)")
+            ],
             fixed: [("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")]
                 + (singly ? [("batch.num.messages", "1")] : []), events: RD_KAFKA_EVENT_DR)
     }
@@ -67,7 +70,9 @@ package import Messages
     /// - Parameters:
     ///   - value: `nil` writes a tombstone.
     ///   - token: comes back in the delivery report; any number.
-    package func produce(topic: String, key: String, value: [UInt8]?, headers: [(name: String, value: String)] = [], token: UInt64) throws(KafkaError) -> Acceptance {
+    package func produce(topic: String, key: String, value: [UInt8]?, headers: [(name: String, value: String)] = [], token: UInt64)
+        throws(KafkaError) -> Acceptance
+    {
         let list = unsafe headers.isEmpty ? nil : rd_kafka_headers_new(headers.count)
         for (name, value) in headers {
             var value = value

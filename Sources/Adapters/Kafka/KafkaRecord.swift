@@ -47,7 +47,8 @@ internal import Messages
     package func header(_ name: String) -> String? {
         var headers: OpaquePointer?, value: UnsafeRawPointer?, size = 0
         guard unsafe rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR,
-              unsafe rd_kafka_header_get_last(headers, name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR, let value = unsafe value else { return nil }
+            unsafe rd_kafka_header_get_last(headers, name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR, let value = unsafe value
+        else { return nil }
         return unsafe String(decoding: UnsafeRawBufferPointer(start: value, count: size), as: UTF8.self)
     }
 }

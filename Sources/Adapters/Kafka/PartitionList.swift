@@ -32,8 +32,11 @@ internal import Glibc
     }
 
     static func position(_ element: rd_kafka_topic_partition_t) -> KafkaPosition {
-        let metadata = unsafe element.metadata.map { unsafe String(decoding: UnsafeRawBufferPointer(start: $0, count: element.metadata_size), as: UTF8.self) }
-        return unsafe KafkaPosition(topic: String(cString: element.topic), partition: Int(element.partition), offset: element.offset, metadata: metadata ?? "")
+        let metadata = unsafe element.metadata.map {
+            unsafe String(decoding: UnsafeRawBufferPointer(start: $0, count: element.metadata_size), as: UTF8.self)
+        }
+        return unsafe KafkaPosition(
+            topic: String(cString: element.topic), partition: Int(element.partition), offset: element.offset, metadata: metadata ?? "")
     }
 
     static func partitions(_ list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> [KafkaPartition] {

@@ -21,8 +21,10 @@ internal import CCurl
     deinit { unsafe curl_easy_cleanup(UnsafeMutableRawPointer(curl)) }
 
     /// - Throws: when there was no answer at all.
-    func request(_ method: String, _ path: String, _ body: String? = nil,
-        type: String = "application/merge-patch+json") throws(ClusterError) -> Answer {
+    func request(
+        _ method: String, _ path: String, _ body: String? = nil,
+        type: String = "application/merge-patch+json"
+    ) throws(ClusterError) -> Answer {
         let curl = unsafe UnsafeMutableRawPointer(curl)
         unsafe curl_easy_reset(curl)
         let collected = Collected(limit: Self.most)
@@ -42,7 +44,9 @@ internal import CCurl
         }
         unsafe weir_curl_body(curl, collect, Unmanaged.passUnretained(collected).toOpaque())
         let result = unsafe curl_easy_perform(curl)
-        guard result == CURLE_OK else { throw ClusterError(description: "\(method) \(path): \(unsafe String(cString: curl_easy_strerror(result)))") }
+        guard result == CURLE_OK else {
+            throw ClusterError(description: "\(method) \(path): \(unsafe String(cString: curl_easy_strerror(result)))")
+        }
         return Answer(status: unsafe weir_curl_status(curl), body: collected.bytes)
     }
 }

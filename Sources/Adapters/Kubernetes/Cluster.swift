@@ -15,14 +15,18 @@ package struct Cluster: Sendable {
     package init() throws(ClusterError) {
         func environment(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
         guard let host = environment("KUBERNETES_SERVICE_HOST"), let port = environment("KUBERNETES_SERVICE_PORT") else {
-            throw ClusterError(description: "--kubernetes: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set; it works inside a pod with a service account")
+            throw ClusterError(
+                description:
+                    "--kubernetes: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set; it works inside a pod with a service account"
+            )
         }
         url = "https://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         authority = "\(Self.folder)/ca.crt"
         tokenPath = "\(Self.folder)/token"
         namespace = (File.read("\(Self.folder)/namespace", limit: 256) ?? "").split(separator: "\n").first.map(String.init) ?? "default"
         for path in [authority, tokenPath] where File.read(path, limit: 1) == nil {
-            throw ClusterError(description: "--kubernetes: \(path) cannot be read; the pod needs a service account (automountServiceAccountToken)")
+            throw ClusterError(
+                description: "--kubernetes: \(path) cannot be read; the pod needs a service account (automountServiceAccountToken)")
         }
     }
 

@@ -151,7 +151,8 @@ package final class Deployments: Sendable {
                     hear(.failed(workload: workload, error.description))
                 }
             }
-            let patch = try client.request("PATCH", path, "{\"metadata\":{\"resourceVersion\":\"\(version)\"},\"spec\":{\"replicas\":\(wanted)}}")
+            let patch = try client.request(
+                "PATCH", path, "{\"metadata\":{\"resourceVersion\":\"\(version)\"},\"spec\":{\"replicas\":\(wanted)}}")
             switch patch.status {
             case 200..<300:
                 state.withLock { $0.counts.patches += 1 }
@@ -164,12 +165,13 @@ package final class Deployments: Sendable {
     }
 
     static func refusal(_ method: String, _ path: String, _ answer: Client.Answer) -> String {
-        let hint = switch answer.status {
-        case 401: "; is the service account's token valid?"
-        case 403: "; its role lacks that: manifests/base/rbac.yaml"
-        case 404: "; there is no such Deployment"
-        default: ""
-        }
+        let hint =
+            switch answer.status {
+            case 401: "; is the service account's token valid?"
+            case 403: "; its role lacks that: manifests/base/rbac.yaml"
+            case 404: "; there is no such Deployment"
+            default: ""
+            }
         return "\(method) \(path): \(answer.status)\(hint)"
     }
 
@@ -179,7 +181,9 @@ package final class Deployments: Sendable {
         do throws(JSONError) {
             return unsafe try parser.object(body.span.bytes) { object throws(JSONError) in
                 let version = try object.object("metadata") { metadata throws(JSONError) in try metadata.string("resourceVersion") }
-                guard version.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 34 && $0 != 92 }) else { throw JSONError("metadata.resourceVersion", .wrongValue(wanted: "a version")) }
+                guard version.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 34 && $0 != 92 }) else {
+                    throw JSONError("metadata.resourceVersion", .wrongValue(wanted: "a version"))
+                }
                 let replicas = try object.object("spec") { spec throws(JSONError) in try spec.optionalInteger("replicas") ?? 0 }
                 return (replicas, version)
             }

@@ -20,7 +20,9 @@ package enum ExternalMetrics {
         case ["apis", group, version]: resources(&json)
         case _ where parts.count == 6 && parts.starts(with: ["apis", group, version, "namespaces"]):
             guard parts[5] == metric else { return failure(404, "NotFound", "there is no metric \(parts[5]); there is \(metric)") }
-            guard let name = workload(selector) else { return failure(400, "BadRequest", "the labelSelector is to be workload=NAME, or none") }
+            guard let name = workload(selector) else {
+                return failure(400, "BadRequest", "the labelSelector is to be workload=NAME, or none")
+            }
             values(&json, namespace: parts[4], name: name.isEmpty ? nil : name, wanted, now)
         default: return failure(404, "NotFound", "no such path")
         }

@@ -40,7 +40,9 @@ package final class Metrics {
 
     /// `bounds` are upper bounds, rising; what is above them all falls into `+Inf`.
     package func histogram(_ name: String, _ help: String, bounds: [Double], labels: Labels = []) -> Histogram {
-        precondition((1...64).contains(bounds.count) && bounds.allSatisfy(\.isFinite) && zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "bounds rise: \(name)")
+        precondition(
+            (1...64).contains(bounds.count) && bounds.allSatisfy(\.isFinite) && zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 },
+            "bounds rise: \(name)")
         precondition(!labels.contains { $0.name == "le" }, "le is the histogram's own label")
         register(name, help, .histogram, labels, at: self.bounds.count)
         let first = buckets.count
@@ -55,7 +57,9 @@ package final class Metrics {
 
     private func register(_ name: String, _ help: String, _ kind: Kind, _ labels: Labels, at index: Int) {
         precondition(families.reduce(0) { $0 + $1.series.count } < Self.seriesLimit, "more than \(Self.seriesLimit) series")
-        precondition(Text.isName(name) && labels.allSatisfy { Text.isName($0.name) && !$0.name.contains(":") && !$0.name.hasPrefix("__") }, "not a metric name: \(name)")
+        precondition(
+            Text.isName(name) && labels.allSatisfy { Text.isName($0.name) && !$0.name.contains(":") && !$0.name.hasPrefix("__") },
+            "not a metric name: \(name)")
         let series = Series(labels: Text.labels(labels), index: index)
         if let at = families.firstIndex(where: { $0.name == name }) {
             precondition(families[at].kind == kind && families[at].help == help, "\(name) is registered as something else")

@@ -23,7 +23,9 @@ struct Text {
     /// [a-zA-Z_:][a-zA-Z0-9_:]*
     static func isName(_ name: String) -> Bool {
         guard let first = name.utf8.first, !(48...57).contains(first) else { return false }
-        return name.utf8.allSatisfy { (48...58).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == UInt8(ascii: "_") }
+        return name.utf8.allSatisfy {
+            (48...58).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == UInt8(ascii: "_")
+        }
     }
 
     private static func escaped(_ text: String, quotes: Bool) -> String {

@@ -10,7 +10,8 @@ package struct FileWatch: ~Copyable {
     package init(path: String) throws(Errno) {
         let descriptor = try FileDescriptor(owning: inotify_init1(CInt(IN_NONBLOCK | IN_CLOEXEC)))
         let directory = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        guard unsafe inotify_add_watch(descriptor.rawValue, directory, UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE)) >= 0 else { throw .current }
+        guard unsafe inotify_add_watch(descriptor.rawValue, directory, UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE)) >= 0
+        else { throw .current }
         self.descriptor = descriptor
     }
 

@@ -35,7 +35,9 @@ package import Linux
         let descriptor = self.descriptor.rawValue, due = unfinished
         unfinished = 0
         var span = unsafe events.mutableSpan
-        let count = unsafe span.withUnsafeMutableBufferPointer { unsafe epoll_wait(descriptor, $0.baseAddress!, CInt($0.count), due == 0 ? CInt(milliseconds) : 0) }
+        let count = unsafe span.withUnsafeMutableBufferPointer {
+            unsafe epoll_wait(descriptor, $0.baseAddress!, CInt($0.count), due == 0 ? CInt(milliseconds) : 0)
+        }
         guard count >= 0 else {
             let error = Errno.current
             if error == .interrupted { return due }

@@ -118,13 +118,16 @@ package import Wire
 
     private mutating func nextOfBlocks(_ body: (Frame, RawSpan) -> Void) throws(CaptureError) -> Bool {
         let found: PcapngReader.Packet?
-        do throws(PcapngReader.Failure) { found = try pcapng?.next() } catch { throw CaptureError(reading: name, error, framesRead: framesRead) }
+        do throws(PcapngReader.Failure) { found = try pcapng?.next() } catch {
+            throw CaptureError(reading: name, error, framesRead: framesRead)
+        }
         guard let packet = found else { return false }
         let type = LinkType(packet.linkType)
         if type != linkType { try Self.check(type, accepted, name, framesRead) }
         framesRead += 1
         bytesInFrames &+= packet.range.count &+ 32
-        let frame = Frame(number: framesRead, time: Instant(nanoseconds: packet.nanoseconds), originalLength: packet.originalLength, linkType: type)
+        let frame = Frame(
+            number: framesRead, time: Instant(nanoseconds: packet.nanoseconds), originalLength: packet.originalLength, linkType: type)
         // The block stays where it is until the next one is read.
         if let bytes = unsafe pcapng?.bytes(packet.range) { unsafe body(frame, RawSpan(_unsafeBytes: bytes)) }
         return true
@@ -150,7 +153,9 @@ package import Wire
     }
 
     private static func open(_ path: String, _ name: String) throws(CaptureError) -> UnsafeMutablePointer<FILE> {
-        if path == "-", isatty(STDIN_FILENO) == 1 { throw CaptureError("standard input is a terminal; give a capture file, or pipe one in") }
+        if path == "-", isatty(STDIN_FILENO) == 1 {
+            throw CaptureError("standard input is a terminal; give a capture file, or pipe one in")
+        }
         // A descriptor of our own: libpcap closes what it reads.
         let stream = unsafe path == "-" ? fdopen(dup(STDIN_FILENO), "rb") : fopen(path, "rbe")
         guard let stream = unsafe stream else { throw CaptureError("\(name): cannot be read: \(Errno.current)") }

@@ -5,12 +5,13 @@ package struct CaptureError: Error, Equatable, Sendable, CustomStringConvertible
     init(_ description: String) { self.description = description }
 
     init(opening name: String, libpcap message: String, start: [UInt8]) {
-        let compressed: String? = switch start.prefix(4) {
-        case [0x28, 0xb5, 0x2f, 0xfd]: "zstd"
-        case [0xfd, 0x37, 0x7a, 0x58]: "xz"
-        case let bytes where bytes.starts(with: [0x1f, 0x8b]): "gzip"
-        default: nil
-        }
+        let compressed: String? =
+            switch start.prefix(4) {
+            case [0x28, 0xb5, 0x2f, 0xfd]: "zstd"
+            case [0xfd, 0x37, 0x7a, 0x58]: "xz"
+            case let bytes where bytes.starts(with: [0x1f, 0x8b]): "gzip"
+            default: nil
+            }
         if let compressed {
             self.init("\(name): is compressed; try: \(compressed) -dc \(name) | weir replay -")
         } else if message.contains("tried to read 4 file header bytes, only got 0") {
@@ -30,19 +31,25 @@ package struct CaptureError: Error, Equatable, Sendable, CustomStringConvertible
     /// - Parameter framesRead: `nil` when it is the whole file's.
     init(name: String, linkType: String, accepted: [String], framesRead: Int?) {
         let whose = framesRead == nil ? "its link type" : "the link type of frame \(thousands(framesRead! + 1))'s interface"
-        self.init("\(name): \(whose) is \(linkType), and only \(accepted.joined(separator: ", ")) is read" + (framesRead.map { "; \(Self.rest($0))" } ?? ""))
+        self.init(
+            "\(name): \(whose) is \(linkType), and only \(accepted.joined(separator: ", ")) is read"
+                + (framesRead.map { "; \(Self.rest($0))" } ?? ""))
     }
 
     init(reading name: String, _ failure: PcapngReader.Failure, framesRead: Int) {
         let number = thousands(framesRead + 1)
         switch failure {
         case .cut(_, nil): self.init("\(name): the file ends inside the header of frame \(number); \(Self.rest(framesRead))")
-        case .cut(let got, let wanted?): self.init("\(name): the file ends inside frame \(number) (\(thousands(got)) of \(thousands(wanted)) bytes); \(Self.rest(framesRead))")
+        case .cut(let got, let wanted?):
+            self.init(
+                "\(name): the file ends inside frame \(number) (\(thousands(got)) of \(thousands(wanted)) bytes); \(Self.rest(framesRead))")
         case .corrupt(let what): self.init("\(name): frame \(number) is corrupt (\(what)); \(Self.rest(framesRead))")
         }
     }
 
-    private static func rest(_ framesRead: Int) -> String { "\(thousands(framesRead)) \(framesRead == 1 ? "frame was" : "frames were") read" }
+    private static func rest(_ framesRead: Int) -> String {
+        "\(thousands(framesRead)) \(framesRead == 1 ? "frame was" : "frames were") read"
+    }
 
     init(reading name: String, libpcap message: String, framesRead: Int) {
         let number = framesRead + 1
@@ -51,7 +58,10 @@ package struct CaptureError: Error, Equatable, Sendable, CustomStringConvertible
             self.init("\(name): frame \(thousands(number)) is corrupt (\(message)); \(rest)")
             return
         }
-        let part = shortage.isHeader ? "the header of frame \(thousands(number))" : "frame \(thousands(number)) (\(thousands(shortage.got)) of \(thousands(shortage.wanted)) bytes)"
+        let part =
+            shortage.isHeader
+            ? "the header of frame \(thousands(number))"
+            : "frame \(thousands(number)) (\(thousands(shortage.got)) of \(thousands(shortage.wanted)) bytes)"
         self.init("\(name): the file ends inside \(part); \(rest)")
     }
 }

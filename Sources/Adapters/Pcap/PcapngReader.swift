@@ -47,7 +47,9 @@ internal import Wire
     var firstLinkType: CInt? { interfaces.first?.linkType }
 
     /// The bytes of the packet read last, until the next call.
-    func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(start: block + range.lowerBound, count: range.count) }
+    func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: block + range.lowerBound, count: range.count)
+    }
 
     /// Reads up to the section's first interface, so that a file's link type is known before its frames are; false where it has none.
     func open() throws(Failure) -> Bool {
@@ -126,7 +128,8 @@ internal import Wire
         let kept = Int(word(12)), original = Int(word(16))
         guard kept <= size - start else { throw .corrupt("captured length \(kept)") }
         latest = interfaces[interface].clock.nanoseconds(UInt64(word(stamped)) << 32 | UInt64(word(stamped + 4)))
-        return Packet(linkType: interfaces[interface].linkType, nanoseconds: latest, originalLength: original, range: start..<(start + kept))
+        return Packet(
+            linkType: interfaces[interface].linkType, nanoseconds: latest, originalLength: original, range: start..<(start + kept))
     }
 
     private func noteInterface(_ size: Int) throws(Failure) {

@@ -37,7 +37,9 @@ internal import Spelling
     private mutating func root() throws(PolicyError) -> Node {
         _ = try next()
         let start = try next()
-        guard start.kind == YAML_DOCUMENT_START_EVENT else { throw error(nil, "the file is empty; a policy starts with `apiVersion: weir.dev/v1alpha1`") }
+        guard start.kind == YAML_DOCUMENT_START_EVENT else {
+            throw error(nil, "the file is empty; a policy starts with `apiVersion: weir.dev/v1alpha1`")
+        }
         let root = try node(from: try next(), depth: 0)
         _ = try next()
         let after = try next()
@@ -120,7 +122,9 @@ internal import Spelling
         return error(Node.Mark(unsafe parser.pointee.problem_mark), "not YAML: \(problem)\(context)")
     }
 
-    private func error(_ mark: Node.Mark?, _ message: String) -> PolicyError { PolicyError(file: file, mark: mark, path: "", message: message) }
+    private func error(_ mark: Node.Mark?, _ message: String) -> PolicyError {
+        PolicyError(file: file, mark: mark, path: "", message: message)
+    }
 }
 
 extension Node.Mark {

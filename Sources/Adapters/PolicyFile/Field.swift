@@ -23,8 +23,12 @@ struct Field {
         var members: [String: Field] = [:]
         for entry in entries {
             let field = child(entry.key.utf8.allSatisfy(Self.isWordByte) ? entry.key : quoted(entry.key), entry.value)
-            guard known.contains(entry.key) else { throw field.error("no such \(noun)" + Spelling.hint(for: entry.key, among: known), at: entry.mark) }
-            guard members.updateValue(field, forKey: entry.key) == nil else { throw field.error("this \(noun) is here twice", at: entry.mark) }
+            guard known.contains(entry.key) else {
+                throw field.error("no such \(noun)" + Spelling.hint(for: entry.key, among: known), at: entry.mark)
+            }
+            guard members.updateValue(field, forKey: entry.key) == nil else {
+                throw field.error("this \(noun) is here twice", at: entry.mark)
+            }
         }
         return Members(parent: self, fields: members)
     }
@@ -40,12 +44,16 @@ struct Field {
     // MARK: Scalars
 
     func text() throws(PolicyError) -> String {
-        guard case .scalar(let text, let isPlain) = node.value, !(text.isEmpty && isPlain) else { throw error("text is expected, not \(node.summary)") }
+        guard case .scalar(let text, let isPlain) = node.value, !(text.isEmpty && isPlain) else {
+            throw error("text is expected, not \(node.summary)")
+        }
         return text
     }
 
     func integer(_ range: ClosedRange<Int>) throws(PolicyError) -> Int {
-        guard case .scalar(let text, isPlain: true) = node.value, (1...12).contains(text.utf8.count), let value = Int(text), range.contains(value) else {
+        guard case .scalar(let text, isPlain: true) = node.value, (1...12).contains(text.utf8.count), let value = Int(text),
+            range.contains(value)
+        else {
             throw error("\(node.summary); a whole number from \(range.lowerBound) to \(range.upperBound) is expected")
         }
         return value
@@ -67,7 +75,9 @@ struct Field {
         guard case .scalar(let text, _) = node.value, let value = Duration(text: text) else {
             throw error("\(node.summary); a duration is a number with ms, s, m, h or d, such as 30s or 10m")
         }
-        guard range.contains(value) else { throw error("\(quoted(text)); from \(range.lowerBound.text) to \(range.upperBound.text) is allowed") }
+        guard range.contains(value) else {
+            throw error("\(quoted(text)); from \(range.lowerBound.text) to \(range.upperBound.text) is allowed")
+        }
         return value
     }
 
@@ -76,8 +86,10 @@ struct Field {
         let text = try text()
         if let prefix = Prefix(text) { return prefix }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = Address(parts[0]), let length = UInt8(parts[1]), parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
-              length <= (address.isIPv4 ? 32 : 128) else {
+        guard parts.count == 2, let address = Address(parts[0]), let length = UInt8(parts[1]),
+            parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
+            length <= (address.isIPv4 ? 32 : 128)
+        else {
             throw error("\(quoted(text)) is no address block; write it as 203.0.113.0/24 or 2001:db8::/32")
         }
         let meant = Prefix(address, length: address.isIPv4 ? 96 + Int(length) : Int(length))

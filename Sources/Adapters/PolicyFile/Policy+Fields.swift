@@ -13,7 +13,7 @@ extension Policy {
         _ = try top.required("kind").choice([("ThrottlePolicy", ())])
         if let field = try top["metadata"]?.members(["name"])["name"] { name = try field.name() }
         let spec = try top.required("spec").members([
-            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut", "trust",
+            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut", "trust"
         ])
         if let field = spec["mode"] { mode = try field.choice(Mode.allCases.map { ($0.rawValue, $0) }) }
         if let field = spec["ports"] { ports = try field.ports(1...1024) }
@@ -103,7 +103,9 @@ extension Policy.ScaleOut {
         guard let field = members["targets"] else { return }
         for element in try field.elements(0...256) { targets.append(try Policy.Target(element)) }
         let destinations = targets.reduce(0) { $0 + $1.destinations.count }
-        guard destinations <= Policy.mostDestinations else { throw field.error("\(destinations) destinations; at most \(Policy.mostDestinations)") }
+        guard destinations <= Policy.mostDestinations else {
+            throw field.error("\(destinations) destinations; at most \(Policy.mostDestinations)")
+        }
     }
 }
 
@@ -148,7 +150,9 @@ extension Field {
         var steps: [Duration] = []
         for element in try elements(1...16) {
             let step = try element.duration(.seconds(1)...year)
-            if let last = steps.last, step < last { throw element.error("\(step.text) is shorter than the \(last.text) before it; an escalation climbs") }
+            if let last = steps.last, step < last {
+                throw element.error("\(step.text) is shorter than the \(last.text) before it; an escalation climbs")
+            }
             steps.append(step)
         }
         return steps
@@ -180,9 +184,10 @@ extension Field {
     }
 
     private func isLabel(_ text: some StringProtocol, upTo limit: Int, dots: Bool = false, underscore: Bool = false) -> Bool {
-        (1...limit).contains(text.utf8.count) && text.first != "-" && text.last != "-" && text.utf8.allSatisfy {
-            (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-")
-                || (dots && $0 == UInt8(ascii: ".")) || (underscore && $0 == UInt8(ascii: "_"))
-        }
+        (1...limit).contains(text.utf8.count) && text.first != "-" && text.last != "-"
+            && text.utf8.allSatisfy {
+                (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-")
+                    || (dots && $0 == UInt8(ascii: ".")) || (underscore && $0 == UInt8(ascii: "_"))
+            }
     }
 }

@@ -50,11 +50,16 @@ extension Policy.DeniedFingerprint {
         let value = try members.required("value")
         self.init(kind, try value.text())
         guard Self.isWellFormed(self.value, kind) else {
-            throw value.error(kind == .ja3 ? "\(quoted(self.value)); a JA3 is 32 hex digits" : "\(quoted(self.value)); a JA4 looks like t13d1516h2_8daaf6152771_e5627efa2ab1")
+            throw value.error(
+                kind == .ja3
+                    ? "\(quoted(self.value)); a JA3 is 32 hex digits"
+                    : "\(quoted(self.value)); a JA4 looks like t13d1516h2_8daaf6152771_e5627efa2ab1")
         }
         if let field = members["until"] {
             let text = try field.text()
-            guard let instant = Instant(rfc3339: text) else { throw field.error("\(quoted(text)); a time is written as 2027-01-01T00:00:00Z") }
+            guard let instant = Instant(rfc3339: text) else {
+                throw field.error("\(quoted(text)); a time is written as 2027-01-01T00:00:00Z")
+            }
             until = instant
         }
     }
@@ -63,6 +68,7 @@ extension Policy.DeniedFingerprint {
         func isHex(_ part: some StringProtocol) -> Bool { part.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) } }
         if kind == .ja3 { return text.utf8.count == 32 && isHex(text) }
         let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-        return parts.count == 3 && parts[0].utf8.count == 10 && parts[0].hasPrefix("t") && parts.dropFirst().allSatisfy { $0.utf8.count == 12 && isHex($0) }
+        return parts.count == 3 && parts[0].utf8.count == 10 && parts[0].hasPrefix("t")
+            && parts.dropFirst().allSatisfy { $0.utf8.count == 12 && isHex($0) }
     }
 }

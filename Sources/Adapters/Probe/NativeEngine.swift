@@ -23,14 +23,18 @@ package import Wire
         unsafe weir_engine_forget_vouched(engine)
         for prefix in policy.vouched {
             prefix.withAllowKey { key in
-                unsafe key.withUnsafeBytes { _ = unsafe weir_engine_vouch(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self)) }
+                unsafe key.withUnsafeBytes {
+                    _ = unsafe weir_engine_vouch(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self))
+                }
             }
         }
     }
 
     package mutating func allow(_ prefix: Prefix) -> Bool {
         prefix.withAllowKey { key in
-            unsafe key.withUnsafeBytes { unsafe weir_engine_allow(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self)) == 0 }
+            unsafe key.withUnsafeBytes {
+                unsafe weir_engine_allow(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self)) == 0
+            }
         }
     }
 
@@ -51,8 +55,9 @@ package import Wire
             entry.withBytes { entry in
                 unsafe key.withUnsafeBytes { key in
                     unsafe entry.withUnsafeBytes { entry in
-                        unsafe weir_engine_limit(engine, key.baseAddress!.assumingMemoryBound(to: weir_limit_key.self),
-                                                 entry.baseAddress!.assumingMemoryBound(to: weir_limit.self)) == 0
+                        unsafe weir_engine_limit(
+                            engine, key.baseAddress!.assumingMemoryBound(to: weir_limit_key.self),
+                            entry.baseAddress!.assumingMemoryBound(to: weir_limit.self)) == 0
                     }
                 }
             }
@@ -61,7 +66,9 @@ package import Wire
 
     package mutating func release(_ key: LimitKey) {
         key.withBytes { key in
-            unsafe key.withUnsafeBytes { _ = unsafe weir_engine_release(engine, $0.baseAddress!.assumingMemoryBound(to: weir_limit_key.self)) }
+            unsafe key.withUnsafeBytes {
+                _ = unsafe weir_engine_release(engine, $0.baseAddress!.assumingMemoryBound(to: weir_limit_key.self))
+            }
         }
     }
 
@@ -83,15 +90,18 @@ package import Wire
     /// - Parameter isRaw: it begins with its IP header, not with Ethernet's.
     /// - Returns: whether a limiter would let it go on as it is.
     @discardableResult
-    package mutating func run(_ frame: RawSpan, wireSize: Int, at nanoseconds: UInt64, interface: UInt32 = 1, hook: Hook = .any,
+    package mutating func run(
+        _ frame: RawSpan, wireSize: Int, at nanoseconds: UInt64, interface: UInt32 = 1, hook: Hook = .any,
         isRaw: Bool = false,
-                              _ record: (RawSpan) -> Void) -> Bool {
+        _ record: (RawSpan) -> Void
+    ) -> Bool {
         let order = unsafe frame.withUnsafeBytes { bytes -> weir_order in
             guard let base = bytes.baseAddress else { return WEIR_PASS }
             let start = unsafe base.assumingMemoryBound(to: UInt8.self)
-            var frame = unsafe weir_frame(engine: engine, bytes: start, size: UInt32(clamping: bytes.count),
+            var frame = unsafe weir_frame(
+                engine: engine, bytes: start, size: UInt32(clamping: bytes.count),
                 wire_size: UInt32(clamping: wireSize),
-                                          now: nanoseconds, ifindex: interface, is_raw: isRaw ? 1 : 0, socket: 0)
+                now: nanoseconds, ifindex: interface, is_raw: isRaw ? 1 : 0, socket: 0)
             return unsafe weir_engine_at(&frame, hook.number, enforcing ? 1 : 0)
         }
         drain(record)

@@ -33,19 +33,25 @@ extension Spool {
 
     static func prepareTables(_ database: OpaquePointer, _ path: String, now: Int64) throws(SpoolError) {
         // Ours alone, so that two agents never send the same; and no shared memory is wanted beside the log.
-        unsafe try run(database, path, """
+        unsafe try run(
+            database, path,
+            """
             PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
             PRAGMA journal_size_limit = 4194304
             """)
         let found = unsafe try number(database, path, "PRAGMA user_version")
         guard found <= version else { throw SpoolError("\(path): a newer version of Weir has written it") }
         // AUTOINCREMENT, or an id would come again when the table was empty.
-        unsafe try run(database, path, """
+        unsafe try run(
+            database, path,
+            """
             BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL,
             headers TEXT NOT NULL, value BLOB NOT NULL); \(limitsTable)
             """)
         if found < version {
-            unsafe try run(database, path, """
+            unsafe try run(
+                database, path,
+                """
                 ALTER TABLE events ADD COLUMN added INTEGER NOT NULL DEFAULT 0; UPDATE events SET added = \(now);
                 CREATE TABLE aside (id INTEGER PRIMARY KEY, key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL,
                 added INTEGER NOT NULL, size INTEGER NOT NULL, reason TEXT NOT NULL); PRAGMA user_version = \(version)
@@ -108,7 +114,8 @@ extension Spool {
     static func prepare(_ database: OpaquePointer, _ path: String, _ words: String) throws(SpoolError) -> OpaquePointer {
         var statement: OpaquePointer?
         guard unsafe sqlite3_prepare_v3(database, words, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil) == SQLITE_OK,
-            let statement = unsafe statement else { throw unsafe failure(database, path) }
+            let statement = unsafe statement
+        else { throw unsafe failure(database, path) }
         return unsafe statement
     }
 

@@ -25,8 +25,13 @@ extension Spool {
         defer { unsafe sqlite3_finalize(statement) }
         var found: [KeptLimit] = []
         while unsafe sqlite3_step(statement) == SQLITE_ROW {
-            let key = unsafe sqlite3_column_text(statement, 0).map { unsafe String(cString: $0) } ?? "", size = unsafe Int(sqlite3_column_bytes(statement, 1))
-            found.append(KeptLimit(key: key, value: unsafe sqlite3_column_blob(statement, 1).map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) } ?? []))
+            let key = unsafe sqlite3_column_text(statement, 0).map { unsafe String(cString: $0) } ?? "",
+                size = unsafe Int(sqlite3_column_bytes(statement, 1))
+            found.append(
+                KeptLimit(
+                    key: key,
+                    value: unsafe sqlite3_column_blob(statement, 1).map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) }
+                        ?? []))
         }
         return found
     }

@@ -78,16 +78,20 @@ internal import Linux
         let insertion, removal, selection: OpaquePointer, written, asideCount, asideBytes: Int, last: Int64
         do throws(SpoolError) {
             try unsafe Self.prepareTables(database, path, now: now)
-            unsafe insertion = try Self.prepare(database, path,
+            unsafe insertion = try Self.prepare(
+                database, path,
                 "INSERT INTO events (id, key, headers, value, added) VALUES (?, ?, ?, ?, ?)")
             unsafe removal = try Self.prepare(database, path, "DELETE FROM events WHERE id = ?")
-            unsafe selection = try Self.prepare(database, path,
+            unsafe selection = try Self.prepare(
+                database, path,
                 "SELECT id, key, headers, value, added FROM events WHERE id > ? ORDER BY id LIMIT ?")
             written = Int(unsafe try Self.number(database, path, "SELECT count(*) FROM events"))
             asideCount = Int(unsafe try Self.number(database, path, "SELECT count(*) FROM aside"))
             asideBytes = Int(unsafe try Self.number(database, path, "SELECT coalesce(sum(size), 0) FROM aside"))
             // What went aside had an id as well.
-            last = unsafe try Self.number(database, path, """
+            last = unsafe try Self.number(
+                database, path,
+                """
                 SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM aside), 0),
                     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0))
                 """)
@@ -173,7 +177,8 @@ internal import Linux
         let headers = stride(from: 0, to: words.count - 1, by: 2).map { Header(name: words[$0], value: words[$0 + 1]) }
         let size = unsafe Int(sqlite3_column_bytes(statement, 3))
         let value = unsafe sqlite3_column_blob(statement, 3).map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: size)) } ?? []
-        return unsafe Item(id: sqlite3_column_int64(statement, 0), key: text(statement, 1), value: value, headers: headers,
+        return unsafe Item(
+            id: sqlite3_column_int64(statement, 0), key: text(statement, 1), value: value, headers: headers,
             added: sqlite3_column_int64(statement, 4))
     }
 

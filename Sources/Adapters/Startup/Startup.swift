@@ -15,7 +15,8 @@ package struct Startup: ~Copyable {
         package let dependants: [String]
 
         package var description: String {
-            dependants.isEmpty ? "\(error)"
+            dependants.isEmpty
+                ? "\(error)"
                 : "\(error) (\(component) failed; not started without it: \(dependants.joined(separator: ", ")))"
         }
     }
@@ -43,8 +44,10 @@ package struct Startup: ~Copyable {
     /// - Parameters:
     ///   - end: undoes it, when something else fails; called on the thread of `run`.
     ///   - start: on a thread of its own. It fills what it provides.
-    package mutating func add(_ name: String, requires: [any Provided] = [], provides: [any Provided] = [],
-        end: @escaping @Sendable () -> Void = {}, start: @escaping @Sendable (Steps) throws -> Void) {
+    package mutating func add(
+        _ name: String, requires: [any Provided] = [], provides: [any Provided] = [],
+        end: @escaping @Sendable () -> Void = {}, start: @escaping @Sendable (Steps) throws -> Void
+    ) {
         let declaration = Plan.Declaration(name, requires: requires.map(\.name), provides: provides.map(\.name))
         components.append(Component(declaration: declaration, start: start, end: end))
     }
@@ -62,8 +65,10 @@ package struct Startup: ~Copyable {
             // Once one has failed the others that run are waited for, and no other is started.
             while failed.isEmpty, !ready.isEmpty, let lane = lanes.popLast() {
                 let index = ready.removeFirst()
-                channel.begin(Job(index: index, lane: lane, name: components[index].declaration.name, start: components[index].start,
-                    channel: channel))
+                channel.begin(
+                    Job(
+                        index: index, lane: lane, name: components[index].declaration.name, start: components[index].start,
+                        channel: channel))
                 running += 1
             }
             if running == 0 { break }
@@ -73,9 +78,11 @@ package struct Startup: ~Copyable {
                 ends[outcome.index] = outcome.end
                 let last = plan.needs[outcome.index].max { ends[$0] < ends[$1] }
                 let declaration = components[outcome.index].declaration
-                trace.add(Trace.Span(declaration.name, .component, lane: outcome.lane, from: outcome.begin, to: outcome.end,
-                    requires: declaration.requires, after: last.map { components[$0].declaration.name },
-                    failed: outcome.error.map { "\($0)" }))
+                trace.add(
+                    Trace.Span(
+                        declaration.name, .component, lane: outcome.lane, from: outcome.begin, to: outcome.end,
+                        requires: declaration.requires, after: last.map { components[$0].declaration.name },
+                        failed: outcome.error.map { "\($0)" }))
                 for step in outcome.steps { trace.add(step) }
                 if let error = outcome.error {
                     failed.append((outcome.index, error))
@@ -91,7 +98,8 @@ package struct Startup: ~Copyable {
         }
         guard let first = failed.min(by: { rank[$0.component]! < rank[$1.component]! }) else { return }
         for index in started.reversed() { components[index].end() }
-        throw Failure(component: components[first.component].declaration.name, error: first.error,
+        throw Failure(
+            component: components[first.component].declaration.name, error: first.error,
             dependants: plan.dependants(of: first.component).map { components[$0].declaration.name })
     }
 }

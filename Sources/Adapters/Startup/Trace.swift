@@ -24,8 +24,10 @@ package final class Trace: Sendable {
         let after: String?
         let failed: String?
 
-        init(_ name: String, _ kind: Kind, lane: Int = 1, from: UInt64, to: UInt64, requires: [String] = [], after: String? = nil,
-            failed: String? = nil) {
+        init(
+            _ name: String, _ kind: Kind, lane: Int = 1, from: UInt64, to: UInt64, requires: [String] = [], after: String? = nil,
+            failed: String? = nil
+        ) {
             self.name = name
             self.kind = kind
             self.lane = lane

@@ -19,7 +19,9 @@ package enum Figures {
     /// `9m 43s`, `42s`, `1d 2h`: the two largest units, cut.
     package static func duration(_ duration: Duration) -> String {
         let seconds = max(0, duration.wholeNanoseconds / 1_000_000_000)
-        for (size, unit, smaller, smallerUnit) in [(86_400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")] as [(Int64, String, Int64, String)] where seconds >= size {
+        for (size, unit, smaller, smallerUnit) in [(86_400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")]
+            as [(Int64, String, Int64, String)] where seconds >= size
+        {
             let rest = seconds % size / smaller
             return "\(seconds / size)\(unit)" + (rest == 0 ? "" : " \(rest)\(smallerUnit)")
         }

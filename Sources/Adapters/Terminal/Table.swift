@@ -36,10 +36,11 @@ package struct Table: Sendable {
     package func lines(for terminal: Terminal) -> [String] {
         let widths = widths(within: terminal.columns)
         let heading = terminal.styled(line(columns.map(\.title), widths), .faint)
-        return [heading] + rows.map { row in
-            let text = line(row.cells, widths)
-            return row.style.map { terminal.styled(text, $0) } ?? text
-        }
+        return [heading]
+            + rows.map { row in
+                let text = line(row.cells, widths)
+                return row.style.map { terminal.styled(text, $0) } ?? text
+            }
     }
 
     private static let gap = 2
@@ -48,7 +49,9 @@ package struct Table: Sendable {
     /// As wide as the widest cell; where that is too much, the columns are cut towards their minimum, the light ones first, and at last
     /// the ones at the end go.
     private func widths(within total: Int) -> [Int] {
-        var widths = columns.indices.map { column in max(Width.of(columns[column].title), rows.map { Width.of($0.cells[column]) }.max() ?? 0) }
+        var widths = columns.indices.map { column in
+            max(Width.of(columns[column].title), rows.map { Width.of($0.cells[column]) }.max() ?? 0)
+        }
         let minima = columns.indices.map { min(columns[$0].minimum, widths[$0]) }
         func excess() -> Int { widths.reduce(0, +) + Self.gap * (widths.filter { $0 > 0 }.count - 1) - total }
         while excess() > 0 {

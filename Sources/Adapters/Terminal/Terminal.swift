@@ -23,14 +23,17 @@ package struct Terminal: Sendable, Equatable {
         var size = winsize()
         let isTerminal = isatty(descriptor) == 1
         let asked = unsafe isTerminal && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        self.init(isTerminal: isTerminal, columns: asked ? Int(size.ws_col) : variable("COLUMNS").flatMap { Int($0) } ?? (isTerminal ? 120 : Self.unlimited),
-                  rows: asked && size.ws_row > 0 ? Int(size.ws_row) : 24, noColour: variable("NO_COLOR"), term: variable("TERM"))
+        self.init(
+            isTerminal: isTerminal,
+            columns: asked ? Int(size.ws_col) : variable("COLUMNS").flatMap { Int($0) } ?? (isTerminal ? 120 : Self.unlimited),
+            rows: asked && size.ws_row > 0 ? Int(size.ws_row) : 24, noColour: variable("NO_COLOR"), term: variable("TERM"))
     }
 
     /// The rule alone.
     package init(isTerminal: Bool, columns: Int, rows: Int, noColour: String?, term: String?) {
-        self.init(isTerminal: isTerminal, columns: max(20, min(columns, isTerminal ? 1000 : Self.unlimited)), rows: max(2, min(rows, 1000)),
-                  hasColours: isTerminal && (noColour ?? "").isEmpty && term != nil && term != "dumb")
+        self.init(
+            isTerminal: isTerminal, columns: max(20, min(columns, isTerminal ? 1000 : Self.unlimited)), rows: max(2, min(rows, 1000)),
+            hasColours: isTerminal && (noColour ?? "").isEmpty && term != nil && term != "dumb")
     }
 
     /// `text` in a style where there are colours, and as it is elsewhere.

@@ -127,9 +127,12 @@ package struct Agent: Sendable {
         // The reflex has limited what the kernel can judge; the rest is ours, before anything else.
         let unlimited = anomalies.intersection(masks.limiting).subtracting(handshake.anomalies)
         if policy.mode == .enforce, !unlimited.isEmpty, handshake.outcome == .passed || handshake.outcome == .observed,
-           let limit = policy.limitRule(for: unlimited) {
-            order.limit = (LimitKey(of: handshake, prefix, limit.limitClass), limit.perSecond, limit.answer,
-                           now + (limit.duration ?? policy.duration(ofStep: 0)))
+            let limit = policy.limitRule(for: unlimited)
+        {
+            order.limit = (
+                LimitKey(of: handshake, prefix, limit.limitClass), limit.perSecond, limit.answer,
+                now + (limit.duration ?? policy.duration(ofStep: 0))
+            )
         }
         if !sources.slots[slot].isDue, now - sources.slots[slot].lastEvent >= .seconds(1) {
             sources.slots[slot].isDue = true
@@ -207,14 +210,17 @@ package struct Agent: Sendable {
     /// - Parameters:
     ///   - seen: when the kernel saw the latest hello, `decided` when it was judged here, `enforced` when the limit stood; equal to `seen` for the kernel's own.
     ///   - until: end of the limit in force.
-    package mutating func takeEvent(of slot: Int, interface: String, hello: HelloFacts?, seen: Instant, decided: Instant, enforced: Instant?, until: Instant?) -> ThrottleEvent {
+    package mutating func takeEvent(
+        of slot: Int, interface: String, hello: HelloFacts?, seen: Instant, decided: Instant, enforced: Instant?, until: Instant?
+    ) -> ThrottleEvent {
         let source = sources.slots[slot], handshake = source.latest
         sequence += 1
         statistics.events += 1
         statistics.folded += source.seen - 1
         let severity = policy.severity(of: source.anomalies) ?? .medium
-        var event = ThrottleEvent(id: "\(node):\(bootID):\(sequence)", time: seen, node: node, sourceAddress: handshake.source, sourcePrefix: source.prefix,
-                                  destinationAddress: handshake.destination, anomalies: source.anomalies, severity: severity, traceID: traces.next())
+        var event = ThrottleEvent(
+            id: "\(node):\(bootID):\(sequence)", time: seen, node: node, sourceAddress: handshake.source, sourcePrefix: source.prefix,
+            destinationAddress: handshake.destination, anomalies: source.anomalies, severity: severity, traceID: traces.next())
         event.interface = interface
         event.direction = handshake.direction
         event.sourcePort = handshake.sourcePort
@@ -227,7 +233,8 @@ package struct Agent: Sendable {
         event.alpn = hello?.alpn ?? []
         event.ja3 = hello?.ja3
         event.ja4 = hello?.ja4
-        event.workload = policy.target(destination: handshake.destination, port: handshake.destinationPort, serverName: hello?.serverName)?.workload
+        event.workload =
+            policy.target(destination: handshake.destination, port: handshake.destinationPort, serverName: hello?.serverName)?.workload
         event.policyName = policy.name
         event.policyVersion = policy.version
         event.counts = ThrottleEvent.Counts(since: source.since)
@@ -246,15 +253,17 @@ package struct Agent: Sendable {
         return event
     }
 
-    private func setAction(of event: inout ThrottleEvent, _ source: SourceTable.Source, seen: Instant, enforced: Instant?, until: Instant?) {
+    private func setAction(of event: inout ThrottleEvent, _ source: SourceTable.Source, seen: Instant, enforced: Instant?, until: Instant?)
+    {
         guard let rule = policy.limitRule(for: source.anomalies) else { return }
         let handshake = source.latest
         // What the kernel did with the latest hello may be by a limit that was set here for the one before.
         let byKernel = enforced == nil && (handshake.outcome == .admitted || handshake.outcome.isRefused)
         guard byKernel || enforced != nil || policy.mode == .observe else { return }
-        event.limit = ThrottleEvent.Limit(limitClass: byKernel ? handshake.limitClass : rule.limitClass,
-                                          perSecond: byKernel ? handshake.limitPerSecond : rule.perSecond, answer: rule.answer,
-                                          until: until ?? seen + (rule.duration ?? policy.duration(ofStep: 0)), enforced: byKernel || enforced != nil)
+        event.limit = ThrottleEvent.Limit(
+            limitClass: byKernel ? handshake.limitClass : rule.limitClass,
+            perSecond: byKernel ? handshake.limitPerSecond : rule.perSecond, answer: rule.answer,
+            until: until ?? seen + (rule.duration ?? policy.duration(ofStep: 0)), enforced: byKernel || enforced != nil)
         if byKernel {
             event.action = source.isLimited ? .alreadyLimited : .limited
             event.enforcedBy = .kernel
@@ -293,7 +302,8 @@ extension Handshake {
     package var hasHello: Bool { kind == .hello && completeness != .incomplete && !anomalies.contains(.notTLS) }
 
     fileprivate func isSameConnection(as other: Handshake) -> Bool {
-        source == other.source && destination == other.destination && sourcePort == other.sourcePort && destinationPort == other.destinationPort
+        source == other.source && destination == other.destination && sourcePort == other.sourcePort
+            && destinationPort == other.destinationPort
     }
 }
 

@@ -19,7 +19,8 @@ package struct AllowList: Sendable, Equatable {
 
     /// Whether the whole block is in one of ours.
     package func covers(_ prefix: Prefix) -> Bool {
-        for length in lengths where length <= prefix.length && blocks[length]?.contains(Prefix(prefix.address, length: Int(length))) == true { return true }
+        for length in lengths where length <= prefix.length && blocks[length]?.contains(Prefix(prefix.address, length: Int(length))) == true
+        { return true }
         return false
     }
 }

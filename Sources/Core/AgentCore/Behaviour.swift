@@ -63,7 +63,9 @@ struct Behaviour: Sendable {
         sources[slot].hellos += 1
         if isNew(handshake.fingerprint, slot, 0) {
             sources[slot].fingerprints += 1
-            if sources[slot].fingerprints > thresholds.fingerprints, sources[slot].fingerprints * 2 > sources[slot].hellos { found.formUnion(AnomalySet(.fingerprintChurn)) }
+            if sources[slot].fingerprints > thresholds.fingerprints, sources[slot].fingerprints * 2 > sources[slot].hellos {
+                found.formUnion(AnomalySet(.fingerprintChurn))
+            }
         }
         if isNew(Self.hash(handshake.destination), slot, 1) {
             sources[slot].destinations += 1
@@ -76,7 +78,9 @@ struct Behaviour: Sendable {
         var found = AnomalySet()
         if handshake.notes.contains(.silent) {
             sources[slot].silent += 1
-            if sources[slot].hellos >= thresholds.incompleteLeast, sources[slot].silent * 100 > sources[slot].hellos * thresholds.incompletePercent {
+            if sources[slot].hellos >= thresholds.incompleteLeast,
+                sources[slot].silent * 100 > sources[slot].hellos * thresholds.incompletePercent
+            {
                 found.formUnion(AnomalySet(.handshakeIncomplete))
             }
         }
@@ -107,7 +111,11 @@ struct Behaviour: Sendable {
                 sources[index].lastSeen = now
                 return index
             }
-            if !sources[index].isUsed { oldest = index } else if sources[oldest].isUsed, sources[index].lastSeen < sources[oldest].lastSeen { oldest = index }
+            if !sources[index].isUsed {
+                oldest = index
+            } else if sources[oldest].isUsed, sources[index].lastSeen < sources[oldest].lastSeen {
+                oldest = index
+            }
         }
         if sources[oldest].isUsed { displaced += 1 }
         sources[oldest] = Source()

@@ -72,7 +72,9 @@ package struct Board: Sendable {
         let start = Int(truncatingIfNeeded: hash ^ hash >> 32) & (rows.count - 1) & ~(Self.ways - 1)
         for index in start..<start + Self.ways where rows[index].isUsed && rows[index].address == address { return index }
         var least = start
-        for index in start + 1..<start + Self.ways where goes(rows[index], before: rows[least], at: handshake.seenNanoseconds) { least = index }
+        for index in start + 1..<start + Self.ways where goes(rows[index], before: rows[least], at: handshake.seenNanoseconds) {
+            least = index
+        }
         if rows[least].isUsed {
             if rows[least].isProven, handshake.proof == .unproven { return nil }
             displaced += 1
@@ -87,7 +89,8 @@ package struct Board: Sendable {
     private func goes(_ row: Row, before other: Row, at now: UInt64) -> Bool {
         if row.isUsed != other.isUsed { return !row.isUsed }
         if row.isProven != other.isProven { return !row.isProven }
-        let isSilent = now > row.lastSeen && now - row.lastSeen > Self.silence, isOtherSilent = now > other.lastSeen && now - other.lastSeen > Self.silence
+        let isSilent = now > row.lastSeen && now - row.lastSeen > Self.silence,
+            isOtherSilent = now > other.lastSeen && now - other.lastSeen > Self.silence
         if isSilent != isOtherSilent { return isSilent }
         return (row.anomalous, row.handshakes) < (other.anomalous, other.handshakes)
     }

@@ -118,18 +118,19 @@ package struct ClusterLimits: Sendable {
         guard allowed != self.allowed else { return changes }
         let before = self.allowed
         self.allowed = allowed
-        return changes + limits.compactMap { key, limit in
-            guard !limit.isRelease else { return nil }
-            switch (before.covers(key.prefix), allowed.covers(key.prefix)) {
-            case (false, true):
-                lack(key, .allowed, until: limit.until)
-                return .release(key)
-            case (true, false):
-                holds(key)
-                return change(key, limit)
-            default: return nil
+        return changes
+            + limits.compactMap { key, limit in
+                guard !limit.isRelease else { return nil }
+                switch (before.covers(key.prefix), allowed.covers(key.prefix)) {
+                case (false, true):
+                    lack(key, .allowed, until: limit.until)
+                    return .release(key)
+                case (true, false):
+                    holds(key)
+                    return change(key, limit)
+                default: return nil
+                }
             }
-        }
     }
 
     /// What is beyond the new bounds goes; what the old ones refused and the new ones do not is applied, as if it had just come.
@@ -166,7 +167,8 @@ package struct ClusterLimits: Sendable {
     /// Some of what the kernel had no room for, to be tried again.
     package func waiting(atMost most: Int) -> [Change] {
         guard !lacking.isEmpty else { return [] }
-        return lacking.lazy.filter { $0.value.reason == .noRoom }.compactMap { key, _ in limits[key].map { change(key, $0) } }.prefix(most).map { $0 }
+        return lacking.lazy.filter { $0.value.reason == .noRoom }.compactMap { key, _ in limits[key].map { change(key, $0) } }.prefix(most)
+            .map { $0 }
     }
 
     // MARK: What a node says of itself
@@ -176,11 +178,16 @@ package struct ClusterLimits: Sendable {
     /// How many limits hold, how many do not, and the first of these by name.
     package func account(naming most: Int) -> (held: Int, lacking: Int, named: [NodeStatus.Lack]) {
         // A length that the kernel does not look for is as good as no room, for all its limits.
-        let unheeded = counts.indices.contains { counts[$0] > 0 && !isHeeded(UInt8($0)) } ? limits.filter { !isHeeded($0.key.prefix.length) && !$0.value.isRelease && lacking[$0.key] == nil }.map(\.key) : []
+        let unheeded =
+            counts.indices.contains { counts[$0] > 0 && !isHeeded(UInt8($0)) }
+            ? limits.filter { !isHeeded($0.key.prefix.length) && !$0.value.isRelease && lacking[$0.key] == nil }.map(\.key) : []
         let kept = lacking.keys.count { limits[$0]?.isRelease == false } + unheeded.count
         let named = (lacking.lazy.map { ($0.key, $0.value.reason) }.prefix(most) + unheeded.prefix(most).map { ($0, .noRoom) }).prefix(most)
             .map { NodeStatus.Lack(key: Limit.Key(prefix: $0.0.prefix, limitClass: $0.0.limitClass), reason: $0.1) }
-        return (limits.values.count { !$0.isRelease } - kept, lacking.count + unheeded.count, named.sorted { ($0.key.prefix, $0.key.limitClass.rawValue) < ($1.key.prefix, $1.key.limitClass.rawValue) })
+        return (
+            limits.values.count { !$0.isRelease } - kept, lacking.count + unheeded.count,
+            named.sorted { ($0.key.prefix, $0.key.limitClass.rawValue) < ($1.key.prefix, $1.key.limitClass.rawValue) }
+        )
     }
 
     /// Records that were not applied, those aside that were over when they came.
@@ -192,7 +199,9 @@ package struct ClusterLimits: Sendable {
     }
 
     /// What is released is known, so that a controller's word does not undo it.
-    private func change(_ key: LimitKey, _ limit: Limit) -> Change { limit.isRelease ? .release(key) : .set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until) }
+    private func change(_ key: LimitKey, _ limit: Limit) -> Change {
+        limit.isRelease ? .release(key) : .set(key, perSecond: limit.perSecond, answer: limit.answer, until: limit.until)
+    }
 
     private mutating func refuse(_ reason: Refusal) -> Result<Change, Rejection> {
         refusals[reason, default: 0] += 1

@@ -53,8 +53,10 @@ package struct NodeAddresses: Sendable {
         claims = claims.filter { now - $0.value.heard <= Self.silence }
         var believed: Set<Address> = []
         for (_, claim) in claims.sorted(by: { $0.key < $1.key }) {
-            for address in claim.addresses where believed.count < Self.mostAddresses
-                && (Self.own + networks).contains(where: { $0.contains(address) }) {
+            for address in claim.addresses
+            where believed.count < Self.mostAddresses
+                && (Self.own + networks).contains(where: { $0.contains(address) })
+            {
                 believed.insert(address)
             }
         }

@@ -69,17 +69,22 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         latency.note(decided &- handshake.seenNanoseconds)
         board.note(handshake, anomalies: order.anomalies)
         if let slot = order.publish {
-            due.add(DueEvents.Item(slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced,
-                until: order.limit?.until))
+            due.add(
+                DueEvents.Item(
+                    slot: slot, seen: handshake.seenNanoseconds, decided: decided, enforced: enforced,
+                    until: order.limit?.until))
         }
         return order.anomalies
     }
 
     /// What only the hello's bytes tell. Only a record that asks for it is read.
-    private mutating func look<World: NodeWorld>(into hello: RawSpan, of handshake: Handshake, at seen: Instant,
-        in world: World) -> AnomalySet {
+    private mutating func look<World: NodeWorld>(
+        into hello: RawSpan, of handshake: Handshake, at seen: Instant,
+        in world: World
+    ) -> AnomalySet {
         guard handshake.kind == .hello,
-            handshake.mayBeLiteral || policy.readsEveryHello || !fingerprints.isEmpty else { return AnomalySet() }
+            handshake.mayBeLiteral || policy.readsEveryHello || !fingerprints.isEmpty
+        else { return AnomalySet() }
         var found = AnomalySet()
         if handshake.mayBeLiteral || policy.readsEveryHello, let glance = HelloGlance(hello) {
             found = glance.anomalies(of: hello, under: names, nameIsAsked: handshake.mayBeLiteral)
@@ -104,9 +109,11 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         let handshake = agent.latest(of: item.slot)
         let end = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
         let hash = handshake.fingerprint
-        let facts = agent.withHello(of: item.slot) { fingerprints.facts(of: $0, hash: hash) } ?? fingerprints.facts(of: RawSpan(), hash: hash)
-        return agent.takeEvent(of: item.slot, interface: world.interface(handshake.interfaceIndex), hello: facts, seen: instant(item.seen),
-                               decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: end)
+        let facts =
+            agent.withHello(of: item.slot) { fingerprints.facts(of: $0, hash: hash) } ?? fingerprints.facts(of: RawSpan(), hash: hash)
+        return agent.takeEvent(
+            of: item.slot, interface: world.interface(handshake.interfaceIndex), hello: facts, seen: instant(item.seen),
+            decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: end)
     }
 
     // MARK: Time
@@ -114,8 +121,10 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
     /// What time alone brings; ten times a second. `number` counts the calls from 1.
     package mutating func tick<World: NodeWorld>(_ number: Int, at now: Instant, in world: World) {
         for slot in agent.tick(at: now) {
-            due.add(DueEvents.Item(slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: world.steady, enforced: nil,
-                until: nil))
+            due.add(
+                DueEvents.Item(
+                    slot: slot, seen: agent.latest(of: slot).seenNanoseconds, decided: world.steady, enforced: nil,
+                    until: nil))
         }
         guard number % 10 == 0 else { return }
         // What has ended ends in the kernel by itself: whatever it has renewed since is the kernel's own.
@@ -155,7 +164,8 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
     package func instant(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: Int64(bitPattern: nanoseconds) &+ clockOffset) }
 
     func entry(_ perSecond: Int, _ answer: Answer, _ origin: LimitEntry.Origin, _ until: Instant) -> LimitEntry {
-        LimitEntry(perSecond: perSecond, answer: answer, origin: origin,
+        LimitEntry(
+            perSecond: perSecond, answer: answer, origin: origin,
             untilNanoseconds: UInt64(clamping: until.nanoseconds &- clockOffset))
     }
 }

@@ -39,8 +39,10 @@ package struct NodePorts: Sendable, Equatable {
         for (port, service, chain) in nodePorts { add(port, service, Self.reached(from: chain, jumps, ports)) }
     }
 
-    private static func reached(from chain: Substring, _ jumps: [Substring: [Substring]],
-        _ ports: [Substring: Set<UInt16>]) -> Set<UInt16> {
+    private static func reached(
+        from chain: Substring, _ jumps: [Substring: [Substring]],
+        _ ports: [Substring: Set<UInt16>]
+    ) -> Set<UInt16> {
         var found: Set<UInt16> = [], seen: Set<Substring> = [chain], waiting = [chain]
         while let next = waiting.popLast() {
             found.formUnion(ports[next] ?? [])
@@ -72,7 +74,8 @@ package struct NodePorts: Sendable, Equatable {
         if let index = entries.firstIndex(where: { $0.port == port }) {
             entries[index].leadsTo = leadsTo.union(entries[index].leadsTo).sorted()
         } else {
-            entries.insert(Entry(port: port, service: service, leadsTo: leadsTo.sorted()),
+            entries.insert(
+                Entry(port: port, service: service, leadsTo: leadsTo.sorted()),
                 at: entries.firstIndex { $0.port > port } ?? entries.count)
         }
     }

@@ -57,7 +57,8 @@ package struct OneWay: Sendable {
             return
         }
         let fromClients = counts.fromClients > last.counts.fromClients, fromServers = counts.fromServers > last.counts.fromServers
-        let clientPayloads = counts.clientPayloads &- last.counts.clientPayloads, serverPayloads = counts.serverPayloads &- last.counts.serverPayloads
+        let clientPayloads = counts.clientPayloads &- last.counts.clientPayloads,
+            serverPayloads = counts.serverPayloads &- last.counts.serverPayloads
         if fromClients, fromServers {
             last.way = nil
         } else if clientPayloads >= Self.threshold {

@@ -72,6 +72,8 @@ package struct CommitLedger: Sendable {
     }
 
     package mutating func committed(_ commits: [Commit]) {
-        for commit in commits where partitions[commit.partition]?.committed ?? .max < commit.offset { partitions[commit.partition]?.committed = commit.offset }
+        for commit in commits where partitions[commit.partition]?.committed ?? .max < commit.offset {
+            partitions[commit.partition]?.committed = commit.offset
+        }
     }
 }

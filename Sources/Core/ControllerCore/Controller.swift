@@ -116,7 +116,9 @@ package struct Controller: Sendable {
     /// - Parameters:
     ///   - appended: the broker's time; `nil` when there is none, and then the event's own is believed.
     ///   - isReplay: it was answered in an earlier life and only has to be counted.
-    package mutating func consider(_ event: ThrottleEvent, at position: LogPosition, appended: Instant? = nil, isReplay: Bool = false) -> [Output] {
+    package mutating func consider(_ event: ThrottleEvent, at position: LogPosition, appended: Instant? = nil, isReplay: Bool = false)
+        -> [Output]
+    {
         counts.considered += 1
         if isReplay { counts.replayed += 1 }
         guard heedsRehearsals || !event.isRehearsal else { counts.rehearsals += 1; return [] }
@@ -124,7 +126,9 @@ package struct Controller: Sendable {
         guard event.reach == .source else { counts.oneDestination += 1; return [] }
         // What was seen is the node's to say: source, anomalies, counts, time. What follows from it is this policy's, whatever the node's own is.
         guard event.sourcePrefix == policy.sourcePrefix(of: event.sourceAddress) else { counts.otherPrefix += 1; return [] }
-        guard policy.severity(of: event.anomalies) ?? .info >= .medium || policy.limitRule(for: event.anomalies) != nil else { counts.minor += 1; return [] }
+        guard policy.severity(of: event.anomalies) ?? .info >= .medium || policy.limitRule(for: event.anomalies) != nil else {
+            counts.minor += 1; return []
+        }
         let time = Self.time(of: event, appended: appended)
         if time != event.time { counts.clamped += 1 }
 
@@ -145,7 +149,9 @@ package struct Controller: Sendable {
         if event.counts.hasRefused { windows.noteRefusal(of: event.sourcePrefix, at: time) }
         var event = event
         if policy.recorded.contains(.fingerprintSwarm), let ja4 = event.ja4,
-           swarms.consider(ja4, of: event.sourcePrefix, at: time, window: policy.scaleOut.window.wholeNanoseconds, most: policy.thresholds.swarm) {
+            swarms.consider(
+                ja4, of: event.sourcePrefix, at: time, window: policy.scaleOut.window.wholeNanoseconds, most: policy.thresholds.swarm)
+        {
             counts.swarming += 1
             event.anomalies.formUnion(AnomalySet(.fingerprintSwarm))
         }
@@ -159,7 +165,9 @@ package struct Controller: Sendable {
 
         var outputs: [Output] = []
         if policy.mode == .enforce, let rule = policy.limitRule(for: event.anomalies), isTrusted(event, rule, isAgreed, time) {
-            switch limits.consider(event, rule, at: time, from: position, eventsInWindow: count, under: policy, isAllowed: isAllowed(event.sourcePrefix)) {
+            switch limits.consider(
+                event, rule, at: time, from: position, eventsInWindow: count, under: policy, isAllowed: isAllowed(event.sourcePrefix))
+            {
             case .set(let limit): counts.limitsSet += 1; outputs.append(.limit(limit))
             case .renew(let limit): counts.limitsRenewed += 1; outputs.append(.limit(limit))
             case .refusing(let limit): counts.limitsRefusing += 1; outputs.append(.limit(limit))
@@ -182,7 +190,9 @@ package struct Controller: Sendable {
         let key = Limit.Key(prefix: event.sourcePrefix, limitClass: rule.limitClass)
         if limits.standing(key, at: time) != nil || isAllowed(event.sourcePrefix) { return true }
         guard isAgreed else { counts.limitsAwaitingNodes += 1; return false }
-        guard trust.admits(event.sourcePrefix, by: event.node, at: time, budget: policy.trust.newSources) else { counts.limitsOverBudget += 1; return false }
+        guard trust.admits(event.sourcePrefix, by: event.node, at: time, budget: policy.trust.newSources) else {
+            counts.limitsOverBudget += 1; return false
+        }
         return true
     }
 
@@ -198,7 +208,9 @@ package struct Controller: Sendable {
         return min(max(event.time, appended - clamp), appended + clamp)
     }
 
-    private mutating func scale(_ event: ThrottleEvent, _ target: Policy.Target, _ count: Int, _ time: Instant, _ position: LogPosition) -> ScaleDecision? {
+    private mutating func scale(_ event: ThrottleEvent, _ target: Policy.Target, _ count: Int, _ time: Instant, _ position: LogPosition)
+        -> ScaleDecision?
+    {
         switch scales.consider(event, target: target, count: count, at: time, from: position, windows: windows, under: policy) {
         case .step(let decision): counts.scaleSteps += 1; return decision
         case .renew(let decision): counts.scaleRenewals += 1; return decision
@@ -247,7 +259,9 @@ package struct Controller: Sendable {
     /// Some of the limits that stand and are not on the topic any more, each with the event that caused it, and counted. Call it now and then.
     /// - Parameter partitions: whose events are answered here. Each limit is said again by one replica.
     package mutating func republish(at time: Instant, partitions: Set<Int>) -> [(limit: Limit, cause: LogPosition?)] {
-        let again = limits.republish(at: time, from: partitions, atMost: Self.mostRestated).filter { $0.limit.isRelease || !isAllowed($0.limit.key.prefix) }
+        let again = limits.republish(at: time, from: partitions, atMost: Self.mostRestated).filter {
+            $0.limit.isRelease || !isAllowed($0.limit.key.prefix)
+        }
         counts.limitsRepublished += again.count
         return again
     }
@@ -268,7 +282,9 @@ package struct Controller: Sendable {
     /// - Parameter partitions: those of the events topic that are read here; limits of other sources are others' to forget.
     package mutating func tick(at now: Instant, partitions: Set<Int>) -> Passing {
         var passing = Passing(ended: scales.end(at: now))
-        let restated = limits.restate(at: now, from: partitions, atMost: Self.mostRestated).filter { $0.isRelease || !isAllowed($0.key.prefix) }
+        let restated = limits.restate(at: now, from: partitions, atMost: Self.mostRestated).filter {
+            $0.isRelease || !isAllowed($0.key.prefix)
+        }
         counts.limitsRestated += restated.count
         passing.outputs = restated.map { .limit($0) }
         if now >= nextForgetting {
@@ -292,7 +308,8 @@ package struct Controller: Sendable {
     /// What Envoys are told of a key: nothing that this policy would not let anybody say now.
     package func standingLimitAtTheEdge(_ key: Limit.Key, at now: Instant) -> (perSecond: Int, until: Instant)? {
         guard let standing = limits.standingAtTheEdge(key, at: now), let limit = limits.known(key), bounds.excess(limit, at: now) == nil,
-            !isAllowed(key.prefix) else { return nil }
+            !isAllowed(key.prefix)
+        else { return nil }
         return standing
     }
     package func eventsInWindow(of source: Prefix, at now: Instant) -> Int { windows.count(of: source, at: now) }

@@ -52,7 +52,10 @@ struct LimitBook {
 
     var count: Int { entries.count }
 
-    mutating func consider(_ event: ThrottleEvent, _ rule: Policy.LimitRule, at time: Instant, from position: LogPosition, eventsInWindow: Int, under policy: Policy, isAllowed: Bool) -> Verdict {
+    mutating func consider(
+        _ event: ThrottleEvent, _ rule: Policy.LimitRule, at time: Instant, from position: LogPosition, eventsInWindow: Int,
+        under policy: Policy, isAllowed: Bool
+    ) -> Verdict {
         guard !isAllowed else { return .allowed }
         let key = Limit.Key(prefix: event.sourcePrefix, limitClass: rule.limitClass)
         let entry = entries[key]
@@ -61,7 +64,10 @@ struct LimitBook {
             isActive = time < entry.until
             if isActive, entry.isOperators || entry.isReleased { return .overruled }
             if let trigger = entry.trigger, trigger.partition == position.partition, position.offset <= trigger.offset { return .stands }
-            step = isActive ? entry.step : time - entry.until < Self.memory && !entry.isReleased ? min(entry.step + 1, max(0, policy.escalation.count - 1)) : 0
+            step =
+                isActive
+                ? entry.step
+                : time - entry.until < Self.memory && !entry.isReleased ? min(entry.step + 1, max(0, policy.escalation.count - 1)) : 0
         } else if entries.count >= capacity {
             return .full
         }
@@ -75,12 +81,17 @@ struct LimitBook {
         }
 
         let generation = (entry?.generation ?? 0) + 1
-        var limit = Limit(key: key, perSecond: rule.perSecond, answer: rule.answer, until: until, generation: generation, anomalies: event.anomalies, traceID: event.traceID)
+        var limit = Limit(
+            key: key, perSecond: rule.perSecond, answer: rule.answer, until: until, generation: generation, anomalies: event.anomalies,
+            traceID: event.traceID)
         limit.step = step
         limit.eventsInWindow = eventsInWindow
         limit.eventIDs = [event.id]
         (limit.isRehearsal, limit.hasRefused) = (event.isRehearsal, hasRefused)
-        entries[key] = Entry(until: until, step: step, generation: generation, isOperators: false, perSecond: rule.perSecond, answer: rule.answer, isOnTopic: false, isRehearsal: event.isRehearsal, hasRefused: hasRefused, anomalies: event.anomalies, traceID: event.traceID, trigger: position)
+        entries[key] = Entry(
+            until: until, step: step, generation: generation, isOperators: false, perSecond: rule.perSecond, answer: rule.answer,
+            isOnTopic: false, isRehearsal: event.isRehearsal, hasRefused: hasRefused, anomalies: event.anomalies, traceID: event.traceID,
+            trigger: position)
         return isActive ? isRenewed ? .renew(limit) : .refusing(limit) : .set(limit)
     }
 
@@ -92,7 +103,11 @@ struct LimitBook {
         if let entry {
             // Our own earlier words, and others': ours stands further on.
             if !entry.isOnTopic, !isOperators, limit.generation < entry.generation { return }
-            let isLesser = limit.until <= time || (isOperators ? entry.isOperators && entry.generation > limit.generation : entry.isOperators || entry.isReleased || entry.generation > limit.generation)
+            let isLesser =
+                limit.until <= time
+                || (isOperators
+                    ? entry.isOperators && entry.generation > limit.generation
+                    : entry.isOperators || entry.isReleased || entry.generation > limit.generation)
             if isLesser, time < entry.until {
                 overtaken[limit.key] = (limit, position?.partition ?? 0)
                 return
@@ -102,8 +117,10 @@ struct LimitBook {
         }
         overtaken[limit.key] = nil
         entries[limit.key] = Entry(
-            until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond, answer: limit.answer, isOnTopic: true,
-            isReleased: limit.isRelease, isRehearsal: limit.isRehearsal, hasRefused: limit.hasRefused, anomalies: limit.anomalies, traceID: limit.traceID, trigger: position ?? entry?.trigger)
+            until: limit.until, step: limit.step, generation: limit.generation, isOperators: isOperators, perSecond: limit.perSecond,
+            answer: limit.answer, isOnTopic: true,
+            isReleased: limit.isRelease, isRehearsal: limit.isRehearsal, hasRefused: limit.hasRefused, anomalies: limit.anomalies,
+            traceID: limit.traceID, trigger: position ?? entry?.trigger)
     }
 
     /// Up to `most` limits whose key's last record is a lesser word, to be said again, also when they have ended before it does: compaction keeps the last
@@ -111,11 +128,15 @@ struct LimitBook {
     mutating func restate(at time: Instant, from partitions: Set<Int>, atMost most: Int) -> [Limit] {
         var limits: [Limit] = []
         for (key, word) in overtaken {
-            guard let entry = entries[key], entry.isOnTopic, time < max(entry.until, word.lesser.until) else { overtaken[key] = nil; continue }
+            guard let entry = entries[key], entry.isOnTopic, time < max(entry.until, word.lesser.until) else {
+                overtaken[key] = nil; continue
+            }
             guard partitions.contains(word.partition), limits.count < most else { continue }
             // Why the source is limited is said by the lesser word as well: it is the same source's.
             var limit = word.lesser
-            (limit.perSecond, limit.answer, limit.until, limit.step, limit.generation) = (entry.perSecond, entry.answer, entry.until, entry.step, entry.generation)
+            (limit.perSecond, limit.answer, limit.until, limit.step, limit.generation) = (
+                entry.perSecond, entry.answer, entry.until, entry.step, entry.generation
+            )
             (limit.isRehearsal, limit.hasRefused) = (entry.isRehearsal, entry.hasRefused)
             // A tombstone's release as well: said so, it outlives compaction.
             if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) } else { limit.isRelease = false }
@@ -139,7 +160,9 @@ struct LimitBook {
         guard !lost.isEmpty, !partitions.isEmpty else { return [] }
         var limits: [(limit: Limit, cause: LogPosition?)] = []
         while limits.count < most, let key = lost.popLast() {
-            guard let entry = entries[key], !entry.isOnTopic, time < entry.until, partitions.contains(entry.trigger?.partition ?? 0) else { continue }
+            guard let entry = entries[key], !entry.isOnTopic, time < entry.until, partitions.contains(entry.trigger?.partition ?? 0) else {
+                continue
+            }
             limits.append((Self.limit(key, entry), entry.trigger))
         }
         return limits
@@ -147,7 +170,8 @@ struct LimitBook {
 
     /// An entry as its record says it.
     private static func limit(_ key: Limit.Key, _ entry: Entry) -> Limit {
-        var limit = Limit(key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation,
+        var limit = Limit(
+            key: key, perSecond: entry.perSecond, answer: entry.answer, until: entry.until, generation: entry.generation,
             anomalies: entry.anomalies, traceID: entry.traceID)
         (limit.step, limit.isRehearsal, limit.hasRefused) = (entry.step, entry.isRehearsal, entry.hasRefused)
         if entry.isReleased { (limit.perSecond, limit.isRelease) = (Limit.mostPerSecond, true) }

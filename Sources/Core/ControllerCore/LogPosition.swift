@@ -14,7 +14,9 @@ package struct LogPosition: Hashable, Sendable {
 
     package init?(id: String) {
         let parts = id.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == "weir-controller", let partition = Int(parts[1]), let offset = Int64(parts[2]), partition >= 0, offset >= 0 else { return nil }
+        guard parts.count == 3, parts[0] == "weir-controller", let partition = Int(parts[1]), let offset = Int64(parts[2]), partition >= 0,
+            offset >= 0
+        else { return nil }
         self.init(partition: partition, offset: offset)
     }
 }

@@ -34,7 +34,8 @@ package struct Membership: Sendable, Equatable {
         switch (state, news) {
         case (.recollecting, .recollected): .joined
         case (.joined, .assigned(let partitions)), (.assigned, .assigned(let partitions)),
-            (.answering, .assigned(let partitions)): .assigned(partitions)
+            (.answering, .assigned(let partitions)):
+            .assigned(partitions)
         case (.assigned(let partitions), .begun): .answering(partitions)
         case (.joined, .revoked), (.assigned, .revoked), (.answering, .revoked): .joined
         case (.recollecting, _), (.joined, _), (.assigned, _), (.answering, _): nil

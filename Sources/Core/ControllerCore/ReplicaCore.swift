@@ -52,8 +52,10 @@ package struct ReplicaCore: Sendable {
     /// - Parameters:
     ///   - event: `nil` where the record could not be read: it is passed over, and what comes after it may be committed.
     ///   - appended: the broker's time.
-    package mutating func answer<World: ReplicaWorld>(_ event: ThrottleEvent?, at position: LogPosition, appended: Instant?,
-        in world: World) {
+    package mutating func answer<World: ReplicaWorld>(
+        _ event: ThrottleEvent?, at position: LogPosition, appended: Instant?,
+        in world: World
+    ) {
         guard let event else {
             _ = ledger.read(position, time: nil)
             return

@@ -45,7 +45,10 @@ struct ScaleBook {
         if workloads[workload]!.over.count < Self.mostSourcesOver { workloads[workload]!.over.insert(source) }
     }
 
-    mutating func consider(_ event: ThrottleEvent, target: Policy.Target, count: Int, at time: Instant, from position: LogPosition, windows: SourceWindows, under policy: Policy) -> Verdict {
+    mutating func consider(
+        _ event: ThrottleEvent, target: Policy.Target, count: Int, at time: Instant, from position: LogPosition, windows: SourceWindows,
+        under policy: Policy
+    ) -> Verdict {
         note(event.sourcePrefix, over: target.workload)
         let isActive = time < workloads[target.workload]!.until
         if let known = workloads[target.workload]!.triggers[position.partition], position.offset <= known { return .known }
@@ -73,8 +76,10 @@ struct ScaleBook {
         workload.triggers[position.partition] = position.offset
         workload.underWay = position
         let decision = ScaleDecision(
-            workload: target.workload, desiredReplicas: workload.desired, previousReplicas: workload.previous, mode: policy.mode, sourcePrefix: event.sourcePrefix,
-            eventsInWindow: count, windowSeconds: Int(policy.scaleOut.window.components.seconds), moreThan: moreThan, sourcesOver: workload.over.count,
+            workload: target.workload, desiredReplicas: workload.desired, previousReplicas: workload.previous, mode: policy.mode,
+            sourcePrefix: event.sourcePrefix,
+            eventsInWindow: count, windowSeconds: Int(policy.scaleOut.window.components.seconds), moreThan: moreThan,
+            sourcesOver: workload.over.count,
             until: workload.until, generation: workload.generation, traceID: event.traceID)
         return steps ? .step(decision) : .renew(decision)
     }

@@ -52,7 +52,8 @@ package struct ScaleLedger: Sendable, Equatable {
         for (key, text) in texts {
             let numbers = text.split(separator: " ").map { Int($0) }
             guard let dot = key.firstIndex(of: "."), numbers.count == 2, let before = numbers[0], let given = numbers[1],
-                before >= 0, given >= 0, entries.count < Self.most else { continue }
+                before >= 0, given >= 0, entries.count < Self.most
+            else { continue }
             entries["\(key[..<dot])/\(key[key.index(after: dot)...])"] = Entry(before: before, given: given)
         }
     }

@@ -83,7 +83,9 @@ struct SourceWindows {
     /// Something of this source's was refused then. A source that is not counted has no place for it.
     mutating func noteRefusal(of source: Prefix, at time: Instant) {
         let index = find(source)
-        if slots[index].count > 0 { slots[index].refused = max(slots[index].refused, UInt32(clamping: time.nanoseconds / 1_000_000_000 + 1)) }
+        if slots[index].count > 0 {
+            slots[index].refused = max(slots[index].refused, UInt32(clamping: time.nanoseconds / 1_000_000_000 + 1))
+        }
     }
 
     /// Whether something was refused within the window that ends at `time`, to the second.
@@ -171,7 +173,9 @@ struct SourceWindows {
 
     private func find(_ source: Prefix) -> Int {
         var index = hash(source.address, source.length)
-        while slots[index].count != 0, slots[index].address != source.address || slots[index].length != source.length { index = (index + 1) & (slots.count - 1) }
+        while slots[index].count != 0, slots[index].address != source.address || slots[index].length != source.length {
+            index = (index + 1) & (slots.count - 1)
+        }
         return index
     }
 

@@ -51,7 +51,8 @@ package struct Succession: Sendable {
         partitions.map { partition in
             // Nobody has read it: all of it is new.
             guard let known = committed[partition] else { return Start(partition: partition, from: nil, liveFrom: 0, newest: .distantPast) }
-            return Start(partition: partition, from: found[partition].map { min($0, known.offset) }, liveFrom: known.offset,
+            return Start(
+                partition: partition, from: found[partition].map { min($0, known.offset) }, liveFrom: known.offset,
                 newest: known.newest ?? .distantPast)
         }
     }

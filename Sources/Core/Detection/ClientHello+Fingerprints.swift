@@ -4,7 +4,8 @@ extension ClientHello {
     /// `771,4865-4866,0-23,29-23,0`: the hello's own version, then what it lists, in its order, without GREASE.
     package var ja3Text: String {
         func list(_ values: [UInt16]) -> String { Self.withoutGREASE(values).map { String($0) }.joined(separator: "-") }
-        return "\(legacyVersion),\(list(cipherSuites)),\(list(extensions)),\(list(groups)),\(pointFormats.map { String($0) }.joined(separator: "-"))"
+        return
+            "\(legacyVersion),\(list(cipherSuites)),\(list(extensions)),\(list(groups)),\(pointFormats.map { String($0) }.joined(separator: "-"))"
     }
 
     /// The three parts of JA4 over TCP, the last two before they are hashed; empty means that nothing is hashed.
@@ -12,7 +13,8 @@ extension ClientHello {
         let ciphers = Self.withoutGREASE(cipherSuites)
         let extensions = Self.withoutGREASE(self.extensions)
         let named = extensions.contains(0) ? "d" : "i"
-        let head = "t\(Self.ja4Version(highestVersion))\(named)\(Self.count(ciphers))\(Self.count(extensions))\(Self.ja4Protocol(alpn.first ?? []))"
+        let head =
+            "t\(Self.ja4Version(highestVersion))\(named)\(Self.count(ciphers))\(Self.count(extensions))\(Self.ja4Protocol(alpn.first ?? []))"
         var hashed = Self.list(extensions.filter { $0 != 0 && $0 != 16 }.sorted())
         let algorithms = Self.withoutGREASE(signatureAlgorithms)
         if !hashed.isEmpty, !algorithms.isEmpty { hashed += "_" + Self.list(algorithms) }

@@ -31,7 +31,8 @@ package struct ClientHello: Sendable, Equatable {
         isPartial = message.count - 4 < length
         var body = Cursor(4..<min(message.count, 4 + length))
         guard let version = body.number(2, of: message), body.skip(32), let session = body.number(1, of: message), body.skip(session),
-              let ciphers = body.vector(2, of: message) else { return nil }
+            let ciphers = body.vector(2, of: message)
+        else { return nil }
         legacyVersion = UInt16(version)
         cipherSuites = numbers(ciphers, message)
         if session > 32 { isMalformed = true }

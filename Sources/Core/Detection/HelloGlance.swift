@@ -13,7 +13,8 @@ package struct HelloGlance {
         guard message.count >= 4, message[0] == 1 else { return nil }
         var body = Cursor(4..<min(message.count, 4 + (Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3]))))
         guard body.number(2, of: message) != nil, body.skip(32), let session = body.number(1, of: message), body.skip(session),
-            body.vector(2, of: message) != nil else { return nil }
+            body.vector(2, of: message) != nil
+        else { return nil }
         guard body.vector(1, of: message) != nil, let size = body.number(2, of: message) else { return }
         var list = body.take(upTo: size)
         while let type = list.number(2, of: message), let content = list.vector(2, of: message) {

@@ -60,7 +60,7 @@ extension Policy {
 
     /// What only user space judges, with names, lists or a memory of sources; never the kernel's to limit by reflex.
     package static let judgedInUserSpace = AnomalySet([
-        .ipLiteralSNI, .unknownSNI, .alpnUnexpected, .handshakeIncomplete, .fatalAlertRate, .fingerprintChurn, .fingerprintSwarm, .tlsScan,
+        .ipLiteralSNI, .unknownSNI, .alpnUnexpected, .handshakeIncomplete, .fatalAlertRate, .fingerprintChurn, .fingerprintSwarm, .tlsScan
     ])
 
     /// Detections that are switched on and have what they need.

@@ -14,7 +14,10 @@ extension Policy {
         // By its bits: a list of cases would be an array, made anew for each verdict.
         var rest = anomalies.rawValue
         while rest != 0 {
-            if let anomaly = Anomaly(rawValue: UInt8(truncatingIfNeeded: rest.trailingZeroBitCount)), let limit = detections[anomaly]?.limit { return limit }
+            if let anomaly = Anomaly(rawValue: UInt8(truncatingIfNeeded: rest.trailingZeroBitCount)), let limit = detections[anomaly]?.limit
+            {
+                return limit
+            }
             rest &= rest - 1
         }
         return nil

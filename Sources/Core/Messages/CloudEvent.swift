@@ -6,10 +6,12 @@ package import Wire
 ///   - id: unique within `source`; the same record written twice carries the same.
 ///   - source: the node, or the controller's group.
 ///   - traceID: 32 lower-case hexadecimal digits; anything else leaves `traceparent` out.
-package func cloudEventHeaders(id: String, source: String, type: String, time: Instant, traceID: String) -> [(name: String, value: String)] {
+package func cloudEventHeaders(id: String, source: String, type: String, time: Instant, traceID: String) -> [(name: String, value: String)]
+{
     var headers = [
-        (name: "ce_specversion", value: "1.0"), (name: "ce_id", value: id), (name: "ce_source", value: source), (name: "ce_type", value: type),
-        (name: "ce_time", value: time.rfc3339), (name: "content-type", value: "application/json"),
+        (name: "ce_specversion", value: "1.0"), (name: "ce_id", value: id), (name: "ce_source", value: source),
+        (name: "ce_type", value: type),
+        (name: "ce_time", value: time.rfc3339), (name: "content-type", value: "application/json")
     ]
     if let parent = traceparent(traceID: traceID, id: id) { headers.append((name: "traceparent", value: parent)) }
     return headers
@@ -17,7 +19,9 @@ package func cloudEventHeaders(id: String, source: String, type: String, time: I
 
 /// `00-<trace>-<span>-01`. The span is a function of the record's id, so a record written twice stays one span.
 package func traceparent(traceID: String, id: String) -> String? {
-    guard traceID.utf8.count == 32, traceID.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }), traceID.utf8.contains(where: { $0 != 48 }) else { return nil }
+    guard traceID.utf8.count == 32, traceID.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }),
+        traceID.utf8.contains(where: { $0 != 48 })
+    else { return nil }
     let span = String(max(fingerprint(of: id.utf8), 1), radix: 16)
     return "00-\(traceID)-\(String(repeating: "0", count: 16 - span.utf8.count))\(span)-01"
 }

@@ -73,7 +73,9 @@ extension ThrottleEvent {
     }
 
     /// For the record that carries this event.
-    package var headers: [(name: String, value: String)] { cloudEventHeaders(id: id, source: node, type: Self.type, time: time, traceID: traceID) }
+    package var headers: [(name: String, value: String)] {
+        cloudEventHeaders(id: id, source: node, type: Self.type, time: time, traceID: traceID)
+    }
 }
 
 extension Limit {

@@ -56,7 +56,9 @@ package struct Limit: Sendable, Equatable {
 
     /// The generation of an operator's next word: above the last one that is known, and, since compaction may have kept a lesser word than the one in
     /// force, no lower than the time, in seconds: no older word, said again, undoes it.
-    package static func operatorsGeneration(after known: Int?, at now: Instant) -> Int { max((known ?? 0) + 1, Int(now.nanoseconds / 1_000_000_000)) }
+    package static func operatorsGeneration(after known: Int?, at now: Instant) -> Int {
+        max((known ?? 0) + 1, Int(now.nanoseconds / 1_000_000_000))
+    }
 
     package init(key: Key, perSecond: Int, answer: Answer, until: Instant, generation: Int, anomalies: AnomalySet, traceID: String) {
         self.key = key

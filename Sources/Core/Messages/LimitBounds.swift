@@ -53,7 +53,8 @@ package struct LimitBounds: Sendable, Equatable {
         if length != (isIPv4 ? 96 + own.ipv4 : own.ipv6) { return .wide }
         if limit.until - now > longest + Self.slack { return .long }
         let isSofter = claimed.contains {
-            limit.perSecond >= $0.perSecond && (limit.key.limitClass == .anomalous || $0.limitClass == .all) && (limit.answer == .reset || $0.answer == .drop)
+            limit.perSecond >= $0.perSecond && (limit.key.limitClass == .anomalous || $0.limitClass == .all)
+                && (limit.answer == .reset || $0.answer == .drop)
         }
         return isSofter ? nil : .hard
     }

@@ -57,7 +57,10 @@ package struct NodeStatus: Sendable, Equatable {
     /// How many of its addresses a node publishes, and how many of them others believe.
     package static let mostAddresses = 16
 
-    package init(node: String, time: Instant, started: Instant, version: String, mode: Policy.Mode, interfaces: [String], policyName: String, policyVersion: String, nextOffset: Int64) {
+    package init(
+        node: String, time: Instant, started: Instant, version: String, mode: Policy.Mode, interfaces: [String], policyName: String,
+        policyVersion: String, nextOffset: Int64
+    ) {
         self.node = node
         self.time = time
         self.started = started

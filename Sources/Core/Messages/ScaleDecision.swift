@@ -17,8 +17,10 @@ package struct ScaleDecision: Sendable, Equatable {
     package var generation: Int
     package var traceID: String
 
-    package init(workload: String, desiredReplicas: Int, previousReplicas: Int, mode: Policy.Mode, sourcePrefix: Prefix, eventsInWindow: Int,
-                 windowSeconds: Int, moreThan: Int, sourcesOver: Int, until: Instant, generation: Int, traceID: String) {
+    package init(
+        workload: String, desiredReplicas: Int, previousReplicas: Int, mode: Policy.Mode, sourcePrefix: Prefix, eventsInWindow: Int,
+        windowSeconds: Int, moreThan: Int, sourcesOver: Int, until: Instant, generation: Int, traceID: String
+    ) {
         self.workload = workload
         self.desiredReplicas = desiredReplicas
         self.previousReplicas = previousReplicas

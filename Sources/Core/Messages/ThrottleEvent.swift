@@ -78,8 +78,10 @@ package struct ThrottleEvent: Sendable, Equatable {
     /// It comes from a replayed capture: only controllers that were started for rehearsals act on it.
     package var isRehearsal = false
 
-    package init(id: String, time: Instant, node: String, sourceAddress: Address, sourcePrefix: Prefix, destinationAddress: Address,
-                 anomalies: AnomalySet, severity: Severity, traceID: String) {
+    package init(
+        id: String, time: Instant, node: String, sourceAddress: Address, sourcePrefix: Prefix, destinationAddress: Address,
+        anomalies: AnomalySet, severity: Severity, traceID: String
+    ) {
         self.id = id
         self.time = time
         self.node = node

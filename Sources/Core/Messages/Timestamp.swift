@@ -39,10 +39,13 @@ extension Instant {
     /// The same of bytes, without an allocation: every event has two or three.
     package init?(rfc3339 text: Span<UInt8>) {
         // The shortest that there is; from here on the first twenty bytes are there.
-        guard text.count >= 20, let year = Self.number(text, 0, 4), text[4] == 0x2d, let month = Self.number(text, 5, 2), text[7] == 0x2d, let day = Self.number(text, 8, 2),
-              text[10] | 0x20 == 0x74, let hour = Self.number(text, 11, 2), text[13] == 0x3a, let minute = Self.number(text, 14, 2), text[16] == 0x3a, let second = Self.number(text, 17, 2),
-              (1970...2262).contains(year), (1...12).contains(month), day >= 1, day <= Self.days(inMonth: month, of: year),
-              hour < 24, minute < 60, second <= 60 else { return nil }
+        guard text.count >= 20, let year = Self.number(text, 0, 4), text[4] == 0x2d, let month = Self.number(text, 5, 2), text[7] == 0x2d,
+            let day = Self.number(text, 8, 2),
+            text[10] | 0x20 == 0x74, let hour = Self.number(text, 11, 2), text[13] == 0x3a, let minute = Self.number(text, 14, 2),
+            text[16] == 0x3a, let second = Self.number(text, 17, 2),
+            (1970...2262).contains(year), (1...12).contains(month), day >= 1, day <= Self.days(inMonth: month, of: year),
+            hour < 24, minute < 60, second <= 60
+        else { return nil }
         var index = 19, fraction: Int64 = 0
         if text[index] == 0x2e {
             index += 1
@@ -58,8 +61,10 @@ extension Instant {
         if text[index] | 0x20 == 0x7a {
             guard index + 1 == text.count else { return nil }
         } else {
-            guard text[index] == 0x2b || text[index] == 0x2d, text.count == index + 6, let hours = Self.number(text, index + 1, 2), text[index + 3] == 0x3a,
-                  let minutes = Self.number(text, index + 4, 2), hours < 24, minutes < 60 else { return nil }
+            guard text[index] == 0x2b || text[index] == 0x2d, text.count == index + 6, let hours = Self.number(text, index + 1, 2),
+                text[index + 3] == 0x3a,
+                let minutes = Self.number(text, index + 4, 2), hours < 24, minutes < 60
+            else { return nil }
             offset = (hours * 3600 + minutes * 60) * (text[index] == 0x2b ? 1 : -1)
         }
         let seconds = Self.days(year: year, month: month, day: day) * 86_400 + hour * 3600 + minute * 60 + second - offset

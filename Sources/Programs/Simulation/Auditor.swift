@@ -55,7 +55,8 @@ final class Auditor {
         guard node.isEnforcing, connection.life == node.life else { return }
         holdOperatorsLimit(way, connection)
         guard !answer.isNamed, connection.plan.kind != .allowed,
-            !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) }) else { return }
+            !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) })
+        else { return }
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
         unclean[way, default: []].append(cluster.now)
         unclean[way]!.removeAll { cluster.now - $0 >= 1_000 }
@@ -121,17 +122,19 @@ final class Auditor {
 
     private func note(_ limit: Limit) {
         let until = cluster.now + Int((limit.until - cluster.wall).wholeNanoseconds / 1_000_000), before = operators[limit.key.prefix]
-        operators[limit.key.prefix] = Word(isRelease: limit.isRelease, stored: cluster.now, end: limit.until,
+        operators[limit.key.prefix] = Word(
+            isRelease: limit.isRelease, stored: cluster.now, end: limit.until,
             matters: limit.isRelease ? before?.matters ?? 0 : max(until + 22_000, before?.matters ?? 0))
     }
 
     /// An operator's limit of one a second holds for everything that the source does, on each node that could read it.
     private func holdOperatorsLimit(_ way: Way, _ connection: Connection) {
         guard let word = operators[way.source], !word.isRelease, !word.isVague, cluster.now > word.stored + Self.patience,
-              // It ends when the node's clock says so, and does not begin again when that is set back.
-              max(cluster.wall, cluster.nodes[way.node].latestWall) < word.end,
-              isWell(cluster.nodes[way.node]),
-              !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) }) else { return all[way] = nil }
+            // It ends when the node's clock says so, and does not begin again when that is set back.
+            max(cluster.wall, cluster.nodes[way.node].latestWall) < word.end,
+            isWell(cluster.nodes[way.node]),
+            !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) })
+        else { return all[way] = nil }
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
         all[way, default: []].append(cluster.now)
         all[way]!.removeAll { cluster.now - $0 >= 1_000 }
@@ -230,7 +233,8 @@ final class Auditor {
         decisions += 1
         let events = eventTimes[decision.sourcePrefix]?.count ?? 0
         if decision.eventsInWindow > events || decision.eventsInWindow <= decision.moreThan {
-            violated(.scaledForAReason,
+            violated(
+                .scaledForAReason,
                 "\(decision.workload) for \(decision.eventsInWindow) events of \(decision.sourcePrefix), which had \(events)")
         }
         guard let id = record.id else { return }
@@ -274,7 +278,9 @@ final class Auditor {
         compareAccounts()
         let bounds = LimitBounds(cluster.policy), allowed = AllowList(cluster.policy.allow.cidrs)
         var last: [String: Limit?] = [:]
-        for record in cluster.broker.limits.records { if case .limit(let limit) = record.body { last[record.key] = limit } else { last[record.key] = .some(nil) } }
+        for record in cluster.broker.limits.records {
+            if case .limit(let limit) = record.body { last[record.key] = limit } else { last[record.key] = .some(nil) }
+        }
         for node in cluster.nodes where all || isWell(node) {
             // What ends about now has ended on one of the two; of a clock that was set back nobody knows when it heard what.
             func standing(after time: Instant) -> Int {
@@ -326,18 +332,17 @@ final class Auditor {
             guard let core = replica.core else { continue }
             for plan in scenario.clients where core.assigned.contains(cluster.broker.partition(of: source(plan).description)) {
                 for time in [cluster.wall, cluster.wall - .seconds(12), cluster.wall - .seconds(16)] {
-                    let (theirs, ours) = (core.controller.eventsInWindow(of: source(plan), at: time),
-                        controller.eventsInWindow(of: source(plan), at: time))
+                    let (theirs, ours) = (
+                        core.controller.eventsInWindow(of: source(plan), at: time),
+                        controller.eventsInWindow(of: source(plan), at: time)
+                    )
                     if theirs != ours {
-                        return violated(.windowsAreALogsFunction,
+                        return violated(
+                            .windowsAreALogsFunction,
                             "replica \(replica.number) counts \(theirs) events of \(source(plan)), the log has \(ours)")
                     }
                 }
             }
         }
     }
-}
-
-extension Scenario.Fault {
-    fileprivate var isPolicy: Bool { if case .policy = kind { true } else { false } }
 }

@@ -118,7 +118,8 @@ final class Broker {
     func commit(_ commits: [CommitLedger.Commit], generation: Int) -> Bool {
         guard isUp, generation == self.generation else { return false }
         for commit in commits {
-            committed[commit.partition] = Succession.Committed(offset: commit.offset,
+            committed[commit.partition] = Succession.Committed(
+                offset: commit.offset,
                 newest: commit.newest == .distantPast ? nil : commit.newest)
         }
         return true
@@ -152,8 +153,10 @@ struct Sender {
     /// - Parameters:
     ///   - stored: told of each record that the broker has now.
     ///   - report: the number, and whether it was stored as far as anybody here knows.
-    mutating func step(at now: Time, wall: Instant, _ broker: Broker, stored: (TopicName, Record, Int, Int64) -> Void,
-        report: (Int64, Bool) -> Void) {
+    mutating func step(
+        at now: Time, wall: Instant, _ broker: Broker, stored: (TopicName, Record, Int, Int64) -> Void,
+        report: (Int64, Bool) -> Void
+    ) {
         while let head = queue.first, head.due <= now {
             if !broker.isUp {
                 guard now - head.due > Self.timeout else { return }

@@ -113,12 +113,14 @@ final class Cluster {
         guard broker.isUp, let client = scenario.clients.first(where: { $0.kind == kind }) else { return }
         generation += 1
         let key = Limit.Key(prefix: policy.sourcePrefix(of: client.address), limitClass: .all)
-        var limit = Limit(key: key, perSecond: 1, answer: .reset, until: wall + .seconds(10),
+        var limit = Limit(
+            key: key, perSecond: 1, answer: .reset, until: wall + .seconds(10),
             generation: Limit.operatorsGeneration(after: generation, at: wall), anomalies: AnomalySet(), traceID: "")
         limit.origin = .operator
         if word == .release { limit = limit.released(at: wall) }
         generation = limit.generation
-        let record = Record(key: key.description, body: word == .tombstone ? .tombstone : .limit(limit), id: "operator:\(generation)",
+        let record = Record(
+            key: key.description, body: word == .tombstone ? .tombstone : .limit(limit), id: "operator:\(generation)",
             time: wall)
         auditor.stored(.limits, record, 0, broker.limits.append(record, at: wall))
     }
@@ -126,8 +128,10 @@ final class Cluster {
     // MARK: Connections
 
     private func connect() {
-        for (index, plan) in scenario.clients.enumerated() where now >= nextConnection[index]
-            && (now < Scenario.quietBegins || plan.kind == .customer && now < Scenario.ends - 7_000) {
+        for (index, plan) in scenario.clients.enumerated()
+        where now >= nextConnection[index]
+            && (now < Scenario.quietBegins || plan.kind == .customer && now < Scenario.ends - 7_000)
+        {
             nextConnection[index] = now + plan.pause + dice.within(0...40)
             opened += 1
             connections.append(Connection(plan, port: UInt16(1_024 + opened % 60_000), number: opened, at: now, &dice))

@@ -33,15 +33,20 @@ final class Connection {
         self.plan = plan
         node = plan.node
         let from = plan.kind == .spoofed ? Address(ipv4: 0xc612_0000 + UInt32(dice.below(65_536))) : plan.address
-        conversation = Conversation(client: from,
+        conversation = Conversation(
+            client: from,
             server: from.isIPv4 ? Address(ipv4: 0xc633_6402) : Address(high: 0x2001_0db8_00ff_0000, low: 2), clientPort: port)
-        (conversation.clientISN, conversation.serverISN) = (UInt32(truncatingIfNeeded: dice.next()),
-            UInt32(truncatingIfNeeded: dice.next()))
+        (conversation.clientISN, conversation.serverISN) = (
+            UInt32(truncatingIfNeeded: dice.next()),
+            UInt32(truncatingIfNeeded: dice.next())
+        )
         // Whoever stays under the limit says one hello a connection.
         let isNamed = plan.kind == .customer, retries = dice.happens(in: 15) && plan.kind != .slow
         server = Server(retries: retries)
-        hello = Hello(serverName: isNamed ? "shop.example" : nil, padding: dice.happens(in: 30) ? dice.within(900...1_700) : 0,
-            number: number << 1).stream()
+        hello = Hello(
+            serverName: isNamed ? "shop.example" : nil, padding: dice.happens(in: 30) ? dice.within(900...1_700) : 0,
+            number: number << 1
+        ).stream()
         second = Hello(serverName: isNamed ? "shop.example" : nil, number: number << 1 | 1).stream()
         giveUp = now + 6_000
         script(from: now, &dice)
@@ -129,14 +134,19 @@ final class Connection {
         case .acknowledge: conversation.ack
         // Who forges its address has not seen the server's number.
         case .data(let bytes, let offset, _) where plan.kind == .spoofed:
-            conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(offset),
+            conversation.frame(
+                fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(offset),
                 acknowledged: conversation.serverISN &+ 77_777, flags: Conversation.acknowledge, payload: bytes)
         case .data(let bytes, let offset, _): conversation.data(bytes, at: offset)
-        case .forgedEnd(let flags): conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 0x4000_0000,
-            acknowledged: conversation.serverISN &+ 1, flags: flags | Conversation.acknowledge)
-        case .rest: conversation.frame(fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(server.received),
-            acknowledged: conversation.serverISN &+ 98, flags: Conversation.acknowledge | Conversation.push,
-            payload: [20, 3, 3, 0, 1, 1, 23, 3, 3, 0, 4, 1, 2, 3, 4])
+        case .forgedEnd(let flags):
+            conversation.frame(
+                fromClient: true, sequence: conversation.clientISN &+ 0x4000_0000,
+                acknowledged: conversation.serverISN &+ 1, flags: flags | Conversation.acknowledge)
+        case .rest:
+            conversation.frame(
+                fromClient: true, sequence: conversation.clientISN &+ 1 &+ UInt32(server.received),
+                acknowledged: conversation.serverISN &+ 98, flags: Conversation.acknowledge | Conversation.push,
+                payload: [20, 3, 3, 0, 1, 1, 23, 3, 3, 0, 4, 1, 2, 3, 4])
         }
     }
 
@@ -162,8 +172,9 @@ final class Connection {
 
     /// The frame that carries an answer.
     func frame(of answer: Server.Answer) -> [UInt8] {
-        conversation.frame(fromClient: false, sequence: conversation.serverISN &+ 1,
+        conversation.frame(
+            fromClient: false, sequence: conversation.serverISN &+ 1,
             acknowledged: conversation.clientISN &+ 1 &+ UInt32(max(answer.read, server.received)),
-                           flags: Conversation.acknowledge | Conversation.push, payload: answer.bytes)
+            flags: Conversation.acknowledge | Conversation.push, payload: answer.bytes)
     }
 }

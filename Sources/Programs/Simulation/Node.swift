@@ -82,7 +82,8 @@ final class Node: NodeWorld {
         if cluster.plant != .forgetsDisk {
             core?.restore(disk.limits.values.sorted { $0.key.description < $1.key.description }, at: wall, in: self)
         }
-        cluster.auditor.started(self, limitsOnDisk: disk.limits.values.filter { $0.until > wall && !$0.isRelease }.count,
+        cluster.auditor.started(
+            self, limitsOnDisk: disk.limits.values.filter { $0.until > wall && !$0.isRelease }.count,
             held: core?.account(naming: 0).held ?? 0, mode: policy.mode)
     }
 
@@ -90,7 +91,8 @@ final class Node: NodeWorld {
         guard isAlive else { return }
         let before = disk.events
         disk = saved
-        cluster.auditor.killed(self, unsaved: before.filter { disk.events[$0.key] == nil }.map(\.value.id), records: ring.count,
+        cluster.auditor.killed(
+            self, unsaved: before.filter { disk.events[$0.key] == nil }.map(\.value.id), records: ring.count,
             due: core?.hasDueEvents ?? false)
         engine = nil
         core = nil
@@ -115,7 +117,9 @@ final class Node: NodeWorld {
     private func put(_ record: [UInt8]) {
         cluster.auditor.recorded(number)
         seenInLife.seen += 1
-        if ring.count < Self.ringCapacity { ring.append(record) } else {
+        if ring.count < Self.ringCapacity {
+            ring.append(record)
+        } else {
             cluster.auditor.lostInRing(number)
             seenInLife.lost += 1
         }
@@ -193,7 +197,8 @@ final class Node: NodeWorld {
     /// The oldest that waits goes.
     private func makeRoom() {
         guard let oldest = disk.events.keys.filter({ !order.isUnderWay($0) }).min(),
-            let event = disk.events.removeValue(forKey: oldest) else { return }
+            let event = disk.events.removeValue(forKey: oldest)
+        else { return }
         order.leave(key: key(event))
         counts[.spoolFull] += 1
         cluster.auditor.dropped(event)

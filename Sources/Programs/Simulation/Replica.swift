@@ -41,8 +41,10 @@ final class Replica: ReplicaWorld {
 
     func start() {
         core = ReplicaCore(Controller(policy: cluster.policy, sources: 4_096, limits: 4_096))
-        (limits, decisions, positions, records, window, last, edge, ends, generation) = (Follower(), Follower(), [:], [:],
-            DeliveryWindow(), 0, [:], nil, 0)
+        (limits, decisions, positions, records, window, last, edge, ends, generation) = (
+            Follower(), Follower(), [:], [:],
+            DeliveryWindow(), 0, [:], nil, 0
+        )
         nextTick = cluster.now + 500
     }
 
@@ -75,8 +77,10 @@ final class Replica: ReplicaWorld {
 
     /// The limits and decisions topics, read whole.
     private func follow() {
-        limits.read(cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice,
-            madeAnew: { core!.controller.limitsWereLost() }) { record in
+        limits.read(
+            cluster.broker.limits, at: cluster.now, wall: cluster.wall, &dice,
+            madeAnew: { core!.controller.limitsWereLost() }
+        ) { record in
             switch record.body {
             case .limit(let limit): core!.learn(limit, id: record.id, time: record.appended, at: cluster.wall, in: self)
             case .tombstone: if let key = Limit.Key(record.key) { core!.lift(key, time: record.appended, at: cluster.wall, in: self) }
@@ -106,8 +110,10 @@ final class Replica: ReplicaWorld {
         let wanted = ends ?? (broker.limits.next, broker.decisions.next, broker.limits.life)
         ends = wanted
         guard decisions.next >= wanted.decisions,
-            limits.hasRead(broker.limits) || limits.next >= wanted.limits && broker.limits.life == wanted.limitsLife else { return }
-        let succession = Succession(partitions, committed: broker.committed.filter { partitions.contains($0.key) },
+            limits.hasRead(broker.limits) || limits.next >= wanted.limits && broker.limits.life == wanted.limitsLife
+        else { return }
+        let succession = Succession(
+            partitions, committed: broker.committed.filter { partitions.contains($0.key) },
             under: core!.controller.policy, at: cluster.wall)
         var found: [Int: Int64] = [:]
         for (partition, time) in succession.times {
@@ -158,14 +164,16 @@ final class Replica: ReplicaWorld {
     func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 {
         last += 1
         let id = position?.id ?? "time:\(number):\(last)"
-        records[last] = switch output {
-        case .limit(var limit): {
-            if cluster.plant == .limitsForever { limit.until = limit.until + .seconds(86_400) }
-            return (.limits, Record(key: limit.key.description, body: .limit(limit), id: id, time: time))
-        }()
-        case .forget(let key): (.limits, Record(key: key.description, body: .tombstone))
-        case .scale(let decision): (.decisions, Record(key: decision.workload, body: .decision(decision), id: id, time: time))
-        }
+        records[last] =
+            switch output {
+            case .limit(var limit):
+                {
+                    if cluster.plant == .limitsForever { limit.until = limit.until + .seconds(86_400) }
+                    return (.limits, Record(key: limit.key.description, body: .limit(limit), id: id, time: time))
+                }()
+            case .forget(let key): (.limits, Record(key: key.description, body: .tombstone))
+            case .scale(let decision): (.decisions, Record(key: decision.workload, body: .decision(decision), id: id, time: time))
+            }
         if window.isNext(last) { _ = send(last) }
         return UInt64(last)
     }

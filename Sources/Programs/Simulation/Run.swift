@@ -17,9 +17,10 @@ package func simulate(_ scenario: Scenario, plant: Plant? = nil) -> Outcome {
     let cluster = Cluster(scenario, plant: plant)
     cluster.run()
     let auditor = cluster.auditor
-    return Outcome(scenario: scenario, violations: auditor.violations.map { "\($0.rule.rawValue) at \($0.at) ms: \($0.what)" },
+    return Outcome(
+        scenario: scenario, violations: auditor.violations.map { "\($0.rule.rawValue) at \($0.at) ms: \($0.what)" },
         rule: auditor.violations.first?.rule.rawValue,
-                   answers: auditor.answers, refusals: auditor.refusals, events: auditor.eventsMade, limits: auditor.limitsStored)
+        answers: auditor.answers, refusals: auditor.refusals, events: auditor.eventsMade, limits: auditor.limitsStored)
 }
 
 /// Leaves out what does not matter for a failure: faults, one after the other, as long as the same rule is broken.

@@ -64,8 +64,10 @@ package struct Scenario: Sendable {
         var clients: [ClientPlan] = []
         for kind in ClientPlan.Kind.allCases {
             for _ in 0..<(kind == .attacker ? dice.within(1...3) : 1) {
-                clients.append(ClientPlan(number: clients.count, kind: kind, node: dice.below(nodes), isIPv6: dice.happens(in: 40),
-                    dice: &dice))
+                clients.append(
+                    ClientPlan(
+                        number: clients.count, kind: kind, node: dice.below(nodes), isIPv6: dice.happens(in: 40),
+                        dice: &dice))
             }
         }
         self.clients = clients
@@ -76,23 +78,27 @@ package struct Scenario: Sendable {
     }
 
     private static func draw(_ dice: inout Dice, nodes: Int, replicas: Int) -> Fault {
-        let at = dice.within(2_000...chaosEnds - 1_000), long = at + dice.within(500...8_000), node = dice.below(nodes), replica = dice.below(replicas)
-        let kind: Kind = switch dice.below(15) {
-        case 0, 1: .killNode(node, back: at + dice.within(200...4_000))
-        case 2: .stopNode(node, until: long)
-        case 3, 4: .killReplica(replica, back: long)
-        case 5: .stopReplica(replica, until: long)
-        case 6: .brokerAway(until: long)
-        case 7: .loseReports(until: long)
-        case 8: .compact
-        case 9: .limitsMadeAnew
-        case 10: .clock(node, milliseconds: dice.within(-20_000...20_000))
-        case 11: .policy(dice.pick(Variant.allCases))
-        case 12: .operatorLimits(dice.pick([.customer, .attacker]), lifted: dice.happens(in: 70) ? at + dice.within(1_000...5_000) : nil,
-            byTombstone: dice.happens(in: 50))
-        case 13: .operatorReleases(dice.pick([.customer, .attacker]))
-        default: dice.happens(in: 50) ? .noRoom(node, until: long) : .diskFull(node, until: long)
-        }
+        let at = dice.within(2_000...chaosEnds - 1_000), long = at + dice.within(500...8_000), node = dice.below(nodes),
+            replica = dice.below(replicas)
+        let kind: Kind =
+            switch dice.below(15) {
+            case 0, 1: .killNode(node, back: at + dice.within(200...4_000))
+            case 2: .stopNode(node, until: long)
+            case 3, 4: .killReplica(replica, back: long)
+            case 5: .stopReplica(replica, until: long)
+            case 6: .brokerAway(until: long)
+            case 7: .loseReports(until: long)
+            case 8: .compact
+            case 9: .limitsMadeAnew
+            case 10: .clock(node, milliseconds: dice.within(-20_000...20_000))
+            case 11: .policy(dice.pick(Variant.allCases))
+            case 12:
+                .operatorLimits(
+                    dice.pick([.customer, .attacker]), lifted: dice.happens(in: 70) ? at + dice.within(1_000...5_000) : nil,
+                    byTombstone: dice.happens(in: 50))
+            case 13: .operatorReleases(dice.pick([.customer, .attacker]))
+            default: dice.happens(in: 50) ? .noRoom(node, until: long) : .diskFull(node, until: long)
+            }
         return Fault(at: at, kind: kind)
     }
 
@@ -144,15 +150,21 @@ struct ClientPlan: Sendable {
         self.kind = kind
         self.node = node
         // A source of its own for each, whatever the prefix is that counts as one.
-        address = isIPv6
+        address =
+            isIPv6
             ? Address(high: 0x2001_0db8_0000_0000 | UInt64(number + 1) << 20 | UInt64(number), low: 1)
             : Address(ipv4: 0xcb00_7100 + UInt32(number))
-        pause = switch kind {
-        case .attacker: dice.within(60...250)
-        case .customer: dice.within(150...400)
-        case .slow: dice.within(700...1_500)
-        case .allowed: dice.within(100...200)
-        case .spoofed: dice.within(100...300)
-        }
+        pause =
+            switch kind {
+            case .attacker: dice.within(60...250)
+            case .customer: dice.within(150...400)
+            case .slow: dice.within(700...1_500)
+            case .allowed: dice.within(100...200)
+            case .spoofed: dice.within(100...300)
+            }
     }
+}
+
+extension Scenario.Fault {
+    var isPolicy: Bool { if case .policy = kind { true } else { false } }
 }

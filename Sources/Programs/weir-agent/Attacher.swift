@@ -144,11 +144,14 @@ final class Attacher: Sendable {
             guard Clock.monotonic < end else { return (found, Array(orders[index...])) }
             do throws(ProbeError) {
                 guard room >= 2 else {
-                    throw ProbeError(Errno(rawValue: EMFILE), "\(order.interface.name): attaching the probe: too few open files are allowed (RLIMIT_NOFILE)")
+                    throw ProbeError(
+                        Errno(rawValue: EMFILE),
+                        "\(order.interface.name): attaching the probe: too few open files are allowed (RLIMIT_NOFILE)")
                 }
                 room -= 2
-                let attachment = try Attachment(order.programs, interface: order.interface.index, name: order.interface.name, isRaw: order.isRaw, method: order.method,
-                                                owner: owner, isAlive: alive.contains)
+                let attachment = try Attachment(
+                    order.programs, interface: order.interface.index, name: order.interface.name, isRaw: order.isRaw, method: order.method,
+                    owner: owner, isAlive: alive.contains)
                 found.append(.attached(Held(order.interface, attachment), order.programs))
             } catch {
                 found.append(.failed(order.interface, error))

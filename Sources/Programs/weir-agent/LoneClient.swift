@@ -14,7 +14,8 @@ final class LoneClient {
     /// False when it takes no more for now.
     func produce(_ item: Spool.Item) throws(KafkaError) -> Bool {
         let headers = item.headers.map { (name: $0.name, value: $0.value) }
-        return try producer.produce(topic: Topic.events.name, key: item.key, value: item.value, headers: headers,
+        return try producer.produce(
+            topic: Topic.events.name, key: item.key, value: item.value, headers: headers,
             token: UInt64(item.id)) == .accepted
     }
 

@@ -35,10 +35,12 @@ extension Node {
         accounts[.ringFull] = Int(clamping: probe.counters[.lost])
         let steady = Instant(nanoseconds: Int64(bitPattern: Clock.monotonic))
         guard let notice = losses.notice(of: accounts, at: now, steady: steady, isFree: publisher.isFree) else { return }
-        log.write(.warning, "something was lost, and the events topic is told", [
-            ("records", "\(notice.count(of: .records))"), ("events", "\(notice.count(of: .events))"),
-            ("causes", notice.losses.map(\.cause).joined(separator: ",")),
-        ])
+        log.write(
+            .warning, "something was lost, and the events topic is told",
+            [
+                ("records", "\(notice.count(of: .records))"), ("events", "\(notice.count(of: .events))"),
+                ("causes", notice.losses.map(\.cause).joined(separator: ","))
+            ])
         publisher.publish(notice)
     }
 }

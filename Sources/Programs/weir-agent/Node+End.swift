@@ -15,10 +15,12 @@ extension Node {
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)
         watch.letGo()
         let counters = probe.counters
-        log.write(.info, "stopped", [
-            ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(core.statistics.events)"),
-            ("undelivered", "\(left)"), ("spooled", "\(kept)"),
-        ])
+        log.write(
+            .info, "stopped",
+            [
+                ("handshakes", "\(counters[.seen])"), ("lost", "\(counters[.lost])"), ("events", "\(core.statistics.events)"),
+                ("undelivered", "\(left)"), ("spooled", "\(kept)")
+            ])
         log.close(withinMilliseconds: 100)
     }
 }

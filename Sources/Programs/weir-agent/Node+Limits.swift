@@ -45,7 +45,7 @@ extension Node {
                 core.topicWasMadeAnew()
                 log.write(.warning, "the limits topic was made anew; what is limited here stays until its end")
             case .notice(.failure(let error)): publisher?.hear(error)
-            case .notice: break    // the publisher says whether Kafka answers
+            case .notice: break  // the publisher says whether Kafka answers
             }
         }
     }

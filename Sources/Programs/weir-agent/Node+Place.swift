@@ -94,7 +94,9 @@ extension Node {
             // Somebody else may have come in between: tried again in a second, and nothing half.
             (web, outbox) = (nil, nil)
             publisher?.use(nil)
-            if resumeTrouble != "\(error)" { log.write(.error, "the agent that took this one's place is gone, and this one cannot go on yet: \(error)") }
+            if resumeTrouble != "\(error)" {
+                log.write(.error, "the agent that took this one's place is gone, and this one cannot go on yet: \(error)")
+            }
             resumeTrouble = "\(error)"
         }
     }

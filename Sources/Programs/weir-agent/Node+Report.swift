@@ -29,8 +29,10 @@ extension Node {
         let steady = Instant(nanoseconds: Int64(bitPattern: Clock.monotonic))
         guard reports.schedule.isDue(state, at: steady) else { return }
         let account = core.account(naming: NodeStatus.mostNamed)
-        var status = NodeStatus(node: settings.node, time: now, started: reports.started, version: version, mode: policy.mode, interfaces: watch.interfaces.map(\.name),
-                                policyName: policy.name, policyVersion: policy.version, nextOffset: nextOffset)
+        var status = NodeStatus(
+            node: settings.node, time: now, started: reports.started, version: version, mode: policy.mode,
+            interfaces: watch.interfaces.map(\.name),
+            policyName: policy.name, policyVersion: policy.version, nextOffset: nextOffset)
         status.addresses = ownAddresses
         (status.held, status.lacking, status.lacks, status.refused) = (account.held, account.lacking, account.named, core.refusedRecords)
         if publisher.publish(status) { reports.schedule.reported(state, at: steady) }

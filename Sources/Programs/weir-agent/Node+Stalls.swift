@@ -17,12 +17,14 @@ extension Node {
         let turn = stalls.ended(at: now, cpu: Clock.threadCPU)
         guard turn.took >= settings.slowTurn else { return }
         func milliseconds(_ nanoseconds: UInt64) -> String { "\(nanoseconds / 1_000_000)" }
-        slowLog.write(log, .warning, "a turn of the loop took long", [
-            ("took_ms", milliseconds(turn.took)), ("longest", turn.longest.map { "\($0.part)" } ?? "other"),
-            ("longest_ms", milliseconds(turn.longest?.nanoseconds ?? 0)),
-            ("preempted_ms", milliseconds(turn.preempted)), ("records", "\(turn.records)"), ("events", "\(turn.events)"),
-            ("reports", "\(turn.reports)"),
-        ])
+        slowLog.write(
+            log, .warning, "a turn of the loop took long",
+            [
+                ("took_ms", milliseconds(turn.took)), ("longest", turn.longest.map { "\($0.part)" } ?? "other"),
+                ("longest_ms", milliseconds(turn.longest?.nanoseconds ?? 0)),
+                ("preempted_ms", milliseconds(turn.preempted)), ("records", "\(turn.records)"), ("events", "\(turn.events)"),
+                ("reports", "\(turn.reports)")
+            ])
     }
 
     /// The last quarter of an hour, for `weir stalls`.

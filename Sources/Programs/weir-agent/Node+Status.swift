@@ -33,14 +33,19 @@ extension Node {
     }
 
     func sayAttached() {
-        log.write(.info, "attached", [
-            ("version", version), ("node", settings.node), ("interfaces", watch.described), ("attach", watch.attachMethod),
-            ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version), ("may_goto", probe.isModern ? "yes" : "no"),
-        ])
+        log.write(
+            .info, "attached",
+            [
+                ("version", version), ("node", settings.node), ("interfaces", watch.described), ("attach", watch.attachMethod),
+                ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version),
+                ("may_goto", probe.isModern ? "yes" : "no")
+            ])
     }
 
     func sayListening(port: UInt16) {
-        log.write(.info, "listening", [("listen", "\(settings.listen.host):\(port)"), ("kafka", settings.kafka?.value(of: "bootstrap.servers") ?? "none")])
+        log.write(
+            .info, "listening",
+            [("listen", "\(settings.listen.host):\(port)"), ("kafka", settings.kafka?.value(of: "bootstrap.servers") ?? "none")])
     }
 
     private func metrics() -> [UInt8] {
@@ -50,30 +55,45 @@ extension Node {
             board.set(metric, to: counters[counter])
         }
         func count(_ name: String, _ help: String, _ value: Int) { board.set(board.counter(name, help), to: UInt64(value)) }
-        func gauge(_ name: String, _ help: String, _ value: Double, _ labels: Metrics.Labels = []) { board.set(board.gauge(name, help, labels: labels), to: value) }
-        gauge("weir_agent_ready", "this node watches all that it should and knows the topic's limits: what /readyz says", unready == nil ? 1 : 0)
+        func gauge(_ name: String, _ help: String, _ value: Double, _ labels: Metrics.Labels = []) {
+            board.set(board.gauge(name, help, labels: labels), to: value)
+        }
+        gauge(
+            "weir_agent_ready", "this node watches all that it should and knows the topic's limits: what /readyz says",
+            unready == nil ? 1 : 0)
         gauge("weir_agent_interfaces", "interfaces that the probe is on", Double(watch.interfaces.count))
         // Of a node with more only so many have a line each; those that lack the probe come first, and none twice.
         var named: Set<String> = []
-        for (name, value) in watch.failed.map({ ($0.interface.name, 0.0) }) + watch.interfaces.map({ ($0.name, 1.0) }) where named.count < Self.interfacesNamed && named.insert(name).inserted {
+        for (name, value) in watch.failed.map({ ($0.interface.name, 0.0) }) + watch.interfaces.map({ ($0.name, 1.0) })
+        where named.count < Self.interfacesNamed && named.insert(name).inserted {
             gauge("weir_agent_interface_attached", "the probe is on this interface, or should be and is not", value, [("interface", name)])
         }
-        for name in Set(watch.unwatched.map(\.name)).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_unwatched", "looks like an uplink, and is not watched", 1, [("interface", name)]) }
-        for name in Set(watch.blind).sorted().prefix(Self.unwatchedNamed) { gauge("weir_agent_interface_blind", "carries frames of which the probe sees none", 1, [("interface", name)]) }
+        for name in Set(watch.unwatched.map(\.name)).sorted().prefix(Self.unwatchedNamed) {
+            gauge("weir_agent_interface_unwatched", "looks like an uplink, and is not watched", 1, [("interface", name)])
+        }
+        for name in Set(watch.blind).sorted().prefix(Self.unwatchedNamed) {
+            gauge("weir_agent_interface_blind", "carries frames of which the probe sees none", 1, [("interface", name)])
+        }
         for (name, way) in watch.oneWay.prefix(Self.unwatchedNamed) {
-            gauge("weir_agent_interface_one_way",
-                "carries connections to watched ports in this direction only, and no watched interface carries the other", 1, [("interface", name), ("way", way.rawValue)])
+            gauge(
+                "weir_agent_interface_one_way",
+                "carries connections to watched ports in this direction only, and no watched interface carries the other", 1,
+                [("interface", name), ("way", way.rawValue)])
         }
         for interface in watch.interfaces.prefix(Self.unwatchedNamed) {
             guard let seen = probe.seen(on: interface.index) else { continue }
             for (from, value) in [("client", seen.clientPayloads), ("server", seen.serverPayloads)] {
                 let labels: Metrics.Labels = [("interface", interface.name), ("from", from)]
-                board.set(board.counter("weir_agent_interface_segments_total",
-                    "segments of watched ports that bear data: in from clients, out from servers", labels: labels), to: value)
+                board.set(
+                    board.counter(
+                        "weir_agent_interface_segments_total",
+                        "segments of watched ports that bear data: in from clients, out from servers", labels: labels), to: value)
             }
         }
         count("weir_agent_attachments_failed_total", "attempts to attach that failed; each is tried again", watch.failedAttempts)
-        count("weir_agent_attachments_put_back_total", "times that somebody took the probe from an interface, and it was put back", watch.putBack)
+        count(
+            "weir_agent_attachments_put_back_total", "times that somebody took the probe from an interface, and it was put back",
+            watch.putBack)
         count("weir_agent_listings_failed_total", "times that the interfaces could not be listed", watch.failedListings)
         let statistics = core.statistics
         count("weir_agent_anomalous_total", "anomalous handshakes that count", statistics.anomalous)
@@ -84,7 +104,9 @@ extension Node {
         count("weir_agent_displaced_total", "sources whose behaviour was forgotten for others'", core.displacedSources)
         count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", core.refusedDenials)
         count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
-        count("weir_agent_hellos_lost_total", "events without name and fingerprint: newer hellos had taken the room of theirs", statistics.hellosLost)
+        count(
+            "weir_agent_hellos_lost_total", "events without name and fingerprint: newer hellos had taken the room of theirs",
+            statistics.hellosLost)
         count("weir_agent_log_lines_dropped_total", "log lines that found no room, because standard error was not read", log.dropped)
         count("weir_agent_unlisted_total", "handshakes of unproven sources that did not fit the board", core.board.unlisted)
         count("weir_agent_board_displaced_total", "sources that left the board to make room for others", core.board.displaced)
@@ -102,7 +124,8 @@ extension Node {
             }
         }
         for account in Accounts.Account.allCases {
-            gauge("weir_agent_account_imbalance", "by how much more came in than there is an account of",
+            gauge(
+                "weir_agent_account_imbalance", "by how much more came in than there is an account of",
                 Double(accounts.imbalance(of: account)), [("account", account.rawValue)])
         }
         if let spooled = publisher?.spooled {
@@ -112,15 +135,23 @@ extension Node {
         gauge("weir_agent_events_queued", "events that wait for Kafka", Double(publisher?.inFlight ?? 0))
         count("weir_agent_limits_without_room_total", "limits of this node's own that did not fit the kernel's map", core.refusedLimits)
         for refusal in ClusterLimits.Refusal.allCases {
-            board.set(board.counter("weir_agent_limits_refused_total", "records of the limits topic that were not applied",
-                labels: [("reason", refusal.rawValue)]), to: UInt64(core.refusals[refusal] ?? 0))
+            board.set(
+                board.counter(
+                    "weir_agent_limits_refused_total", "records of the limits topic that were not applied",
+                    labels: [("reason", refusal.rawValue)]), to: UInt64(core.refusals[refusal] ?? 0))
         }
         let account = core.account(naming: 0)
-        gauge("weir_agent_limits_next_offset", "everything on the limits topic before this offset has been applied", Double(limits?.nextOffset ?? 0))
-        count("weir_agent_limits_turns_total", "turns of the loop in which the limits topic had something to read, its ticks aside", reads.turns)
+        gauge(
+            "weir_agent_limits_next_offset", "everything on the limits topic before this offset has been applied",
+            Double(limits?.nextOffset ?? 0))
+        count(
+            "weir_agent_limits_turns_total", "turns of the loop in which the limits topic had something to read, its ticks aside",
+            reads.turns)
         count("weir_agent_limits_postponed_total", "turns of the loop that left more of the limits topic to the next one", reads.postponed)
-        gauge("weir_agent_node_addresses",
-            "addresses of other nodes, from the nodes topic, that are private or near; with `allow.nodes` none of them is limited", Double(neighbours))
+        gauge(
+            "weir_agent_node_addresses",
+            "addresses of other nodes, from the nodes topic, that are private or near; with `allow.nodes` none of them is limited",
+            Double(neighbours))
         gauge("weir_agent_limits_held", "limits of the topic that hold here", Double(account.held))
         gauge("weir_agent_limits_lacking", "limits that stand on the topic and do not hold here", Double(account.lacking))
         count("weir_agent_reports_delivered_total", "reports of this node's state that Kafka has", publisher?.reports.delivered ?? 0)
@@ -130,11 +161,16 @@ extension Node {
         gauge("weir_agent_sources", "sources with counts in the table", Double(core.trackedSources))
         count("weir_agent_policy_reloads_total", "policies taken at run time", reloads.accepted)
         count("weir_agent_policy_refused_total", "policies refused at run time", reloads.refused)
-        gauge("weir_agent_policy", "the policy in force", 1, [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
+        gauge(
+            "weir_agent_policy", "the policy in force", 1,
+            [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
         for quantile in [0.5, 0.99] {
-            gauge("weir_agent_seen_to_limited_here_microseconds",
-                "a packet on any node to the limit in this one's kernel, by the limits topic", core.clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
-            gauge("weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's",
+            gauge(
+                "weir_agent_seen_to_limited_here_microseconds",
+                "a packet on any node to the limit in this one's kernel, by the limits topic",
+                core.clusterLatency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
+            gauge(
+                "weir_agent_ring_to_verdict_microseconds", "kernel's verdict to the agent's",
                 core.latency.microseconds(at: quantile) ?? 0, [("quantile", "\(quantile)")])
         }
         return board.render()
@@ -191,7 +227,8 @@ extension Node {
             let accounts = accounts()
             json.member("balance", counters.balance && accounts.balance)
             json.object("accounts") { write(accounts, to: &$0) }
-            json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) } }
+            json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) }
+            }
             json.object("ring_to_verdict_ns") { json in
                 json.member("p50", core.latency.microseconds(at: 0.5).map { Int($0 * 1000) })
                 json.member("p99", core.latency.microseconds(at: 0.99).map { Int($0 * 1000) })
@@ -212,7 +249,9 @@ extension Node {
                 for part in Stalls.Part.allCases where part != .idle {
                     json.object { json in
                         json.member("part", part == .kafka ? "producer" : "\(part)")
-                        for (index, name) in Stalls.classes.prefix(8).enumerated() { json.member("under_\(name)", stalls.total(part, index)) }
+                        for (index, name) in Stalls.classes.prefix(8).enumerated() {
+                            json.member("under_\(name)", stalls.total(part, index))
+                        }
                         json.member("longer", Stalls.classes.indices.dropFirst(8).reduce(0) { $0 + stalls.total(part, $1) })
                         json.member("longest_ns", stalls.longest(part))
                     }

@@ -66,8 +66,11 @@ final class Node {
     private var limitedLog = LimitedLog(interval: 1_000_000_000, lines: 10)
     var malformedLog = LimitedLog(interval: 60_000_000_000)
 
-    init(_ settings: Settings, _ probe: consuming KernelProbe, peers: Peers, attacher: Attacher, web: Web, core: NodeCore<HelloFactsReader>, state: StateParts,
-        log: Log) throws {
+    init(
+        _ settings: Settings, _ probe: consuming KernelProbe, peers: Peers, attacher: Attacher, web: Web, core: NodeCore<HelloFactsReader>,
+        state: StateParts,
+        log: Log
+    ) throws {
         self.settings = settings
         self.log = log
         policyStamp = settings.policyStamp
@@ -109,16 +112,20 @@ final class Node {
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         for (descriptor, source) in [
-            (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits), (tick.eventDescriptor, .tick),
-            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http), (network.eventDescriptor, .network),
-            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers),
+            (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits),
+            (tick.eventDescriptor, .tick),
+            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http),
+            (network.eventDescriptor, .network),
+            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers)
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue) }
         }
         sayListening(port: web?.server.port ?? 0)
         trace.phase("listening")
         // While we may still write there.
-        if let path = settings.startupTrace, !trace.write(to: path) { log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")]) }
+        if let path = settings.startupTrace, !trace.write(to: path) {
+            log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")])
+        }
 
         // What the components' threads have freed lies in arenas of theirs, which nobody uses any more.
         Heap.trim()
@@ -229,10 +236,12 @@ final class Node {
 
     private func publish(_ event: ThrottleEvent) {
         if event.action == .limited || event.action == .observed, event.counts.suppressed == 0 {
-            limitedLog.write(log, .info, event.action == .limited ? "limited" : "would limit", [
-                ("source", event.sourcePrefix.description), ("anomalies", event.anomalies.list.map(\.id).joined(separator: ",")),
-                ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID),
-            ])
+            limitedLog.write(
+                log, .info, event.action == .limited ? "limited" : "would limit",
+                [
+                    ("source", event.sourcePrefix.description), ("anomalies", event.anomalies.list.map(\.id).joined(separator: ",")),
+                    ("until", event.limit?.until.rfc3339 ?? ""), ("trace_id", event.traceID)
+                ])
         }
         guard place.isPublishing else { return untold.successors += 1 }
         guard let publisher else { return untold.noBroker += 1 }

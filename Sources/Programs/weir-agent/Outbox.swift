@@ -90,8 +90,10 @@ final class Outbox {
     // MARK: News
 
     /// Keeps a new one, and says how it may go at once: then `sent` or `wait` is to follow.
-    func add(_ key: String, _ value: [UInt8], _ headers: [(name: String, value: String)],
-        at now: Int64) -> (item: Spool.Item, way: SendOrder.Way?) {
+    func add(
+        _ key: String, _ value: [UInt8], _ headers: [(name: String, value: String)],
+        at now: Int64
+    ) -> (item: Spool.Item, way: SendOrder.Way?) {
         let item = spool.add(key: key, headers: headers.map { Spool.Header(name: $0.name, value: $0.value) }, value: value, at: now)
         bytes += item.size
         return (item, order.way(of: item.id, key: key))
@@ -123,7 +125,9 @@ final class Outbox {
         if doubts[id] != nil {
             doubts[id]!.isUnderWay = false
             doubts[id]!.retryAt = now + Self.patience
-        } else { order.failed(id, retryAt: now + Self.patience) }
+        } else {
+            order.failed(id, retryAt: now + Self.patience)
+        }
     }
 
     /// The broker refuses it, not the rest. It is offered alone, and goes aside when it was refused three times.
@@ -213,8 +217,10 @@ final class Outbox {
     }
 
     /// Gives up the oldest that wait, as long as `condition` holds. How many those were.
-    private func giveUp(after start: Int64? = nil, atMost most: Int, among: (Spool.Item) -> Bool = { _ in true },
-        while condition: (Spool.Item) -> Bool) -> Int {
+    private func giveUp(
+        after start: Int64? = nil, atMost most: Int, among: (Spool.Item) -> Bool = { _ in true },
+        while condition: (Spool.Item) -> Bool
+    ) -> Int {
         var count = 0, place = start ?? order.cursor
         while count < most {
             let items = spool.items(after: place, atMost: 64)

@@ -94,7 +94,11 @@ final class Peers {
             if verb == .yield || verb == .took, !message.mayAsk { continue }
             switch verb {
             case .yield:
-                if lines[2] == place { requests.append(.yield(to: message.from)) } else { socket.send(self.message(.kept), to: message.from) }
+                if lines[2] == place {
+                    requests.append(.yield(to: message.from))
+                } else {
+                    socket.send(self.message(.kept), to: message.from)
+                }
             case .took: requests.append(.took(by: message.from))
             case .yielded, .kept: break
             case .watching, .also:
@@ -103,9 +107,12 @@ final class Peers {
                 let new = message.from == partner ? [] : interfaces.filter { theirs.contains($0.index) && !known.contains($0.index) }
                 guard !new.isEmpty else { continue }
                 told[message.from, default: []].formUnion(new.map(\.index))
-                log.write(.warning, "another agent watches the same interfaces; each of the two counts and limits all of their handshakes", [
-                    ("interfaces", new.map(\.name).joined(separator: ",")), ("pid", "\(message.process)"), ("node", String(lines[1])), ("listen", String(lines[2])),
-                ])
+                log.write(
+                    .warning, "another agent watches the same interfaces; each of the two counts and limits all of their handshakes",
+                    [
+                        ("interfaces", new.map(\.name).joined(separator: ",")), ("pid", "\(message.process)"), ("node", String(lines[1])),
+                        ("listen", String(lines[2]))
+                    ])
             }
         }
         if !told.isEmpty {

@@ -13,19 +13,6 @@ final class Publisher {
     private static let event: UInt64 = 0, report: UInt64 = 1
     private static func token(of id: Int64) -> UInt64 { UInt64(id) + report }
 
-    struct Reports {
-        var delivered = 0
-        var lost = 0
-        /// The queue was full; tried again at the next tick.
-        var refused = 0
-        /// One waits for its delivery. There is never a second: what a node was like while no broker answered is of no interest to anybody.
-        var isUnderWay = false
-        /// The last one will not arrive, and nobody has asked about it yet.
-        var isLost = false
-        /// There is something on the topic that a clean stop has to take back.
-        var isKnown = false
-    }
-
     private(set) var reports = Reports()
     private var producer: KafkaProducer
     private let configuration: KafkaConfiguration
@@ -142,7 +129,9 @@ final class Publisher {
                 plainUnderWay += 1
                 return
             }
-            if !isLosing { log.write(.warning, "the queue for Kafka is full; events are lost until it drains", [("queued", "\(producer.inFlight)")]) }
+            if !isLosing {
+                log.write(.warning, "the queue for Kafka is full; events are lost until it drains", [("queued", "\(producer.inFlight)")])
+            }
             isLosing = true
             counts[.queueFull] += 1
         } catch {
@@ -154,7 +143,8 @@ final class Publisher {
     /// One event is given up.
     private func lose(_ error: KafkaError) {
         counts[.refused] += 1
-        lossLog.write(log, .warning, "an event is lost: Kafka does not take it, and there is no --state to keep it in",
+        lossLog.write(
+            log, .warning, "an event is lost: Kafka does not take it, and there is no --state to keep it in",
             [("reason", error.reason), ("lost", "\(counts[.refused])")])
     }
 
@@ -168,7 +158,8 @@ final class Publisher {
     private func produce(_ item: Spool.Item, _ way: SendOrder.Way?, _ outbox: Outbox) -> Bool? {
         do throws(KafkaError) {
             let headers = item.headers.map { (name: $0.name, value: $0.value) }
-            return try producer.produce(topic: Topic.events.name, key: item.key, value: item.value, headers: headers,
+            return try producer.produce(
+                topic: Topic.events.name, key: item.key, value: item.value, headers: headers,
                 token: Self.token(of: item.id)) == .accepted
         } catch {
             if error.isFatal { begin(anew: error) }
@@ -234,7 +225,8 @@ final class Publisher {
             let before = outbox.aside + outbox.dropped.asideFull
             outbox.refused(id, error.reason, isCertain: error.subject == .record, at: Clock.monotonic)
             guard outbox.aside + outbox.dropped.asideFull > before else { return }
-            lossLog.write(log, .warning, "an event is set aside: the broker refuses it, and takes others",
+            lossLog.write(
+                log, .warning, "an event is set aside: the broker refuses it, and takes others",
                 [("reason", error.reason), ("aside", "\(outbox.aside)")])
         }
     }
@@ -243,7 +235,11 @@ final class Publisher {
     func publish(_ status: NodeStatus) -> Bool {
         guard !reports.isUnderWay else { return false }
         do throws(KafkaError) {
-            guard try producer.produce(topic: Topic.nodes.name, key: status.node, value: status.encoded(), headers: status.headers, token: Self.report) == .accepted else {
+            guard
+                try producer.produce(
+                    topic: Topic.nodes.name, key: status.node, value: status.encoded(), headers: status.headers, token: Self.report)
+                    == .accepted
+            else {
                 reports.refused += 1
                 return false
             }
@@ -293,7 +289,9 @@ final class Publisher {
                 isUp = true
             case .notice(.disconnected(let outage)):
                 isUp = false
-                log.write(.warning, "Kafka does not answer; detecting and limiting go on", [("reason", outage.reason)] + (outage.advice.map { [("advice", $0)] } ?? []))
+                log.write(
+                    .warning, "Kafka does not answer; detecting and limiting go on",
+                    [("reason", outage.reason)] + (outage.advice.map { [("advice", $0)] } ?? []))
             case .notice(.failure(let error)) where error.isFatal: fatal = error
             case .notice(.failure(let error)): hear(error)
             case .notice: break
@@ -319,7 +317,9 @@ final class Publisher {
         guard begunAt == 0 || now - begunAt > Self.patience else { return false }
         guard let fresh = try? KafkaProducer(configuration, name: node) else { return false }
         (pending, begunAt) = (nil, now)
-        if error.isAuthorization { hear(error) } else {
+        if error.isAuthorization {
+            hear(error)
+        } else {
             log.write(.error, "Kafka lost its state; beginning anew", [("reason", "\(error)"), ("lost", "\(plainUnderWay)")])
         }
         counts[.clientLost] += plainUnderWay

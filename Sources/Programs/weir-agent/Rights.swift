@@ -130,10 +130,12 @@ extension Node {
             log.write(.warning, "system calls are not filtered: \(error)")
         }
         if let why = settings.staysRoot { log.write(.warning, "this agent stays root", [("why", why)]) }
-        log.write(.info, "rights given up", [
-            ("user", settings.account?.name ?? (Account.current == 0 ? "root" : "\(Account.current)")),
-            ("capabilities", kept.isEmpty ? "none" : "CAP_NET_ADMIN, to take its clsact filters away"), ("calls", calls),
-        ] + (policyOrigin?.needsHelp == true ? [("policy", "opened by a child, because the user may not")] : []))
+        log.write(
+            .info, "rights given up",
+            [
+                ("user", settings.account?.name ?? (Account.current == 0 ? "root" : "\(Account.current)")),
+                ("capabilities", kept.isEmpty ? "none" : "CAP_NET_ADMIN, to take its clsact filters away"), ("calls", calls)
+            ] + (policyOrigin?.needsHelp == true ? [("policy", "opened by a child, because the user may not")] : []))
         watch.attacher.start()
     }
 }

@@ -106,7 +106,9 @@ struct Settings: Sendable {
         helloMemory = Int(arguments.text("hello-memory")!)!
         (account, staysRoot) = try Self.account(arguments.has("user") ? arguments.text("user") : nil)
         if arguments.has("kafka") || arguments.has("kafka-config") {
-            var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()
+            var configuration =
+                try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) }
+                ?? KafkaConfiguration()
             if let file = arguments.text("kafka-config") { try configuration.load(file) }
             kafka = configuration
         } else {
@@ -126,7 +128,8 @@ struct Settings: Sendable {
 extension Settings {
     var options: NodeOptions {
         let seed = UInt64(bitPattern: Clock.wall) ^ UInt64(getpid()) << 48
-        return NodeOptions(node: node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed,
+        return NodeOptions(
+            node: node, bootID: String(UInt32(truncatingIfNeeded: seed ^ seed >> 32), radix: 16), seed: seed,
             heedsRehearsals: heedsRehearsals)
     }
 

@@ -89,7 +89,9 @@ extension Node {
         }
         startup.add("state", requires: [peers], provides: [state]) { _ in
             var parts = StateParts()
-            parts.directory = try settings.state.map { path throws(SpoolError) in try StateDirectory(path, settings.stateBounds, for: settings.account) }
+            parts.directory = try settings.state.map { path throws(SpoolError) in
+                try StateDirectory(path, settings.stateBounds, for: settings.account)
+            }
             parts.outbox = try parts.directory?.openAtStart()
             state.fill(parts)
         }
@@ -98,24 +100,31 @@ extension Node {
             // The library's threads inherit what this one holds.
             try settings.dropCapabilities()
             guard let configuration = try settings.heldKafka() else { return kafka.fill(nil) }
-            kafka.fill(KafkaParts(publisher: try Publisher(configuration, node: settings.node, log: log),
-                limits: try LimitsReader(configuration, node: settings.node),
-                nodes: try NodesReader(configuration, node: settings.node)))
+            kafka.fill(
+                KafkaParts(
+                    publisher: try Publisher(configuration, node: settings.node, log: log),
+                    limits: try LimitsReader(configuration, node: settings.node),
+                    nodes: try NodesReader(configuration, node: settings.node)))
         }
-        startup.add("node", requires: [maps, ingress, egress, helpers, peers, attacher, surroundings, pages, core, state],
-            provides: [node]) { _ in
+        startup.add(
+            "node", requires: [maps, ingress, egress, helpers, peers, attacher, surroundings, pages, core, state],
+            provides: [node]
+        ) { _ in
             var probe = maps.take()
             probe.add(ingress.take())
             probe.add(egress.take())
             probe.add(helpers.take())
-            let made = try Node(settings, probe, peers: peers.take(), attacher: attacher.take(), web: pages.take(), core: core.take(),
+            let made = try Node(
+                settings, probe, peers: peers.take(), attacher: attacher.take(), web: pages.take(), core: core.take(),
                 state: state.take(), log: log)
             made.lookAround(surroundings.copy.addresses)
             made.restoreLimits()
             node.fill(made)
         }
-        startup.add("attach", requires: [node, places, surroundings], provides: [watching],
-            end: { node.lend { $0.watch.letGo() } }) { _ in
+        startup.add(
+            "attach", requires: [node, places, surroundings], provides: [watching],
+            end: { node.lend { $0.watch.letGo() } }
+        ) { _ in
             try node.lend { node in try node.attach(surroundings.copy.selection, places.take()) }
             watching.fill(())
         }

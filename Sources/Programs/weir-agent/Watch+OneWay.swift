@@ -8,10 +8,14 @@ extension Watch {
     func say(_ finding: OneWay.Finding, _ log: Log) {
         let interface = ("interface", name(of: finding.interface))
         switch finding.way {
-        case .inOnly: log.write(.warning,
-            "clients' data come in by this interface, and the servers' answers leave by no interface that is watched", [interface])
-        case .outOnly: log.write(.warning,
-            "servers' answers leave by this interface, and the clients' data come in by no interface that is watched", [interface])
+        case .inOnly:
+            log.write(
+                .warning,
+                "clients' data come in by this interface, and the servers' answers leave by no interface that is watched", [interface])
+        case .outOnly:
+            log.write(
+                .warning,
+                "servers' answers leave by this interface, and the clients' data come in by no interface that is watched", [interface])
         case nil: log.write(.info, "both directions of the interface's connections are seen again", [interface])
         }
     }

@@ -31,7 +31,9 @@ extension Watch {
         let wanted = chosen(listing.links, listing.uplinks, patterns)
         guard !wanted.isEmpty else {
             let there = listing.links.map(\.interface.name).prefix(32).joined(separator: ", ")
-            let asked = patterns.isEmpty ? "no default route to take an interface from"
+            let asked =
+                patterns.isEmpty
+                ? "no default route to take an interface from"
                 : "\(patterns.joined(separator: ", ")): no such interface"
             throw ProbeError(.noEntry, "\(asked); there are \(there)")
         }
@@ -49,7 +51,8 @@ extension Watch {
         let placeholder = try Placeholder(), end = Clock.monotonic + startBudget
         let (outcomes, _) = attacher.attachNow(selection.orders(placeholder.hooks, .tcx), until: end)
         let now = Clock.monotonic
-        return Places(held: outcomes.compactMap { if case .attached(let held, _) = $0 { held } else { nil } },
+        return Places(
+            held: outcomes.compactMap { if case .attached(let held, _) = $0 { held } else { nil } },
             timeLeft: end > now ? end - now : 0)
     }
 
@@ -84,8 +87,9 @@ extension Watch {
             for order in left { pending[order.interface.index] = order.interface }
             atStart = Set(left.map(\.interface.index))
             attacher.attach(left)
-            log.write(.warning, "the kernel takes long to attach; the rest follows while those that are attached are watched",
-                      [("attached", "\(held.count)"), ("left", "\(left.count)"), ("why", "/sys/kernel/rcu_expedited cannot be written")])
+            log.write(
+                .warning, "the kernel takes long to attach; the rest follows while those that are attached are watched",
+                [("attached", "\(held.count)"), ("left", "\(left.count)"), ("why", "/sys/kernel/rcu_expedited cannot be written")])
         }
         lookOut(selection.uplinks, log)
         for one in interfaces.prefix(Self.neighboursSought) { sayNeighbours(of: one, log) }

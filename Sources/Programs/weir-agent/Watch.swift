@@ -99,7 +99,8 @@ struct Watch {
         guard let ours = programs?.ids else { return }
         for hook in HookEntry.Hook.allCases {
             guard let all = Neighbours.on(interface.index, hook),
-                  let place = all.firstIndex(where: { ours.contains($0.program) }) else { continue }
+                let place = all.firstIndex(where: { ours.contains($0.program) })
+            else { continue }
             func fields(_ others: [HookEntry]) -> [(String, String)] {
                 [("interface", interface.name), ("hook", hook.rawValue), ("others", others.map(\.description).joined(separator: ", "))]
             }
@@ -256,9 +257,11 @@ struct Watch {
             case .sees: log.write(.info, "the probe sees the interface's frames again", [("interface", link.interface.name)])
             case .blind(let frames):
                 // Who came after us and stands in front is behind again when we come anew.
-                log.write(.warning, "the probe sees none of the interface's frames; it is attached anew, in front of whoever keeps them", [
-                    ("interface", link.interface.name), ("frames", "\(frames)"),
-                ])
+                log.write(
+                    .warning, "the probe sees none of the interface's frames; it is attached anew, in front of whoever keeps them",
+                    [
+                        ("interface", link.interface.name), ("frames", "\(frames)")
+                    ])
                 held[index] = nil
                 lost.insert(index)
                 attacher.letGo([old])

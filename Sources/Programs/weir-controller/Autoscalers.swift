@@ -25,20 +25,27 @@ final class Autoscalers {
     init(metrics endpoint: Endpoint?, tls: TLS?, patches: Bool, log: Log) throws {
         let wanted = wanted
         metrics = try endpoint.map { endpoint in
-            Metrics(try Server(host: endpoint.host, port: endpoint.port, option: "--external-metrics", tls: tls) { request in
-                if request.path == "/healthz" { return Response(text: "ok\n") }
-                let (status, body) = tls?.clientAuthority != nil && !request.isVerified
-                    ? ExternalMetrics.forbidden()
-                    : ExternalMetrics.answer(request.path, selector: request.query("labelSelector"), wanted: wanted.replicas, at: Instant(nanoseconds: Clock.wall))
-                return Response(status: status, contentType: "application/json", body: body)
-            })
+            Metrics(
+                try Server(host: endpoint.host, port: endpoint.port, option: "--external-metrics", tls: tls) { request in
+                    if request.path == "/healthz" { return Response(text: "ok\n") }
+                    let (status, body) =
+                        tls?.clientAuthority != nil && !request.isVerified
+                        ? ExternalMetrics.forbidden()
+                        : ExternalMetrics.answer(
+                            request.path, selector: request.query("labelSelector"), wanted: wanted.replicas,
+                            at: Instant(nanoseconds: Clock.wall))
+                    return Response(status: status, contentType: "application/json", body: body)
+                })
         }
-        deployments = try patches ? Deployments(try Cluster()) { news in
-            switch news {
-            case .scaled(let workload, let from, let to): log.write(.info, "scaled", [("workload", workload), ("from", "\(from)"), ("to", "\(to)")])
-            case .failed(let workload, let reason): log.write(.error, "not scaled, tried again: \(reason)", [("workload", workload)])
-            }
-        } : nil
+        deployments =
+            try patches
+            ? Deployments(try Cluster()) { news in
+                switch news {
+                case .scaled(let workload, let from, let to):
+                    log.write(.info, "scaled", [("workload", workload), ("from", "\(from)"), ("to", "\(to)")])
+                case .failed(let workload, let reason): log.write(.error, "not scaled, tried again: \(reason)", [("workload", workload)])
+                }
+            } : nil
     }
 
     var port: UInt16? { metrics?.server.port }

@@ -43,13 +43,21 @@ final class Outbox {
     func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 {
         let source = "weir-controller"
         func headers(_ type: String, _ traceID: String, or another: String) -> [(name: String, value: String)] {
-            cloudEventHeaders(id: position?.id ?? "\(source):\(another):\(time.nanoseconds)", source: source, type: type, time: time, traceID: traceID)
+            cloudEventHeaders(
+                id: position?.id ?? "\(source):\(another):\(time.nanoseconds)", source: source, type: type, time: time, traceID: traceID)
         }
-        let record = switch output {
-        case .limit(let limit): Record(topic: Topic.limits.name, key: limit.key.description, value: limit.encoded(), headers: headers(Limit.type, limit.traceID, or: "\(limit.key):\(limit.generation)"))
-        case .forget(let key): Record(topic: Topic.limits.name, key: key.description, value: nil, headers: [])
-        case .scale(let decision): Record(topic: Topic.decisions.name, key: decision.workload, value: decision.encoded(), headers: headers(ScaleDecision.type, decision.traceID, or: "\(decision.workload):\(decision.generation)"))
-        }
+        let record =
+            switch output {
+            case .limit(let limit):
+                Record(
+                    topic: Topic.limits.name, key: limit.key.description, value: limit.encoded(),
+                    headers: headers(Limit.type, limit.traceID, or: "\(limit.key):\(limit.generation)"))
+            case .forget(let key): Record(topic: Topic.limits.name, key: key.description, value: nil, headers: [])
+            case .scale(let decision):
+                Record(
+                    topic: Topic.decisions.name, key: decision.workload, value: decision.encoded(),
+                    headers: headers(ScaleDecision.type, decision.traceID, or: "\(decision.workload):\(decision.generation)"))
+            }
         last += 1
         records[last] = record
         // Behind those that wait already, or a newer word could overtake an older one of the same key.
@@ -73,8 +81,11 @@ final class Outbox {
     private func send(_ number: Int64) -> Bool {
         guard let record = records[number], fatal == nil else { return false }
         do throws(KafkaError) {
-            guard try producer.produce(topic: record.topic, key: record.key, value: record.value, headers: record.headers,
-                token: UInt64(number)) == .accepted else { return false }
+            guard
+                try producer.produce(
+                    topic: record.topic, key: record.key, value: record.value, headers: record.headers,
+                    token: UInt64(number)) == .accepted
+            else { return false }
             window.handOver(number)
             return true
         } catch {

@@ -22,7 +22,10 @@ final class Peers {
 
     init(_ address: String, credentials: Credentials, log: Log) throws {
         guard let server = Server(address, credentials: credentials) else {
-            throw Refusal(description: "weir-controller: --grpc \(address): the address cannot be had, or the certificate, key or authority cannot be used", code: 3)
+            throw Refusal(
+                description:
+                    "weir-controller: --grpc \(address): the address cannot be had, or the certificate, key or authority cannot be used",
+                code: 3)
         }
         self.server = server
         port = server.port
@@ -63,7 +66,8 @@ final class Peers {
         guard isLoaded else { return }
         var next: [String: Scaler.Wanted] = [:]
         for target in targets where next[target.workload] == nil {
-            next[target.workload] = Scaler.Wanted(replicas: replicas[target.workload] ?? target.min, isActive: replicas[target.workload] != nil)
+            next[target.workload] = Scaler.Wanted(
+                replicas: replicas[target.workload] ?? target.min, isActive: replicas[target.workload] != nil)
         }
         guard next != wanted || next.isEmpty else { return }
         wanted = next
@@ -81,7 +85,9 @@ final class Peers {
 
     var counts: Counts {
         server.turn {
-            Counts(server: server.counts, edge: edge.counts, keda: scaler.counts, listed: edge.sources.count, listBytes: edge.listSize, sourcesRefused: edge.sources.refused)
+            Counts(
+                server: server.counts, edge: edge.counts, keda: scaler.counts, listed: edge.sources.count, listBytes: edge.listSize,
+                sourcesRefused: edge.sources.refused)
         }
     }
 }
@@ -91,16 +97,23 @@ struct PeerMetrics {
     private typealias Line = (name: String, help: String, value: @Sendable (Peers.Counts) -> Int)
 
     private static let counters: [Line] = [
-        ("grpc_calls_total", "gRPC calls opened.", { $0.server.calls }), ("grpc_refused_total", "gRPC calls refused: no such method, or too many.", { $0.server.refused }),
-        ("xds_pushes_total", "Answers pushed to Envoys.", { $0.edge.pushes }), ("xds_accepted_total", "Answers that an Envoy accepted (ACK).", { $0.edge.accepted }),
-        ("xds_refused_total", "Answers that an Envoy refused (NACK): it keeps what it had.", { $0.edge.refused }), ("grpc_malformed_total", "Requests that were no message of their method.", { $0.edge.malformed }),
-        ("rls_asked_total", "Questions to the rate-limit service.", { $0.edge.asked }), ("rls_over_limit_total", "Questions answered by OVER_LIMIT.", { $0.edge.overLimit }),
-        ("keda_asked_total", "Questions of KEDA.", { $0.keda.asked }), ("keda_pushes_total", "Transitions pushed to KEDA.", { $0.keda.pushes }),
-        ("keda_unknown_total", "Questions of KEDA about a workload that the policy does not name.", { $0.keda.unknown }), ("listed_refused_total", "Limited sources that did not fit the list.", { $0.sourcesRefused }),
+        ("grpc_calls_total", "gRPC calls opened.", { $0.server.calls }),
+        ("grpc_refused_total", "gRPC calls refused: no such method, or too many.", { $0.server.refused }),
+        ("xds_pushes_total", "Answers pushed to Envoys.", { $0.edge.pushes }),
+        ("xds_accepted_total", "Answers that an Envoy accepted (ACK).", { $0.edge.accepted }),
+        ("xds_refused_total", "Answers that an Envoy refused (NACK): it keeps what it had.", { $0.edge.refused }),
+        ("grpc_malformed_total", "Requests that were no message of their method.", { $0.edge.malformed }),
+        ("rls_asked_total", "Questions to the rate-limit service.", { $0.edge.asked }),
+        ("rls_over_limit_total", "Questions answered by OVER_LIMIT.", { $0.edge.overLimit }),
+        ("keda_asked_total", "Questions of KEDA.", { $0.keda.asked }),
+        ("keda_pushes_total", "Transitions pushed to KEDA.", { $0.keda.pushes }),
+        ("keda_unknown_total", "Questions of KEDA about a workload that the policy does not name.", { $0.keda.unknown }),
+        ("listed_refused_total", "Limited sources that did not fit the list.", { $0.sourcesRefused })
     ]
     private static let gauges: [Line] = [
-        ("grpc_open", "gRPC calls open now.", { $0.server.open }), ("xds_streams", "Envoys that listen.", { $0.edge.streams }), ("keda_streams", "Scaled objects that listen.", { $0.keda.streams }),
-        ("listed_sources", "Sources in the list that Envoys have.", { $0.listed }), ("listed_bytes", "Size of that list.", { $0.listBytes }),
+        ("grpc_open", "gRPC calls open now.", { $0.server.open }), ("xds_streams", "Envoys that listen.", { $0.edge.streams }),
+        ("keda_streams", "Scaled objects that listen.", { $0.keda.streams }),
+        ("listed_sources", "Sources in the list that Envoys have.", { $0.listed }), ("listed_bytes", "Size of that list.", { $0.listBytes })
     ]
 
     private let metrics: Metrics

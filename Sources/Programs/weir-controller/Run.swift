@@ -36,10 +36,14 @@ func run() {
         }
         trace.phase("components")
         let policy = settings.policy.current
-        log.write(.info, "started", [
-            ("version", version), ("kafka", settings.kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.name), ("policy.version", policy.version),
-            ("mode", policy.mode.rawValue), ("listen", "\(settings.listen.host):\(service.port)"), ("grpc", "\(settings.grpc.host):\(service.peers.port)"),
-        ])
+        log.write(
+            .info, "started",
+            [
+                ("version", version), ("kafka", settings.kafka.value(of: "bootstrap.servers") ?? ""), ("policy", policy.name),
+                ("policy.version", policy.version),
+                ("mode", policy.mode.rawValue), ("listen", "\(settings.listen.host):\(service.port)"),
+                ("grpc", "\(settings.grpc.host):\(service.peers.port)")
+            ])
         if let path = settings.startupTrace, !trace.write(to: path) {
             log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")])
         }
@@ -56,10 +60,16 @@ private func settings(_ arguments: Arguments) throws -> Settings {
     let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
     let kafka = try kafkaConfiguration(arguments), grpc = arguments.endpoint("grpc")!, identity = try credentials(arguments)
     if case .insecure = identity, !grpc.isLoopback, !arguments.has("insecure") {
-        throw Refusal(description: "weir-controller: --grpc \(grpc): without TLS others can read and forge it: give --tls-cert and --tls-key, or --insecure", code: 2)
+        throw Refusal(
+            description:
+                "weir-controller: --grpc \(grpc): without TLS others can read and forge it: give --tls-cert and --tls-key, or --insecure",
+            code: 2)
     }
-    return Settings(policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, grpc: grpc, identity: identity, metrics: arguments.endpoint("external-metrics"),
-        tls: tls(identity), patches: arguments.has("kubernetes"), heedsRehearsals: arguments.has("rehearsals"), startupTrace: arguments.text("startup-trace"))
+    return Settings(
+        policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, grpc: grpc, identity: identity,
+        metrics: arguments.endpoint("external-metrics"),
+        tls: tls(identity), patches: arguments.has("kubernetes"), heedsRehearsals: arguments.has("rehearsals"),
+        startupTrace: arguments.text("startup-trace"))
 }
 
 /// Why the program does not start, in one line.
@@ -69,10 +79,14 @@ struct Refusal: Error, CustomStringConvertible {
 }
 
 private func kafkaConfiguration(_ arguments: Arguments) throws -> KafkaConfiguration {
-    var kafka = try arguments.text("kafka").map { bootstrap throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: bootstrap) } ?? KafkaConfiguration()
+    var kafka =
+        try arguments.text("kafka").map { bootstrap throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: bootstrap) }
+        ?? KafkaConfiguration()
     if let file = arguments.text("kafka-config") { try kafka.load(file) }
     guard kafka.value(of: "bootstrap.servers") != nil else {
-        throw Refusal(description: "weir-controller: no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config", code: 2)
+        throw Refusal(
+            description: "weir-controller: no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config",
+            code: 2)
     }
     return kafka
 }

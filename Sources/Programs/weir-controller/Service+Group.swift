@@ -22,7 +22,8 @@ extension Service {
                 core.hear(.recollected)
                 peers.load()
                 tellWanted()
-                log.write(.info, "limits and decisions read",
+                log.write(
+                    .info, "limits and decisions read",
                     [("limits", "\(core.controller.limitCount)"), ("workloads", "\(core.controller.wantedReplicas(at: now).count)")])
             case .assigned(let partitions):
                 try begin(partitions.sorted().map { KafkaPartition(topic: Topic.events.name, partition: $0) })
@@ -39,7 +40,12 @@ extension Service {
             switch outcome {
             case .created: log.write(.info, "topic created", [("topic", name)])
             case .existed: break
-            case .refused(let error): if !error.isUnsupported { log.write(.warning, "topic not created: \(error.reason)", [("topic", name), ("advice", "allow CREATE on this topic, or make it as manifests/kafka/topics.yaml does")]) }
+            case .refused(let error):
+                if !error.isUnsupported {
+                    log.write(
+                        .warning, "topic not created: \(error.reason)",
+                        [("topic", name), ("advice", "allow CREATE on this topic, or make it as manifests/kafka/topics.yaml does")])
+                }
             }
         }
     }
@@ -47,16 +53,21 @@ extension Service {
     /// Whoever had these partitions may have spoken last just now, so its words are read before anything is answered.
     private func begin(_ partitions: [KafkaPartition]) throws(KafkaError) {
         for partition in follower.partitions {
-            guard follower.hasRead(partition, upTo: try consumer.endOffset(of: partition, withinMilliseconds: Self.patience)) else { return }
+            guard follower.hasRead(partition, upTo: try consumer.endOffset(of: partition, withinMilliseconds: Self.patience)) else {
+                return
+            }
         }
         let committed = try consumer.committed(partitions, withinMilliseconds: Self.patience)
-        let succession = Succession(partitions.map(\.partition),
-            committed: Dictionary(uniqueKeysWithValues: committed.map { partition, position in
-            (partition.partition, Succession.Committed(offset: position.offset, newest: Commit.newest(position.metadata)))
-        }), under: core.controller.policy, at: now)
-        let times = Dictionary(uniqueKeysWithValues: succession.times.map { partition, time in
-            (KafkaPartition(topic: Topic.events.name, partition: partition), time.nanoseconds / 1_000_000)
-        })
+        let succession = Succession(
+            partitions.map(\.partition),
+            committed: Dictionary(
+                uniqueKeysWithValues: committed.map { partition, position in
+                    (partition.partition, Succession.Committed(offset: position.offset, newest: Commit.newest(position.metadata)))
+                }), under: core.controller.policy, at: now)
+        let times = Dictionary(
+            uniqueKeysWithValues: succession.times.map { partition, time in
+                (KafkaPartition(topic: Topic.events.name, partition: partition), time.nanoseconds / 1_000_000)
+            })
         let found = try times.isEmpty ? [:] : consumer.offsets(forTimes: times, withinMilliseconds: Self.patience)
         let starts = succession.starts(found: Dictionary(uniqueKeysWithValues: found.map { ($0.key.partition, $0.value) }))
         let start = starts.map { start in
@@ -64,7 +75,12 @@ extension Service {
         }
         try consumer.assign(start)
         core.begin(starts)
-        log.write(.info, "partitions assigned", [("partitions", partitions.map { "\($0.partition)" }.joined(separator: ",")), ("rebuilt_from", start.map { "\($0.offset)" }.joined(separator: ","))])
+        log.write(
+            .info, "partitions assigned",
+            [
+                ("partitions", partitions.map { "\($0.partition)" }.joined(separator: ",")),
+                ("rebuilt_from", start.map { "\($0.offset)" }.joined(separator: ","))
+            ])
     }
 
     /// Others take over: what is in flight gets a moment, because they read it before they begin.
@@ -89,7 +105,9 @@ extension Service {
     }
 
     static func positions(_ commits: [CommitLedger.Commit]) -> [KafkaPosition] {
-        commits.map { KafkaPosition(topic: Topic.events.name, partition: $0.partition, offset: $0.offset, metadata: Commit.metadata($0.newest)) }
+        commits.map {
+            KafkaPosition(topic: Topic.events.name, partition: $0.partition, offset: $0.offset, metadata: Commit.metadata($0.newest))
+        }
     }
 }
 

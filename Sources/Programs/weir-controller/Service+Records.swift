@@ -54,26 +54,35 @@ extension Service: ReplicaWorld {
             telemetry.lossNotices += 1
             telemetry.lostRecords += notice.count(of: .records)
             telemetry.lostEvents += notice.count(of: .events)
-            telemetry.lossLog.write(log, .warning, "a node has lost something", [
-                ("node", notice.node), ("records", "\(notice.count(of: .records))"), ("events", "\(notice.count(of: .events))"),
-                ("causes", notice.losses.map(\.cause).joined(separator: ",")), ("since", notice.since.rfc3339),
-            ])
+            telemetry.lossLog.write(
+                log, .warning, "a node has lost something",
+                [
+                    ("node", notice.node), ("records", "\(notice.count(of: .records))"), ("events", "\(notice.count(of: .events))"),
+                    ("causes", notice.losses.map(\.cause).joined(separator: ",")), ("since", notice.since.rfc3339)
+                ])
         } catch { malformed(record, "\(error)") }
     }
 
     func said(_ output: Controller.Output) {
         switch output {
         case .scale(let decision):
-            log.write(.info, "scale decision", [
-                ("workload", decision.workload), ("desired_replicas", "\(decision.desiredReplicas)"), ("previous_replicas", "\(decision.previousReplicas)"),
-                ("mode", decision.mode.rawValue), ("source.prefix", "\(decision.sourcePrefix)"), ("events_in_window", "\(decision.eventsInWindow)"),
-                ("until", decision.until.rfc3339), ("generation", "\(decision.generation)"), ("trace_id", decision.traceID),
-            ])
+            log.write(
+                .info, "scale decision",
+                [
+                    ("workload", decision.workload), ("desired_replicas", "\(decision.desiredReplicas)"),
+                    ("previous_replicas", "\(decision.previousReplicas)"),
+                    ("mode", decision.mode.rawValue), ("source.prefix", "\(decision.sourcePrefix)"),
+                    ("events_in_window", "\(decision.eventsInWindow)"),
+                    ("until", decision.until.rfc3339), ("generation", "\(decision.generation)"), ("trace_id", decision.traceID)
+                ])
         case .limit(let limit):
-            telemetry.limitLog.write(log, .info, "limit", [
-                ("limit", "\(limit.key)"), ("per_second", "\(limit.perSecond)"), ("step", "\(limit.step)"), ("until", limit.until.rfc3339),
-                ("generation", "\(limit.generation)"), ("trace_id", limit.traceID),
-            ])
+            telemetry.limitLog.write(
+                log, .info, "limit",
+                [
+                    ("limit", "\(limit.key)"), ("per_second", "\(limit.perSecond)"), ("step", "\(limit.step)"),
+                    ("until", limit.until.rfc3339),
+                    ("generation", "\(limit.generation)"), ("trace_id", limit.traceID)
+                ])
         case .forget: break
         }
     }
@@ -109,7 +118,9 @@ extension Service: ReplicaWorld {
                 // Compaction goes by the key, so a limit under another one's key would undo that.
                 guard record.key == limit.key.description else { throw JSONError("key", .wrongValue(wanted: "'\(limit.key)'")) }
                 guard core.learn(limit, id: id, time: time, at: now, in: self) else {
-                    telemetry.refusedLog.write(log, .warning, "a limit on the topic goes beyond the policy or hits the allow-list, and is ignored", [("limit", "\(limit.key)"), ("offset", "\(record.offset)")])
+                    telemetry.refusedLog.write(
+                        log, .warning, "a limit on the topic goes beyond the policy or hits the allow-list, and is ignored",
+                        [("limit", "\(limit.key)"), ("offset", "\(record.offset)")])
                     return
                 }
             }
@@ -118,7 +129,9 @@ extension Service: ReplicaWorld {
 
     private func malformed(_ record: borrowing KafkaRecord, _ what: String) {
         telemetry.malformed += 1
-        telemetry.malformedLog.write(log, .warning, "malformed record passed over: \(what)", [("topic", record.topic), ("partition", "\(record.partition)"), ("offset", "\(record.offset)")])
+        telemetry.malformedLog.write(
+            log, .warning, "malformed record passed over: \(what)",
+            [("topic", record.topic), ("partition", "\(record.partition)"), ("offset", "\(record.offset)")])
     }
 
     private func commitFailed(_ error: KafkaError) {

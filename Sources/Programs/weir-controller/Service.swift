@@ -38,8 +38,11 @@ final class Service {
     var port: UInt16 { server.port }
 
     /// - Parameter server: whose pages `telemetry` answers.
-    init(policy: PolicySource, clients: Clients, telemetry: Telemetry, server: consuming Server, web: Server.Counts, peers: Peers, autoscalers: Autoscalers,
-        heedsRehearsals: Bool, log: Log) {
+    init(
+        policy: PolicySource, clients: Clients, telemetry: Telemetry, server: consuming Server, web: Server.Counts, peers: Peers,
+        autoscalers: Autoscalers,
+        heedsRehearsals: Bool, log: Log
+    ) {
         self.log = log
         self.policy = policy
         self.peers = peers
@@ -81,7 +84,10 @@ final class Service {
 
     private func wait(_ signals: CInt, milliseconds: Int) {
         let timeout = min(milliseconds, server.timeoutMilliseconds ?? milliseconds, autoscalers.timeoutMilliseconds ?? milliseconds)
-        var polls = [signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor, autoscalers.descriptor ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        var polls = [
+            signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor,
+            autoscalers.descriptor ?? -1
+        ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         // With enough waiting to be delivered the events wait too; their descriptor would only spin.
         if !outbox.isComfortable { polls[3].fd = -1 }
         unsafe poll(&polls, nfds_t(polls.count), CInt(clamping: timeout))
@@ -108,7 +114,9 @@ final class Service {
         do {
             try policy.reload()
             core.use(policy.current, at: now, in: self)
-            log.write(.info, "policy in force", [("policy", policy.current.name), ("policy.version", policy.current.version), ("mode", policy.current.mode.rawValue)])
+            log.write(
+                .info, "policy in force",
+                [("policy", policy.current.name), ("policy.version", policy.current.version), ("mode", policy.current.mode.rawValue)])
         } catch {
             telemetry.policyRefused += 1
             log.write(.error, "policy refused, the running one stays: \(error)", [("policy.version", policy.current.version)])
@@ -130,7 +138,10 @@ final class Service {
         case .connected: broker.up()
         case .disconnected(let outage): broker.down(outage)
         case .failure(let error): broker.failed(error)
-        case .log(let line): if line.level <= 3, !["FAIL", "ERROR", "FATAL"].contains(line.facility) { log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)]) }
+        case .log(let line):
+            if line.level <= 3, !["FAIL", "ERROR", "FATAL"].contains(line.facility) {
+                log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)])
+            }
         }
     }
 

@@ -47,9 +47,10 @@ extension Service {
         }
         startup.add("pages", provides: [server]) { _ in
             let telemetry = telemetry.copy
-            server.fill(try HTTP.Server(host: settings.listen.host, port: settings.listen.port, counts: web.copy) { path in
-                telemetry.answer(path)
-            })
+            server.fill(
+                try HTTP.Server(host: settings.listen.host, port: settings.listen.port, counts: web.copy) { path in
+                    telemetry.answer(path)
+                })
         }
         startup.add("autoscalers", provides: [autoscalers]) { _ in
             autoscalers.fill(try Autoscalers(metrics: settings.metrics, tls: settings.tls, patches: settings.patches, log: log))
@@ -59,16 +60,23 @@ extension Service {
             clients.outbox.fill(try Outbox(settings.kafka))
         }
         startup.add("follower", requires: [server, peers], provides: [clients.follower]) { _ in
-            clients.follower.fill(try KafkaFollower(settings.kafka, topics: [Topic.limits.name, Topic.decisions.name],
-                name: "weir-controller", patience: 500))
+            clients.follower.fill(
+                try KafkaFollower(
+                    settings.kafka, topics: [Topic.limits.name, Topic.decisions.name],
+                    name: "weir-controller", patience: 500))
         }
         startup.add("consumer", requires: [server, peers], provides: [clients.consumer]) { _ in
             clients.consumer.fill(try KafkaConsumer(settings.kafka, group: "weir-controller", name: "weir-controller"))
         }
-        startup.add("service", requires: [clients.outbox, clients.follower, clients.consumer, server, peers, autoscalers],
-            provides: [service]) { _ in
-            service.fill(Service(policy: settings.policy, clients: clients, telemetry: telemetry.take(), server: server.take(),
-                web: web.take(), peers: peers.take(), autoscalers: autoscalers.take(), heedsRehearsals: settings.heedsRehearsals, log: log))
+        startup.add(
+            "service", requires: [clients.outbox, clients.follower, clients.consumer, server, peers, autoscalers],
+            provides: [service]
+        ) { _ in
+            service.fill(
+                Service(
+                    policy: settings.policy, clients: clients, telemetry: telemetry.take(), server: server.take(),
+                    web: web.take(), peers: peers.take(), autoscalers: autoscalers.take(), heedsRehearsals: settings.heedsRehearsals,
+                    log: log))
         }
         try startup.run()
         return service.take()

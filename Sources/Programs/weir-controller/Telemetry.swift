@@ -36,17 +36,34 @@ final class Telemetry {
     // Each line of metrics: what it is called, and where its number comes from.
 
     private lazy var events = Self.outcomes.map { outcome in
-        (metrics.counter("weir_controller_events_total", "Throttle events read, by what became of them.", labels: [("outcome", outcome.name)]), outcome.count)
+        (
+            metrics.counter(
+                "weir_controller_events_total", "Throttle events read, by what became of them.", labels: [("outcome", outcome.name)]),
+            outcome.count
+        )
     }
     private lazy var answers = Self.answers.map { answer in
-        (metrics.counter("weir_controller_outputs_total", "Limits and scale decisions, by what was decided.", labels: [("decision", answer.name)]), answer.count)
+        (
+            metrics.counter(
+                "weir_controller_outputs_total", "Limits and scale decisions, by what was decided.", labels: [("decision", answer.name)]),
+            answer.count
+        )
     }
-    private lazy var failures = ["malformed_record", "commit", "delivery", "kafka", "broker_loss", "policy_refused", "events_trimmed", "log_dropped", "http_evicted"].map {
+    private lazy var failures = [
+        "malformed_record", "commit", "delivery", "kafka", "broker_loss", "policy_refused", "events_trimmed", "log_dropped", "http_evicted"
+    ].map {
         metrics.counter("weir_controller_failures_total", "What went wrong and was survived.", labels: [("what", $0)])
     }
-    private lazy var gauges = ["sources", "limits", "limits_active", "undelivered", "partitions", "broker_up"].map {
-        metrics.gauge("weir_controller_\($0)", "Now: \($0.split(separator: "_").joined(separator: " ")).")
-    }
+    /// In the order in which `measure` has their values.
+    private static let levels: [(name: String, help: String)] = [
+        ("sources", "Sources whose events are counted now."),
+        ("limits", "Limits that are remembered, those that have ended among them."),
+        ("limits_active", "Limits in force."),
+        ("undelivered", "Limits and decisions that Kafka does not have yet."),
+        ("partitions", "Partitions of the events topic that this replica has."),
+        ("broker_up", "1 while Kafka answers.")
+    ]
+    private lazy var gauges = Self.levels.map { metrics.gauge("weir_controller_\($0.name)", $0.help) }
     private lazy var policy = metrics.gauge("weir_controller_policy_info", "The policy in force, as labels.", labels: [("version", "")])
 
     private lazy var notices = metrics.counter("weir_controller_loss_notices_total", "Notices of nodes that they have lost something.")
@@ -74,14 +91,22 @@ final class Telemetry {
     private typealias Number = (name: String, count: @Sendable (Controller.Counts) -> Int)
 
     private static let outcomes: [Number] = [
-        ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }), ("rehearsal", { $0.rehearsals }), ("unproven", { $0.unproven }), ("one_destination", { $0.oneDestination }), ("other_prefix", { $0.otherPrefix }),
-        ("minor", { $0.minor }), ("refused", { $0.refused }), ("borne", { $0.borne }), ("too_old", { $0.tooOld }), ("sources_full", { $0.sourcesFull }), ("swarming", { $0.swarming }),
+        ("considered", { $0.considered }), ("replayed", { $0.replayed }), ("duplicate", { $0.duplicates }), ("clamped", { $0.clamped }),
+        ("rehearsal", { $0.rehearsals }), ("unproven", { $0.unproven }), ("one_destination", { $0.oneDestination }),
+        ("other_prefix", { $0.otherPrefix }),
+        ("minor", { $0.minor }), ("refused", { $0.refused }), ("borne", { $0.borne }), ("too_old", { $0.tooOld }),
+        ("sources_full", { $0.sourcesFull }), ("swarming", { $0.swarming })
     ]
 
     private static let answers: [Number] = [
-        ("limit_set", { $0.limitsSet }), ("limit_renewed", { $0.limitsRenewed }), ("limit_refusing", { $0.limitsRefusing }), ("limit_overruled", { $0.limitsOverruled }), ("limit_allowed", { $0.limitsAllowed }),
-        ("limit_full", { $0.limitsFull }), ("limit_refused", { $0.limitsRefused }), ("limit_over_budget", { $0.limitsOverBudget }), ("limit_awaiting_nodes", { $0.limitsAwaitingNodes }), ("limit_forgotten", { $0.limitsForgotten }), ("limit_restated", { $0.limitsRestated }), ("limit_republished", { $0.limitsRepublished }), ("scale_step", { $0.scaleSteps }), ("scale_renewed", { $0.scaleRenewals }),
-        ("scale_cooling_down", { $0.coolingDown }), ("scale_budget_spent", { $0.budgetSpent }), ("scale_at_maximum", { $0.atMaximum }), ("scale_unknown_workload", { $0.unknownWorkload }),
+        ("limit_set", { $0.limitsSet }), ("limit_renewed", { $0.limitsRenewed }), ("limit_refusing", { $0.limitsRefusing }),
+        ("limit_overruled", { $0.limitsOverruled }), ("limit_allowed", { $0.limitsAllowed }),
+        ("limit_full", { $0.limitsFull }), ("limit_refused", { $0.limitsRefused }), ("limit_over_budget", { $0.limitsOverBudget }),
+        ("limit_awaiting_nodes", { $0.limitsAwaitingNodes }), ("limit_forgotten", { $0.limitsForgotten }),
+        ("limit_restated", { $0.limitsRestated }), ("limit_republished", { $0.limitsRepublished }), ("scale_step", { $0.scaleSteps }),
+        ("scale_renewed", { $0.scaleRenewals }),
+        ("scale_cooling_down", { $0.coolingDown }), ("scale_budget_spent", { $0.budgetSpent }), ("scale_at_maximum", { $0.atMaximum }),
+        ("scale_unknown_workload", { $0.unknownWorkload })
     ]
 }
 
@@ -91,15 +116,27 @@ extension Service {
         telemetry.set(controller.counts)
         telemetry.set(peers.counts)
         telemetry.set(
-            failures: [telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused, controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.evicted],
-            gauges: [controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, core.assigned.count,
-                broker.isUp ? 1 : 0],
+            failures: [
+                telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused,
+                controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.evicted
+            ],
+            gauges: [
+                controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, core.assigned.count,
+                broker.isUp ? 1 : 0
+            ],
             policyVersion: policy.current.version)
-        telemetry.unready = switch core.membership.state {
-        case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"
-        case .assigned: "finding where to begin"
-        case .joined, .answering:
-            if !broker.isUp { "Kafka does not answer" } else if core.assigned.isEmpty { "no partition of the events topic is assigned to it" } else { nil }
-        }
+        telemetry.unready =
+            switch core.membership.state {
+            case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"
+            case .assigned: "finding where to begin"
+            case .joined, .answering:
+                if !broker.isUp {
+                    "Kafka does not answer"
+                } else if core.assigned.isEmpty {
+                    "no partition of the events topic is assigned to it"
+                } else {
+                    nil
+                }
+            }
     }
 }

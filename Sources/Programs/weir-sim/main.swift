@@ -41,7 +41,9 @@ while let word = words.popFirst() {
         guard !numbers.contains(nil) else { refuse("--keep \(value): numbers with commas between them are wanted") }
         keep = Set(numbers.compactMap { $0 })
     case "--plant":
-        guard let known = Plant(rawValue: value) else { refuse("--plant \(value): it is one of \(Plant.allCases.map(\.rawValue).joined(separator: ", "))") }
+        guard let known = Plant(rawValue: value) else {
+            refuse("--plant \(value): it is one of \(Plant.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
         plant = known
     default: refuse("\(word) is not known; --help says what is")
     }
@@ -54,17 +56,24 @@ for number in 0..<UInt64(runs) {
     var scenario = Scenario(seed: first &+ number)
     if let keep { scenario.kept.formIntersection(keep) }
     let outcome = simulate(scenario, plant: plant)
-    totals = (totals.answers + outcome.answers, totals.refusals + outcome.refusals, totals.events + outcome.events,
-        totals.limits + outcome.limits)
+    totals = (
+        totals.answers + outcome.answers, totals.refusals + outcome.refusals, totals.events + outcome.events,
+        totals.limits + outcome.limits
+    )
     guard outcome.rule != nil else { continue }
     let smallest = shrink(outcome, plant: plant)
     print("seed \(scenario.seed) breaks a promise; \(smallest.scenario.kept.count) of \(outcome.scenario.kept.count) faults matter:")
     for fault in smallest.scenario.kept.sorted() { print("  \(fault)  \(smallest.scenario.faults[fault].description)") }
     for violation in smallest.violations { print("  \(violation)") }
     let list = smallest.scenario.kept.sorted().map(String.init).joined(separator: ",")
-    print("again: make sim SEED=\(scenario.seed)\(list.isEmpty ? " KEEP=-1" : " KEEP=\(list)")\(plant.map { " PLANT=\($0.rawValue)" } ?? "")")
+    print(
+        "again: make sim SEED=\(scenario.seed)\(list.isEmpty ? " KEEP=-1" : " KEEP=\(list)")\(plant.map { " PLANT=\($0.rawValue)" } ?? "")")
     exit(1)
 }
 let seconds = Double(Clock.monotonic - began) / 1e9
-print("\(runs) seed\(runs == 1 ? "" : "s") from \(first): every promise kept · \(totals.answers) answers, \(totals.refusals) refusals, \(totals.events) events, \(totals.limits) limits")
-print("\(Int(Double(runs) / seconds * 10)) seeds in ten seconds, \(Int(Double(runs * Outcome.length) / 1000 / seconds)) times as fast as time")
+print(
+    "\(runs) seed\(runs == 1 ? "" : "s") from \(first): every promise kept · \(totals.answers) answers, \(totals.refusals) refusals, \(totals.events) events, \(totals.limits) limits"
+)
+print(
+    "\(Int(Double(runs) / seconds * 10)) seeds in ten seconds, \(Int(Double(runs * Outcome.length) / 1000 / seconds)) times as fast as time"
+)

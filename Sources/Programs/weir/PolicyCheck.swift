@@ -8,7 +8,9 @@ func checkPolicy(_ arguments: Arguments) throws -> CInt {
     do {
         let policy = try PolicyFile.load(path: arguments.positionals[0])
         let limiting = policy.limiting.list.map(\.id).joined(separator: ", ")
-        print("\(arguments.positionals[0]): policy \(policy.name), \(policy.mode.rawValue), ports \(policy.ports.map(String.init).joined(separator: ", ")), limits on \(limiting.isEmpty ? "nothing" : limiting)")
+        print(
+            "\(arguments.positionals[0]): policy \(policy.name), \(policy.mode.rawValue), ports \(policy.ports.map(String.init).joined(separator: ", ")), limits on \(limiting.isEmpty ? "nothing" : limiting)"
+        )
         return 0
     } catch { throw Ending.wrong("\(error)") }
 }

@@ -21,21 +21,37 @@ func rehearsePolicy(_ arguments: Arguments) throws -> CInt {
     let old = try rehearse(before, captures), new = try rehearse(next, captures)
     let titles = [arguments.text("against") ?? "the built-in policy", arguments.positionals[0]]
 
-    var table = Table([.init("source", minimum: 12), .init("hellos", .right), .init("anomalies", minimum: 8, weight: 2), .init("refused", .right, minimum: 7), .init("", minimum: 1)])
+    var table = Table([
+        .init("source", minimum: 12), .init("hellos", .right), .init("anomalies", minimum: 8, weight: 2),
+        .init("refused", .right, minimum: 7), .init("", minimum: 1)
+    ])
     let sources = Set(old.sources.keys).union(new.sources.keys)
     func change(_ source: Address) -> Int { abs(new.of(source).refused - old.of(source).refused) }
     let changed = sources.filter { old.of($0) != new.of($0) }.sorted { (change($0), $1) > (change($1), $0) }
     for source in changed.prefix(most) {
         let (here, there) = (old.of(source), new.of(source))
-        table.append([source.description, Figures.count(max(here.hellos, there.hellos)), arrow(names(of: here.anomalies), names(of: there.anomalies)), arrow(Figures.count(here.refused), Figures.count(there.refused)),
-                      here.refused == there.refused ? "" : here.refused < there.refused ? "stricter" : "milder"], style: here.refused < there.refused ? .warning : nil)
+        table.append(
+            [
+                source.description, Figures.count(max(here.hellos, there.hellos)),
+                arrow(names(of: here.anomalies), names(of: there.anomalies)),
+                arrow(Figures.count(here.refused), Figures.count(there.refused)),
+                here.refused == there.refused ? "" : here.refused < there.refused ? "stricter" : "milder"
+            ], style: here.refused < there.refused ? .warning : nil)
     }
-    var lines = ["\(titles[0]) → \(titles[1]), as if both enforced: \(Figures.count(sources.count)) sources, \(Figures.count(changed.count)) with another outcome"]
+    var lines = [
+        "\(titles[0]) → \(titles[1]), as if both enforced: \(Figures.count(sources.count)) sources, \(Figures.count(changed.count)) with another outcome"
+    ]
     if !changed.isEmpty { lines += [""] + table.lines(for: Terminal(of: 1)) }
     if changed.count > most { lines.append("…  \(Figures.count(changed.count - most)) more") }
-    if old.unlisted + new.unlisted > 0 { lines.append("…  sources beyond the first \(Figures.count(SourceOutcomes.most)) are counted in the totals only") }
-    lines += ["", "refused    \(arrow(Figures.count(old.refused), Figures.count(new.refused)))", "limits     \(arrow(Figures.count(old.limits), Figures.count(new.limits)))",
-              "events     \(arrow(Figures.count(old.events), Figures.count(new.events)))", "instances  \(arrow(Figures.count(old.decisions), Figures.count(new.decisions)))   decisions"]
+    if old.unlisted + new.unlisted > 0 {
+        lines.append("…  sources beyond the first \(Figures.count(SourceOutcomes.most)) are counted in the totals only")
+    }
+    lines += [
+        "", "refused    \(arrow(Figures.count(old.refused), Figures.count(new.refused)))",
+        "limits     \(arrow(Figures.count(old.limits), Figures.count(new.limits)))",
+        "events     \(arrow(Figures.count(old.events), Figures.count(new.events)))",
+        "instances  \(arrow(Figures.count(old.decisions), Figures.count(new.decisions)))   decisions"
+    ]
     _ = try Standard.output.write(Array((lines.joined(separator: "\n") + "\n").utf8))
     return changed.isEmpty && old.decisions == new.decisions ? 0 : 1
 }
@@ -50,7 +66,8 @@ private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -
     for path in captures {
         do {
             var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
-            let (_, broken) = try Replay(policy: policy, kernel: false, allPorts: false, output: outcomes).run(&capture, spent: { .zero }, progress: { _ in })
+            let (_, broken) = try Replay(policy: policy, kernel: false, allPorts: false, output: outcomes).run(
+                &capture, spent: { .zero }, progress: { _ in })
             if let broken { throw broken }
         } catch let error as CaptureError { throw Ending.wrong("\(error)") }
     }

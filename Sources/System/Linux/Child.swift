@@ -23,14 +23,19 @@ package struct Child: ~Copyable {
     ///   - ownNetwork: in a network namespace of its own.
     ///   - pipes: what of standard input and output we hold the other end of; the rest is inherited, or `/dev/null` when `quiet`.
     ///   - errorsToo: standard error goes where standard output goes.
-    package init(_ name: String, _ words: [String], ownNetwork: Bool = false, input wantsInput: Bool = false, output wantsOutput: Bool = false, quiet: Bool = false,
-                 errorsToo: Bool = false) throws(Failure) {
+    package init(
+        _ name: String, _ words: [String], ownNetwork: Bool = false, input wantsInput: Bool = false, output wantsOutput: Bool = false,
+        quiet: Bool = false,
+        errorsToo: Bool = false
+    ) throws(Failure) {
         var inward: [CInt] = [-1, -1], outward: [CInt] = [-1, -1]
         if wantsInput { unsafe _ = weir_pipe(&inward) }
         if wantsOutput { unsafe _ = weir_pipe(&outward) }
         let null = quiet ? unsafe open("/dev/null", O_RDWR | O_CLOEXEC) : -1
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
-        let pid = unsafe weir_spawn(&arguments, wantsInput ? inward[0] : null, wantsOutput ? outward[1] : null, errorsToo ? outward[1] : null, ownNetwork ? WEIR_NEW_NETWORK : 0)
+        let pid = unsafe weir_spawn(
+            &arguments, wantsInput ? inward[0] : null, wantsOutput ? outward[1] : null, errorsToo ? outward[1] : null,
+            ownNetwork ? WEIR_NEW_NETWORK : 0)
         unsafe arguments.forEach { unsafe free($0) }
         for descriptor in [inward[0], outward[1], null] where descriptor >= 0 { close(descriptor) }
         guard pid > 0 else {

@@ -70,7 +70,9 @@ package enum Interfaces {
     }
 
     package static func exists(_ index: UInt32) -> Bool {
-        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { unsafe if_indextoname(index, $0.baseAddress!) != nil }
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) {
+            unsafe if_indextoname(index, $0.baseAddress!) != nil
+        }
     }
 
     /// As `links`; none when the kernel does not say.
@@ -89,7 +91,8 @@ package enum Interfaces {
         guard count >= 0 else { throw Errno(rawValue: -count) }
         defer { unsafe free(list) }
         return unsafe Array(UnsafeBufferPointer(start: list, count: Int(count))).map { filter in
-            Filter(priority: filter.priority, handle: filter.handle, program: filter.program, kind: text(filter.kind), name: text(filter.name))
+            Filter(
+                priority: filter.priority, handle: filter.handle, program: filter.program, kind: text(filter.kind), name: text(filter.name))
         }
     }
 
@@ -112,7 +115,9 @@ package enum Interfaces {
         withMasks.compactMap { address, mask in
             guard let mask else { return nil }
             // An IPv4 mask is an address of IPv4, whose 96 bits before it do not count.
-            let ones = mask.isIPv4 ? 96 + UInt32(truncatingIfNeeded: mask.low).nonzeroBitCount : mask.high.nonzeroBitCount + mask.low.nonzeroBitCount
+            let ones =
+                mask.isIPv4
+                ? 96 + UInt32(truncatingIfNeeded: mask.low).nonzeroBitCount : mask.high.nonzeroBitCount + mask.low.nonzeroBitCount
             return Prefix(address, length: ones)
         }
     }
@@ -137,7 +142,8 @@ package enum Interfaces {
         // The text is numeric, and as long as the buffer at most; a zone (`%eth0`) is of no use to us.
         let size = unsafe socket.pointee.sa_family == AF_INET6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
         guard unsafe socket.pointee.sa_family == AF_INET || socket.pointee.sa_family == AF_INET6,
-              unsafe getnameinfo(socket, socklen_t(size), &text, 64, nil, 0, NI_NUMERICHOST) == 0 else { return nil }
+            unsafe getnameinfo(socket, socklen_t(size), &text, 64, nil, 0, NI_NUMERICHOST) == 0
+        else { return nil }
         return Address(String(decoding: text.prefix { $0 != 0 && $0 != 37 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 }

@@ -27,17 +27,19 @@ package struct NonblockingOutput: ~Copyable {
         var status = stat()
         let kind = unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
         let isTerminal = isatty(descriptor) == 1
-        let again = kind == S_IFIFO || isTerminal ? unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY) : -1
+        let again =
+            kind == S_IFIFO || isTerminal ? unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY) : -1
         self.descriptor = descriptor
         own = again
-        way = switch true {
-        case again >= 0: .own
-        case kind == S_IFSOCK: .socket
-        // A pipe that has room has it for PIPE_BUF bytes (pipe(7)), a terminal for 256 (WAKEUP_CHARS in drivers/tty).
-        case kind == S_IFIFO: .asked(mostBytes: 4096)
-        case isTerminal: .asked(mostBytes: 256)
-        default: .direct
-        }
+        way =
+            switch true {
+            case again >= 0: .own
+            case kind == S_IFSOCK: .socket
+            // A pipe that has room has it for PIPE_BUF bytes (pipe(7)), a terminal for 256 (WAKEUP_CHARS in drivers/tty).
+            case kind == S_IFIFO: .asked(mostBytes: 4096)
+            case isTerminal: .asked(mostBytes: 256)
+            default: .direct
+            }
     }
 
     deinit { if own >= 0 { close(own) } }

@@ -5,7 +5,9 @@ internal import Glibc
 package struct PacketSocket: ~Copyable {
     private let descriptor: FileDescriptor
 
-    package init(_ interface: Interface) throws(Errno) { descriptor = try FileDescriptor(owning: weir_packet_socket(CInt(interface.index))) }
+    package init(_ interface: Interface) throws(Errno) {
+        descriptor = try FileDescriptor(owning: weir_packet_socket(CInt(interface.index)))
+    }
 
     package func send(_ frame: [UInt8]) throws(Errno) {
         guard unsafe Glibc.send(descriptor.rawValue, frame, frame.count, 0) == frame.count else { throw .current }

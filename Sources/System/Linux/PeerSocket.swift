@@ -49,9 +49,10 @@ package struct PeerSocket: ~Copyable {
 
     /// Numbers of all there are now, ours as well.
     package static var all: Set<UInt32> {
-        Set((File.read("/proc/net/unix", limit: 1 << 24) ?? "").split(separator: "\n").compactMap { line in
-            line.lastIndex(of: "@").flatMap { number(line[line.index(after: $0)...]) }
-        })
+        Set(
+            (File.read("/proc/net/unix", limit: 1 << 24) ?? "").split(separator: "\n").compactMap { line in
+                line.lastIndex(of: "@").flatMap { number(line[line.index(after: $0)...]) }
+            })
     }
 
     package var others: [UInt32] { Self.all.filter { $0 != number }.sorted() }
@@ -65,7 +66,8 @@ package struct PeerSocket: ~Copyable {
 
     /// The next message; `nil` when none waits.
     package func receive() -> Message? {
-        var name = [CChar](repeating: 0, count: 108), bytes = [UInt8](repeating: 0, count: Self.longest), user: UInt32 = 0, process: CInt = 0
+        var name = [CChar](repeating: 0, count: 108), bytes = [UInt8](repeating: 0, count: Self.longest), user: UInt32 = 0,
+            process: CInt = 0
         while true {
             let size = unsafe weir_peer_receive(descriptor.rawValue, &name, &bytes, bytes.count, &user, &process)
             guard size >= 0 else { return nil }

@@ -41,8 +41,10 @@ extension Interfaces {
                 return isSix ? Address(high: high, low: low) : Address(ipv4: UInt32(high >> 32))
             }
             for interface in route.interface == 0 ? objects[route.object] ?? [] : [route.interface] {
-                routes.append(Route(interface: interface, table: route.table, isSix: isSix, length: route.length,
-                                    hasGateway: route.has_gateway != 0 || route.object != 0, destination: destination))
+                routes.append(
+                    Route(
+                        interface: interface, table: route.table, isSix: isSix, length: route.length,
+                        hasGateway: route.has_gateway != 0 || route.object != 0, destination: destination))
             }
         }
         return routes
@@ -70,11 +72,13 @@ extension Interfaces {
         let outer = Set(routes.lazy.filter { $0.length <= 1 }.map(\.interface))
         let gateways = Set(routes.lazy.filter(\.hasGateway).map(\.interface))
         let candidates = links.filter { !$0.isLoopback }
-        return Uplinks(routed: candidates.filter { outer.contains($0.interface.index) }, alike: candidates.compactMap { link in
-            guard !outer.contains(link.interface.index) else { return nil }
-            if gateways.contains(link.interface.index) { return (link, "a route by a gateway leaves by it") }
-            return link.isHardware && link.isUp && link.master == 0 ? (link, "it is a network card and up") : nil
-        })
+        return Uplinks(
+            routed: candidates.filter { outer.contains($0.interface.index) },
+            alike: candidates.compactMap { link in
+                guard !outer.contains(link.interface.index) else { return nil }
+                if gateways.contains(link.interface.index) { return (link, "a route by a gateway leaves by it") }
+                return link.isHardware && link.isUp && link.master == 0 ? (link, "it is a network card and up") : nil
+            })
     }
 
     /// Networks that this namespace reaches directly by an interface that no default route leaves by: a node's pods, behind their bridge
@@ -85,7 +89,8 @@ extension Interfaces {
         let outer = Set(routes.lazy.filter { $0.length <= 1 }.map(\.interface)), loopback: UInt32 = 1, main: UInt32 = 254
         return routes.compactMap { route in
             guard route.table == main, route.length > 0, !route.hasGateway,
-                  !outer.contains(route.interface), route.interface != loopback else { return nil }
+                !outer.contains(route.interface), route.interface != loopback
+            else { return nil }
             // Link-local and multicast are no pods.
             if route.isSix, route.destination.high >> 48 == 0xff00 || route.destination.high >> 54 == 0x3fa { return nil }
             return Prefix(route.destination, length: Int(route.length) + (route.isSix ? 0 : 96))

@@ -1,6 +1,7 @@
 /// The probe's counters (`enum weir_counter`), by the names they have as metrics.
 package enum Counter: Int, CaseIterable, Sendable {
-    case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled, deepHeaders
+    case frames, seen, emitted, lost, unproven, allowed, passed, observed, admitted, reset, dropped, reflex, limitsFull, assembled,
+        deepHeaders
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
     case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable, translated
 

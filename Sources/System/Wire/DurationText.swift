@@ -17,7 +17,8 @@ extension Duration {
     package var text: String {
         let milliseconds = wholeNanoseconds / 1_000_000
         if milliseconds == 0 { return "0s" }
-        for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] as [(String, Int64)] where milliseconds % size == 0 {
+        for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] as [(String, Int64)]
+        where milliseconds % size == 0 {
             return "\(milliseconds / size)\(unit)"
         }
         return "\(milliseconds)ms"

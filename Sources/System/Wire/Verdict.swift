@@ -74,10 +74,13 @@ package struct Tunnels: OptionSet, Hashable, Sendable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    package static let ip = Tunnels(rawValue: 1), gre = Tunnels(rawValue: 2), erspan = Tunnels(rawValue: 4), vxlan = Tunnels(rawValue: 8), geneve = Tunnels(rawValue: 16)
+    package static let ip = Tunnels(rawValue: 1), gre = Tunnels(rawValue: 2), erspan = Tunnels(rawValue: 4), vxlan = Tunnels(rawValue: 8),
+        geneve = Tunnels(rawValue: 16)
 
     package var ids: [String] {
-        ([(.ip, "ipip"), (.gre, "gre"), (.erspan, "erspan"), (.vxlan, "vxlan"), (.geneve, "geneve")] as [(Tunnels, String)]).filter { contains($0.0) }.map(\.1)
+        ([(.ip, "ipip"), (.gre, "gre"), (.erspan, "erspan"), (.vxlan, "vxlan"), (.geneve, "geneve")] as [(Tunnels, String)]).filter {
+            contains($0.0)
+        }.map(\.1)
     }
 }
 

@@ -8,7 +8,9 @@ extension ClientCount {
         let bytes = Array(line.utf8)
         do {
             self = try unsafe parser.object(bytes.span.bytes) { object throws(JSONError) in
-                ClientCount(attempted: try object.integer("attempted"), succeeded: try object.integer("succeeded"), refused: try object.integer("refused"), most: try object.integer("most"))
+                ClientCount(
+                    attempted: try object.integer("attempted"), succeeded: try object.integer("succeeded"),
+                    refused: try object.integer("refused"), most: try object.integer("most"))
             }
         } catch { return nil }
     }
@@ -46,7 +48,9 @@ struct AgentStatus {
     var lostEvents = 0
     var rows: [Row] = []
 
-    static func isMissing(port: UInt16) -> Ending { .cannot("no agent answers on 127.0.0.1:\(port); is weir-agent running, and is that the port of its --listen?") }
+    static func isMissing(port: UInt16) -> Ending {
+        .cannot("no agent answers on 127.0.0.1:\(port); is weir-agent running, and is that the port of its --listen?")
+    }
 
     /// `nil` while the agent does not answer.
     static func ask(port: UInt16) -> AgentStatus? {
@@ -75,11 +79,15 @@ struct AgentStatus {
                 status.events = try object.integer("events")
                 status.lostEvents = try object.integer("lost")
                 try object.objects("sources") { source throws(JSONError) in
-                    status.rows.append(Row(
-                        address: try source.string("address"), handshakes: try source.integer("handshakes"), anomalous: try source.integer("anomalous"),
-                        anomalies: try source.strings("anomalies"), incomplete: try source.integer("incomplete"), admitted: try source.integer("admitted"),
-                        refused: try source.integer("refused"), limitClass: try source.optionalString("limit_class"), perSecond: try source.integer("per_second"),
-                        secondsLeft: try source.integer("seconds_left")))
+                    status.rows.append(
+                        Row(
+                            address: try source.string("address"), handshakes: try source.integer("handshakes"),
+                            anomalous: try source.integer("anomalous"),
+                            anomalies: try source.strings("anomalies"), incomplete: try source.integer("incomplete"),
+                            admitted: try source.integer("admitted"),
+                            refused: try source.integer("refused"), limitClass: try source.optionalString("limit_class"),
+                            perSecond: try source.integer("per_second"),
+                            secondsLeft: try source.integer("seconds_left")))
                 }
                 return status
             }

@@ -13,7 +13,10 @@ func runLoop(_ arguments: Arguments) throws -> CInt {
     let isDemonstration = arguments.texts("interface").isEmpty
     if isDemonstration {
         if let reason = Stage.isPossible() { throw Ending.cannot(reason) }
-        if arguments.has("kafka") { throw Ending.wrong("--kafka: the demonstration has a network of its own, from which no broker can be reached; it goes with --interface") }
+        if arguments.has("kafka") {
+            throw Ending.wrong(
+                "--kafka: the demonstration has a network of its own, from which no broker can be reached; it goes with --interface")
+        }
         try Stage.enter()
     }
     let loop = try Loop(arguments, isDemonstration: isDemonstration)
@@ -66,8 +69,13 @@ final class Loop {
         if let policyPath { common += ["--policy", policyPath] }
         let patterns = isDemonstration ? [Stage.interface] : arguments.texts("interface")
         let folder = ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
-        agent = try started("weir-agent", ["\(folder)/weir-agent", "--listen", "127.0.0.1:\(agentPort)"] + common + patterns.flatMap { ["--interface", $0] }, output: true, errorsToo: true)
-        controller = try started("weir-controller", ["\(folder)/weir-controller", "--listen", "127.0.0.1:\(controllerPort)", "--grpc", "127.0.0.1:0"] + common, output: true, errorsToo: true)
+        agent = try started(
+            "weir-agent",
+            ["\(folder)/weir-agent", "--listen", "127.0.0.1:\(agentPort)"] + common + patterns.flatMap { ["--interface", $0] },
+            output: true, errorsToo: true)
+        controller = try started(
+            "weir-controller", ["\(folder)/weir-controller", "--listen", "127.0.0.1:\(controllerPort)", "--grpc", "127.0.0.1:0"] + common,
+            output: true, errorsToo: true)
         do { news = try News(KafkaConfiguration(bootstrap: bootstrap)) } catch { throw Ending.cannot("Kafka: \(error)") }
         try Self.waitUntilReady(&agent, port: agentPort)
         try Self.waitUntilReady(&controller, port: controllerPort)
@@ -83,7 +91,8 @@ final class Loop {
         }
         let status = AgentStatus.ask(port: agentPort)
         let what = isDemonstration ? "demonstration in \(people.count + 1) namespaces" : status?.interfaces.joined(separator: ", ") ?? ""
-        heading = "\(what) · \(enforcing ? "enforcing: 3/s per source, reset" : "observing") · \(status?.attach ?? "") · Kafka \(bootstrap)\(arguments.has("kafka") ? "" : " (built in)")"
+        heading =
+            "\(what) · \(enforcing ? "enforcing: 3/s per source, reset" : "observing") · \(status?.attach ?? "") · Kafka \(bootstrap)\(arguments.has("kafka") ? "" : " (built in)")"
     }
 
     func run(until signals: borrowing Signals) throws -> CInt {
@@ -114,9 +123,12 @@ final class Loop {
         controller.stop()
         _ = news.read()
         broker?.stop()
-        let summary = Summary(seconds: seconds, kernel: File.read("/proc/sys/kernel/osrelease", limit: 256)?.split(separator: "\n").first.map(String.init) ?? "", status: status, clients: clients,
-                              events: news.events, limits: news.limits, decisions: news.decisions, mostInWindow: news.mostInWindow, enforced: news.enforced,
-                              leftBehind: leftBehind(), endedEarly: endedEarly)
+        let summary = Summary(
+            seconds: seconds,
+            kernel: File.read("/proc/sys/kernel/osrelease", limit: 256)?.split(separator: "\n").first.map(String.init) ?? "",
+            status: status, clients: clients,
+            events: news.events, limits: news.limits, decisions: news.decisions, mostInWindow: news.mostInWindow, enforced: news.enforced,
+            leftBehind: leftBehind(), endedEarly: endedEarly)
         for line in summary.lines(for: terminal) { print(line) }
         if let summaryPath, !File.write(summaryPath, summary.encoded()) { throw Ending.wrong("\(summaryPath): cannot be written") }
         return summary.isGood ? 0 : 1
@@ -163,7 +175,9 @@ final class Loop {
         while fetch(port: port, path: "/readyz", withinMilliseconds: 200) == nil {
             if let code = child.poll() {
                 let said = lastLine(of: child)
-                throw Ending(description: said.hasPrefix("\(child.name): ") ? String(said.dropFirst(child.name.utf8.count + 2)) : said, code: CInt(code == 2 ? 2 : 3))
+                throw Ending(
+                    description: said.hasPrefix("\(child.name): ") ? String(said.dropFirst(child.name.utf8.count + 2)) : said,
+                    code: CInt(code == 2 ? 2 : 3))
             }
             guard Clock.monotonic < end else { throw Ending.cannot("\(child.name) is not ready after 15 s: \(lastLine(of: child))") }
             usleep(2000)
@@ -171,17 +185,17 @@ final class Loop {
     }
 
     private static let demonstrationPolicy = """
-    apiVersion: weir.dev/v1alpha1
-    kind: ThrottlePolicy
-    metadata: {name: demonstration}
-    spec:
-      mode: enforce
-      ports: [443]
-      scaleOut:
-        targets:
-          - {match: {ports: [443]}, workload: demo/web, min: 2, max: 6, step: 1, cooldown: 3m, budgetPerHour: 6}
+        apiVersion: weir.dev/v1alpha1
+        kind: ThrottlePolicy
+        metadata: {name: demonstration}
+        spec:
+          mode: enforce
+          ports: [443]
+          scaleOut:
+            targets:
+              - {match: {ports: [443]}, workload: demo/web, min: 2, max: 6, step: 1, cooldown: 3m, budgetPerHour: 6}
 
-    """
+        """
 }
 
 /// `print` is buffered on a pipe.

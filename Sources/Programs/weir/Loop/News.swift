@@ -20,7 +20,9 @@ final class News {
     private(set) var unreadable = 0
 
     init(_ kafka: KafkaConfiguration, fromBeginning: Bool = true) throws(KafkaError) {
-        follower = try KafkaFollower(kafka.with("fetch.wait.max.ms", "20"), topics: [Topic.events, .limits, .decisions].map(\.name), name: "weir-run", fromBeginning: fromBeginning)
+        follower = try KafkaFollower(
+            kafka.with("fetch.wait.max.ms", "20"), topics: [Topic.events, .limits, .decisions].map(\.name), name: "weir-run",
+            fromBeginning: fromBeginning)
     }
 
     /// Takes what has come; true when something did.

@@ -21,11 +21,12 @@ struct Person {
             Person(address: "203.0.113.66", who: "attacker, no name", role: .attacker, action: ["attempt", server4, "", "50"]),
             Person(address: "2001:db8::66", who: "attacker, no name", role: .attacker, action: ["attempt", server6, "", "50"]),
             Person(address: "203.0.113.10", who: "client with a name", role: .wellBehaved, action: ["attempt", server4, name, "10"]),
-            Person(address: "203.0.113.20", who: "slow probe, no name", role: .slowProbe, action: ["attempt", server4, "", "0.1"]),
+            Person(address: "203.0.113.20", who: "slow probe, no name", role: .slowProbe, action: ["attempt", server4, "", "0.1"])
         ]
-        all.append(postQuantum
-            ? Person(address: "2001:db8::10", who: "browser, ML-KEM", role: .wellBehaved, action: ["post-quantum", server6, name, "5"])
-            : Person(address: "2001:db8::10", who: "client with a name", role: .wellBehaved, action: ["attempt", server6, name, "5"]))
+        all.append(
+            postQuantum
+                ? Person(address: "2001:db8::10", who: "browser, ML-KEM", role: .wellBehaved, action: ["post-quantum", server6, name, "5"])
+                : Person(address: "2001:db8::10", who: "client with a name", role: .wellBehaved, action: ["attempt", server6, name, "5"]))
         return all
     }
 }

@@ -31,15 +31,16 @@ final class Stage {
     /// The node's own network; call it before anything else starts a thread.
     static func enter() throws {
         do { try Network.makePrivate() } catch { throw Ending.cannot("a network namespace: \(error)") }
-        try ip("""
-        link add \(interface) type bridge forward_delay 0 mcast_snooping 0
-        addr add \(Person.server4)/24 dev \(interface)
-        addr add \(Person.server6)/64 dev \(interface) nodad
-        link set \(interface) up
-        route add 203.0.113.0/24 dev \(interface)
-        route add 2001:db8::/64 dev \(interface)
+        try ip(
+            """
+            link add \(interface) type bridge forward_delay 0 mcast_snooping 0
+            addr add \(Person.server4)/24 dev \(interface)
+            addr add \(Person.server6)/64 dev \(interface) nodad
+            link set \(interface) up
+            route add 203.0.113.0/24 dev \(interface)
+            route add 2001:db8::/64 dev \(interface)
 
-        """)
+            """)
     }
 
     static var python: String { unsafe getenv("WEIR_PYTHON").map { unsafe String(cString: $0) } ?? "python3" }
@@ -55,7 +56,9 @@ final class Stage {
         server = try started("server", [Self.python, "-c", Self.script, "serve", Person.server4, Person.server6], output: true)
         let end = Clock.monotonic + 10_000_000_000
         while true {
-            guard let said = server.take(), Clock.monotonic < end else { throw Ending.cannot("the demonstration's TLS server does not start; are python3 and openssl installed?") }
+            guard let said = server.take(), Clock.monotonic < end else {
+                throw Ending.cannot("the demonstration's TLS server does not start; are python3 and openssl installed?")
+            }
             if !said.isEmpty { return }
             usleep(5000)
         }
@@ -66,15 +69,18 @@ final class Stage {
         let prefix = person.isIPv6 ? "64" : "24", route = person.isIPv6 ? "2001:db8:0:100::/64" : "198.51.100.0/24"
         // Segmentation is left to the sender, so that a hello longer than a segment is seen as two.
         let setup = """
-        read go || exit 1; ip link set lo up; (ethtool -K eth0 tso off gso off; :) 2>/dev/null; ip link set eth0 up; \
-        ip addr add \(person.address)/\(prefix) dev eth0 \(person.isIPv6 ? "nodad" : ""); ip route add \(route) dev eth0; exec "$@"
-        """
-        let child = try started(person.who, ["sh", "-c", setup, "sh", Self.python, "-c", Self.script] + person.action, ownNetwork: true, input: true, output: true)
-        try Self.ip("""
-        link add edge\(number) type veth peer name eth0 netns \(child.pid)
-        link set edge\(number) master \(Self.interface) up
+            read go || exit 1; ip link set lo up; (ethtool -K eth0 tso off gso off; :) 2>/dev/null; ip link set eth0 up; \
+            ip addr add \(person.address)/\(prefix) dev eth0 \(person.isIPv6 ? "nodad" : ""); ip route add \(route) dev eth0; exec "$@"
+            """
+        let child = try started(
+            person.who, ["sh", "-c", setup, "sh", Self.python, "-c", Self.script] + person.action, ownNetwork: true, input: true,
+            output: true)
+        try Self.ip(
+            """
+            link add edge\(number) type veth peer name eth0 netns \(child.pid)
+            link set edge\(number) master \(Self.interface) up
 
-        """)
+            """)
         child.send("go\n")
         clients.append(ClientProcess(person, child))
     }
@@ -109,8 +115,13 @@ extension Stage.ClientProcess {
     }
 }
 
-func started(_ name: String, _ words: [String], ownNetwork: Bool = false, input: Bool = false, output: Bool = false, quiet: Bool = false, errorsToo: Bool = false) throws -> Child {
-    do { return try Child(name, words, ownNetwork: ownNetwork, input: input, output: output, quiet: quiet, errorsToo: errorsToo) } catch { throw Ending.cannot("\(error)") }
+func started(
+    _ name: String, _ words: [String], ownNetwork: Bool = false, input: Bool = false, output: Bool = false, quiet: Bool = false,
+    errorsToo: Bool = false
+) throws -> Child {
+    do { return try Child(name, words, ownNetwork: ownNetwork, input: input, output: output, quiet: quiet, errorsToo: errorsToo) } catch {
+        throw Ending.cannot("\(error)")
+    }
 }
 
 /// The exit code, or `nil` when it did not end in time.

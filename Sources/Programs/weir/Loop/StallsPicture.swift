@@ -37,8 +37,10 @@ func stallsPicture(_ report: StallsReport, byReason: Bool) -> String {
             let parts = turn.parts.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
                 .map { "\($0.key) \(Figures.latency(.nanoseconds($0.value)))" }
             let all = parts.isEmpty ? "between the parts" : parts.joined(separator: ", ")
-            text(12, y, "\(turn.ended.rfc3339)  \(Figures.latency(.nanoseconds(turn.took))): \(all); \(Figures.count(turn.records)) records, "
-                + "\(Figures.count(turn.events)) events, \(Figures.count(turn.reports)) reports")
+            text(
+                12, y,
+                "\(turn.ended.rfc3339)  \(Figures.latency(.nanoseconds(turn.took))): \(all); \(Figures.count(turn.records)) records, "
+                    + "\(Figures.count(turn.events)) events, \(Figures.count(turn.reports)) reports")
         }
     }
     y += line

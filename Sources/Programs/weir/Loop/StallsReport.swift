@@ -36,8 +36,10 @@ struct StallsReport {
     var worst: [Turn] = []
 
     /// The agent's names, which its page may have any of.
-    private static let names: [StaticString] = ["ring", "events", "kafka", "limits", "tick", "http", "links", "policy", "preempted",
-        "idle"]
+    private static let names: [StaticString] = [
+        "ring", "events", "kafka", "limits", "tick", "http", "links", "policy", "preempted",
+        "idle"
+    ]
     static let idle = "idle"
 
     /// - Throws: `JSONError` when it is no such page.
@@ -51,8 +53,10 @@ struct StallsReport {
             report.classes = try page.strings("classes")
             let classes = report.classes.count
             try page.objects("total") { reason throws(JSONError) in
-                report.reasons.append(Reason(name: try reason.string("reason"), counts: try Self.counts(reason, "counts", classes),
-                    longest: try reason.integer("longest_ns")))
+                report.reasons.append(
+                    Reason(
+                        name: try reason.string("reason"), counts: try Self.counts(reason, "counts", classes),
+                        longest: try reason.integer("longest_ns")))
             }
             try page.objects("columns") { column throws(JSONError) in
                 var counts: [String: [Int]] = [:]
@@ -65,9 +69,11 @@ struct StallsReport {
                     for name in Self.names { found["\(name)"] = try parts.optionalInteger(name) }
                     return found
                 }
-                report.worst.append(Turn(ended: try Self.instant(turn, "ended"), took: try turn.integer("took_ns"),
-                    longest: try turn.optionalString("longest"), records: try turn.integer("records"),
-                    events: try turn.integer("events"), reports: try turn.integer("reports"), parts: parts))
+                report.worst.append(
+                    Turn(
+                        ended: try Self.instant(turn, "ended"), took: try turn.integer("took_ns"),
+                        longest: try turn.optionalString("longest"), records: try turn.integer("records"),
+                        events: try turn.integer("events"), reports: try turn.integer("reports"), parts: parts))
             }
             return report
         }

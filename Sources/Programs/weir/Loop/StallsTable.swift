@@ -55,8 +55,10 @@ private func stallsLines(_ report: StallsReport, byReason: Bool, _ terminal: Ter
     var table = Table([.init("part", minimum: 9)] + classes + [.init("longest", .right, minimum: 7)])
     for reason in report.reasons {
         let all = reason.counts.reduce(0, +), slow = reason.counts.dropFirst(6)
-        let style: Style? = if all == 0 { .faint } else if reason.name == StallsReport.idle { nil }
-            else if slow.dropFirst(2).contains(where: { $0 > 0 }) { .bad } else if slow.contains(where: { $0 > 0 }) { .warning } else { nil }
+        let style: Style? =
+            if all == 0 { .faint } else if reason.name == StallsReport.idle { nil } else if slow.dropFirst(2).contains(where: { $0 > 0 }) {
+                .bad
+            } else if slow.contains(where: { $0 > 0 }) { .warning } else { nil }
         let counts = reason.counts.map { $0 > 0 ? Figures.count($0) : "" }
         table.append([reason.name] + counts + [all == 0 ? "-" : Figures.latency(.nanoseconds(reason.longest))], style: style)
     }
@@ -81,14 +83,17 @@ private func shade(_ count: Int) -> String {
 
 private func worstTable(_ report: StallsReport) -> Table {
     var table = Table([
-        .init("ended", minimum: 12), .init("took", .right, minimum: 6), .init("longest part", minimum: 9), .init("of it", .right, minimum: 6),
-        .init("preempted", .right, minimum: 9), .init("records", .right), .init("events", .right), .init("reports", .right),
+        .init("ended", minimum: 12), .init("took", .right, minimum: 6), .init("longest part", minimum: 9),
+        .init("of it", .right, minimum: 6),
+        .init("preempted", .right, minimum: 9), .init("records", .right), .init("events", .right), .init("reports", .right)
     ])
     for turn in report.worst {
         let part = turn.longest.flatMap { turn.parts[$0] } ?? 0, preempted = turn.parts["preempted"] ?? 0
-        table.append([turn.ended.rfc3339, Figures.latency(.nanoseconds(turn.took)), turn.longest ?? "-",
+        table.append([
+            turn.ended.rfc3339, Figures.latency(.nanoseconds(turn.took)), turn.longest ?? "-",
             Figures.latency(.nanoseconds(part)), percent(preempted, of: turn.took),
-                      Figures.count(turn.records), Figures.count(turn.events), Figures.count(turn.reports)])
+            Figures.count(turn.records), Figures.count(turn.events), Figures.count(turn.reports)
+        ])
     }
     return table
 }

@@ -43,18 +43,39 @@ struct Summary {
             func tried(_ attempted: Int, _ isKept: Bool) -> Bool? { attempted > 0 ? isKept : seconds < 3 ? nil : false }
             let worst = clients.filter { $0.person.role == .attacker }.map(\.count.most).max() ?? 0
             let attempted = clients.filter { $0.person.role == .attacker }.map(\.count.attempted).min() ?? 0
-            all.append(Promise(text: "an attacker gets at most 3 handshakes in any second", isKept: tried(attempted, worst <= 3), value: "\(worst) at most"))
-            all.append(Promise(text: "every well-behaved handshake succeeds", isKept: tried(wellBehaved.attempted, wellBehaved.succeeded == wellBehaved.attempted),
-                               value: "\(Figures.count(wellBehaved.succeeded)) of \(Figures.count(wellBehaved.attempted))"))
-            let wasSeen = clients.filter { $0.person.role == .slowProbe }.allSatisfy { client in status.rows.contains { $0.address == client.person.address && $0.anomalous > 0 } }
-            all.append(Promise(text: "the slow probe is seen and never reset", isKept: tried(slowProbe.attempted, wasSeen && slowProbe.succeeded == slowProbe.attempted),
-                               value: "\(slowProbe.succeeded) of \(slowProbe.attempted)"))
+            all.append(
+                Promise(
+                    text: "an attacker gets at most 3 handshakes in any second", isKept: tried(attempted, worst <= 3),
+                    value: "\(worst) at most"))
+            all.append(
+                Promise(
+                    text: "every well-behaved handshake succeeds",
+                    isKept: tried(wellBehaved.attempted, wellBehaved.succeeded == wellBehaved.attempted),
+                    value: "\(Figures.count(wellBehaved.succeeded)) of \(Figures.count(wellBehaved.attempted))"))
+            let wasSeen = clients.filter { $0.person.role == .slowProbe }.allSatisfy { client in
+                status.rows.contains { $0.address == client.person.address && $0.anomalous > 0 }
+            }
+            all.append(
+                Promise(
+                    text: "the slow probe is seen and never reset",
+                    isKept: tried(slowProbe.attempted, wasSeen && slowProbe.succeeded == slowProbe.attempted),
+                    value: "\(slowProbe.succeeded) of \(slowProbe.attempted)"))
             // One event a second: before the thirteenth there is nothing to decide.
-            all.append(Promise(text: "more than 12 events of one source scale its target out", isKept: seconds < 15 ? nil : decisions > 0 && mostInWindow > 12,
-                               value: decisions > 0 ? "\(decisions) decision\(decisions == 1 ? "" : "s"), after \(mostInWindow) events" : "no decision"))
+            all.append(
+                Promise(
+                    text: "more than 12 events of one source scale its target out",
+                    isKept: seconds < 15 ? nil : decisions > 0 && mostInWindow > 12,
+                    value: decisions > 0 ? "\(decisions) decision\(decisions == 1 ? "" : "s"), after \(mostInWindow) events" : "no decision"
+                ))
         }
-        all.append(Promise(text: "every verdict is recorded or counted as lost", isKept: status.balances, value: "\(Figures.count(status.seen)) seen, \(Figures.count(status.emitted)) recorded, \(status.lostRecords) lost"))
-        all.append(Promise(text: "nothing is left behind", isKept: leftBehind.isEmpty, value: leftBehind.isEmpty ? "nothing" : leftBehind.joined(separator: ", ")))
+        all.append(
+            Promise(
+                text: "every verdict is recorded or counted as lost", isKept: status.balances,
+                value: "\(Figures.count(status.seen)) seen, \(Figures.count(status.emitted)) recorded, \(status.lostRecords) lost"))
+        all.append(
+            Promise(
+                text: "nothing is left behind", isKept: leftBehind.isEmpty,
+                value: leftBehind.isEmpty ? "nothing" : leftBehind.joined(separator: ", ")))
         return all
     }
 
@@ -66,24 +87,31 @@ struct Summary {
             "",
             "\(Figures.count(status.seen)) handshakes in \(Figures.duration(.seconds(Int(seconds.rounded())))), \(Figures.count(anomalous)) of them anomalous; \(status.mode == "enforce" ? "\(Figures.count(refused)) refused within the packet" : "observed only, nothing was refused").",
             "\(events) throttle events went to Kafka, \(limits) limit\(limits == 1 ? "" : "s") and \(decisions) scale decision\(decisions == 1 ? "" : "s") came back.",
-            "",
+            ""
         ]
         for promise in promises {
-            let mark = switch promise.isKept {
-            case true?: terminal.styled("✓", .good)
-            case false?: terminal.styled("✗", .bad)
-            case nil: "–"
-            }
+            let mark =
+                switch promise.isKept {
+                case true?: terminal.styled("✓", .good)
+                case false?: terminal.styled("✗", .bad)
+                case nil: "–"
+                }
             lines.append("\(mark) \(promise.text): \(promise.isKept == nil ? "this run was too short to show it" : promise.value)")
         }
         if let endedEarly { lines.append(terminal.styled("✗", .bad) + " " + endedEarly) }
-        lines += ["", "next: weir run --interface eth0   watch a real interface, touch nothing", "      weir replay FILE           what is in a capture, without root", "      README.md, docs/           put it on a node, feed an autoscaler"]
+        lines += [
+            "", "next: weir run --interface eth0   watch a real interface, touch nothing",
+            "      weir replay FILE           what is in a capture, without root",
+            "      README.md, docs/           put it on a node, feed an autoscaler"
+        ]
         return lines
     }
 
     func encoded() -> [UInt8] {
         let latencies = enforced.sorted()
-        func quantile(_ q: Double) -> Int? { latencies.isEmpty ? nil : latencies[min(latencies.count - 1, Int(Double(latencies.count) * q))] }
+        func quantile(_ q: Double) -> Int? {
+            latencies.isEmpty ? nil : latencies[min(latencies.count - 1, Int(Double(latencies.count) * q))]
+        }
         var json = JSONWriter(capacity: 2048)
         json.object { json in
             json.member("seconds", Int(seconds.rounded()))

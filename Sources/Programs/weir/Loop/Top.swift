@@ -13,9 +13,13 @@ func showTop(_ arguments: Arguments) throws -> CInt {
     guard var status = AgentStatus.ask(port: port) else { throw AgentStatus.isMissing(port: port) }
     var news: News?
     if arguments.has("kafka") || arguments.has("kafka-config") {
-        do { news = try News(try brokers(arguments), fromBeginning: false) } catch let error as KafkaError { throw Ending.cannot("Kafka: \(error)") }
+        do { news = try News(try brokers(arguments), fromBeginning: false) } catch let error as KafkaError {
+            throw Ending.cannot("Kafka: \(error)")
+        }
     }
-    let terminal = Terminal(of: 1), heading = "\(status.node) · \(status.interfaces.joined(separator: ", ")) · \(status.mode == "enforce" ? "enforcing" : "observing") · \(status.attach)"
+    let terminal = Terminal(of: 1),
+        heading =
+            "\(status.node) · \(status.interfaces.joined(separator: ", ")) · \(status.mode == "enforce" ? "enforcing" : "observing") · \(status.attach)"
     var view = View(terminal: terminal, heading: heading, people: [], isDemonstration: false)
     if !terminal.isTerminal { print("weir · \(heading)") }
     let start = Clock.monotonic, startWall = Instant(nanoseconds: Clock.wall)

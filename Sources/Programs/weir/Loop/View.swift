@@ -28,7 +28,9 @@ struct View {
             guard second != lastLine else { return }
             lastLine = second
             let refused = status.rows.reduce(0) { $0 + $1.refused }, anomalous = status.rows.reduce(0) { $0 + $1.anomalous }
-            print("\(clock)  hellos \(Figures.count(status.seen))  anomalous \(Figures.count(anomalous))  refused \(Figures.count(refused))  events \(news?.events ?? status.events)" + (news.map { "  limits \($0.limits)  decisions \($0.decisions)" } ?? ""))
+            print(
+                "\(clock)  hellos \(Figures.count(status.seen))  anomalous \(Figures.count(anomalous))  refused \(Figures.count(refused))  events \(news?.events ?? status.events)"
+                    + (news.map { "  limits \($0.limits)  decisions \($0.decisions)" } ?? ""))
             flush()
             return
         }
@@ -57,7 +59,10 @@ struct View {
     private func table(_ status: AgentStatus) -> Table {
         var columns: [Table.Column] = [.init("source", minimum: 12)]
         if isDemonstration { columns.append(.init("who", minimum: 6)) }
-        columns += [.init("hellos", .right), .init("anomalous", .right), .init("what", minimum: 6), .init("passed/s", .right), .init("refused", .right), .init("limit", minimum: 8)]
+        columns += [
+            .init("hellos", .right), .init("anomalous", .right), .init("what", minimum: 6), .init("passed/s", .right),
+            .init("refused", .right), .init("limit", minimum: 8)
+        ]
         var table = Table(columns)
         let order = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1.address, $0) })
         let rows = isDemonstration ? status.rows.sorted { order[$0.address, default: 99] < order[$1.address, default: 99] } : status.rows
@@ -66,8 +71,11 @@ struct View {
             if isDemonstration { cells.append(people.first { $0.address == row.address }?.who ?? "") }
             let past = history[row.address, default: []]
             let passed = past.count > 1 ? past.last!.passed - past.first!.passed : 0
-            cells += [Figures.count(row.handshakes), Figures.count(row.anomalous), row.anomalies.isEmpty ? "-" : row.anomalies.joined(separator: ","), passed == 0 ? "-" : "\(passed)",
-                      Figures.count(row.refused), limit(row)]
+            cells += [
+                Figures.count(row.handshakes), Figures.count(row.anomalous),
+                row.anomalies.isEmpty ? "-" : row.anomalies.joined(separator: ","), passed == 0 ? "-" : "\(passed)",
+                Figures.count(row.refused), limit(row)
+            ]
             table.append(cells, style: row.refused > 0 ? .bad : row.anomalous > 0 ? .warning : nil)
         }
         return table
@@ -79,7 +87,9 @@ struct View {
         return "\(limitClass) \(row.perSecond)/s, \(row.refused == 0 ? "never reached" : "\(left) left")"
     }
 
-    private func label(_ text: String) -> String { terminal.styled(text + String(repeating: " ", count: max(0, 12 - text.utf8.count)), .faint) }
+    private func label(_ text: String) -> String {
+        terminal.styled(text + String(repeating: " ", count: max(0, 12 - text.utf8.count)), .faint)
+    }
 
     private func seconds(_ instant: Instant, _ start: Instant) -> String {
         let tenths = (instant - start).wholeNanoseconds / 100_000_000
@@ -91,7 +101,8 @@ struct View {
         return news.lastEvents.enumerated().map { index, item in
             let event = item.event
             let more = event.counts.suppressed > 0 ? "\(event.counts.suppressed) more in the last second" : "the first"
-            let text = "\(seconds(item.at, start)) \(event.action.rawValue)  \(event.sourcePrefix)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(more)  trace \(event.traceID.prefix(8))…"
+            let text =
+                "\(seconds(item.at, start)) \(event.action.rawValue)  \(event.sourcePrefix)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(more)  trace \(event.traceID.prefix(8))…"
             return label(index == 0 ? "events" : "") + String(text.prefix(max(20, terminal.columns - 13)))
         }
     }
@@ -100,13 +111,15 @@ struct View {
         if news.lastDecisions.isEmpty { return [label("decisions") + "none yet"] }
         return news.lastDecisions.enumerated().map { index, item in
             let d = item.decision
-            let text = "\(seconds(item.at, start)) scale  \(d.workload) \(d.previousReplicas) → \(d.desiredReplicas)  \(d.sourcePrefix) sent \(d.eventsInWindow) events in \(Figures.duration(.seconds(d.windowSeconds))) (more than \(d.moreThan))"
+            let text =
+                "\(seconds(item.at, start)) scale  \(d.workload) \(d.previousReplicas) → \(d.desiredReplicas)  \(d.sourcePrefix) sent \(d.eventsInWindow) events in \(Figures.duration(.seconds(d.windowSeconds))) (more than \(d.moreThan))"
             return label(index == 0 ? "decisions" : "") + String(text.prefix(max(20, terminal.columns - 13)))
         }
     }
 
     private func kernel(_ status: AgentStatus) -> String {
         let latency = status.p50.map { "\(Figures.latency(.nanoseconds($0))) p50 ring to verdict · " } ?? ""
-        return label("kernel") + "\(latency)\(status.lostRecords) lost · \(Figures.count(status.seen)) seen = \(Figures.count(status.emitted)) recorded"
+        return label("kernel")
+            + "\(latency)\(status.lostRecords) lost · \(Figures.count(status.seen)) seen = \(Figures.count(status.emitted)) recorded"
     }
 }

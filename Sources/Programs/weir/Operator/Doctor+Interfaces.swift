@@ -62,8 +62,11 @@ private func examineAgent(_ port: UInt16, _ say: (Bool?, String, String) -> Void
             try examineAccounts(status, say)
             try status.objects("one_way") { one throws(JSONError) in
                 let (name, isIn) = (try one.string("interface"), try one.string("way") == "in")
-                say(false, "\(name) carries one direction",
-                    isIn ? "clients' data come in, and the answers leave by no watched interface: no answer is counted" : "answers leave, and the clients' data come in by no watched interface: no hello is judged")
+                say(
+                    false, "\(name) carries one direction",
+                    isIn
+                        ? "clients' data come in, and the answers leave by no watched interface: no answer is counted"
+                        : "answers leave, and the clients' data come in by no watched interface: no hello is judged")
             }
         }
     } catch { say(false, "the agent on port \(port)", "its /status cannot be read: \(error)") }

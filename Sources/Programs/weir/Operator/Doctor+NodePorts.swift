@@ -13,8 +13,10 @@ func examineNodePorts(_ ports: [UInt16], _ say: (Bool?, String, String) -> Void)
     guard !unwatched.isEmpty else { return say(true, "node ports", "none that leads to a watched port is unwatched") }
     for entry in unwatched.prefix(16) {
         let name = entry.service.isEmpty ? "" : " of \(entry.service)"
-        say(nil, "node port \(entry.port)",
-            "leads to \(entry.leadsTo.map(String.init).joined(separator: ", "))\(name); the uplink sees \(entry.port): add it to the policy's ports")
+        say(
+            nil, "node port \(entry.port)",
+            "leads to \(entry.leadsTo.map(String.init).joined(separator: ", "))\(name); the uplink sees \(entry.port): add it to the policy's ports"
+        )
     }
     if unwatched.count > 16 { say(nil, "\(unwatched.count - 16) more node ports", "are not shown") }
 }

@@ -13,23 +13,32 @@ func examine(_ arguments: Arguments) throws -> CInt {
     let terminal = Terminal(of: 1)
     var isWell = true
     func say(_ isGood: Bool?, _ what: String, _ more: String) {
-        let mark = switch isGood {
-        case true?: terminal.styled("✓", .good)
-        case false?: terminal.styled("✗", .bad)
-        case nil: "–"
-        }
+        let mark =
+            switch isGood {
+            case true?: terminal.styled("✓", .good)
+            case false?: terminal.styled("✗", .bad)
+            case nil: "–"
+            }
         if isGood == false { isWell = false }
         print("\(mark) \(what)\(String(repeating: " ", count: max(1, 42 - what.utf8.count)))\(more)")
     }
     let kernel = File.read("/proc/sys/kernel/osrelease", limit: 256)?.split(separator: "\n").first.map(String.init) ?? "unknown"
     let hasBTF = File.read("/sys/kernel/btf/vmlinux", limit: 1) != nil
-    say(hasBTF, "kernel \(kernel), BTF", hasBTF ? "/sys/kernel/btf/vmlinux" : "no BTF (CONFIG_DEBUG_INFO_BTF): Weir needs \(KernelNeeds.floor)")
+    say(
+        hasBTF, "kernel \(kernel), BTF",
+        hasBTF ? "/sys/kernel/btf/vmlinux" : "no BTF (CONFIG_DEBUG_INFO_BTF): Weir needs \(KernelNeeds.floor)")
 
     let needed = [("CAP_BPF", Capabilities.bpf), ("CAP_NET_ADMIN", Capabilities.netAdmin), ("CAP_PERFMON", Capabilities.perfmon)]
     let missing = needed.filter { !Capabilities.has($0.1) }.map(\.0)
-    say(missing.isEmpty, "privileges", missing.isEmpty ? needed.map(\.0).joined(separator: ", ") : "\(missing.joined(separator: ", ")) missing: run as root, or use `weir replay` which needs none")
+    say(
+        missing.isEmpty, "privileges",
+        missing.isEmpty
+            ? needed.map(\.0).joined(separator: ", ")
+            : "\(missing.joined(separator: ", ")) missing: run as root, or use `weir replay` which needs none")
     if missing.isEmpty {
-        let user = Account.current != 0 ? "user \(Account.current), as it starts"
+        let user =
+            Account.current != 0
+            ? "user \(Account.current), as it starts"
             : Account.nobody.isPossible ? "user nobody" : "root, because CAP_SETUID and CAP_SETGID are missing"
         let calls = SystemCalls.canBeRefused ? "filtered" : "not filtered: this kernel has no seccomp"
         let isGood = SystemCalls.canBeRefused && !user.hasPrefix("root")

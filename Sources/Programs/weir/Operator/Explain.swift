@@ -43,7 +43,9 @@ func traceStory(_ arguments: Arguments) throws -> CInt {
 }
 
 /// What holds now.
-private func standing(of source: Prefix, _ entries: [LimitsTopic.Entry], _ topic: LimitsTopic, _ nodes: NodesTopic, at now: Instant) -> [String] {
+private func standing(of source: Prefix, _ entries: [LimitsTopic.Entry], _ topic: LimitsTopic, _ nodes: NodesTopic, at now: Instant)
+    -> [String]
+{
     let standing = entries.filter { $0.limit.until > now }
     guard !standing.isEmpty else {
         let last = entries.map(\.limit.until).max()
@@ -51,10 +53,14 @@ private func standing(of source: Prefix, _ entries: [LimitsTopic.Entry], _ topic
     }
     return standing.map { entry in
         let limit = entry.limit, left = Figures.duration(limit.until - now)
-        if limit.isRelease { return "\(limit.key.prefix) is released by the \(limit.origin.rawValue) (\(limit.key.limitClass.id)), whatever a controller says, for another \(left)" }
+        if limit.isRelease {
+            return
+                "\(limit.key.prefix) is released by the \(limit.origin.rawValue) (\(limit.key.limitClass.id)), whatever a controller says, for another \(left)"
+        }
         let what = limit.key.limitClass == .all ? "all handshakes" : "anomalous handshakes"
         let share = nodes.share(of: entry, topic, at: now)
-        return "\(limit.key.prefix) is limited: \(what), \(limit.perSecond) in any second, answered by \(limit.answer.id), for another \(left) (by \(limit.origin.rawValue), step \(limit.step)\(share == "-" ? "" : ", on \(share) nodes"))"
+        return
+            "\(limit.key.prefix) is limited: \(what), \(limit.perSecond) in any second, answered by \(limit.answer.id), for another \(left) (by \(limit.origin.rawValue), step \(limit.step)\(share == "-" ? "" : ", on \(share) nodes"))"
     }
 }
 
@@ -63,10 +69,15 @@ private func evidence(_ sum: TopicStory.Sum, at now: Instant) -> [String] {
     guard let last = sum.latest, let first = sum.first else { return ["no node has told of it"] }
     func plural(_ count: Int, _ word: String) -> String { "\(Figures.count(count)) \(word)\(count == 1 ? "" : "s")" }
     let since = first == last.time ? "" : " within \(Figures.duration(last.time - first))"
-    var lines = ["seen: \(plural(sum.hellos, "anomalous hello")) in \(plural(sum.events, "event")) of \(plural(sum.nodes.count, "node"))\(since), the last \(Figures.duration(now - last.time)) ago: "
-        + sum.anomalies.list.map(\.id).joined(separator: ", ") + "; \(Figures.count(sum.reset)) reset, \(Figures.count(sum.dropped)) dropped"]
+    var lines = [
+        "seen: \(plural(sum.hellos, "anomalous hello")) in \(plural(sum.events, "event")) of \(plural(sum.nodes.count, "node"))\(since), the last \(Figures.duration(now - last.time)) ago: "
+            + sum.anomalies.list.map(\.id).joined(separator: ", ")
+            + "; \(Figures.count(sum.reset)) reset, \(Figures.count(sum.dropped)) dropped"
+    ]
     let stack = [last.ja4.map { "JA4 \($0)" }, last.version.map { "TLS \($0)" }, last.serverName.map { "for \($0)" }].compactMap { $0 }
-    lines.append("last: " + (stack.isEmpty ? "" : stack.joined(separator: ", ") + ", ") + "to \(last.destinationAddress) port \(last.destinationPort)" + (last.workload.map { " (\($0))" } ?? ""))
+    lines.append(
+        "last: " + (stack.isEmpty ? "" : stack.joined(separator: ", ") + ", ")
+            + "to \(last.destinationAddress) port \(last.destinationPort)" + (last.workload.map { " (\($0))" } ?? ""))
     return lines
 }
 
@@ -74,13 +85,18 @@ private let shown = 20
 
 private func printRecords(of story: TopicStory, showingAll: Bool) {
     let rows = showingAll ? story.records[...] : story.records.suffix(shown), earlier = story.records.count - rows.count
-    var table = Table([.init("time", minimum: 12), .init("what", minimum: 8), .init("who", minimum: 6), .init("why", minimum: 12), .init("trace", minimum: 8, weight: 0)])
+    var table = Table([
+        .init("time", minimum: 12), .init("what", minimum: 8), .init("who", minimum: 6), .init("why", minimum: 12),
+        .init("trace", minimum: 8, weight: 0)
+    ])
     for record in rows {
         let (what, who, why, trace) = cells(of: record.word)
         table.append([record.time.rfc3339.prefix(23) + (record.time.rfc3339.utf8.count > 23 ? "Z" : ""), what, who, why, trace])
     }
     print("")
-    if story.leftOut > 0 { print("… \(Figures.count(story.leftOut)) earlier ones beyond the \(Figures.count(TopicStory.most)) that are kept") }
+    if story.leftOut > 0 {
+        print("… \(Figures.count(story.leftOut)) earlier ones beyond the \(Figures.count(TopicStory.most)) that are kept")
+    }
     if earlier > 0 { print("… \(Figures.count(earlier)) earlier ones (--all shows each)") }
     for line in table.lines(for: Terminal(of: 1)) { print(line) }
 }
@@ -90,14 +106,27 @@ private func cells(of word: TopicStory.Word) -> (what: String, who: String, why:
     case .event(let event):
         let action = event.action == .none ? "event" : event.action.rawValue
         let refused = event.counts.reset + event.counts.dropped
-        return (action, event.node, "\(event.anomalies.list.map(\.id).joined(separator: ",")) from \(event.sourceAddress): \(event.counts.seen) seen, \(refused) refused", event.traceID)
+        return (
+            action, event.node,
+            "\(event.anomalies.list.map(\.id).joined(separator: ",")) from \(event.sourceAddress): \(event.counts.seen) seen, \(refused) refused",
+            event.traceID
+        )
     case .limit(let limit):
         let rate = limit.isRelease ? "released" : "\(limit.key.limitClass.id) \(limit.perSecond)/s"
-        let cause = limit.origin == .operator ? "" : ": \(limit.anomalies.list.map(\.id).joined(separator: ",")), \(limit.eventsInWindow) events in its window"
-        return (rate, limit.origin.rawValue, "\(limit.key.prefix) until \(limit.until.rfc3339.prefix(19))Z, step \(limit.step)\(cause)", limit.traceID)
+        let cause =
+            limit.origin == .operator
+            ? "" : ": \(limit.anomalies.list.map(\.id).joined(separator: ",")), \(limit.eventsInWindow) events in its window"
+        return (
+            rate, limit.origin.rawValue, "\(limit.key.prefix) until \(limit.until.rfc3339.prefix(19))Z, step \(limit.step)\(cause)",
+            limit.traceID
+        )
     case .forgotten(let key): return ("ended", "controller", "\(key)", "")
     case .decision(let decision):
-        return ("scale", decision.workload, "\(decision.previousReplicas) → \(decision.desiredReplicas) (\(decision.mode.rawValue)): \(decision.eventsInWindow) events in \(Figures.duration(.seconds(decision.windowSeconds))), more than \(decision.moreThan)", decision.traceID)
+        return (
+            "scale", decision.workload,
+            "\(decision.previousReplicas) → \(decision.desiredReplicas) (\(decision.mode.rawValue)): \(decision.eventsInWindow) events in \(Figures.duration(.seconds(decision.windowSeconds))), more than \(decision.moreThan)",
+            decision.traceID
+        )
     }
 }
 

@@ -26,7 +26,9 @@ struct KafkaExamination {
         } catch { add(false, "Kafka at \(servers)", Self.text(error)) }
     }
 
-    private mutating func add(_ isGood: Bool?, _ what: String, _ more: String) { findings.append(Finding(isGood: isGood, what: what, more: more)) }
+    private mutating func add(_ isGood: Bool?, _ what: String, _ more: String) {
+        findings.append(Finding(isGood: isGood, what: what, more: more))
+    }
 
     private static func text(_ error: KafkaError) -> String { error.advice.map { "\(error.reason); \($0)" } ?? error.reason }
 
@@ -45,7 +47,9 @@ struct KafkaExamination {
             }
             return outcome != nil
         }
-        guard case .some(nil) = outcome else { return (outcome ?? nil) ?? "does not answer within 5 s; is it running, and is bootstrap.servers right?" }
+        guard case .some(nil) = outcome else {
+            return (outcome ?? nil) ?? "does not answer within 5 s; is it running, and is bootstrap.servers right?"
+        }
         var refusal: String?
         wait(milliseconds: 500) {
             producer.drain { event in
@@ -63,7 +67,9 @@ struct KafkaExamination {
             do throws(KafkaError) {
                 let count = try follower.partitionCount(of: topic.name, withinMilliseconds: 2000)
                 there.append(topic.name)
-                if count != topic.partitions, topic != .events { add(false, "topic \(topic.name)", "has \(count) partitions; it has to have \(topic.partitions)") }
+                if count != topic.partitions, topic != .events {
+                    add(false, "topic \(topic.name)", "has \(count) partitions; it has to have \(topic.partitions)")
+                }
             } catch {
                 if error.isUnknownTopic { missing.append(topic.name) } else { add(false, "topic \(topic.name)", Self.text(error)) }
             }
@@ -71,7 +77,9 @@ struct KafkaExamination {
         if !missing.isEmpty {
             let advice = "weir-controller makes missing topics where it has the permission; manifests/kafka/topics.yaml lists them"
             // Before the first controller there are none, which is as it should be.
-            add(there.isEmpty ? nil : false, "topics", "\(missing.joined(separator: ", ")) \(missing.count == 1 ? "is" : "are") not there; \(advice)")
+            add(
+                there.isEmpty ? nil : false, "topics",
+                "\(missing.joined(separator: ", ")) \(missing.count == 1 ? "is" : "are") not there; \(advice)")
         }
         guard there.contains(Topic.limits.name) else { return }
         var refusal: String?, hasRead = false
@@ -86,7 +94,11 @@ struct KafkaExamination {
             }
             return refusal != nil || hasRead
         }
-        if let refusal { add(false, "topics", refusal) } else if hasRead, missing.isEmpty { add(true, "topics", "they are there, and the limits can be read") }
+        if let refusal {
+            add(false, "topics", refusal)
+        } else if hasRead, missing.isEmpty {
+            add(true, "topics", "they are there, and the limits can be read")
+        }
         if refusal == nil, !hasRead { add(false, "topics", "\(Topic.limits.name) cannot be read within 3 s") }
     }
 

@@ -11,9 +11,13 @@ internal import Wire
 /// The brokers that the command line names.
 func brokers(_ arguments: Arguments) throws -> KafkaConfiguration {
     do {
-        var configuration = try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) } ?? KafkaConfiguration()
+        var configuration =
+            try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) }
+            ?? KafkaConfiguration()
         if let file = arguments.text("kafka-config") { try configuration.load(file) }
-        guard configuration.value(of: "bootstrap.servers") != nil else { throw Ending.wrong("no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config") }
+        guard configuration.value(of: "bootstrap.servers") != nil else {
+            throw Ending.wrong("no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config")
+        }
         return configuration.with("fetch.wait.max.ms", "20")
     } catch let error as KafkaConfiguration.Problem { throw Ending.wrong("\(error)") }
 }
@@ -40,7 +44,9 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
         let producer = try KafkaProducer(kafka, name: "weir")
         if try producer.topics(withinMilliseconds: 10_000)[topic.name] != nil { return true }
         guard makingIt else { return false }
-        if case .refused(let error)? = try producer.create([topic], withinMilliseconds: 10_000)[topic.name] { throw Ending.cannot("Kafka: \(topic.name): \(error)") }
+        if case .refused(let error)? = try producer.create([topic], withinMilliseconds: 10_000)[topic.name] {
+            throw Ending.cannot("Kafka: \(topic.name): \(error)")
+        }
         return true
     } catch is KafkaError { throw unanswered(by: kafka) }
 }
@@ -57,16 +63,26 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
         for entry in known where try !Standard.output.write(nodes.json(of: entry, topic, at: now) + [10]) { break }
         return 0
     }
-    if limits.isEmpty { print("nothing is limited") } else {
-        var table = Table([.init("prefix", minimum: 12), .init("class"), .init("per second", .right), .init("answer"), .init("ends in", .right), .init("step", .right), .init("nodes", .right), .init("by"), .init("why", minimum: 8)])
+    if limits.isEmpty {
+        print("nothing is limited")
+    } else {
+        var table = Table([
+            .init("prefix", minimum: 12), .init("class"), .init("per second", .right), .init("answer"), .init("ends in", .right),
+            .init("step", .right), .init("nodes", .right), .init("by"), .init("why", minimum: 8)
+        ])
         for entry in limits {
             let limit = entry.limit
-            table.append([limit.key.prefix.description, limit.key.limitClass.id, "\(limit.perSecond)", limit.answer.id, Figures.duration(limit.until - now), "\(limit.step)", nodes.share(of: entry, topic, at: now), limit.origin.rawValue,
-                          limit.anomalies.list.map(\.id).joined(separator: ",")])
+            table.append([
+                limit.key.prefix.description, limit.key.limitClass.id, "\(limit.perSecond)", limit.answer.id,
+                Figures.duration(limit.until - now), "\(limit.step)", nodes.share(of: entry, topic, at: now), limit.origin.rawValue,
+                limit.anomalies.list.map(\.id).joined(separator: ",")
+            ])
         }
         for line in table.lines(for: Terminal(of: 1)) { print(line) }
     }
-    for line in NodesTopic.line("released", known.filter(\.limit.isRelease).map { "\($0.limit.key) for \(Figures.duration($0.limit.until - now))" }) { print(line) }
+    for line in NodesTopic.line(
+        "released", known.filter(\.limit.isRelease).map { "\($0.limit.key) for \(Figures.duration($0.limit.until - now))" })
+    { print(line) }
     for line in nodes.notes(on: limits, topic, at: now) { print(line) }
     return 0
 }
@@ -76,15 +92,24 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
     // With the settings that it needs, which a broker that makes topics by itself would not give it.
     _ = try hasTopic(.limits, kafka, makingIt: true)
     let key = Limit.Key(prefix: arguments.prefix(at: 0), limitClass: LimitClass(id: arguments.text("class") ?? "") ?? .all)
-    let generation = Limit.operatorsGeneration(after: try LimitsTopic(kafka).entries.first { $0.limit.key == key }?.limit.generation, at: now)
+    let generation = Limit.operatorsGeneration(
+        after: try LimitsTopic(kafka).entries.first { $0.limit.key == key }?.limit.generation, at: now)
     var seed = SystemRandomNumberGenerator()
-    let trace = [seed.next(), seed.next() | 1].map { word in String(repeating: "0", count: 16 - String(word, radix: 16).utf8.count) + String(word, radix: 16) }.joined()
-    var limit = Limit(key: key, perSecond: arguments.number("per-second") ?? 3, answer: .reset, until: now + (arguments.duration("for") ?? .seconds(600)), generation: generation,
-                      anomalies: AnomalySet(), traceID: trace)
+    let trace = [seed.next(), seed.next() | 1].map { word in
+        String(repeating: "0", count: 16 - String(word, radix: 16).utf8.count) + String(word, radix: 16)
+    }.joined()
+    var limit = Limit(
+        key: key, perSecond: arguments.number("per-second") ?? 3, answer: .reset, until: now + (arguments.duration("for") ?? .seconds(600)),
+        generation: generation,
+        anomalies: AnomalySet(), traceID: trace)
     limit.origin = .operator
     let id = "operator:\(trace.prefix(16))"
-    try produce(kafka, key.description, limit.encoded(), cloudEventHeaders(id: id, source: "weir-limits", type: Limit.type, time: now, traceID: trace))
-    print("\(key.prefix): \(key.limitClass.id) handshakes limited to \(limit.perSecond) in any second until \(limit.until.rfc3339.prefix(19))Z, on every node")
+    try produce(
+        kafka, key.description, limit.encoded(),
+        cloudEventHeaders(id: id, source: "weir-limits", type: Limit.type, time: now, traceID: trace))
+    print(
+        "\(key.prefix): \(key.limitClass.id) handshakes limited to \(limit.perSecond) in any second until \(limit.until.rfc3339.prefix(19))Z, on every node"
+    )
     return try arguments.duration("wait").map { try awaitNodes(kafka, [key], isRelease: false, within: $0) } ?? 0
 }
 
@@ -97,7 +122,10 @@ func releaseLimits(_ arguments: Arguments) throws -> CInt {
     }
     for limit in found {
         let release = limit.released(at: now)
-        try produce(kafka, limit.key.description, release.encoded(), cloudEventHeaders(id: "operator:release:\(release.generation)", source: "weir-limits", type: Limit.type, time: now, traceID: limit.traceID))
+        try produce(
+            kafka, limit.key.description, release.encoded(),
+            cloudEventHeaders(
+                id: "operator:release:\(release.generation)", source: "weir-limits", type: Limit.type, time: now, traceID: limit.traceID))
         print("\(prefix): released (\(limit.key.limitClass.id))")
     }
     return try arguments.duration("wait").map { try awaitNodes(kafka, found.map(\.key), isRelease: true, within: $0) } ?? 0
@@ -131,12 +159,16 @@ private func awaitNodes(_ kafka: KafkaConfiguration, _ keys: [Limit.Key], isRele
     while true {
         let now = Instant(nanoseconds: Clock.wall), late = nodes.late(for: keys, topic.end, isRelease: isRelease, at: now)
         if late.isEmpty, nodes.listening(at: now) > 0 {
-            print("applied on \(Figures.count(nodes.listening(at: now))) of \(Figures.count(nodes.reports.count)) nodes after \(Figures.latency(.nanoseconds(Int64(Clock.monotonic - start))))")
+            print(
+                "applied on \(Figures.count(nodes.listening(at: now))) of \(Figures.count(nodes.reports.count)) nodes after \(Figures.latency(.nanoseconds(Int64(Clock.monotonic - start))))"
+            )
             for line in nodes.silent(at: now) { complain("weir: \(line)") }
             return 0
         }
         guard Clock.monotonic < end else {
-            complain("weir: not applied within \(Figures.latency(duration)): " + (late.isEmpty ? "no node reports" : late.joined(separator: ", ")))
+            complain(
+                "weir: not applied within \(Figures.latency(duration)): "
+                    + (late.isEmpty ? "no node reports" : late.joined(separator: ", ")))
             return 1
         }
         if !nodes.read() { usleep(5000) }

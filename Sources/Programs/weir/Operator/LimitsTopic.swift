@@ -19,12 +19,16 @@ struct LimitsTopic {
 
     /// Offsets order the whole state only as long as there is one partition.
     var isOrdered: Bool { partitions == 1 }
-    var disorder: String { "\(Topic.limits.name) has \(partitions) partitions instead of one, so that how far a node has come cannot be told" }
+    var disorder: String {
+        "\(Topic.limits.name) has \(partitions) partitions instead of one, so that how far a node has come cannot be told"
+    }
 
     init(_ kafka: KafkaConfiguration) throws {
         guard try hasTopic(.limits, kafka) else { return }
         let follower: KafkaFollower
-        do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits", patience: 2000) } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits", patience: 2000) } catch {
+            throw Ending.cannot("Kafka: \(error)")
+        }
         var reader = MessageReader(), found: [String: Entry] = [:], unreadable = 0
         try follow(follower, kafka) { record in
             let parsed = record.isTombstone ? nil : record.withValue { bytes in try? reader.limit(bytes) }
@@ -32,7 +36,9 @@ struct LimitsTopic {
             found[record.key] = parsed.map { Entry(limit: $0, offset: record.offset) }
         }
         if unreadable > 0 { complain("weir: \(unreadable) records of \(Topic.limits.name) were not understood") }
-        entries = found.values.sorted { ($0.limit.key.prefix, $0.limit.key.limitClass.rawValue) < ($1.limit.key.prefix, $1.limit.key.limitClass.rawValue) }
+        entries = found.values.sorted {
+            ($0.limit.key.prefix, $0.limit.key.limitClass.rawValue) < ($1.limit.key.prefix, $1.limit.key.limitClass.rawValue)
+        }
         end = follower.nextOffset(of: KafkaPartition(topic: Topic.limits.name, partition: 0)) ?? 0
         partitions = follower.partitions.count
     }

@@ -28,7 +28,9 @@ final class NodesTopic {
             follower = nil
             return
         }
-        do { follower = Follower(try KafkaFollower(kafka, topics: [Topic.nodes.name], name: "weir-limits", patience: 2000)) } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { follower = Follower(try KafkaFollower(kafka, topics: [Topic.nodes.name], name: "weir-limits", patience: 2000)) } catch {
+            throw Ending.cannot("Kafka: \(error)")
+        }
     }
 
     func catchUp() throws {
@@ -118,13 +120,17 @@ final class NodesTopic {
         guard topic.isOrdered else { return [topic.disorder] }
         guard reports.count > 0 else { return limits.isEmpty ? [] : ["no node has reported, so where these limits hold is not known"] }
         let listening = reports.all.filter { !reports.isSilent($0, at: now) }
-        let behind = listening.filter { $0.status.nextOffset < topic.end }.map { "\($0.status.node) by \(records(topic.end - $0.status.nextOffset)), last heard of \(Self.ago($0, now)) ago" }
+        let behind = listening.filter { $0.status.nextOffset < topic.end }.map {
+            "\($0.status.node) by \(records(topic.end - $0.status.nextOffset)), last heard of \(Self.ago($0, now)) ago"
+        }
         let observing = limits.isEmpty ? [] : listening.filter { $0.status.mode == .observe }.map(\.status.node)
         let lacking = listening.filter { $0.status.lacking > 0 }.map { report in
             let named = report.status.lacks.prefix(3).map { "\($0.key) (\($0.reason.rawValue))" }.joined(separator: ", ")
-            return "\(report.status.node) lacks \(named)\(report.status.lacking > 3 ? " and \(Figures.count(report.status.lacking - 3)) more" : "")"
+            return
+                "\(report.status.node) lacks \(named)\(report.status.lacking > 3 ? " and \(Figures.count(report.status.lacking - 3)) more" : "")"
         }
-        return Self.line("behind", behind) + silent(at: now) + Self.line("observing, so limiting nobody", observing) + Self.line("not held", lacking)
+        return Self.line("behind", behind) + silent(at: now) + Self.line("observing, so limiting nobody", observing)
+            + Self.line("not held", lacking)
             + (reports.unlisted > 0 ? ["\(Figures.count(reports.unlisted)) reports of further nodes were not counted"] : [])
     }
 
@@ -139,7 +145,9 @@ final class NodesTopic {
         reports.all.compactMap { report in
             guard !reports.isSilent(report, at: now) else { return nil }
             let name = "\(report.status.node)"
-            if report.status.nextOffset < end { return "\(name) (\(records(end - report.status.nextOffset)) behind, last heard of \(Self.ago(report, now)) ago)" }
+            if report.status.nextOffset < end {
+                return "\(name) (\(records(end - report.status.nextOffset)) behind, last heard of \(Self.ago(report, now)) ago)"
+            }
             guard !isRelease else { return nil }
             // A node that observes does what it is there for.
             for key in keys {
@@ -158,6 +166,10 @@ final class NodesTopic {
 
     /// One line, however many nodes.
     static func line(_ heading: String, _ nodes: [String]) -> [String] {
-        nodes.isEmpty ? [] : ["\(heading): \(nodes.prefix(8).joined(separator: "; "))\(nodes.count > 8 ? "; and \(Figures.count(nodes.count - 8)) more" : "")"]
+        nodes.isEmpty
+            ? []
+            : [
+                "\(heading): \(nodes.prefix(8).joined(separator: "; "))\(nodes.count > 8 ? "; and \(Figures.count(nodes.count - 8)) more" : "")"
+            ]
     }
 }

@@ -8,12 +8,13 @@ func showStartup(_ arguments: Arguments) throws -> CInt {
     let paths = arguments.positionals
     guard paths.count <= 2 else { throw Ending.wrong("startup: one file, or an earlier and a later one; not \(paths.count)") }
     let starts = try paths.map { try StartedProgram(path: $0) }, isJSON = arguments.text("format") == "json", terminal = Terminal(of: 1)
-    let lines = switch (starts.count, isJSON) {
-    case (1, false): startupLines(starts[0], terminal)
-    case (1, true): [startupJSON(starts[0])]
-    case (_, false): comparisonLines(StartupComparison(starts[0], starts[1]), terminal)
-    case (_, true): [comparisonJSON(StartupComparison(starts[0], starts[1]))]
-    }
+    let lines =
+        switch (starts.count, isJSON) {
+        case (1, false): startupLines(starts[0], terminal)
+        case (1, true): [startupJSON(starts[0])]
+        case (_, false): comparisonLines(StartupComparison(starts[0], starts[1]), terminal)
+        case (_, true): [comparisonJSON(StartupComparison(starts[0], starts[1]))]
+        }
     for line in lines { print(line) }
     return 0
 }
@@ -31,12 +32,15 @@ private func startupLines(_ start: StartedProgram, _ terminal: Terminal) -> [Str
     let width = terminal.isTerminal ? min(48, max(10, terminal.columns - 52)) : 48
     var table = Table([
         .init("", minimum: 1), .init("component", minimum: 12), .init("at", .right, minimum: 6), .init("took", .right, minimum: 6),
-        .init("waited for", minimum: 8, weight: 0), .init("", minimum: 1, weight: 0),
+        .init("waited for", minimum: 8, weight: 0), .init("", minimum: 1, weight: 0)
     ])
     for span in start.spans {
         let name = String(repeating: "  ", count: span.depth) + span.name
-        table.append([span.isCritical ? "*" : "", name, time(span.from), time(span.took),
-            span.failed.map { "failed: \($0)" } ?? span.after ?? "", bar(span, of: start.total, width)],
+        table.append(
+            [
+                span.isCritical ? "*" : "", name, time(span.from), time(span.took),
+                span.failed.map { "failed: \($0)" } ?? span.after ?? "", bar(span, of: start.total, width)
+            ],
             style: span.failed != nil ? .bad : span.isCritical ? .bold : nil)
     }
     let path = start.criticalPath.map { "\($0.name) \(time($0.took))" }.joined(separator: " → ")
@@ -94,12 +98,15 @@ struct StartupComparison {
 private func change(_ difference: Int) -> String { difference == 0 ? "0" : "\(difference > 0 ? "+" : "-")\(time(abs(difference)))" }
 
 private func comparisonLines(_ comparison: StartupComparison, _ terminal: Terminal) -> [String] {
-    var table = Table([.init("component", minimum: 16), .init("before", .right, minimum: 6), .init("after", .right, minimum: 6),
-        .init("difference", .right, minimum: 7), .init("", minimum: 4)])
+    var table = Table([
+        .init("component", minimum: 16), .init("before", .right, minimum: 6), .init("after", .right, minimum: 6),
+        .init("difference", .right, minimum: 7), .init("", minimum: 4)
+    ])
     for row in comparison.rows {
         let changed = row.difference > 0 ? "slower" : row.difference < 0 ? "faster" : "same"
         let verdict = row.before == nil ? "new" : row.after == nil ? "gone" : changed
-        table.append([row.path, row.before.map(time) ?? "-", row.after.map(time) ?? "-", change(row.difference), verdict],
+        table.append(
+            [row.path, row.before.map(time) ?? "-", row.after.map(time) ?? "-", change(row.difference), verdict],
             style: row.difference > 0 ? .bad : row.difference < 0 ? .good : .faint)
     }
     let (before, after) = comparison.totals

@@ -52,9 +52,10 @@ struct StartedProgram {
                     let name = try event.string("name"), thread = try event.integer("tid"), from = try event.integer("ts"),
                         took = try event.integer("dur")
                     let kind = try event.string("cat")
-                    let (after, failed) = try event.optionalObject("args") { arguments throws(JSONError) in
-                        (try arguments.optionalString("after"), try arguments.optionalString("failed"))
-                    } ?? (nil, nil)
+                    let (after, failed) =
+                        try event.optionalObject("args") { arguments throws(JSONError) in
+                            (try arguments.optionalString("after"), try arguments.optionalString("failed"))
+                        } ?? (nil, nil)
                     found.append(Span(name: name, kind: kind, thread: thread, from: from, took: took, after: after, failed: failed))
                 }
             }
@@ -84,8 +85,10 @@ struct StartedProgram {
                 ordered[ordered.count - 1].depth = 1
                 ordered[ordered.count - 1].path = "\(root.name) / \(component.name)"
                 var open: [Span] = []
-                let steps = spans.filter { $0.kind == "step" && $0.thread == component.thread && $0.from >= component.from
-                    && $0.to <= component.to }
+                let steps = spans.filter {
+                    $0.kind == "step" && $0.thread == component.thread && $0.from >= component.from
+                        && $0.to <= component.to
+                }
                 for step in steps.sorted(by: { ($0.from, $1.took) < ($1.from, $0.took) }) {
                     open.removeAll { $0.to <= step.from && !($0.to == step.from && step.took == 0) }
                     var inner = step
@@ -116,8 +119,12 @@ struct StartedProgram {
     /// What the start waited for, one after the other: phases without components, and the components on the critical path.
     var criticalPath: [Span] {
         spans.filter { span in
-            span.isCritical && (span.kind == "component" || !spans.contains { $0.kind == "component"
-                && $0.path.hasPrefix("\(span.name) / ") })
+            span.isCritical
+                && (span.kind == "component"
+                    || !spans.contains {
+                        $0.kind == "component"
+                            && $0.path.hasPrefix("\(span.name) / ")
+                    })
         }
     }
 }

@@ -13,16 +13,21 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let signals = try endingSignals()
     let kafka = try brokers(arguments), isJSON = arguments.text("format") == "json"
-    let topic = switch arguments.positionals[0] {
-    case "events": Topic.events
-    case "limits": Topic.limits
-    case "nodes": Topic.nodes
-    default: Topic.decisions
-    }
+    let topic =
+        switch arguments.positionals[0] {
+        case "events": Topic.events
+        case "limits": Topic.limits
+        case "nodes": Topic.nodes
+        default: Topic.decisions
+        }
     let isThere = try hasTopic(topic, kafka)
     if !isThere { complain("weir: \(topic.name) is not there yet; the controller makes it, waiting") }
     let follower: KafkaFollower
-    do { follower = try KafkaFollower(kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning"), patience: isThere ? 2000 : 0) } catch { throw Ending.cannot("Kafka: \(error)") }
+    do {
+        follower = try KafkaFollower(
+            kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning"),
+            patience: isThere ? 2000 : 0)
+    } catch { throw Ending.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
     var isMore = false
     while signals.wait(milliseconds: isMore ? 0 : 500, or: follower.eventDescriptor) == nil {
@@ -53,18 +58,24 @@ private func line(of record: borrowing KafkaRecord, _ topic: Topic, _ reader: in
         case .events:
             guard let event = try? reader.throttleEvent(bytes) else { return nil }
             let more = event.counts.suppressed > 0 ? "  \(event.counts.suppressed) more" : ""
-            return "\(event.time.rfc3339)  \(event.sourcePrefix)  \(event.action.rawValue)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(event.node)\(more)  \(event.traceID)"
+            return
+                "\(event.time.rfc3339)  \(event.sourcePrefix)  \(event.action.rawValue)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(event.node)\(more)  \(event.traceID)"
         case .limits:
             guard let limit = try? reader.limit(bytes) else { return nil }
             let what = limit.isRelease ? "released" : "\(limit.perSecond)/s  \(limit.answer.id)"
-            return "\(limit.key.prefix)  \(limit.key.limitClass.id)  \(what)  until \(limit.until.rfc3339)  \(limit.origin.rawValue)  generation \(limit.generation)"
+            return
+                "\(limit.key.prefix)  \(limit.key.limitClass.id)  \(what)  until \(limit.until.rfc3339)  \(limit.origin.rawValue)  generation \(limit.generation)"
         case .nodes:
             guard let status = try? reader.nodeStatus(bytes) else { return nil }
-            let lacks = status.lacking > 0 ? "  lacks \(status.lacking): \(status.lacks.map { "\($0.key) (\($0.reason.rawValue))" }.joined(separator: ", "))" : ""
-            return "\(status.time.rfc3339)  \(status.node)  \(status.mode.rawValue)  next offset \(status.nextOffset)  holds \(status.held)  refused \(status.refused)\(lacks)  policy \(status.policyName) \(status.policyVersion)"
+            let lacks =
+                status.lacking > 0
+                ? "  lacks \(status.lacking): \(status.lacks.map { "\($0.key) (\($0.reason.rawValue))" }.joined(separator: ", "))" : ""
+            return
+                "\(status.time.rfc3339)  \(status.node)  \(status.mode.rawValue)  next offset \(status.nextOffset)  holds \(status.held)  refused \(status.refused)\(lacks)  policy \(status.policyName) \(status.policyVersion)"
         default:
             guard let decision = try? reader.scaleDecision(bytes) else { return nil }
-            return "\(decision.workload)  \(decision.previousReplicas) → \(decision.desiredReplicas)  \(decision.mode.rawValue)  \(decision.sourcePrefix) sent \(decision.eventsInWindow) events in \(Figures.duration(.seconds(decision.windowSeconds)))  until \(decision.until.rfc3339)"
+            return
+                "\(decision.workload)  \(decision.previousReplicas) → \(decision.desiredReplicas)  \(decision.mode.rawValue)  \(decision.sourcePrefix) sent \(decision.eventsInWindow) events in \(Figures.duration(.seconds(decision.windowSeconds)))  until \(decision.until.rfc3339)"
         }
     }
     return text ?? "\(record.key)  not understood (partition \(record.partition), offset \(record.offset))"

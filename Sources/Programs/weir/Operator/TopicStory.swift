@@ -68,12 +68,16 @@ struct TopicStory {
         let topics = try topicsThere(among: [.events, .limits, .decisions], kafka)
         guard !topics.isEmpty else { return }
         let follower: KafkaFollower
-        do { follower = try KafkaFollower(kafka, topics: topics.map(\.name), name: "weir-explain", patience: 2000) } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { follower = try KafkaFollower(kafka, topics: topics.map(\.name), name: "weir-explain", patience: 2000) } catch {
+            throw Ending.cannot("Kafka: \(error)")
+        }
         var reader = MessageReader(), story = self
         try follow(follower, kafka) { story.take($0, &reader) }
         self = story
         trim()
-        for (topic, count) in unreadable.sorted(by: { $0.key < $1.key }) { complain("weir: \(count) records of \(topic) were not understood") }
+        for (topic, count) in unreadable.sorted(by: { $0.key < $1.key }) {
+            complain("weir: \(count) records of \(topic) were not understood")
+        }
     }
 
     private mutating func take(_ record: borrowing KafkaRecord, _ reader: inout MessageReader) {
@@ -111,12 +115,13 @@ struct TopicStory {
     private func concerns(_ word: Word) -> Bool {
         switch subject {
         case .source(let prefix):
-            let other = switch word {
-            case .event(let event): event.sourcePrefix
-            case .limit(let limit): limit.key.prefix
-            case .forgotten(let key): key.prefix
-            case .decision(let decision): decision.sourcePrefix
-            }
+            let other =
+                switch word {
+                case .event(let event): event.sourcePrefix
+                case .limit(let limit): limit.key.prefix
+                case .forgotten(let key): key.prefix
+                case .decision(let decision): decision.sourcePrefix
+                }
             return prefix.contains(other) || other.contains(prefix)
         case .trace(let id):
             switch word {
@@ -131,6 +136,7 @@ struct TopicStory {
     /// An event bears its own; of the others it is when they were said.
     private static func time(of word: Word, _ record: borrowing KafkaRecord) -> Instant {
         if case .event(let event) = word { return event.time }
-        return record.header("ce_time").flatMap { Instant(rfc3339: $0) } ?? Instant(nanoseconds: (record.timestamp?.milliseconds ?? 0) * 1_000_000)
+        return record.header("ce_time").flatMap { Instant(rfc3339: $0) }
+            ?? Instant(nanoseconds: (record.timestamp?.milliseconds ?? 0) * 1_000_000)
     }
 }

@@ -103,7 +103,9 @@ struct JSONOutput: ReplayOutput {
             json.member("destination.port", Int(handshake.destinationPort))
             json.member("network.transport", "tcp")
             json.member("proof", handshake.proof.id)
-            json.array("anomalies") { json in for anomaly in Anomaly.allCases where item.anomalies.contains(anomaly) { json.element(anomaly.id) } }
+            json.array("anomalies") { json in
+                for anomaly in Anomaly.allCases where item.anomalies.contains(anomaly) { json.element(anomaly.id) }
+            }
             json.member("severity", item.severity?.id)
         }
     }
@@ -161,7 +163,9 @@ struct JSONOutput: ReplayOutput {
             json.member("reassembled", summary.reassembled)
             json.member("incomplete", summary.incompletes)
             json.member("unproven", summary.unproven)
-            json.object("anomalies") { json in for (anomaly, count) in summary.anomalies.sorted(by: { $0.key < $1.key }) { json.member(anomaly.id, count) } }
+            json.object("anomalies") { json in
+                for (anomaly, count) in summary.anomalies.sorted(by: { $0.key < $1.key }) { json.member(anomaly.id, count) }
+            }
             json.member("refused", summary.refused)
             json.object("losses") { json in for loss in summary.losses { json.member(loss.cause, loss.count) } }
             json.member("events", summary.events)
@@ -178,6 +182,7 @@ extension Handshake {
 
     /// From the outside in.
     fileprivate var wrappings: [String] {
-        [String](repeating: "vlan", count: vlanTags) + tunnels.ids + (wasFragmented ? ["ip_fragments"] : []) + (preamble.id.map { [$0] } ?? [])
+        [String](repeating: "vlan", count: vlanTags) + tunnels.ids + (wasFragmented ? ["ip_fragments"] : [])
+            + (preamble.id.map { [$0] } ?? [])
     }
 }

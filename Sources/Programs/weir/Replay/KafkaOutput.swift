@@ -72,7 +72,8 @@ final class Rehearsal {
         while true {
             let acceptance: KafkaProducer.Acceptance
             do {
-                acceptance = try producer.produce(topic: Topic.events.name, key: event.sourcePrefix.description, value: event.encoded(), headers: event.headers, token: 0)
+                acceptance = try producer.produce(
+                    topic: Topic.events.name, key: event.sourcePrefix.description, value: event.encoded(), headers: event.headers, token: 0)
             } catch { throw refusal(error) }
             drain()
             if let failed { throw refusal(failed) }
@@ -108,7 +109,9 @@ final class Rehearsal {
     }
 
     private func refusal(_ error: KafkaError?) -> Ending {
-        .cannot("Kafka at \(brokers) took \(delivered) events and not the next \(producer.inFlight)\(error.map { ": \($0)" } ?? "; it does not answer any more")")
+        .cannot(
+            "Kafka at \(brokers) took \(delivered) events and not the next \(producer.inFlight)\(error.map { ": \($0)" } ?? "; it does not answer any more")"
+        )
     }
 
     /// Waits for the broker to have all, as long as it goes on.

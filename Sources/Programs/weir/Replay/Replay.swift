@@ -84,7 +84,9 @@ final class Replay {
         clock.pass(until: frame.time) { time, number in tick(at: time, number: number) }
         self.frame = frame.number
         attempt {
-            if try engine.run(bytes, wireSize: frame.originalLength, at: frame.time, { judge($0, at: frame.time) }) { summary.cutByEngine += 1 }
+            if try engine.run(bytes, wireSize: frame.originalLength, at: frame.time, { judge($0, at: frame.time) }) {
+                summary.cutByEngine += 1
+            }
         }
     }
 
@@ -109,8 +111,10 @@ final class Replay {
         let anomalies = core.take(handshake, hello: raw, in: world).intersection(recorded)
         if case .flow = handshake.kind, anomalies.isEmpty { return publish() }
         let counts = counts(handshake, anomalies)
-        let item = ReplayedHandshake(handshake: handshake, frame: frame, time: time, anomalies: anomalies, severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
-                                     hello: readsHellos || counts ? read(handshake, raw) : nil)
+        let item = ReplayedHandshake(
+            handshake: handshake, frame: frame, time: time, anomalies: anomalies,
+            severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
+            hello: readsHellos || counts ? read(handshake, raw) : nil)
         summary.note(item)
         if summary.firstLimit == nil, handshake.isReflex || world.hasLimited { summary.firstLimit = time }
         attempt { try output.handshake(item) }
@@ -118,7 +122,9 @@ final class Replay {
     }
 
     /// Whether an event may be about it.
-    private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool { !anomalies.intersection(counting).isEmpty && handshake.proof >= policy.proof }
+    private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool {
+        !anomalies.intersection(counting).isEmpty && handshake.proof >= policy.proof
+    }
 
     private func read(_ handshake: Handshake, _ raw: RawSpan) -> HelloReader.Reading? {
         handshake.hasHello && raw.byteCount > 0 ? hellos.read(raw) : nil

@@ -21,7 +21,10 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     let terminal = Terminal(of: 2), showsProgress = isTable || isatty(1) == 0
     var worst: Severity?, isBroken = false
     for path in arguments.positionals {
-        var output: any ReplayOutput = isTable ? TableOutput(terminal: Terminal(of: 1), showsAll: arguments.has("all"), summaryOnly: arguments.has("summary-only")) : JSONOutput(showsRaw: arguments.has("ja4-raw"))
+        var output: any ReplayOutput =
+            isTable
+            ? TableOutput(terminal: Terminal(of: 1), showsAll: arguments.has("all"), summaryOnly: arguments.has("summary-only"))
+            : JSONOutput(showsRaw: arguments.has("ja4-raw"))
         if arguments.has("summary-only") { output = SummaryOutput(output) }
         if let rehearsal { output = KafkaOutput(output, rehearsal) }
         // An exit code or a broker waits for the end, whoever has stopped reading.
@@ -43,9 +46,13 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     return worst >= least ? 1 : 0
 }
 
-private func replay(_ path: String, _ policy: Policy, _ arguments: Arguments, _ output: any ReplayOutput, _ terminal: Terminal?) throws -> (ReplaySummary, CaptureError?) {
+private func replay(_ path: String, _ policy: Policy, _ arguments: Arguments, _ output: any ReplayOutput, _ terminal: Terminal?) throws -> (
+    ReplaySummary, CaptureError?
+) {
     var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
-    let replay = try Replay(policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), decap: arguments.has("decap"), output: output)
+    let replay = try Replay(
+        policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), decap: arguments.has("decap"),
+        output: output)
     let began = Clock.monotonic
     func spent() -> Duration { .nanoseconds(Int64(Clock.monotonic &- began)) }
     var progress = Progress(capture.name, total: capture.bytesTotal, now: .zero)

@@ -79,7 +79,9 @@ final class ReplayEngine {
         native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
         // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
         guard probe != nil, frame.byteCount >= 54 else { return false }
-        do { _ = try probe?.run(.replayLimiter, over: frame, at: nanoseconds) } catch { throw Ending.cannot("running the probe over a frame: \(error)") }
+        do { _ = try probe?.run(.replayLimiter, over: frame, at: nanoseconds) } catch {
+            throw Ending.cannot("running the probe over a frame: \(error)")
+        }
         _ = ring?.drain(budget: .max, body)
         return frame.byteCount > Self.kernelLimit
     }
@@ -89,7 +91,7 @@ final class ReplayEngine {
         obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.sweep(at: nanoseconds, end: end, body)
-        probe?.sweep(now: max(nanoseconds, 1), end: end)    // 0 would ask the kernel's clock
+        probe?.sweep(now: max(nanoseconds, 1), end: end)  // 0 would ask the kernel's clock
         _ = ring?.drain(budget: .max, body)
     }
 }

@@ -43,8 +43,10 @@ struct TableOutput: ReplayOutput {
         let anomalies = item.anomalies.isEmpty ? "-" : item.anomalies.list.map(\.id).joined(separator: ",")
         let what = handshake.completeness == .incomplete ? "incomplete (\(handshake.incompleteReason.id ?? "unknown"))" : anomalies
         rows.append([
-            seconds(item.time), endpoint(handshake.source, handshake.sourcePort), endpoint(handshake.destination, handshake.destinationPort), item.serverName ?? "-",
-            item.version.map { $0.first?.isNumber == true ? "TLS \($0)" : $0 } ?? "-", item.stack?.ja4 ?? "-", what + (handshake.proof == .unproven ? " (unproven)" : ""),
+            seconds(item.time), endpoint(handshake.source, handshake.sourcePort),
+            endpoint(handshake.destination, handshake.destinationPort), item.serverName ?? "-",
+            item.version.map { $0.first?.isNumber == true ? "TLS \($0)" : $0 } ?? "-", item.stack?.ja4 ?? "-",
+            what + (handshake.proof == .unproven ? " (unproven)" : "")
         ])
         if showsAll, rows.count >= Self.batch { try write(layOut()) }
     }
@@ -80,12 +82,17 @@ struct TableOutput: ReplayOutput {
     mutating func passed(_ time: Instant, isLive: Bool) {}
 
     mutating func limit(_ limit: Limit) {
-        act("limit \(limit.key.prefix) (\(limit.key.limitClass.id)) to \(limit.perSecond)/s until \(limit.until.rfc3339.prefix(19))Z, on every node")
+        act(
+            "limit \(limit.key.prefix) (\(limit.key.limitClass.id)) to \(limit.perSecond)/s until \(limit.until.rfc3339.prefix(19))Z, on every node"
+        )
     }
 
     mutating func decision(_ decision: ScaleDecision, at time: Instant) {
         let window = Figures.duration(.seconds(decision.windowSeconds))
-        let change = decision.desiredReplicas == decision.previousReplicas ? "keep \(decision.workload) at \(decision.desiredReplicas)" : "scale \(decision.workload) \(decision.previousReplicas) → \(decision.desiredReplicas)"
+        let change =
+            decision.desiredReplicas == decision.previousReplicas
+            ? "keep \(decision.workload) at \(decision.desiredReplicas)"
+            : "scale \(decision.workload) \(decision.previousReplicas) → \(decision.desiredReplicas)"
         act("\(change) at \(seconds(time)) s: \(decision.sourcePrefix) sent \(decision.eventsInWindow) events in \(window)")
     }
 
@@ -97,19 +104,29 @@ struct TableOutput: ReplayOutput {
 
     mutating func end(_ summary: ReplaySummary) throws {
         let spent = Figures.latency(summary.spent)
-        var lines = ["\(summary.name): \(Figures.count(summary.frames)) frames, \(Figures.bytes(summary.bytes)), \(Figures.clock(summary.traffic)) of traffic in \(spent)", ""]
+        var lines = [
+            "\(summary.name): \(Figures.count(summary.frames)) frames, \(Figures.bytes(summary.bytes)), \(Figures.clock(summary.traffic)) of traffic in \(spent)",
+            ""
+        ]
         let table = layOut()
         // Rows of `--all` went out as they came: then the figures follow them.
         if summary.handshakes + summary.flows == 0 { lines.append("no handshakes on the policy's ports (--all-ports looks at every port)") }
-        if summaryOnly { lines = Array(lines.prefix(1)) } else { lines = showsAll ? table + [""] + lines.dropLast() : lines + table + left() }
+        if summaryOnly {
+            lines = Array(lines.prefix(1))
+        } else {
+            lines = showsAll ? table + [""] + lines.dropLast() : lines + table + left()
+        }
         lines += [""] + judgement(summary)
         try write(lines + [""])
     }
 
     private mutating func layOut() -> [String] {
         guard !rows.isEmpty else { return [] }
-        var table = Table([.init("time", .right, minimum: 6), .init("source", minimum: 12, weight: 2), .init("destination", minimum: 6, weight: 0), .init("name", minimum: 5),
-                           .init("version", minimum: 7), .init("ja4", minimum: 6, weight: 0), .init("anomalies", minimum: 11)])
+        var table = Table([
+            .init("time", .right, minimum: 6), .init("source", minimum: 12, weight: 2), .init("destination", minimum: 6, weight: 0),
+            .init("name", minimum: 5),
+            .init("version", minimum: 7), .init("ja4", minimum: 6, weight: 0), .init("anomalies", minimum: 11)
+        ])
         for row in rows { table.append(row, style: row[6] == "-" ? nil : .warning) }
         rows.removeAll(keepingCapacity: true)
         defer { hasRows = true }
@@ -119,7 +136,8 @@ struct TableOutput: ReplayOutput {
     private func left() -> [String] {
         var lines = order.compactMap { group in
             let more = groups[group, default: 0] - Self.shown
-            return more > 0 ? "\(Figures.count(more)) more of \(group.source), all \(group.anomalies.list.map(\.id).joined(separator: ","))" : nil
+            return more > 0
+                ? "\(Figures.count(more)) more of \(group.source), all \(group.anomalies.list.map(\.id).joined(separator: ","))" : nil
         }
         if further > 0 { lines.append("\(Figures.count(further)) more anomalous ones, of further sources") }
         if furtherPlain > 0 { lines.append("\(Figures.count(furtherPlain)) more without anomalies") }
@@ -129,21 +147,35 @@ struct TableOutput: ReplayOutput {
     private func judgement(_ summary: ReplaySummary) -> [String] {
         let title = "what Weir would have done    ", margin = String(repeating: " ", count: title.count)
         var done: [String] = []
-        if let first = summary.firstLimit { done.append("first limit at \(seconds(first)) s; \(Figures.count(summary.refused)) of \(Figures.count(summary.anomalous)) anomalous hellos refused") }
+        if let first = summary.firstLimit {
+            done.append(
+                "first limit at \(seconds(first)) s; \(Figures.count(summary.refused)) of \(Figures.count(summary.anomalous)) anomalous hellos refused"
+            )
+        }
         done += actions
         if actionsLeftOut > 0 { done.append("and \(Figures.count(actionsLeftOut)) more") }
-        if summary.withoutWorkload > 0 { done.append("ask for instances, if the policy named a workload for where these hellos went (spec.scaleOut.targets)") }
+        if summary.withoutWorkload > 0 {
+            done.append("ask for instances, if the policy named a workload for where these hellos went (spec.scaleOut.targets)")
+        }
         var lines = (done.isEmpty ? ["nothing"] : done).enumerated().map { ($0.offset == 0 ? title : margin) + $0.element }
-        let reasons = summary.incomplete.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.id ?? "unknown") \($0.value)" }.joined(separator: ", ")
+        let reasons = summary.incomplete.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.id ?? "unknown") \($0.value)" }
+            .joined(separator: ", ")
         let incomplete = summary.incompletes
-        lines.append("hellos \(Figures.count(summary.handshakes)) · complete \(Figures.count(summary.handshakes - incomplete)) · incomplete \(Figures.count(incomplete))\(incomplete > 0 ? " (\(reasons))" : "") · unproven \(Figures.count(summary.unproven))")
+        lines.append(
+            "hellos \(Figures.count(summary.handshakes)) · complete \(Figures.count(summary.handshakes - incomplete)) · incomplete \(Figures.count(incomplete))\(incomplete > 0 ? " (\(reasons))" : "") · unproven \(Figures.count(summary.unproven))"
+        )
         if !summary.anomalies.isEmpty {
-            lines.append("anomalies " + summary.anomalies.sorted { $0.key < $1.key }.map { "\($0.key.id) \(Figures.count($0.value))" }.joined(separator: " · "))
+            lines.append(
+                "anomalies "
+                    + summary.anomalies.sorted { $0.key < $1.key }.map { "\($0.key.id) \(Figures.count($0.value))" }.joined(
+                        separator: " · "))
         }
         let lost = summary.losses.filter { $0.count > 0 && $0.isOurs }.map { "\($0.cause) \(Figures.count($0.count))" }
         if !lost.isEmpty { lines.append("not seen whole: " + lost.joined(separator: " · ")) }
         if summary.cutByEngine > 0 {
-            lines.append("\(Self.frames(summary.cutByEngine)) longer than the \(Figures.count(ReplayEngine.kernelLimit)) bytes that the kernel runs outside a network: of those it saw the start")
+            lines.append(
+                "\(Self.frames(summary.cutByEngine)) longer than the \(Figures.count(ReplayEngine.kernelLimit)) bytes that the kernel runs outside a network: of those it saw the start"
+            )
         }
         if summary.cutByCapture > 0 { lines.append("\(Self.frames(summary.cutByCapture)) cut at capture (tcpdump -s 0 takes them whole)") }
         return lines

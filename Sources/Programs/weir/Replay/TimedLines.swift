@@ -59,7 +59,8 @@ internal import Wire
 
     func put(_ bytes: [UInt8]) {
         let to = unsafe room(bytes.count)
-        unsafe bytes.withUnsafeBufferPointer { bytes in if let from = bytes.baseAddress { unsafe to.update(from: from, count: bytes.count) } }
+        unsafe bytes.withUnsafeBufferPointer { bytes in if let from = bytes.baseAddress { unsafe to.update(from: from, count: bytes.count) }
+        }
         count += bytes.count
     }
 
