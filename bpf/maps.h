@@ -151,6 +151,13 @@ struct {
 	__type(value, struct weir_opening);
 } openings SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_SYN_ACK_PLACES);
+	__type(key, __u32);
+	__type(value, struct weir_syn_acks);
+} syn_acks SEC(".maps");
+
 /* Interfaces whose frames begin with the IP header, each at the last ten bits of its index; user space knows their kind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -395,6 +402,13 @@ WEIR_INLINE struct weir_opening *weir_opening_at(weir_frame *frame, __u32 hash)
 	__u32 index = hash & (WEIR_OPENINGS - 1);
 
 	return bpf_map_lookup_elem(&openings, &index);
+}
+
+WEIR_INLINE struct weir_syn_acks *weir_syn_acks_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_SYN_ACK_PLACES - 1);
+
+	return bpf_map_lookup_elem(&syn_acks, &index);
 }
 
 WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)

@@ -51,6 +51,13 @@ struct AttackTests {
         for row in rows { #expect(row.attempted > 0 && row.refused == 0, "\(row)") }
     }
 
+    @Test("A flood of SYNs in front of a forwarded server makes nobody's connection unknown")
+    func flood() throws {
+        for row in try play("routed", "reset", "flood").rows {
+            #expect(row.succeeded == row.attempted && row.attempted > 0 && row.refused == 0, "\(row)")
+        }
+    }
+
     @Test(
         "Who does nothing wrong always succeeds, and is never refused: also by a link that loses, reorders and repeats",
         arguments: ["direct", "pumped"])

@@ -3,7 +3,7 @@
 usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
-    SET     all, core, alone, honest, forgers (routed)
+    SET     all, core, alone, honest; forgers, flood (routed)
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
@@ -17,6 +17,7 @@ import cuts      # noqa: F401  each of these adds its tricks to the list
 import answers   # noqa: F401
 import datagrams # noqa: F401
 import decoys    # noqa: F401
+import flood
 import forgers
 import honest
 import mixed     # noqa: F401
@@ -60,6 +61,8 @@ def main(program, shape, answer, which, *words):
     began = time.monotonic()
     if which == "honest":
         rows = honest.play(stage, stage.shape, words)
+    elif which == "flood":
+        rows = flood.play(stage)
     elif which == "forgers":
         rows = forgers.play(stage, words, network)
     else:

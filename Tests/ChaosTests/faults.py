@@ -1,14 +1,14 @@
 """What goes wrong, a function each: it does it, and mends it again as an operator would. The docstring is what the report says."""
 
-import ctypes
 import os
 import signal
-import socket
-import struct
 import threading
 import time
 
-from world import HERE, POLICY, SERVER, Attacker, Witness, network, packed, sh, wait
+from world import POLICY, SERVER, Attacker, Witness, network, sh, wait  # noqa: I001  it says where the next two are
+
+import flood
+from hellos import nameless
 
 faults = []
 
@@ -80,7 +80,7 @@ def broker_stopped(world):
 def ring_full(world):
     """the agent stands still while more records come than the ring holds"""
     world.agent.signal(signal.SIGSTOP)
-    flood(world, lambda: hello_frames(world), seconds=3)
+    flood.send(flood.forged(world.network, world.dice, 24, nameless), seconds=3)
     world.agent.heal()
 
 
@@ -149,79 +149,5 @@ def interface_gone(world):
 @fault
 def forged_flood(world):
     """100,000 frames a second from forged sources"""
-    rate = flood(world, lambda: syn_frames(world), seconds=5)
+    rate = flood.send(flood.forged(world.network, world.dice, 2), seconds=5)
     return f"{rate:,.0f} a second"
-
-
-# Floods: frames made before, many a system call.
-
-
-class Iovec(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
-
-
-class Message(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_void_p),
-        ("name_size", ctypes.c_uint32),
-        ("vectors", ctypes.POINTER(Iovec)),
-        ("count", ctypes.c_size_t),
-        ("control", ctypes.c_void_p),
-        ("control_size", ctypes.c_size_t),
-        ("flags", ctypes.c_int),
-        ("sent", ctypes.c_uint),
-    ]
-
-
-def flood(world, make, seconds):
-    """Sends the frames round and round, at most 120,000 a second; how many a second it was."""
-    frames, libc = make(), ctypes.CDLL(None, use_errno=True)
-    buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in frames]
-    vectors = (Iovec * len(frames))(*[Iovec(ctypes.addressof(b), len(b)) for b in buffers])
-    batch = 256
-    messages = (Message * len(frames))(*[Message(None, 0, ctypes.pointer(vectors[i]), 1, None, 0, 0, 0) for i in range(len(frames))])
-    line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    line.bind(("c0", 0))
-    began, sent, at = time.monotonic(), 0, 0
-    while (spent := time.monotonic() - began) < seconds:
-        if sent > 120_000 * spent:
-            time.sleep(0.001)
-            continue
-        done = libc.sendmmsg(line.fileno(), ctypes.byref(messages, at * ctypes.sizeof(Message)), min(batch, len(frames) - at), 0)
-        if done < 0:
-            time.sleep(0.001)
-            continue
-        sent += done
-        at = (at + done) % len(frames)
-    line.close()
-    return sent / (time.monotonic() - began)
-
-
-def forged(world, flags, data):
-    from wire import Wire
-
-    wire, frames = Wire(world.network, "203.0.113.1", SERVER), []
-    for _ in range(16384):
-        source = bytes([world.dice.choice((11, 23, 45, 77, 101)), *world.dice.randbytes(3)])
-        body = wire.segment(
-            (world.dice.randrange(1024, 65535), 443),
-            world.dice.getrandbits(32),
-            world.dice.getrandbits(32) if flags != 2 else 0,
-            flags,
-            data(),
-            source=source,
-        )
-        frames.append(wire.head + b"\x08\0" + wire.datagram(body, source=source))
-    wire.close()
-    return frames
-
-
-def syn_frames(world):
-    return forged(world, 2, lambda: b"")
-
-
-def hello_frames(world):
-    from hellos import nameless
-
-    whole = nameless()
-    return forged(world, 24, lambda: whole)

@@ -101,6 +101,11 @@ static inline struct weir_opening *weir_opening_at(struct weir_frame *frame, __u
 	return &frame->engine->openings[hash & (WEIR_OPENINGS - 1)];
 }
 
+static inline struct weir_syn_acks *weir_syn_acks_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->syn_acks[hash & (WEIR_SYN_ACK_PLACES - 1)];
+}
+
 static inline struct weir_random *weir_random_at(struct weir_frame *frame, __u32 hash)
 {
 	return &frame->engine->randoms[hash & (WEIR_RANDOMS - 1)];
@@ -334,6 +339,7 @@ void weir_engine_reset(struct weir_engine *e)
 	make_shared_limits(e);
 	memset(e->unplaced, 0, sizeof(e->unplaced));
 	memset(e->openings, 0, sizeof(e->openings));
+	memset(e->syn_acks, 0, sizeof(e->syn_acks));
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }

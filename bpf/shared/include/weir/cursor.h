@@ -60,7 +60,7 @@ WEIR_INLINE __u64 weir_mix_keyed(__u64 x)
 }
 
 /* Of both addresses, all of their bits, and a port. */
-WEIR_INLINE __u32 weir_hash_flow(const struct weir_flow_key *flow, __u32 port)
+WEIR_INLINE __u64 weir_hash_flow(const struct weir_flow_key *flow, __u32 port)
 {
 	const __u32 *a = (const __u32 *)flow->client, *b = (const __u32 *)flow->server;
 	__u64 x;
@@ -68,7 +68,6 @@ WEIR_INLINE __u32 weir_hash_flow(const struct weir_flow_key *flow, __u32 port)
 	x = weir_mix_keyed((__u64)a[0] << 32 | a[1]);
 	x = weir_mix_keyed(x ^ ((__u64)a[2] << 32 | a[3]));
 	x = weir_mix_keyed(x ^ ((__u64)b[0] << 32 | b[1]));
-	x = weir_mix_keyed(x ^ ((__u64)b[2] << 32 | b[3]) ^ (__u64)port << 48);
-	return (__u32)(x >> 32);
+	return weir_mix_keyed(x ^ ((__u64)b[2] << 32 | b[3]) ^ (__u64)port << 48);
 }
 #endif

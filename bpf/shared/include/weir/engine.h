@@ -31,6 +31,7 @@ struct weir_engine {
 	__u64 denied_bits;
 	__u64 unplaced[WEIR_UNPLACED];
 	struct weir_opening openings[WEIR_OPENINGS];
+	struct weir_syn_acks syn_acks[WEIR_SYN_ACK_PLACES];
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;

@@ -25,7 +25,7 @@ WEIR_INLINE void weir_datagram_of(struct weir_look *l)
 /* When a fragment from here to there was last one that nothing placed. Two pairs of addresses may share it, which only makes it more careful. */
 WEIR_INLINE __u64 *weir_unplaced(weir_frame *frame, const struct weir_flow_key *flow)
 {
-	return weir_unplaced_at(frame, weir_hash_flow(flow, 0));
+	return weir_unplaced_at(frame, (__u32)(weir_hash_flow(flow, 0) >> 32));
 }
 
 /* May a fragment of this client's that nobody has placed be part of what its server reads? */

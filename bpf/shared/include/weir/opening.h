@@ -60,7 +60,7 @@ WEIR_ONCE int weir_reopen(weir_frame *frame, struct weir_flow *flow)
 
 WEIR_INLINE struct weir_opening *weir_opening_of(weir_frame *frame, const struct weir_flow_key *flow)
 {
-	return weir_opening_at(frame, weir_hash_flow(flow, flow->client_port));
+	return weir_opening_at(frame, (__u32)(weir_hash_flow(flow, flow->client_port) >> 32));
 }
 
 #define WEIR_OPENING_APART 500		/* of an opening's time: a quarter of a second, in which a server answers */
@@ -75,6 +75,79 @@ WEIR_INLINE void weir_note_opening(weir_frame *frame, const struct weir_segment 
 		return;
 	opening->seen = now | (now - (opening->seen & ~1u) < WEIR_OPENING_APART && (opening->isn != seg->sequence || opening->seen & 1));
 	opening->isn = seg->sequence;
+}
+
+WEIR_INLINE __u64 weir_hash_ports(const struct weir_flow_key *flow)
+{
+	return weir_hash_flow(flow, (__u32)flow->client_port ^ (__u32)flow->server_port << 7);
+}
+
+/* Where this flow's SYN-ACK lies in its place, or how many there are. */
+WEIR_INLINE __u32 weir_find_syn_ack(const struct weir_syn_acks *place, __u32 tag)
+{
+	__u32 at = WEIR_SYN_ACK_WAYS;
+
+	_Pragma("unroll")
+	for (__u32 i = 0; i < WEIR_SYN_ACK_WAYS; i++)
+		if (place->of[i].seen && place->of[i].tag == tag)
+			at = i;
+	return at;
+}
+
+/* Notes what a forwarded server has said to a SYN. */
+WEIR_ONCE int weir_note_syn_ack(weir_frame *frame, struct weir_look *l, __u32 client_isn, __u32 server_isn)
+{
+	__u32 now, tag, at, age, oldest = 0;
+	struct weir_syn_acks *place;
+	struct weir_syn_ack *known;
+	__u64 hash;
+
+	WEIR_USED(frame);
+	if (!l)
+		return 0;
+	hash = weir_hash_ports(&l->segment.flow);
+	place = weir_syn_acks_at(frame, (__u32)hash);
+	if (!place)
+		return 0;
+	tag = (__u32)(hash >> 32);
+	now = ((__u32)(l->now >> 20) | 1) << 1;
+	at = weir_find_syn_ack(place, tag);
+	if (at < WEIR_SYN_ACK_WAYS) {
+		known = &place->of[at & (WEIR_SYN_ACK_WAYS - 1)];
+		/* Two cookies may differ in the client's number alone. */
+		now |= known->server_isn == server_isn && (known->client_isn != client_isn || known->seen & 1);
+	} else {
+		at = 0;
+		_Pragma("unroll")
+		for (__u32 i = 0; i < WEIR_SYN_ACK_WAYS; i++) {
+			age = now - place->of[i].seen;
+			if (!place->of[i].seen)
+				age = ~0u;
+			if (age > oldest) {
+				oldest = age;
+				at = i;
+			}
+		}
+		known = &place->of[at & (WEIR_SYN_ACK_WAYS - 1)];
+	}
+	known->tag = tag;
+	known->client_isn = client_isn;
+	known->server_isn = server_isn;
+	known->seen = now;
+	return 0;
+}
+
+/* What was noted of this flow's SYN-ACK; 0 if nothing is. It proves one connection: whoever uses it takes it out. */
+WEIR_INLINE struct weir_syn_ack *weir_noted_syn_ack(weir_frame *frame, const struct weir_flow_key *flow)
+{
+	__u64 hash = weir_hash_ports(flow);
+	struct weir_syn_acks *place = weir_syn_acks_at(frame, (__u32)hash);
+	__u32 at;
+
+	if (!place)
+		return 0;
+	at = weir_find_syn_ack(place, (__u32)(hash >> 32));
+	return at < WEIR_SYN_ACK_WAYS ? &place->of[at & (WEIR_SYN_ACK_WAYS - 1)] : 0;
 }
 
 /* Data in a SYN that the server has taken (RFC 7413): what was read of it is the flow's beginning. */
@@ -142,12 +215,17 @@ WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_s
 			/* Two cookies may differ in the client's number alone: then nobody knows where its bytes begin. */
 			if (known->client_isn != fresh->client_isn && !(known->gate_bits & WEIR_GATE_FAST_OPEN))
 				known->gate_bits |= WEIR_GATE_SPOILT;
+			if (fresh->gate_bits && !fresh->bits)
+				weir_note_syn_ack(frame, l, fresh->client_isn, fresh->server_isn);
 			return 0;		/* sent again */
 		}
 		if (known && known->gate_bits & WEIR_GATE_SEEN_OUT && !fresh->gate_bits)
 			return 0;
 	}
 	weir_fast_open(frame, l, fresh);
+	/* A local server's connection is known by its socket, and one with data in its SYN by what was read of it. */
+	if (fresh->gate_bits == WEIR_GATE_SEEN_OUT && !fresh->bits)
+		weir_note_syn_ack(frame, l, fresh->client_isn, fresh->server_isn);
 	WEIR_STORE(frame, half_open, key, fresh, BPF_ANY);
 	return 0;
 }
@@ -156,6 +234,17 @@ WEIR_ONCE int weir_syn_ack(weir_frame *frame, struct weir_look *l, struct weir_s
 WEIR_INLINE int weir_has_heard(const struct weir_segment *seg, const struct weir_flow *flow)
 {
 	return seg->flags & WEIR_TCP_ACK && seg->acknowledged - flow->server_isn - 1 <= flow->server_next - flow->server_isn - 1;
+}
+
+WEIR_ONCE int weir_forget_syn_ack(weir_frame *frame, struct weir_look *l)
+{
+	struct weir_syn_ack *noted;
+
+	WEIR_USED(frame);
+	noted = l ? weir_noted_syn_ack(frame, &l->segment.flow) : 0;
+	if (noted)
+		noted->seen = 0;
+	return 0;
 }
 
 /* A client's first segment after the SYN-ACK: its flow is proven from here on. 0 if this is none. */
@@ -187,6 +276,41 @@ WEIR_ONCE int weir_promote(weir_frame *frame, struct weir_look *l, const struct 
 	fresh->direction = l->direction;
 	WEIR_REMOVE(frame, half_open, key);
 	WEIR_STORE(frame, flows, key, fresh, BPF_ANY);
+	if (!(fresh->bits & WEIR_BIT_VOUCHED))
+		weir_forget_syn_ack(frame, l);
+	return 1;
+}
+
+#define WEIR_SYN_ACK_TIME (60000 * 2)	/* of `seen`: as long as a client may send its ACK again */
+
+/* The same, of a SYN-ACK that the table of half-open flows has lost to others. */
+WEIR_ONCE int weir_promote_noted(weir_frame *frame, struct weir_look *l)
+{
+	struct weir_syn_ack *noted;
+	struct weir_flow *fresh;
+
+	WEIR_USED(frame);
+	if (!l || !(l->segment.flags & WEIR_TCP_ACK))
+		return 0;
+	noted = weir_noted_syn_ack(frame, &l->segment.flow);
+	if (!noted || l->segment.acknowledged != noted->server_isn + 1 || ((__u32)(l->now >> 20) << 1) - noted->seen > WEIR_SYN_ACK_TIME ||
+	    l->segment.sequence - noted->client_isn - 1 + WEIR_EARLY >= (1u << 20) + WEIR_EARLY)
+		return 0;
+	fresh = weir_draft(frame);
+	if (!fresh)
+		return 0;
+	fresh->state = WEIR_FLOW_EXPECTING;
+	fresh->proof = WEIR_TRACKED;
+	fresh->first_ns = l->now;
+	fresh->client_isn = noted->client_isn;
+	fresh->server_isn = noted->server_isn;
+	fresh->base = noted->client_isn + 1;
+	fresh->server_next = noted->server_isn + 1;
+	fresh->gate_bits = noted->seen & 1 ? WEIR_GATE_SEEN_OUT | WEIR_GATE_SPOILT : WEIR_GATE_SEEN_OUT;
+	fresh->ifindex = weir_ifindex(frame);
+	fresh->direction = l->direction;
+	noted->seen = 0;
+	WEIR_STORE(frame, flows, WEIR_KEY(&l->segment.flow), fresh, BPF_ANY);
 	return 1;
 }
 

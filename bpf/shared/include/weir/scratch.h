@@ -203,6 +203,24 @@ struct weir_opening {
 	__u32 seen;			/* milliseconds, nearly, times two; bit 0: another came shortly before */
 };
 
+/*
+ * A SYN-ACK of a forwarded server's: the numbers alone, so that a flood of SYNs has to fill eight times as many places as the table of
+ * half-open flows has. Four to a place; the oldest makes room.
+ */
+struct weir_syn_ack {
+	__u32 tag;			/* of its addresses and ports */
+	__u32 client_isn;
+	__u32 server_isn;
+	__u32 seen;			/* milliseconds, nearly, times two; bit 0: nobody knows which of two SYNs was taken. 0: none */
+};
+
+#define WEIR_SYN_ACK_WAYS 4
+#define WEIR_SYN_ACK_PLACES 32768
+
+struct weir_syn_acks {
+	struct weir_syn_ack of[WEIR_SYN_ACK_WAYS];
+};
+
 /* A hello's random, and whose it was. */
 struct weir_random {
 	__u64 hash;

@@ -68,6 +68,8 @@ WEIR_INLINE struct weir_flow *weir_flow_of(weir_frame *frame, struct weir_look *
 	flow = WEIR_LOOKUP(frame, half_open, &l->segment.flow);
 	if (flow)
 		return weir_promote(frame, l, flow) ? WEIR_LOOKUP(frame, flows, &l->segment.flow) : 0;
+	if (weir_promote_noted(frame, l))
+		return WEIR_LOOKUP(frame, flows, &l->segment.flow);
 	if (!seg->payload_size)
 		return 0;
 	flow = WEIR_LOOKUP(frame, strangers, &l->segment.flow);
