@@ -1,4 +1,5 @@
 """Forged frames by the ten thousand, made before and sent many a system call; and who has to get through meanwhile."""
+
 import ctypes
 import os
 import random
@@ -8,7 +9,7 @@ import time
 from hellos import named
 from wire import Flow, Wire
 
-MOST = 120_000    # a second
+MOST = 120_000  # a second
 HONEST, FORGED = 200, 60_000
 
 
@@ -57,7 +58,9 @@ def forged(network, dice, flags, data=None, count=16384, family=4, target=None):
     target = target or ("198.51.100.2" if family == 4 else "2001:db8:1::2")
     wire, frames, text = Wire(network, "203.0.113.1" if family == 4 else "2001:db8:9::1", target), [], data() if data else b""
     for _ in range(count):
-        source = bytes([dice.choice((11, 23, 45, 77, 101)), *dice.randbytes(3)]) if family == 4 else b"\x20\x01\x0d\xb8" + dice.randbytes(12)
+        source = (
+            bytes([dice.choice((11, 23, 45, 77, 101)), *dice.randbytes(3)]) if family == 4 else b"\x20\x01\x0d\xb8" + dice.randbytes(12)
+        )
         ports = (dice.randrange(1024, 65535), 443)
         body = wire.segment(ports, dice.getrandbits(32), dice.getrandbits(32) if flags != 2 else 0, flags, text, source=source)
         frames.append(wire.head + (b"\x86\xdd" if family == 6 else b"\x08\0") + wire.datagram(body, source=source))
@@ -66,7 +69,7 @@ def forged(network, dice, flags, data=None, count=16384, family=4, target=None):
 
 
 def play(stage):
-    """Connections of one address are opened; a flood of SYNs comes, several times what a table of half-open flows holds; then they go on."""
+    """Connections are opened; more SYNs come than a table of half-open flows holds; then they go on."""
     rows = []
     for family in (4, 6):
         source, target = ("198.18.200.7", "198.51.100.2") if family == 4 else ("2001:db8:7700::7", "2001:db8:1::2")
@@ -85,8 +88,16 @@ def play(stage):
             flow.whole(named())
         wire.hear(20, lambda: all(flow.said for flow in flows))
         answered = sum(flow.said == "answer" for flow in flows)
-        rows.append({"trick": f"{HONEST} connections of one address, and {FORGED} forged SYNs before they go on", "family": family,
-                     "attempted": HONEST, "succeeded": answered, "refused": sum((flow.said or "").startswith("reset") for flow in flows), "why": []})
+        rows.append(
+            {
+                "trick": f"{HONEST} connections of one address, and {FORGED} forged SYNs before they go on",
+                "family": family,
+                "attempted": HONEST,
+                "succeeded": answered,
+                "refused": sum((flow.said or "").startswith("reset") for flow in flows),
+                "why": [],
+            }
+        )
         for flow in flows:
             flow.end()
         wire.close()
