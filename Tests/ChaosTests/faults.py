@@ -140,7 +140,7 @@ def interface_gone(world):
     world.network.direct()
     world.network.gateway, world.network.own = network.station(world.node.sh, "s0"), network.station(sh, "c0")
     world.witnesses.append(Witness("c0"))
-    wait("the agent watches it", lambda: any(i["name"] == "s0" for i in world.status().get("interfaces", [])))
+    wait("the agent watches it", lambda: "s0" in world.status()["interfaces"])
     wait("a way", lambda: network.is_reached(SERVER))
     world.cut_off(began, time.monotonic())
     world.unlimited(again, time.monotonic())
