@@ -169,4 +169,36 @@ private func verdict(
         core.take(limit("203.0.113.67"), seen: time(80), at: time(100), in: world)
         #expect(core.clusterLatency.count == 1)
     }
+
+    @Test(
+        "Whatever comes in, and however it is proven: each record is in one term of the account, at every moment",
+        arguments: 1...8 as ClosedRange<UInt64>)
+    func accounts(seed: UInt64) {
+        var random = SplitMix64(seed), core = core(), taken = 0
+        func pick(_ count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
+        for step in 1...2000 {
+            world.wall = Instant(nanoseconds: Int64(step) * 10_000_000)
+            // More sources than the table has room for.
+            let anomalies = pick(3) == 0 ? AnomalySet() : AnomalySet([.missingSNI, .emptySNI, .fallbackSCSV][pick(3)])
+            let source = "203.0.113.\(pick(2) == 0 ? pick(4) : pick(250))"
+            var handshake = verdict(source, anomalies, [.admitted, .reset, .passed, .allowed][pick(4)])
+            handshake.seenNanoseconds = UInt64(step) * 10_000_000
+            handshake.proof = [.unproven, .tracked, .tracked, .socket][pick(4)]
+            handshake.reach = pick(2) == 0 ? .source : .destination
+            core.take(handshake, hello: RawSpan(), in: world)
+            taken += 1
+            if pick(10) == 0 { while core.nextEvent(in: world) != nil {} }
+            if step % 10 == 0 { core.tick(step / 10, at: world.wall, in: world) }
+            var accounts = Accounts()
+            core.account(into: &accounts)
+            accounts[.seen] = taken
+            #expect(accounts.imbalance(of: .records) == 0, "\(accounts)")
+            guard accounts.imbalance(of: .records) == 0 else { return }
+        }
+        var accounts = Accounts()
+        core.account(into: &accounts)
+        for term in [.own, .folded, .clean, .unproven, .allowed, .outweighed, .sourcesFull] as [Accounts.Term] {
+            #expect(accounts[term] > 0, "\(term)")
+        }
+    }
 }

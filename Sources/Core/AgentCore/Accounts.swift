@@ -25,7 +25,7 @@ package struct Accounts: Sendable, Equatable {
     }
 
     package enum Term: Int, Sendable, CaseIterable {
-        case seen, own, folded, gathering, inRing, clean, unproven, allowed, ringFull, sourcesFull, unreadable
+        case seen, own, folded, gathering, inRing, clean, unproven, allowed, outweighed, ringFull, sourcesFull, unreadable
         case made, notices, found, delivered, waiting, underWay, aside, handedOver, noBroker, successors
         case spoolFull, tooOld, diskFull, queueFull, refused, asideFull, clientLost, left
     }
@@ -105,6 +105,8 @@ extension Accounts.Term {
         case .clean: records(.suppressed, "clean", "records without an anomaly that counts")
         case .unproven: records(.suppressed, "unproven", "anomalous records that nothing proves: they count against nobody")
         case .allowed: records(.suppressed, "allowed", "anomalous records of sources that the allow-list names")
+        case .outweighed:
+            records(.suppressed, "outweighed", "records that one destination alone proves, of a source of whom more is proven")
         case .ringFull: records(.lost, "ring_full", "verdicts that found the ring full")
         case .sourcesFull: records(.lost, "sources_full", "anomalous records of sources that the table had no room for")
         case .unreadable: records(.lost, "unreadable", "records that could not be read")

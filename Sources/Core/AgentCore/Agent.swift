@@ -27,6 +27,8 @@ package struct Agent: Sendable {
         package var unreadable = 0
         /// Verdicts that the events made count besides the one that each is about.
         package var folded = 0
+        /// Of one destination's proof, left out for what others may act on.
+        package var outweighed = 0
         package var coalesced = 0
         /// Sources that did not fit into the table: limited, but without events.
         package var untracked = 0
@@ -151,7 +153,11 @@ package struct Agent: Sendable {
     private mutating func note(_ handshake: Handshake, _ hello: RawSpan, _ anomalies: AnomalySet, _ slot: Int, _ now: Instant) {
         if sources.slots[slot].seen > 0, sources.slots[slot].reach != handshake.reach {
             // What others may act on goes first, and by itself: what a pod may have made up lends it no anomaly and no count.
-            if handshake.reach == .destination { return }
+            if handshake.reach == .destination {
+                statistics.outweighed += 1
+                return
+            }
+            statistics.outweighed += sources.slots[slot].seen
             sources.slots[slot].clearCounts()
         }
         sources.slots[slot].reach = handshake.reach

@@ -148,7 +148,8 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         let statistics = agent.statistics
         (accounts[.own], accounts[.made], accounts[.folded]) = (statistics.events, statistics.events, statistics.folded)
         (accounts[.clean], accounts[.unproven], accounts[.allowed]) = (statistics.clean, statistics.unproven, statistics.allowed)
-        (accounts[.sourcesFull], accounts[.unreadable]) = (statistics.untracked, statistics.unreadable)
+        (accounts[.outweighed], accounts[.sourcesFull]) = (statistics.outweighed, statistics.untracked)
+        accounts[.unreadable] = statistics.unreadable
         if withGathering { accounts[.gathering] = agent.gathering }
     }
 

@@ -11,7 +11,9 @@ extension Node {
         var accounts = Accounts(), attempts = 0
         core.account(into: &accounts)
         events(into: &accounts)
-        let read = [.own, .folded, .gathering, .clean, .unproven, .allowed, .sourcesFull, .unreadable].reduce(0) { $0 + accounts[$1] }
+        let read = [.own, .folded, .gathering, .clean, .unproven, .allowed, .outweighed, .sourcesFull, .unreadable].reduce(0) {
+            $0 + accounts[$1]
+        }
         repeat {
             let before = probe.counters, waiting = ring.waiting
             accounts.setKernel(before: before, after: probe.counters, inRing: waiting, read: read)
