@@ -28,7 +28,7 @@ extension KernelProbe {
     package borrowing func load(_ programs: [Program]) throws(ProbeError) -> LoadedPrograms {
         guard isModern else { return try load(programs, mayGoto: false) }
         do { return try load(programs, mayGoto: true) } catch {
-            guard Self.mayLikeTheOther(error) else { throw error }
+            guard error.errno != .notPermitted else { throw error }
             return try load(programs, mayGoto: false)
         }
     }
@@ -42,9 +42,10 @@ extension KernelProbe {
         for program in Program.allCases where !programs.contains(program) {
             unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(again, program.rawValue), false)
         }
-        guard unsafe weir_bpf_share_maps(object, again) == 0,
-            unsafe bpf_object__load(again) == 0
-        else { throw Self.refusal("loading the probe") }
+        // What the library returns is the error; errno may be another's by the time it is read.
+        var result = unsafe weir_bpf_share_maps(object, again)
+        if result == 0 { result = unsafe bpf_object__load(again) }
+        guard result == 0 else { throw Self.refusal("loading the probe", Errno(rawValue: -result)) }
         var loaded = LoadedPrograms()
         loaded.isModern = mayGoto
         for program in programs {
