@@ -35,9 +35,12 @@ static inline void weir_bpf_quiet(void)
 	libbpf_set_print(weir_bpf_print);
 }
 
+/* Under one name, which is part of the names of maps that the compiler makes: by these names one object has another's. */
 static inline struct bpf_object *weir_bpf_open(const void *bytes, size_t size)
 {
-	return bpf_object__open_mem(bytes, size, 0);
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "weir");
+
+	return bpf_object__open_mem(bytes, size, &options);
 }
 
 /* What a map begins as, to be written before load. */
