@@ -28,7 +28,7 @@ extension KernelProbe {
     package borrowing func load(_ programs: [Program]) throws(ProbeError) -> LoadedPrograms {
         guard isModern else { return try load(programs, mayGoto: false) }
         do { return try load(programs, mayGoto: true) } catch {
-            guard error.errno != .notPermitted else { throw error }
+            guard Self.mayLikeTheOther(error) else { throw error }
             return try load(programs, mayGoto: false)
         }
     }
