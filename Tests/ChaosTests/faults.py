@@ -148,6 +148,6 @@ def interface_gone(world):
 
 @fault
 def forged_flood(world):
-    """100,000 frames a second from forged sources"""
+    """frames from forged sources, as fast as they can be made here"""
     rate = flood.send(flood.forged(world.network, world.dice, 2), seconds=5)
     return f"{rate:,.0f} a second"
