@@ -58,6 +58,7 @@ let package = Package(
         c("CJSON", linked: ["simdjson"]),
         library("CYAML"),
         library("CCrypto"),
+        c("CQUIC", ["CWire"], linked: ["crypto"]),
         library("CMicrohttpd"),
         library("CPcap"),
         library("CSQLite"),
@@ -90,7 +91,7 @@ let package = Package(
         adapter("Kubernetes", ["CCurl", "ControllerCore", "JSON", "Linux", "Messages", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Startup", ["Linux", "Messages"]),
-        adapter("Probe", ["CWire", "Detection", "Wire"]),
+        adapter("Probe", ["CQUIC", "CWire", "Detection", "Wire"]),
         adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
 
         // Programs

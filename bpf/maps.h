@@ -158,6 +158,20 @@ struct {
 	__type(value, struct weir_syn_acks);
 } syn_acks SEC(".maps");
 
+/* Connection ids of QUIC servers, direct-mapped: 60 bits of a hash, and four that say who chose them and whether their clients bore them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_IDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} quic_ids SEC(".maps");
+
+/* QUIC clients' datagrams, for user space to open. A ring of their own: whatever comes takes no room from verdicts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 19);
+} initials SEC(".maps");
+
 /* Interfaces whose frames begin with the IP header, each at the last ten bits of its index; user space knows their kind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -411,6 +425,13 @@ WEIR_INLINE struct weir_syn_acks *weir_syn_acks_at(weir_frame *frame, __u32 hash
 	return bpf_map_lookup_elem(&syn_acks, &index);
 }
 
+WEIR_INLINE __u64 *weir_quic_id_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_IDS - 1);
+
+	return bpf_map_lookup_elem(&quic_ids, &index);
+}
+
 WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)
 {
 	__u32 index = hash & (WEIR_RANDOMS - 1);
@@ -468,6 +489,12 @@ WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_
 	bpf_sk_release(socket);
 }
 
+/* Did a socket of this network namespace send it? What is forwarded has none, and what comes from another namespace lost its own on the way. */
+WEIR_INLINE int weir_is_local_datagram(weir_frame *frame)
+{
+	return frame->sk != 0;
+}
+
 #define WEIR_TCP_SYN_RECV 3
 #define WEIR_TCP_NEW_SYN_RECV 12
 
@@ -492,6 +519,20 @@ WEIR_INLINE int weir_first_of_socket(weir_frame *frame)
 		return -1;
 	tcp = bpf_tcp_sock(socket);
 	return tcp ? !tcp->bytes_acked : -1;
+}
+
+/* Bytes of each datagram in an offloaded buffer; 0: it is one. */
+WEIR_INLINE __u32 weir_segment_size(weir_frame *frame)
+{
+	return frame->gso_size;
+}
+
+WEIR_INLINE int weir_put_datagram(weir_frame *frame, struct weir_scratch *s, __u32 raw)
+{
+	__asm__ volatile("" : "+r"(raw));
+	if (raw > WEIR_QUIC_MOST)
+		raw = WEIR_QUIC_MOST;
+	return (int)bpf_ringbuf_output(&initials, s, sizeof(s->record) + raw, settings.wakeup);
 }
 
 WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)

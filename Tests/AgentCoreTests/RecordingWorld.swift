@@ -73,7 +73,7 @@ struct TableOfFingerprints: HelloFingerprints {
         }
     }
 
-    func facts(of hello: RawSpan, hash: UInt64) -> HelloFacts? {
+    func facts(of hello: RawSpan, over transport: Transport, hash: UInt64) -> HelloFacts? {
         HelloFacts(serverName: hello.byteCount > 0 ? "shop.example" : nil, ja4: "\(hash)")
     }
 }

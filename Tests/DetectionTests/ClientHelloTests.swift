@@ -161,5 +161,5 @@ private let full = HelloBytes(extensions: [
 }
 
 private func glance(_ message: [UInt8], _ policy: Policy, nameIsAsked: Bool = false) -> AnomalySet? {
-    HelloGlance(message.span.bytes)?.anomalies(of: message.span.bytes, under: NameLists(policy), nameIsAsked: nameIsAsked)
+    HelloGlance(message.span.bytes)?.anomalies(of: message.span.bytes, over: .tcp, under: NameLists(policy), nameIsAsked: nameIsAsked)
 }

@@ -203,7 +203,7 @@ private func contents(of path: String) -> [UInt8] {
             \.message)
         var quick = HelloReader(capacity: 64)
         Fuzz.run("hellos", seeds: seeds) { input in
-            let reading = quick.read(input.span.bytes), slow = ClientHello(input)
+            let reading = quick.read(input.span.bytes, over: .tcp), slow = ClientHello(input)
             guard let slow, let fingerprint = Fingerprint(slow) else {
                 return reading?.stack == nil ? nil : "a fingerprint of what has none"
             }

@@ -47,10 +47,14 @@ package func kernel(
     settings.mayGoto = mayGoto
     let probe = try KernelProbe(policy, settings: settings)
     var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+    var initials = try Ring(map: probe.initialsMap, size: probe.initialsSize)
     var verdicts: [Verdict] = []
     for (index, frame) in frames.enumerated() {
         _ = try probe.run(enforcing ? .replayLimiter : .replayObserver, over: frame.span.bytes, at: start + UInt64(index) * step)
         _ = ring.drain(budget: .max) { record in
+            if let verdict = Verdict(record) { verdicts.append(verdict) }
+        }
+        _ = initials.drain(budget: .max) { record in
             if let verdict = Verdict(record) { verdicts.append(verdict) }
         }
     }
@@ -66,6 +70,7 @@ package final class EnginePair {
     private var native: NativeEngine
     private let probe: KernelProbe
     private var ring: Ring
+    private var initials: Ring
     private let program: KernelProbe.Program
     private var now: UInt64 = 1_000_000_000
 
@@ -76,6 +81,7 @@ package final class EnginePair {
         native = NativeEngine(policy, enforcing: enforcing)
         probe = try KernelProbe(policy, settings: settings)
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        initials = try Ring(map: probe.initialsMap, size: probe.initialsSize)
         program = enforcing ? .replayLimiter : .replayObserver
     }
 
@@ -87,6 +93,7 @@ package final class EnginePair {
         // The kernel runs no frame without a whole IP header; nothing shorter is a TCP segment.
         if frame.count >= 54 { _ = try probe.run(program, over: frame.span.bytes, at: now) }
         _ = ring.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
+        _ = initials.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
         return (ours, theirs)
     }
 
@@ -119,6 +126,7 @@ package final class HookPair {
     private var native: NativeEngine
     private let probe: KernelProbe
     private var ring: Ring
+    private var initials: Ring
     private let isRaw: Bool
     package var now: UInt64 = 1_000_000_000
     /// What the native engine has said.
@@ -133,6 +141,7 @@ package final class HookPair {
         native = NativeEngine(policy, enforcing: true)
         probe = try KernelProbe(policy, settings: settings)
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        initials = try Ring(map: probe.initialsMap, size: probe.initialsSize)
         if isRaw { probe.readAsRaw(1) }
     }
 
@@ -147,6 +156,7 @@ package final class HookPair {
         told += ours.map(\.handshake)
         _ = try probe.run(fromClient ? .limiter : .limiterOut, over: frame.span.bytes, at: now)
         _ = ring.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
+        _ = initials.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
         return (passes, ours == theirs)
     }
 

@@ -17,6 +17,7 @@ import Wire
         same(Proof.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Proof")
         same(Completeness.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Completeness")
         same(Kind.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Kind")
+        same(Transport.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Transport")
         same(Subtype.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Subtype")
         same(Preamble.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Preamble")
         same(Direction.allCases.map { (Int($0.rawValue), Int(header($0).rawValue)) }, "Direction")
@@ -50,6 +51,13 @@ import Wire
     private func header(_ value: Counter) -> weir_counter {
         switch value {
         case .frames: WEIR_COUNT_FRAMES
+        case .quicTold: WEIR_COUNT_QUIC_TOLD
+        case .quicLost: WEIR_COUNT_QUIC_LOST
+        case .quicSmall: WEIR_COUNT_QUIC_SMALL
+        case .quicAnswers: WEIR_COUNT_QUIC_ANSWERS
+        case .quicProven: WEIR_COUNT_QUIC_PROVEN
+        case .quicRetries: WEIR_COUNT_QUIC_RETRIES
+        case .quicNegotiations: WEIR_COUNT_QUIC_NEGOTIATIONS
         case .seen: WEIR_COUNT_SEEN
         case .emitted: WEIR_COUNT_EMITTED
         case .lost: WEIR_COUNT_LOST
@@ -129,6 +137,14 @@ import Wire
         switch value {
         case .hello: WEIR_KIND_HELLO
         case .flow: WEIR_KIND_FLOW
+        case .datagram: WEIR_KIND_DATAGRAM
+        }
+    }
+
+    private func header(_ value: Transport) -> weir_transport {
+        switch value {
+        case .tcp: WEIR_TRANSPORT_TCP
+        case .udp: WEIR_TRANSPORT_UDP
         }
     }
 

@@ -106,6 +106,17 @@ static inline struct weir_syn_acks *weir_syn_acks_at(struct weir_frame *frame, _
 	return &frame->engine->syn_acks[hash & (WEIR_SYN_ACK_PLACES - 1)];
 }
 
+static inline __u64 *weir_quic_id_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->quic_ids[hash & (WEIR_QUIC_IDS - 1)];
+}
+
+static inline __u32 weir_segment_size(struct weir_frame *frame)
+{
+	(void)frame;			/* a capture's frame is one datagram */
+	return 0;
+}
+
 static inline struct weir_random *weir_random_at(struct weir_frame *frame, __u32 hash)
 {
 	return &frame->engine->randoms[hash & (WEIR_RANDOMS - 1)];
@@ -139,6 +150,11 @@ static inline int weir_is_local(struct weir_frame *frame)
 	return frame->socket != WEIR_FRAME_FORWARDED;
 }
 
+static inline int weir_is_local_datagram(struct weir_frame *frame)
+{
+	return frame->socket != WEIR_FRAME_FORWARDED;
+}
+
 static inline int weir_first_of_socket(struct weir_frame *frame)
 {
 	return frame->socket ? frame->socket == WEIR_FRAME_FIRST : -1;
@@ -163,6 +179,12 @@ static inline int weir_put(struct weir_frame *frame, struct weir_scratch *s, __u
 	memcpy(e->records + e->records_size + 8, s, size);
 	e->records_size = need;
 	return 0;
+}
+
+/* One list for both: the kind tells. */
+static inline int weir_put_datagram(struct weir_frame *frame, struct weir_scratch *s, __u32 raw)
+{
+	return weir_put(frame, s, raw);
 }
 
 #include <weir/watch.h>
@@ -268,6 +290,29 @@ void weir_engine_frame(struct weir_frame *frame, int enforcing)
 	weir_engine_at(frame, WEIR_HOOK_ANY, enforcing);
 }
 
+void weir_engine_hello(struct weir_engine *e, const struct weir_handshake *seen, const __u8 *message, __u32 size)
+{
+	struct weir_frame frame = { .engine = e, .now = seen->seen_ns, .ifindex = seen->ifindex };
+	struct weir_scratch *s = &e->scratch;
+
+	if (size - 4 > WEIR_BODY_CAP)
+		return;
+	e->now = seen->seen_ns;
+	memset(&e->look.segment, 0, sizeof(e->look.segment));
+	s->record = *seen;
+	s->record.kind = WEIR_KIND_HELLO;
+	s->record.raw_length = 0;
+	s->record.hello_length = size;
+	s->is_answer = WEIR_NO_ANSWER;
+	s->is_told = 0;
+	s->is_vouched = seen->reach == WEIR_REACH_SOURCE;
+	memcpy(s->bytes, message, size);
+	weir_read_client_hello(s, size);
+	if (s->record.transport == WEIR_TRANSPORT_UDP && s->record.fingerprint)
+		s->record.fingerprint = weir_mix(s->record.fingerprint) | 1;
+	weir_conclude(&frame, &e->look, s, 0, size);
+}
+
 void weir_engine_push_out(struct weir_engine *e)
 {
 	weir_table_clear(e->flows);
@@ -340,6 +385,7 @@ void weir_engine_reset(struct weir_engine *e)
 	memset(e->unplaced, 0, sizeof(e->unplaced));
 	memset(e->openings, 0, sizeof(e->openings));
 	memset(e->syn_acks, 0, sizeof(e->syn_acks));
+	memset(e->quic_ids, 0, sizeof(e->quic_ids));
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }
@@ -429,6 +475,11 @@ struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly)
 __u8 *weir_config_lengths(struct weir_config *config)
 {
 	return config->lengths;
+}
+
+__u16 *weir_config_quic_ports(struct weir_config *config)
+{
+	return config->quic_ports;
 }
 
 int weir_window_admit(struct weir_window *window, __u32 number, __u64 now)

@@ -90,6 +90,9 @@ package struct ProbeSettings: Sendable {
     var forgotten: [UInt8] = []
     package let ringMap: CInt
     package let ringSize: Int
+    /// The ring of QUIC clients' datagrams.
+    package let initialsMap: CInt
+    package let initialsSize: Int
     /// The kernel has may_goto.
     package internal(set) var isModern: Bool
 
@@ -128,6 +131,8 @@ package struct ProbeSettings: Sendable {
         ringMap = map("handshakes")
         setLimit = unsafe bpf_program__fd(bpf_object__find_program_by_name(object, Program.setLimit.rawValue))
         ringSize = settings.ringSize
+        initialsMap = map("initials")
+        initialsSize = unsafe Int(bpf_map__max_entries(bpf_object__find_map_by_name(object, "initials")))
         processors = Int(libbpf_num_possible_cpus())
         isModern = modern
         // The limits that strangers share when the map is full: there before the first frame, and ended until somebody needs them.

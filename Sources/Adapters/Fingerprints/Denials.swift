@@ -26,7 +26,9 @@ package struct Denials {
             if let known, known.isInForce(at: now) { return .everyHello(until: known.until) }
             if !hasJA3 { return .nothing }
         }
-        guard raw.byteCount > 0, let hello = ClientHello(raw), let fingerprint = Fingerprint(hello) else { return .nothing }
+        guard raw.byteCount > 0, var hello = ClientHello(raw) else { return .nothing }
+        hello.transport = handshake.transport
+        guard let fingerprint = Fingerprint(hello) else { return .nothing }
         let match = denied.first { $0.kind == .ja4 && $0.value == fingerprint.ja4 && $0.isInForce(at: now) }
         if known.count >= capacity { known.removeAll(keepingCapacity: true) }
         known[handshake.fingerprint] = .some(match)

@@ -18,8 +18,8 @@ package struct HelloFactsReader: HelloFingerprints {
         denials.find(handshake, hello, at: now)
     }
 
-    package mutating func facts(of hello: RawSpan, hash: UInt64) -> HelloFacts? {
-        guard hello.byteCount > 0, let read = reader.read(hello) else { return known[hash].map { HelloFacts(ja4: $0) } }
+    package mutating func facts(of hello: RawSpan, over transport: Transport, hash: UInt64) -> HelloFacts? {
+        guard hello.byteCount > 0, let read = reader.read(hello, over: transport) else { return known[hash].map { HelloFacts(ja4: $0) } }
         if hash != 0, known[hash] == nil, let stack = read.stack {
             if known.count >= Self.capacity { known.removeAll(keepingCapacity: true) }
             known[hash] = stack.ja4

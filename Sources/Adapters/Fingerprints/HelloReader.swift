@@ -1,5 +1,6 @@
 internal import Detection
 internal import Glibc
+package import Wire
 
 /// Names and fingerprints of many hellos. Clients are many, their TLS stacks few: what depends on the stack alone is worked out
 /// once for each and looked up by the very bytes that it depends on.
@@ -47,18 +48,21 @@ package struct HelloReader {
     package var count: Int { stacks.count }
 
     /// `nil` when the bytes start no ClientHello.
-    package mutating func read(_ message: RawSpan) -> Reading? {
+    /// - Parameter transport: what it came over, for JA4 says so.
+    package mutating func read(_ message: RawSpan, over transport: Transport) -> Reading? {
         let bytes = Span<UInt8>(_bytes: message)
         // The bytes are read while the span lives, each index compared with its end before.
         let walked = unsafe message.withUnsafeBytes { unsafe room.walk($0) }
-        guard let walked else { return readSlowly(bytes) }
+        guard let walked else { return readSlowly(bytes, transport) }
         let serverName = unsafe message.withUnsafeBytes { all in walked.map { unsafe String(decoding: all[$0], as: UTF8.self) } }
+        room.end(with: transport.rawValue)
         let hash = room.hash
         if let known = stacks[hash] {
-            guard room.holds(known.key) else { return readSlowly(bytes) }
+            guard room.holds(known.key) else { return readSlowly(bytes, transport) }
             return Reading(stack: known.stack, serverName: serverName)
         }
-        guard let hello = ClientHello(bytes) else { return nil }
+        guard var hello = ClientHello(bytes) else { return nil }
+        hello.transport = transport
         let stack = Self.stack(of: hello)
         if stack != nil {
             if stacks.count >= capacity { stacks.removeAll(keepingCapacity: true) }
@@ -67,8 +71,10 @@ package struct HelloReader {
         return Reading(stack: stack, serverName: serverName)
     }
 
-    private func readSlowly(_ bytes: Span<UInt8>) -> Reading? {
-        ClientHello(bytes).map { Reading(stack: Self.stack(of: $0), serverName: $0.serverName) }
+    private func readSlowly(_ bytes: Span<UInt8>, _ transport: Transport) -> Reading? {
+        guard var hello = ClientHello(bytes) else { return nil }
+        hello.transport = transport
+        return Reading(stack: Self.stack(of: hello), serverName: hello.serverName)
     }
 
     private static func stack(of hello: ClientHello) -> Stack? {
@@ -86,6 +92,12 @@ package struct HelloReader {
     deinit { unsafe base.deallocate() }
 
     var key: [UInt8] { unsafe [UInt8](UnsafeBufferPointer(start: base, count: count)) }
+
+    /// One byte more, behind what was walked: a hello leaves at least that much room.
+    func end(with byte: UInt8) {
+        unsafe base[count] = byte
+        count += 1
+    }
 
     func holds(_ key: [UInt8]) -> Bool {
         unsafe key.count == count && key.withUnsafeBufferPointer { unsafe memcmp($0.baseAddress!, base, count) == 0 }

@@ -31,6 +31,9 @@ package struct MessageReader: ~Copyable {
             )
             event.completeness = try object.word("completeness", "complete, reassembled or incomplete", Words.completenesses)
             event.proof = try object.word("proof", "tracked, socket or unproven", Words.proofs)
+            if object.has("network.transport") {
+                event.transport = try object.word("network.transport", "tcp or udp", Words.transports)
+            }
             if object.has("reach") { event.reach = try object.word("reach", "source or destination", Words.reaches) }
             event.serverName = try object.optionalString("tls.client.server_name")
             event.version = try object.optionalString("tls.client.version")
@@ -190,6 +193,7 @@ private enum Words {
     static let completenesses = Vocabulary(Completeness.allCases, \.id)
     static let proofs = Vocabulary(Proof.allCases, \.id)
     static let reaches = Vocabulary(Reach.allCases, \.id)
+    static let transports = Vocabulary(Transport.allCases, \.id)
     static let classes = Vocabulary(LimitClass.allCases, \.id)
     static let answers = Vocabulary(Answer.allCases, \.id)
     static let actions = Vocabulary(ThrottleEvent.Action.allCases, \.rawValue)

@@ -13,7 +13,7 @@ extension Policy {
         _ = try top.required("kind").choice([("ThrottlePolicy", ())])
         if let field = try top["metadata"]?.members(["name"])["name"] { name = try field.name() }
         let spec = try top.required("spec").members([
-            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut", "trust"
+            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut", "trust", "quic"
         ])
         if let field = spec["mode"] { mode = try field.choice(Mode.allCases.map { ($0.rawValue, $0) }) }
         if let field = spec["ports"] { ports = try field.ports(1...1024) }
@@ -25,6 +25,7 @@ extension Policy {
         if let field = spec["escalation"] { escalation = try field.escalation() }
         if let field = spec["allow"] { allow = try Allow(field) }
         if let field = spec["scaleOut"] { scaleOut = try ScaleOut(field) }
+        if let field = spec["quic"] { quic = try QUIC(field) }
         if let field = spec["trust"] { trust = try Trust(field) }
     }
 
@@ -57,6 +58,15 @@ extension Policy.LimitRule {
         if let field = members["for"] { duration = try field.duration(.seconds(1)...year) }
         if let field = members["class"] { limitClass = try field.choice(LimitClass.allCases.map { ($0.id, $0) }) }
         if let field = members["answer"] { answer = try field.choice(Answer.allCases.map { ($0.id, $0) }) }
+    }
+}
+
+extension Policy.QUIC {
+    init(_ field: Field) throws(PolicyError) {
+        self.init()
+        let members = try field.members(["enabled", "ports"])
+        if let field = members["enabled"] { enabled = try field.boolean() }
+        if let field = members["ports"] { ports = try field.ports(1...Self.mostPorts) }
     }
 }
 

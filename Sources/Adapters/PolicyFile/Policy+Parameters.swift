@@ -68,7 +68,7 @@ extension Policy.DeniedFingerprint {
         func isHex(_ part: some StringProtocol) -> Bool { part.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) } }
         if kind == .ja3 { return text.utf8.count == 32 && isHex(text) }
         let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-        return parts.count == 3 && parts[0].utf8.count == 10 && parts[0].hasPrefix("t")
+        return parts.count == 3 && parts[0].utf8.count == 10 && (parts[0].hasPrefix("t") || parts[0].hasPrefix("q"))
             && parts.dropFirst().allSatisfy { $0.utf8.count == 12 && isHex($0) }
     }
 }

@@ -48,6 +48,9 @@ package struct KernelPolicy {
             unsafe config.pointee.proof = Self.number(policy.proof)
             unsafe config.pointee.capture = Self.number(policy.capture)
             unsafe config.pointee.generation = generation
+            if policy.quic.enabled, let ports = unsafe weir_config_quic_ports(config) {
+                for (index, port) in policy.quic.ports.prefix(Int(WEIR_QUIC_PORTS)).enumerated() { unsafe ports[index] = port }
+            }
             unsafe config.pointee.decap = policy.decap ? 1 : 0
             unsafe config.pointee.read_names = policy.readsEveryHello ? 1 : 0
             // Whoever has a /48 has 65,536 sources: wider blocks have a window of their own (adversary.md).

@@ -108,6 +108,12 @@ package import Wire
         return order == WEIR_PASS || order == WEIR_DO_SINGLE_PATH
     }
 
+    /// Judges a hello that came by another way than TCP, and hands its verdict over.
+    mutating func judge(_ seen: UnsafePointer<weir_handshake>, _ message: UnsafePointer<UInt8>, _ size: UInt32, _ record: (RawSpan) -> Void) {
+        unsafe weir_engine_hello(engine, seen, message, size)
+        drain(record)
+    }
+
     /// Gives up on hellos that stopped half way; on all of them at the `end` of a capture.
     package mutating func sweep(at nanoseconds: UInt64, end: Bool = false, _ record: (RawSpan) -> Void) {
         unsafe weir_engine_sweep(engine, nanoseconds, end ? 1 : 0)

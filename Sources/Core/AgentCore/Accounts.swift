@@ -25,7 +25,7 @@ package struct Accounts: Sendable, Equatable {
     }
 
     package enum Term: Int, Sendable, CaseIterable {
-        case seen, own, folded, gathering, inRing, clean, unproven, allowed, outweighed, ringFull, sourcesFull, unreadable
+        case seen, quic, own, folded, gathering, inRing, clean, unproven, allowed, outweighed, ringFull, sourcesFull, unreadable
         case made, notices, found, delivered, waiting, underWay, aside, handedOver, noBroker, successors
         case spoolFull, tooOld, diskFull, queueFull, refused, asideFull, clientLost, left
     }
@@ -98,6 +98,7 @@ extension Accounts.Term {
         }
         return switch self {
         case .seen: records(.came, "seen", "verdicts that the kernel reached")
+        case .quic: records(.came, "quic", "verdicts about hellos over QUIC, which the agent reaches itself")
         case .own: records(.told, "own_event", "records that an event was made for")
         case .folded: records(.told, "folded", "records that another's event counts")
         case .gathering: records(.waiting, "gathering", "records that the next event of their source will count")

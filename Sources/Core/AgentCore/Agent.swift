@@ -127,7 +127,9 @@ package struct Agent: Sendable {
         note(handshake, hello, anomalies, slot, now)
 
         // The reflex has limited what the kernel can judge; the rest is ours, before anything else.
-        let unlimited = anomalies.intersection(masks.limiting).subtracting(handshake.anomalies)
+        // Over QUIC nothing was judged in the kernel.
+        let reflexes = handshake.transport == .tcp ? handshake.anomalies : AnomalySet()
+        let unlimited = anomalies.intersection(masks.limiting).subtracting(reflexes)
         if policy.mode == .enforce, !unlimited.isEmpty, handshake.outcome == .passed || handshake.outcome == .observed,
             let limit = policy.limitRule(for: unlimited)
         {
@@ -234,6 +236,7 @@ package struct Agent: Sendable {
         event.completeness = handshake.completeness
         event.proof = handshake.proof
         event.reach = source.reach
+        event.transport = source.latest.transport
         event.version = ClientHello.name(ofVersion: handshake.version)
         event.serverName = hello?.serverName
         event.alpn = hello?.alpn ?? []

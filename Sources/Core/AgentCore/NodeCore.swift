@@ -87,7 +87,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         else { return AnomalySet() }
         var found = AnomalySet()
         if handshake.mayBeLiteral || policy.readsEveryHello, let glance = HelloGlance(hello) {
-            found = glance.anomalies(of: hello, under: names, nameIsAsked: handshake.mayBeLiteral)
+            found = glance.anomalies(of: hello, over: handshake.transport, under: names, nameIsAsked: handshake.mayBeLiteral)
         }
         switch fingerprints.find(handshake, hello, at: seen) {
         case .nothing: break
@@ -110,7 +110,8 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         let end = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
         let hash = handshake.fingerprint
         let facts =
-            agent.withHello(of: item.slot) { fingerprints.facts(of: $0, hash: hash) } ?? fingerprints.facts(of: RawSpan(), hash: hash)
+            agent.withHello(of: item.slot) { fingerprints.facts(of: $0, over: handshake.transport, hash: hash) }
+            ?? fingerprints.facts(of: RawSpan(), over: handshake.transport, hash: hash)
         return agent.takeEvent(
             of: item.slot, interface: world.interface(handshake.interfaceIndex), hello: facts, seen: instant(item.seen),
             decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: end)

@@ -1,3 +1,5 @@
+internal import Wire
+
 // The texts that JA3 and JA4 are hashes of. docs/detections.md has the places where implementations differ.
 
 extension ClientHello {
@@ -8,13 +10,13 @@ extension ClientHello {
             "\(legacyVersion),\(list(cipherSuites)),\(list(extensions)),\(list(groups)),\(pointFormats.map { String($0) }.joined(separator: "-"))"
     }
 
-    /// The three parts of JA4 over TCP, the last two before they are hashed; empty means that nothing is hashed.
+    /// The three parts of JA4, the last two before they are hashed; empty means that nothing is hashed.
     package var ja4Parts: (head: String, ciphers: String, extensions: String) {
         let ciphers = Self.withoutGREASE(cipherSuites)
         let extensions = Self.withoutGREASE(self.extensions)
         let named = extensions.contains(0) ? "d" : "i"
         let head =
-            "t\(Self.ja4Version(highestVersion))\(named)\(Self.count(ciphers))\(Self.count(extensions))\(Self.ja4Protocol(alpn.first ?? []))"
+            "\(transport == .udp ? "q" : "t")\(Self.ja4Version(highestVersion))\(named)\(Self.count(ciphers))\(Self.count(extensions))\(Self.ja4Protocol(alpn.first ?? []))"
         var hashed = Self.list(extensions.filter { $0 != 0 && $0 != 16 }.sorted())
         let algorithms = Self.withoutGREASE(signatureAlgorithms)
         if !hashed.isEmpty, !algorithms.isEmpty { hashed += "_" + Self.list(algorithms) }

@@ -1,3 +1,5 @@
+package import Wire
+
 /// A ClientHello (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2) as far as its bytes go. GREASE (RFC 8701) is kept: it is part of what was sent.
 ///
 /// Any bytes may be given. What cannot be read is left empty and flagged, and nothing traps.
@@ -20,6 +22,8 @@ package struct ClientHello: Sendable, Equatable {
     package var isPartial = false
     /// Lengths inside the message disagree.
     package var isMalformed = false
+    /// What it came over: JA4 says so.
+    package var transport = Transport.tcp
 
     package init() {}
 

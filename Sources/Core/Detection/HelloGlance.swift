@@ -40,8 +40,10 @@ package struct HelloGlance {
     }
 
     /// What the kernel cannot say of it: whether an odd name is a literal address, and what the policy's lists say.
+    ///
+    /// A list of protocols without any of HTTP/3's says nothing about QUIC, for nobody speaks HTTP/2 there.
     /// - Parameter asked: the kernel leaves the name's form to us.
-    package func anomalies(of message: RawSpan, under lists: NameLists, nameIsAsked asked: Bool) -> AnomalySet {
+    package func anomalies(of message: RawSpan, over transport: Transport, under lists: NameLists, nameIsAsked asked: Bool) -> AnomalySet {
         let message = Span<UInt8>(_bytes: message)
         var found = AnomalySet()
         if asked, let name {
@@ -53,7 +55,7 @@ package struct HelloGlance {
             }
         }
         if !lists.served.isEmpty, let name, !lists.serve(message.extracting(name)) { found.formUnion(AnomalySet(.unknownSNI)) }
-        if !lists.protocols.isEmpty, let protocols, !protocols.isEmpty, !speaks(message, protocols, lists) {
+        if !lists.protocols.isEmpty, transport == .tcp || lists.hasHTTP3, let protocols, !protocols.isEmpty, !speaks(message, protocols, lists) {
             found.formUnion(AnomalySet(.alpnUnexpected))
         }
         return found
@@ -103,10 +105,12 @@ extension Span<UInt8> {
 package struct NameLists: Sendable {
     fileprivate let served: [[UInt8]]
     fileprivate let protocols: [[UInt8]]
+    fileprivate let hasHTTP3: Bool
 
     package init(_ policy: Policy) {
         served = policy.lists.servedNames.map { Array($0.utf8) }
         protocols = policy.lists.protocols.map { Array($0.utf8) }
+        hasHTTP3 = policy.lists.protocols.contains { $0.hasPrefix("h3") }
     }
 
     fileprivate func serve(_ name: Span<UInt8>) -> Bool {

@@ -19,6 +19,7 @@ package struct Policy: Sendable, Equatable {
     package var thresholds = Thresholds()
     /// Look into GRE, ERSPAN, VXLAN, Geneve and IP in IP.
     package var decap = false
+    package var quic = QUIC()
     package var prefixes = PrefixLengths()
     /// How long the first limit of a source lasts, the second within a day, and so on.
     package var escalation: [Duration] = [.seconds(600), .seconds(3600), .seconds(86_400), .seconds(604_800)]
@@ -45,6 +46,15 @@ package struct Policy: Sendable, Equatable {
         package var limitClass = LimitClass.anomalous
         package var answer = Answer.reset
         package init(perSecond: Int = 3) { self.perSecond = perSecond }
+    }
+
+    /// Where QUIC is looked for (RFC 9000).
+    package struct QUIC: Sendable, Equatable {
+        package var enabled = true
+        /// Of UDP. At most as many as the probe compares.
+        package var ports: [UInt16] = [443]
+        package static let mostPorts = 4
+        package init() {}
     }
 
     /// How many bits of an address make one source, in each family's own count.

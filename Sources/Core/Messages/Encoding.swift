@@ -27,7 +27,7 @@ extension ThrottleEvent {
         json.member("source.prefix", sourcePrefix.description)
         json.member("destination.address", destinationAddress.description)
         json.member("destination.port", Int(destinationPort))
-        json.member("network.transport", "tcp")
+        json.member("network.transport", transport.id)
         json.member("workload", workload)
         json.member("anomalies", anomalies.list.map(\.id))
         json.member("severity", severity.id)

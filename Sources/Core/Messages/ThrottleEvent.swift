@@ -59,6 +59,7 @@ package struct ThrottleEvent: Sendable, Equatable {
     package var proof = Proof.tracked
     /// `.destination`: the limit holds towards that destination on that node, and nobody else acts on the event.
     package var reach = Reach.source
+    package var transport = Transport.tcp
     package var serverName: String?
     /// `1.3`, `1.2`, ...; `nil` when unknown.
     package var version: String?

@@ -14,9 +14,10 @@ extension Node {
         let read = [.own, .folded, .gathering, .clean, .unproven, .allowed, .outweighed, .sourcesFull, .unreadable].reduce(0) {
             $0 + accounts[$1]
         }
+        accounts[.quic] = quic.judged
         repeat {
             let before = probe.counters, waiting = ring.waiting
-            accounts.setKernel(before: before, after: probe.counters, inRing: waiting, read: read)
+            accounts.setKernel(before: before, after: probe.counters, inRing: waiting, read: read - quic.judged)
             attempts += 1
             // A processor may be between a record and its count for some nanoseconds.
         } while accounts.imbalance(of: .records) != 0 && attempts < 5

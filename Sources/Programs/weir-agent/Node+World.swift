@@ -25,6 +25,7 @@ extension Node: NodeWorld {
     func use(_ policy: Policy, lengths: [UInt8]) {
         generation += 1
         probe.use(KernelPolicy(policy, generation: generation, lengths: lengths))
+        quic.reader.use(QUICPart.policy(policy))
     }
 
     func enforce(_ enforcing: Bool) {

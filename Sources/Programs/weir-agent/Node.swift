@@ -20,12 +20,13 @@ internal import Wire
 /// (an event's JSON, a scrape, a policy's file) comes after the limit stands.
 final class Node {
     /// What the loop waits for, as bits.
-    enum Source: Int { case ring, producer, limits, tick, signals, policy, http, network, attacher, peers }
+    enum Source: Int { case ring, initials, producer, limits, tick, signals, policy, http, network, attacher, peers }
 
     let log: Log
     let settings: Settings
     var probe: KernelProbe
     var ring: Ring
+    var quic: QUICPart
     var watch: Watch
     let peers: Peers
     /// The node's turn, tables and all. (Not `lazy`: such a variable is copied out and in at each use.)
@@ -76,6 +77,7 @@ final class Node {
         policyStamp = settings.policyStamp
         losses = LossBook(node: settings.node, bootID: settings.options.bootID, start: Instant(nanoseconds: Clock.wall))
         ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        quic = try QUICPart(probe, core.policy)
         self.probe = probe
         poller = try Poller()
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
@@ -112,7 +114,7 @@ final class Node {
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         for (descriptor, source) in [
-            (probe.ringMap, Source.ring), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits),
+            (probe.ringMap, Source.ring), (probe.initialsMap, .initials), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits),
             (tick.eventDescriptor, .tick),
             (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http),
             (network.eventDescriptor, .network),
@@ -146,10 +148,11 @@ final class Node {
             }
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
+            _ = drainDatagrams()
             if !ring.hasRecords { ring.release() }
             now = Clock.monotonic
             account(at: now)
-            let ready = try poller.wait(milliseconds: ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(milliseconds: ring.hasRecords || quic.ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
             stalls.waited(from: now, to: Clock.monotonic, due: tickDue)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
@@ -253,6 +256,7 @@ final class Node {
         if ticks % 10 == 0 {
             readClocks()
             probe.sweep()
+            sweepDatagrams()
         }
         core.tick(ticks, at: now, in: self)
         readNodes(ticks, at: now)

@@ -4,6 +4,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         deepHeaders
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
     case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable, translated
+    case quicTold, quicLost, quicSmall, quicAnswers, quicProven, quicRetries, quicNegotiations
 
     /// For people, as the metric's help.
     package var help: String {
@@ -39,6 +40,13 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .shared: "handshakes and answers counted against the limit that strangers share, the table being full"
         case .multipath: "SYNs whose Multipath TCP option was taken away"
         case .translated: "hellos seen once more, behind a translation of their server's address"
+        case .quicTold: "QUIC clients' datagrams given to the agent to open"
+        case .quicLost: "QUIC clients' datagrams that found their ring full"
+        case .quicSmall: "Initials in datagrams under 1200 bytes, which servers discard"
+        case .quicAnswers: "connection ids that QUIC servers chose"
+        case .quicProven: "connection ids of QUIC servers that their clients bore: these clients are who they say"
+        case .quicRetries: "Retry packets of QUIC servers"
+        case .quicNegotiations: "version negotiations of QUIC servers"
         case .unreadable: "frames dropped because their TCP header or hello cannot be read"
         }
     }
@@ -77,6 +85,13 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .multipath: "multipath_removed"
         case .unreadable: "frames_unreadable"
         case .translated: "handshakes_translated"
+        case .quicTold: "quic_datagrams"
+        case .quicLost: "quic_datagrams_lost"
+        case .quicSmall: "quic_initials_small"
+        case .quicAnswers: "quic_answers"
+        case .quicProven: "quic_connections_proven"
+        case .quicRetries: "quic_retries"
+        case .quicNegotiations: "quic_negotiations"
         }
     }
 }

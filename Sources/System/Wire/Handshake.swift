@@ -103,6 +103,10 @@ package struct Handshake: BitwiseCopyable, Sendable {
         get { Kind(rawValue: record.kind) ?? .hello }
         set { record.kind = newValue.rawValue }
     }
+    package var transport: Transport {
+        get { Transport(rawValue: record.transport) ?? .tcp }
+        set { record.transport = newValue.rawValue }
+    }
     package var subtype: Subtype { Subtype(rawValue: record.subtype) ?? .other }
     package var preamble: Preamble { Preamble(rawValue: record.preamble) ?? .none }
     package var tunnels: Tunnels { Tunnels(rawValue: record.tunnels) }

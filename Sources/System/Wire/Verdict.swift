@@ -36,6 +36,23 @@ package enum Kind: UInt8, CaseIterable, Sendable {
     case hello
     /// Something that its flow did besides.
     case flow
+    /// No verdict: a QUIC client's datagram, to be opened.
+    case datagram
+}
+
+/// What a hello came over.
+package enum Transport: UInt8, CaseIterable, Sendable {
+    case tcp
+    /// QUIC (RFC 9000).
+    case udp
+
+    /// As OpenTelemetry's `network.transport`.
+    package var id: String {
+        switch self {
+        case .tcp: "tcp"
+        case .udp: "udp"
+        }
+    }
 }
 
 /// What first client bytes are that are no TLS.

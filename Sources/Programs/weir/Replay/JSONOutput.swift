@@ -48,7 +48,8 @@ struct JSONOutput: ReplayOutput {
         lines.put(handshake.destination)
         lines.put("\",\"destination.port\":")
         lines.put(Int(handshake.destinationPort))
-        lines.put(",\"network.transport\":\"tcp\",\"tls.client.server_name\":")
+        lines.put(handshake.transport == .udp ? ",\"network.transport\":\"udp\"" : ",\"network.transport\":\"tcp\"")
+        lines.put(",\"tls.client.server_name\":")
         put(item.serverName)
         lines.put(",\"tls.client.version\":")
         put(item.version)
@@ -101,7 +102,7 @@ struct JSONOutput: ReplayOutput {
             json.member("source.port", Int(handshake.sourcePort))
             json.member("destination.address", handshake.destination)
             json.member("destination.port", Int(handshake.destinationPort))
-            json.member("network.transport", "tcp")
+            json.member("network.transport", handshake.transport.id)
             json.member("proof", handshake.proof.id)
             json.array("anomalies") { json in
                 for anomaly in Anomaly.allCases where item.anomalies.contains(anomaly) { json.element(anomaly.id) }

@@ -127,7 +127,7 @@ final class Replay {
     }
 
     private func read(_ handshake: Handshake, _ raw: RawSpan) -> HelloReader.Reading? {
-        handshake.hasHello && raw.byteCount > 0 ? hellos.read(raw) : nil
+        handshake.hasHello && raw.byteCount > 0 ? hellos.read(raw, over: handshake.transport) : nil
     }
 
     private func publish() {

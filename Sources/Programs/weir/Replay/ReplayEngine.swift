@@ -8,6 +8,9 @@ final class ReplayEngine {
     private var native: NativeEngine?
     private var probe: KernelProbe?
     private var ring: Ring?
+    /// Datagrams of QUIC's, which the kernel's program puts into a ring of their own.
+    private var initials: Ring?
+    private var quic: QUICReader
     private var orders: [Order] = []
 
     enum Order {
@@ -22,6 +25,7 @@ final class ReplayEngine {
     static let kernelLimit = 3712
 
     init(kernel: Bool, _ policy: KernelPolicy) throws {
+        quic = QUICReader(policy)
         guard kernel else {
             native = NativeEngine(policy, enforcing: true)
             return
@@ -31,6 +35,7 @@ final class ReplayEngine {
         do {
             let loaded = try KernelProbe(policy, settings: settings)
             ring = try Ring(map: loaded.ringMap, size: loaded.ringSize)
+            initials = try Ring(map: loaded.initialsMap, size: loaded.initialsSize)
             probe = consume loaded
         } catch { throw Ending.cannot("\(error)") }
     }
@@ -61,6 +66,7 @@ final class ReplayEngine {
                 native?.release(key)
                 probe?.release(key)
             case .use(let policy):
+                quic.use(policy)
                 native?.use(policy)
                 probe?.use(policy)
             }
@@ -76,13 +82,15 @@ final class ReplayEngine {
     func run(_ frame: RawSpan, wireSize: Int, at time: Instant, _ body: (RawSpan) -> Void) throws -> Bool {
         obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
-        native?.run(frame, wireSize: wireSize, at: nanoseconds, body)
+        native?.run(frame, wireSize: wireSize, at: nanoseconds) { take($0, body) }
+        defer { quic.judge(body) }
         // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
         guard probe != nil, frame.byteCount >= 54 else { return false }
         do { _ = try probe?.run(.replayLimiter, over: frame, at: nanoseconds) } catch {
             throw Ending.cannot("running the probe over a frame: \(error)")
         }
         _ = ring?.drain(budget: .max, body)
+        _ = initials?.drain(budget: .max) { quic.take($0) }
         return frame.byteCount > Self.kernelLimit
     }
 
@@ -93,5 +101,11 @@ final class ReplayEngine {
         native?.sweep(at: nanoseconds, end: end, body)
         probe?.sweep(now: max(nanoseconds, 1), end: end)  // 0 would ask the kernel's clock
         _ = ring?.drain(budget: .max, body)
+        quic.sweep(at: nanoseconds, end: end)
+        quic.judge(body)
+    }
+
+    private func take(_ record: RawSpan, _ body: (RawSpan) -> Void) {
+        if Handshake(record)?.kind == .datagram { quic.take(record) } else { body(record) }
     }
 }

@@ -82,6 +82,7 @@ struct ReplaySummary {
         switch handshake.kind {
         case .hello: handshakes += 1
         case .flow: flows += 1
+        case .datagram: break
         }
         switch handshake.completeness {
         case .complete: break

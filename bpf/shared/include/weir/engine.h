@@ -32,6 +32,7 @@ struct weir_engine {
 	__u64 unplaced[WEIR_UNPLACED];
 	struct weir_opening openings[WEIR_OPENINGS];
 	struct weir_syn_acks syn_acks[WEIR_SYN_ACK_PLACES];
+	__u64 quic_ids[WEIR_QUIC_IDS];
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;
@@ -72,6 +73,12 @@ void weir_engine_frame(struct weir_frame *frame, int enforcing);
  */
 enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, int enforcing);
 
+/*
+ * Judges a hello that came by another way than TCP, `size` bytes of a handshake message. `seen` says when, whose, how proven, and in `anomalies`
+ * what was wrong with the way itself. Nothing is limited here.
+ */
+void weir_engine_hello(struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *message, __u32 size);
+
 /* Forgets every flow, as if others had taken its place. */
 void weir_engine_push_out(struct weir_engine *engine);
 
@@ -108,6 +115,7 @@ void weir_engine_forget_vouched(struct weir_engine *engine);
 void weir_config_watch(struct weir_config *config, __u16 port);
 struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly);
 __u8 *weir_config_lengths(struct weir_config *config);
+__u16 *weir_config_quic_ports(struct weir_config *config);
 
 /* A window alone (admission.h), for its tests: 1 if it has room for one more; and another number from now on. */
 int weir_window_admit(struct weir_window *window, __u32 number, __u64 now);

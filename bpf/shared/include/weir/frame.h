@@ -22,6 +22,23 @@ WEIR_INLINE int weir_watched(const struct weir_config *config, __u16 port)
 	return config->ports[port >> 6] >> (port & 63) & 1;
 }
 
+/* Whether the policy looks for QUIC at this UDP port. */
+WEIR_INLINE int weir_quic_port(const struct weir_config *config, __u16 port)
+{
+	int found = 0;
+
+	_Pragma("unroll")
+	for (__u32 i = 0; i < WEIR_QUIC_PORTS; i++)
+		found |= config->quic_ports[i] == port;
+	return found && port;
+}
+
+/* The two ports at `p`, of UDP. */
+WEIR_INLINE int weir_glance_ports(const struct weir_config *config, const __u8 *p)
+{
+	return weir_quic_port(config, WEIR_BE16(p)) || weir_quic_port(config, WEIR_BE16(p + 2));
+}
+
 enum weir_glance { WEIR_FOREIGN, WEIR_MAYBE };
 
 /*
@@ -35,13 +52,13 @@ WEIR_INLINE enum weir_glance weir_glance(const struct weir_config *config, const
 	switch (WEIR_BE16(p + 12)) {
 	case 0x0800:
 		if (p[23] != 6)
-			return config->decap ? WEIR_MAYBE : WEIR_FOREIGN;
+			return config->decap || (p[23] == 17 && weir_glance_ports(config, p + 34)) ? WEIR_MAYBE : WEIR_FOREIGN;
 		if (p[14] != 0x45 || WEIR_BE16(p + 20) & 0x1fff)
 			return WEIR_MAYBE;
 		return weir_watched(config, WEIR_BE16(p + 36)) || weir_watched(config, WEIR_BE16(p + 34)) ? WEIR_MAYBE : WEIR_FOREIGN;
 	case 0x86dd:
 		if (p[20] == 17 || p[20] == 58)	/* UDP, ICMPv6 */
-			return config->decap ? WEIR_MAYBE : WEIR_FOREIGN;
+			return config->decap || (p[20] == 17 && p + 58 <= end && weir_glance_ports(config, p + 54)) ? WEIR_MAYBE : WEIR_FOREIGN;
 		if (p[20] != 6 || p + 58 > end)
 			return WEIR_MAYBE;
 		return weir_watched(config, WEIR_BE16(p + 56)) || weir_watched(config, WEIR_BE16(p + 54)) ? WEIR_MAYBE : WEIR_FOREIGN;
@@ -68,7 +85,10 @@ WEIR_INLINE __u32 weir_head32(const struct weir_look *l, __u32 at)
 }
 
 /* WEIR_UNREADABLE: nobody honest sends it. Fragments that cut a TCP header in two or write over it (RFC 1858, RFC 3128). */
-enum weir_frame_result { WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2, WEIR_FRAGMENT = -3, WEIR_UNREADABLE = -4 };
+/* What is read besides TCP in IP. */
+enum weir_reads { WEIR_READ_TUNNELS = 1, WEIR_READ_DATAGRAMS = 2 };
+
+enum weir_frame_result { WEIR_DATAGRAM = 1, WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2, WEIR_FRAGMENT = -3, WEIR_UNREADABLE = -4 };
 
 /* Moves the look's offset past Ethernet and up to two VLAN tags; the type of what follows is the look's. */
 WEIR_INLINE void weir_skip_tags(struct weir_look *l)
@@ -208,6 +228,12 @@ WEIR_INLINE int weir_open_gre(struct weir_look *l)
 	return 0;
 }
 
+/* UDP ports of the tunnels below: VXLAN's, Linux's before there was one, Geneve's. */
+WEIR_INLINE int weir_is_tunnel(__u16 port)
+{
+	return port == 4789 || port == 8472 || port == 6081;
+}
+
 WEIR_INLINE int weir_open_udp(struct weir_look *l)
 {
 	__u32 at = l->offset, port = weir_head16(l, at + 2);
@@ -249,7 +275,7 @@ WEIR_INLINE int weir_open_tunnel(struct weir_look *l)
 }
 
 /* The innermost IP header and, on request, the way to it. 0 when the look stands at TCP, or at a fragment of it. */
-WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int decap)
+WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int what)
 {
 	l->offset = l->type = 0;
 	l->layers = 0;
@@ -267,7 +293,10 @@ WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int dec
 		result = weir_read_network(l, frame_size);
 		if (result || l->type == 6)
 			return result;
-		if (!decap || l->segment.fragment)
+		if (l->type == 17 && what & WEIR_READ_DATAGRAMS && !l->segment.fragment &&
+		    (!(what & WEIR_READ_TUNNELS) || !weir_is_tunnel(weir_head16(l, l->offset + 2))))
+			return WEIR_DATAGRAM;
+		if (!(what & WEIR_READ_TUNNELS) || l->segment.fragment)
 			return WEIR_NOT_OURS;
 		result = weir_open_tunnel(l);
 		if (result)
@@ -283,6 +312,15 @@ WEIR_INLINE void weir_copy_address(__u8 *to, const __u8 *from)
 {
 	for (__u32 i = 0; i < 4; i++)
 		WEIR_COPY32(to + 4 * i, from + 4 * i);
+}
+
+/* The same path, seen from the other end. */
+WEIR_INLINE void weir_turn(struct weir_flow_key *turned, const struct weir_flow_key *flow)
+{
+	__builtin_memcpy(turned->client, flow->server, 16);
+	__builtin_memcpy(turned->server, flow->client, 16);
+	turned->client_port = flow->server_port;
+	turned->server_port = flow->client_port;
 }
 
 WEIR_INLINE void weir_read_addresses(struct weir_look *l)
@@ -301,12 +339,31 @@ WEIR_INLINE void weir_read_addresses(struct weir_look *l)
 	}
 }
 
+/* UDP's header (RFC 768). The IP header says how much there is: of an offloaded buffer UDP's own length is one datagram's. */
+WEIR_INLINE int weir_read_datagram(struct weir_look *l, __u32 have)
+{
+	struct weir_segment *out = &l->segment;
+	__u32 at = l->offset;
+
+	if (at + 8 > l->end)
+		return WEIR_NOT_OURS;
+	if (at + 8 > have)
+		return have < WEIR_HEAD_PLAIN ? WEIR_NOT_OURS : WEIR_TOO_DEEP;
+	weir_read_addresses(l);
+	out->flow.client_port = weir_head16(l, at);
+	out->flow.server_port = weir_head16(l, at + 2);
+	out->transport_at = at;
+	out->payload_at = at + 8;
+	out->payload_size = l->end - out->payload_at;
+	return WEIR_DATAGRAM;
+}
+
 /*
  * Reads the headers in `head`, of which `have` bytes are valid, into the look's segment; `frame_size` is the
  * frame's own length. `WEIR_SEGMENT` if it is TCP; whether its ports are watched is the caller's to see.
  * `WEIR_FRAGMENT` if it is a later fragment of some TCP segment, which has addresses and payload, but no ports.
  */
-WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size, int decap)
+WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size, int what)
 {
 	struct weir_segment *out;
 	__u32 at, header;
@@ -315,7 +372,9 @@ WEIR_ONCE int weir_read_frame(struct weir_look *l, __u32 have, __u32 frame_size,
 	if (!l)
 		return WEIR_NOT_OURS;
 	out = &l->segment;
-	result = weir_find_network(l, frame_size, decap);
+	result = weir_find_network(l, frame_size, what);
+	if (result == WEIR_DATAGRAM)
+		return weir_read_datagram(l, have);
 	if (result)
 		return result;
 	at = l->offset;

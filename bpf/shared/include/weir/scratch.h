@@ -77,6 +77,27 @@ enum weir_order {
 	WEIR_DO_SINGLE_PATH = 5,	/* a SYN: both sides are to speak TCP, and not Multipath TCP */
 };
 
+/* The start of a long header: type, version, two connection ids behind their lengths (RFC 8999 section 5.1). */
+#define WEIR_QUIC_HEAD 64
+#define WEIR_QUIC_MOST 4096		/* bytes of a datagram that travel */
+
+/* One datagram of a buffer. */
+struct weir_quic_look {
+	__u32 at, size;			/* in the frame */
+	__u32 left, each;		/* of the buffer, and of each datagram in it */
+	__u32 version, type;		/* enum weir_quic_type */
+	__u32 to_size;			/* of the destination's connection id, which begins at 6 */
+	__u32 from_at, from_size;	/* the source's */
+	__u32 from_client;
+};
+
+/* What a table of connection ids holds of each, in the last four bits. */
+enum weir_quic_id { WEIR_QUIC_NOTED = 1, WEIR_QUIC_BORNE = 2, WEIR_QUIC_LOCAL = 4, WEIR_QUIC_RETRIED = 8 };
+
+#define WEIR_QUIC_STATE 15ULL
+
+#define WEIR_QUIC_IDS 65536
+
 /* One frame being looked at. */
 struct weir_look {
 	__u8  head[WEIR_HEAD_CAP + 16];	/* a masked index may be the start of a word or an address */
@@ -91,6 +112,7 @@ struct weir_look {
 	__u32 sequence;			/* what the server expects next: a RST with another is ignored (RFC 5961) */
 	__u32 client_expects;		/* and what the client does */
 	__u32 walk_at, walk_end;	/* the record walk's cursor, in the frame */
+	struct weir_quic_look quic;
 	__u64 noted;			/* anomalies that the walk found */
 	__u32 turns;
 	__u32 have;			/* bytes of the head that are the frame's */

@@ -9,6 +9,7 @@
 #include <weir/opening.h>
 #include <weir/judge.h>
 #include <weir/fragments.h>
+#include <weir/quic.h>
 
 /* FIN or RST before the hello is whole. Either may be forged, or have a bad checksum: the flow lives on, and the rest is waited for a little. */
 WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
@@ -348,14 +349,6 @@ WEIR_INLINE void weir_from_server(weir_frame *frame, struct weir_look *l, struct
 		weir_answer_observing(frame, l, s, flow);
 }
 
-WEIR_INLINE void weir_turn(struct weir_flow_key *turned, const struct weir_flow_key *flow)
-{
-	__builtin_memcpy(turned->client, flow->server, 16);
-	__builtin_memcpy(turned->server, flow->client, 16);
-	turned->client_port = flow->server_port;
-	turned->server_port = flow->client_port;
-}
-
 /*
  * Who of the two is the client, and is that ours to look at? The segment's flow is turned round if it runs the other way.
  * -1: neither port is watched. What comes in for a watched port is a client's, what goes out from one a server's, whatever
@@ -388,21 +381,34 @@ WEIR_INLINE int weir_orient(weir_frame *frame, struct weir_look *l, enum weir_ho
 	return from_client;
 }
 
+/* What is read besides TCP. */
+WEIR_INLINE __u32 weir_wanted(const struct weir_config *config)
+{
+	return (config->decap ? WEIR_READ_TUNNELS : 0) | (config->quic_ports[0] ? WEIR_READ_DATAGRAMS : 0);
+}
+
 /* The whole way. `have` header bytes are in the look; its order says what the frame's program has to do. `hook` and `enforcing` are constants. */
 WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, enum weir_hook hook, int enforcing)
 {
 	int result, from_client = 1;
+	__u32 what = weir_wanted(weir_policy(frame));
 
 	l->order = WEIR_PASS;
 	l->have = have;
-	result = weir_read_frame(l, have, weir_frame_size(frame), weir_policy(frame)->decap);
+	result = weir_read_frame(l, have, weir_frame_size(frame), what);
 	if (result == WEIR_TOO_DEEP && have == WEIR_HEAD_PLAIN && weir_frame_size(frame) > have) {
 		/* Rare: options and extension headers beyond what is read of every frame. */
 		have = weir_frame_size(frame) < WEIR_HEAD_CAP ? weir_frame_size(frame) : WEIR_HEAD_CAP;
 		if (!weir_bytes(frame, 0, l->head, have, WEIR_HEAD_CAP)) {
 			l->have = have;
-			result = weir_read_frame(l, have, weir_frame_size(frame), weir_policy(frame)->decap);
+			result = weir_read_frame(l, have, weir_frame_size(frame), what);
 		}
+	}
+	if (result == WEIR_DATAGRAM) {
+		from_client = weir_quic_orient(weir_policy(frame), l, hook);
+		if (from_client >= 0 && hook != WEIR_HOOK_OUTGOING)
+			weir_quic(frame, l, s, (__u32)from_client);
+		return;
 	}
 	if (result == WEIR_TOO_DEEP)
 		weir_count(frame, WEIR_COUNT_DEEP_HEADERS);

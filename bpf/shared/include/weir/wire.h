@@ -63,6 +63,7 @@ enum weir_anomaly {
 enum weir_kind {
 	WEIR_KIND_HELLO = 0,		/* a ClientHello, or the first client bytes where that is none */
 	WEIR_KIND_FLOW = 1,		/* something that its flow did besides */
+	WEIR_KIND_DATAGRAM = 2,		/* no verdict: a QUIC client's datagram, for user space to open; a part of it if `proof` is why it is told */
 };
 
 /* What first client bytes are that are no TLS. */
@@ -128,6 +129,11 @@ enum weir_vouching {
 	WEIR_VOUCH_NONE = 0,
 	WEIR_VOUCH_SOME = 1,		/* those in the table `vouched` */
 	WEIR_VOUCH_ALL = 2,
+};
+
+enum weir_transport {
+	WEIR_TRANSPORT_TCP = 0,
+	WEIR_TRANSPORT_UDP = 1,		/* QUIC (RFC 9000) */
 };
 
 enum weir_direction {
@@ -224,7 +230,9 @@ struct weir_handshake {
 	__u8  tunnels;			/* enum weir_tunnel */
 	__u8  notes;			/* enum weir_note */
 	__u8  reach;			/* enum weir_reach */
-	__u8  reserved[4];
+	__u8  transport;		/* enum weir_transport */
+	__u8  retried;			/* a datagram's: the id that it bears is from a Retry (RFC 9000 section 17.2.5) */
+	__u8  reserved[2];
 };
 
 /* A limit's key: the prefix, its length counted over 128 bits, and what it applies to. */
@@ -290,6 +298,7 @@ struct weir_rule {
 };
 
 #define WEIR_LENGTHS 8
+#define WEIR_QUIC_PORTS 4
 
 /* The policy, as the kernel needs it. Two of these and an index: a reload is one store. */
 struct weir_config {
@@ -313,6 +322,7 @@ struct weir_config {
 	__u8  wide_per_second[2];
 	__u8  vouches;			/* enum weir_vouching */
 	__u32 generation;
+	__u16 quic_ports[WEIR_QUIC_PORTS]; /* UDP ports where QUIC is looked for; 0 ends */
 };
 
 enum weir_capture {
@@ -359,7 +369,14 @@ enum weir_counter {
 	WEIR_COUNT_MULTIPATH = 29,	/* SYNs whose Multipath TCP option was taken away */
 	WEIR_COUNT_UNREADABLE = 30,	/* frames dropped because nobody could tell what they bear */
 	WEIR_COUNT_TRANSLATED = 31,	/* hellos seen once more, behind a translation of their server's address */
-	WEIR_COUNT_COUNT = 32,
+	WEIR_COUNT_QUIC_TOLD = 32,	/* QUIC datagrams given to user space */
+	WEIR_COUNT_QUIC_LOST = 33,	/* for which their ring had no room */
+	WEIR_COUNT_QUIC_SMALL = 34,	/* Initials in datagrams so small that servers discard them */
+	WEIR_COUNT_QUIC_ANSWERS = 35,	/* connection ids that servers chose */
+	WEIR_COUNT_QUIC_PROVEN = 36,	/* of these, the ones that their clients bore */
+	WEIR_COUNT_QUIC_RETRIES = 37,
+	WEIR_COUNT_QUIC_NEGOTIATIONS = 38,
+	WEIR_COUNT_COUNT = 39,
 };
 
 /* Segments of watched ports that the probe has seen on an interface: in from clients and out from servers. */

@@ -1,0 +1,64 @@
+internal import CQUIC
+internal import CWire
+
+/// From a QUIC client's datagrams to verdicts: Initials are opened, hellos put together, and judged by the same C as those over TCP.
+/// One thread at a time. What it holds is bounded (`initials.h`).
+@safe package struct QUICReader: ~Copyable {
+    private let reader: OpaquePointer
+    private var engine: NativeEngine
+
+    /// - Parameter policy: should let every hello travel, since here none of them costs anything.
+    package init(_ policy: KernelPolicy) {
+        guard let reader = unsafe weir_initials_create() else { preconditionFailure("no memory, or libcrypto has no AES-128-GCM") }
+        unsafe self.reader = reader
+        engine = NativeEngine(policy, enforcing: false)
+    }
+
+    deinit { unsafe weir_initials_destroy(reader) }
+
+    package mutating func use(_ policy: KernelPolicy) { engine.use(policy) }
+
+    /// One record of kind `datagram`, its bytes behind it.
+    package mutating func take(_ record: RawSpan) {
+        unsafe record.withUnsafeBytes { bytes in
+            let size = MemoryLayout<weir_handshake>.size
+            guard let base = bytes.baseAddress, bytes.count >= size else { return }
+            // A record is plain bytes; rings and engines hold each at eight bytes.
+            let seen = unsafe base.assumingMemoryBound(to: weir_handshake.self)
+            let length = unsafe min(Int(seen.pointee.raw_length), bytes.count - size)
+            unsafe weir_initials_take(reader, seen, base.advanced(by: size).assumingMemoryBound(to: UInt8.self), UInt32(length))
+        }
+    }
+
+    /// What nothing has proven after three seconds is a verdict without proof; at the `end` of a capture nothing is waited for.
+    package mutating func sweep(at nanoseconds: UInt64, end: Bool = false) { unsafe weir_initials_sweep(reader, nanoseconds, end ? 1 : 0) }
+
+    /// Judges what is whole, and hands each verdict over, with its hello behind it.
+    package mutating func judge(_ record: (RawSpan) -> Void) {
+        var hello = unsafe weir_initials_hello()
+        while unsafe weir_initials_next(reader, &hello) == 1 {
+            unsafe engine.judge(&hello.seen, hello.message, hello.size, record)
+        }
+    }
+
+    /// What became of the datagrams since the start.
+    package func count(_ which: Count) -> Int {
+        let counts = unsafe weir_initials_counts(reader).pointee
+        let count =
+            switch which {
+            case .opened: counts.opened
+            case .bad: counts.bad
+            case .smallID: counts.small_id
+            case .foreign: counts.foreign
+            case .unknown: counts.unknown
+            case .tooLong: counts.too_long
+            case .incomplete: counts.incomplete
+            case .evicted: counts.evicted
+            case .ambiguous: counts.ambiguous
+            case .told: counts.told
+            }
+        return Int(clamping: count)
+    }
+
+    package enum Count: CaseIterable, Sendable { case opened, bad, smallID, foreign, unknown, tooLong, incomplete, evicted, ambiguous, told }
+}

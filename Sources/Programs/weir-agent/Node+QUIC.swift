@@ -1,0 +1,62 @@
+internal import AgentCore
+internal import BPF
+internal import Detection
+internal import Linux
+internal import Metrics
+internal import Probe
+internal import Wire
+
+/// QUIC on this node: the ring of clients' datagrams, and what opens them.
+struct QUICPart: ~Copyable {
+    var ring: Ring
+    var reader: QUICReader
+    var budget = OpeningBudget()
+    /// Verdicts that came of it.
+    var judged = 0
+
+    init(_ probe: borrowing KernelProbe, _ policy: Policy) throws(Errno) {
+        ring = try Ring(map: probe.initialsMap, size: probe.initialsSize)
+        reader = QUICReader(Self.policy(policy))
+    }
+
+    /// Here a hello's bytes are at hand, so all of them travel.
+    static func policy(_ policy: Policy) -> KernelPolicy {
+        var policy = policy
+        policy.capture = .all
+        return KernelPolicy(policy)
+    }
+}
+
+extension Node {
+    /// Datagrams a turn, so that verdicts over TCP do not wait long.
+    private static let datagramsPerTurn = 64
+
+    /// Opens what waits, as far as the budget goes, and judges what became whole. True when there was something.
+    func drainDatagrams() -> Bool {
+        guard quic.ring.hasRecords else { return false }
+        let found = quic.ring.drain(budget: Self.datagramsPerTurn) { record in
+            guard let seen = Handshake(record) else { return }
+            let start = Clock.monotonic
+            guard quic.budget.allows(seen.source, proves: seen.proof > .unproven, at: start) else { return }
+            quic.reader.take(record)
+            quic.budget.spend(Clock.monotonic &- start)
+        }
+        judgeDatagrams()
+        return found > 0
+    }
+
+    /// Once a second: what nothing has proven is told without proof.
+    func sweepDatagrams() {
+        quic.reader.sweep(at: Clock.monotonic)
+        judgeDatagrams()
+    }
+
+    private func judgeDatagrams() {
+        quic.reader.judge { record in
+            quic.judged += 1
+            guard let seen = Handshake(record) else { return core.passOver() }
+            if seen.proof > .unproven { quic.budget.isProven(seen.source, at: Clock.monotonic) }
+            core.take(seen, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: seen.rawLength), in: self)
+        }
+    }
+}

@@ -1,0 +1,163 @@
+"""Captures of QUIC handshakes between real stacks (aioquic), and of what only a hand-made client does.
+
+    quic.py KIND FILE      writes a pcap, and prints what it holds as JSON
+"""
+
+import json
+import os
+import socket
+import struct
+import sys
+
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic import packet as quic_packet
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+import datetime
+
+
+def certificate():
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "shop.example")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return made, key
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data)) if len(data) % 2 == 0 else checksum_odd(data)
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def checksum_odd(data):
+    return sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0"))
+
+
+class Capture:
+    """A classic pcap of Ethernet, in microseconds."""
+
+    def __init__(self, path):
+        self.file = open(path, "wb")
+        self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+        self.time = 1_700_000_000.0
+
+    def datagram(self, source, destination, payload):
+        (address, port), (to, to_port) = source, destination
+        udp = struct.pack("!HHHH", port, to_port, 8 + len(payload), 0) + payload
+        if ":" in address:
+            ip = struct.pack("!IHBB", 6 << 28, len(udp), 17, 64) + socket.inet_pton(socket.AF_INET6, address)
+            frame = b"\2" * 6 + b"\4" * 6 + b"\x86\xdd" + ip + socket.inet_pton(socket.AF_INET6, to) + udp
+        else:
+            ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + socket.inet_aton(address) + socket.inet_aton(to)
+            frame = b"\2" * 6 + b"\4" * 6 + b"\x08\0" + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + udp
+        self.time += 0.001
+        self.file.write(struct.pack("<IIII", int(self.time), int(self.time * 1e6) % 1_000_000, len(frame), len(frame)) + frame)
+
+
+SERVER = ("192.0.2.1", 443)
+
+
+def configuration(**more):
+    return QuicConfiguration(is_client=True, alpn_protocols=["h3"], verify_mode=0, **more)
+
+
+def server(made, key, original, retry_source=None):
+    settings = QuicConfiguration(is_client=False, alpn_protocols=["h3"])
+    settings.certificate, settings.private_key = made, key
+    return QuicConnection(configuration=settings, original_destination_connection_id=original, retry_source_connection_id=retry_source)
+
+
+def first_id(datagram):
+    """The destination's connection id of a long header."""
+    return datagram[6 : 6 + datagram[5]]
+
+
+def talk(capture, client, source, made, key, rounds=6, answers=True):
+    """Both sides until they are done. Each datagram is in the capture."""
+    there = None
+    now = 0.0
+    client.connect(SERVER, now=now)
+    for _ in range(rounds):
+        now += 0.01
+        for data, _to in client.datagrams_to_send(now=now):
+            capture.datagram(source, SERVER, data)
+            if there is None:
+                there = server(made, key, first_id(data))
+            if answers:
+                there.receive_datagram(data, source, now=now)
+        if not answers:
+            return
+        for data, _to in there.datagrams_to_send(now=now):
+            capture.datagram(SERVER, source, data)
+            client.receive_datagram(data, SERVER, now=now)
+
+
+def plain(capture, made, key):
+    """Version 1 and 2, with a name and without, over both families."""
+    said = []
+    for index, (version, name) in enumerate([(1, "shop.example"), (0x6B3343CF, "shop.example"), (1, None), (0x6B3343CF, None)]):
+        for address in [f"198.51.100.{index + 1}", f"2001:db8::{index + 1}"]:
+            settings = configuration(server_name=name, original_version=version, supported_versions=[version])
+            client = QuicConnection(configuration=settings)
+            global SERVER
+            SERVER = ("2001:db8:1::1" if ":" in address else "192.0.2.1", 443)
+            talk(capture, client, (address, 50000 + index), made, key)
+            said.append({"source": address, "name": name, "version": version})
+    return said
+
+
+def unanswered(capture, made, key):
+    """Four nameless Initials that nobody has answered: whoever sent them may be anybody."""
+    for index in range(4):
+        client = QuicConnection(configuration=configuration(server_name=None))
+        talk(capture, client, ("198.51.100.9", 40000 + index), made, key, answers=False)
+    return [{"source": "198.51.100.9"}] * 4
+
+
+def retry(capture, made, key):
+    """A server that asks for a token first: the same hello comes twice, under two keys."""
+    client = QuicConnection(configuration=configuration(server_name=None))
+    source, now = ("198.51.100.7", 41000), 0.0
+    client.connect(SERVER, now=now)
+    [(data, _)] = client.datagrams_to_send(now=now)
+    capture.datagram(source, SERVER, data)
+    original, theirs, ours = first_id(data), data[7 + data[5] : 7 + data[5] + data[6 + data[5]]], os.urandom(8)
+    answer = quic_packet.encode_quic_retry(
+        version=1, source_cid=ours, destination_cid=theirs, original_destination_cid=original, retry_token=os.urandom(16)
+    )
+    capture.datagram(SERVER, source, answer)
+    client.receive_datagram(answer, SERVER, now=now)
+    there = server(made, key, original, ours)
+    for _ in range(4):
+        now += 0.01
+        for data, _to in client.datagrams_to_send(now=now):
+            capture.datagram(source, SERVER, data)
+            there.receive_datagram(data, source, now=now)
+        for data, _to in there.datagrams_to_send(now=now):
+            capture.datagram(SERVER, source, data)
+            client.receive_datagram(data, SERVER, now=now)
+    return [{"source": source[0]}]
+
+
+def main():
+    kind, path = sys.argv[1:]
+    made, key = certificate()
+    capture = Capture(path)
+    print(json.dumps(globals()[kind](capture, made, key)))
+
+
+if __name__ == "__main__":
+    main()
