@@ -166,6 +166,29 @@ struct {
 	__type(value, __u64);
 } quic_ids SEC(".maps");
 
+/* The kernel's own struct of weir_limit: BTF has to know the lock by its type. */
+struct weir_locked_limit {
+	struct bpf_spin_lock lock;
+	__u8 rest[4];
+	__u64 words[(sizeof(struct weir_limit) - 8) / 8];
+};
+
+/* User space writes its marks through its mapping. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_PATHS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct weir_quic_path);
+} quic_paths SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_WINDOWS);
+	__type(key, __u32);
+	__type(value, struct weir_locked_limit);
+} quic_windows SEC(".maps");
+
 /* QUIC clients' datagrams, for user space to open. A ring of their own: whatever comes takes no room from verdicts. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -210,13 +233,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } fingerprints SEC(".maps");
-
-/* The kernel's own struct of weir_limit: BTF has to know the lock by its type. */
-struct weir_locked_limit {
-	struct bpf_spin_lock lock;
-	__u8 rest[4];
-	__u64 words[(sizeof(struct weir_limit) - 8) / 8];
-};
 
 /* A plain hash, never an LRU: an attacker must not be able to push a limit out. */
 struct {
@@ -430,6 +446,20 @@ WEIR_INLINE __u64 *weir_quic_id_at(weir_frame *frame, __u32 hash)
 	__u32 index = hash & (WEIR_QUIC_IDS - 1);
 
 	return bpf_map_lookup_elem(&quic_ids, &index);
+}
+
+WEIR_INLINE struct weir_quic_path *weir_quic_path_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_PATHS - 1);
+
+	return bpf_map_lookup_elem(&quic_paths, &index);
+}
+
+WEIR_INLINE struct weir_limit *weir_quic_window_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_WINDOWS - 1);
+
+	return bpf_map_lookup_elem(&quic_windows, &index);
 }
 
 WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)

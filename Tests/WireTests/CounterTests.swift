@@ -58,6 +58,8 @@ import Wire
         case .quicProven: WEIR_COUNT_QUIC_PROVEN
         case .quicRetries: WEIR_COUNT_QUIC_RETRIES
         case .quicNegotiations: WEIR_COUNT_QUIC_NEGOTIATIONS
+        case .quicCounted: WEIR_COUNT_QUIC_COUNTED
+        case .quicRefused: WEIR_COUNT_QUIC_REFUSED
         case .seen: WEIR_COUNT_SEEN
         case .emitted: WEIR_COUNT_EMITTED
         case .lost: WEIR_COUNT_LOST

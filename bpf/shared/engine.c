@@ -111,6 +111,16 @@ static inline __u64 *weir_quic_id_at(struct weir_frame *frame, __u32 hash)
 	return &frame->engine->quic_ids[hash & (WEIR_QUIC_IDS - 1)];
 }
 
+static inline struct weir_quic_path *weir_quic_path_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->quic_paths[hash & (WEIR_QUIC_PATHS - 1)];
+}
+
+static inline struct weir_limit *weir_quic_window_at(struct weir_frame *frame, __u32 hash)
+{
+	return &frame->engine->quic_windows[hash & (WEIR_QUIC_WINDOWS - 1)];
+}
+
 static inline __u32 weir_segment_size(struct weir_frame *frame)
 {
 	(void)frame;			/* a capture's frame is one datagram */
@@ -313,6 +323,31 @@ void weir_engine_hello(struct weir_engine *e, const struct weir_handshake *seen,
 	weir_conclude(&frame, &e->look, s, 0, size);
 }
 
+__u64 weir_engine_glance(struct weir_engine *e, const __u8 *message, __u32 size)
+{
+	struct weir_scratch *s = &e->scratch;
+
+	memset(&s->record, 0, sizeof(s->record));
+	if (size - 4 > WEIR_BODY_CAP)
+		return 1ULL << WEIR_MALFORMED_HELLO;
+	memcpy(s->bytes, message, size);
+	weir_read_client_hello(s, size);
+	return s->record.anomalies;
+}
+
+void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion *opinion)
+{
+	struct weir_quic_path *path = &paths[opinion->path >> 40 & (WEIR_QUIC_PATHS - 1)];
+
+	if (__atomic_load_n(&path->key, __ATOMIC_ACQUIRE) == opinion->path)
+		__atomic_store_n(&path->mark, opinion->mark, __ATOMIC_RELEASE);
+}
+
+void weir_engine_note(struct weir_engine *e, const struct weir_quic_opinion *opinion)
+{
+	weir_quic_mark(e->quic_paths, opinion);
+}
+
 void weir_engine_push_out(struct weir_engine *e)
 {
 	weir_table_clear(e->flows);
@@ -386,6 +421,8 @@ void weir_engine_reset(struct weir_engine *e)
 	memset(e->openings, 0, sizeof(e->openings));
 	memset(e->syn_acks, 0, sizeof(e->syn_acks));
 	memset(e->quic_ids, 0, sizeof(e->quic_ids));
+	memset(e->quic_paths, 0, sizeof(e->quic_paths));
+	memset(e->quic_windows, 0, sizeof(e->quic_windows));
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }

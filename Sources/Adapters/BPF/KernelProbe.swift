@@ -77,6 +77,8 @@ package struct ProbeSettings: Sendable {
     let policiesSize: Int
     /// Where the bits of denied fingerprints lie: behind the two policies (struct weir_policies of bpf/maps.h).
     let deniedAt: Int
+    /// QUIC's paths, as the kernel has them.
+    let paths: UnsafeMutableRawPointer
     let limitsMap: CInt
     let allowMap: CInt
     let vouchedMap: CInt
@@ -118,6 +120,15 @@ package struct ProbeSettings: Sendable {
             unsafe bpf_object__close(object)
             throw ProbeError(error, "mapping the policy: \(error)")
         }
+        guard let pathsMapped = unsafe mmap(nil, PathOpinion.tableSize, PROT_READ | PROT_WRITE, MAP_SHARED, map("quic_paths"), 0),
+            unsafe pathsMapped != MAP_FAILED
+        else {
+            let error = Errno.current
+            unsafe munmap(mapped, mappedSize)
+            unsafe bpf_object__close(object)
+            throw ProbeError(error, "mapping QUIC's paths: \(error)")
+        }
+        unsafe paths = pathsMapped
         unsafe self.object = object
         unsafe policies = mapped
         policiesSize = mappedSize
@@ -144,10 +155,14 @@ package struct ProbeSettings: Sendable {
 
     deinit {
         unsafe munmap(policies, policiesSize)
+        unsafe munmap(paths, PathOpinion.tableSize)
         unsafe bpf_object__close(object)
     }
 
     func map(_ name: String) -> CInt { unsafe bpf_object__find_map_fd_by_name(object, name) }
+
+    /// From the next answer on.
+    package func note(_ opinion: PathOpinion) { unsafe opinion.write(to: paths) }
 
     /// Until then outgoing hellos pass unrecorded.
     func connectOutgoing() {

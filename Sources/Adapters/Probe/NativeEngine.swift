@@ -3,7 +3,7 @@ package import Wire
 
 /// The probe without a kernel: the same C over tables of our own. One thread at a time.
 @safe package struct NativeEngine: ~Copyable {
-    private let engine: UnsafeMutablePointer<weir_engine>
+    let engine: UnsafeMutablePointer<weir_engine>
     /// Decide as the limiter would; else as the observer.
     package var enforcing: Bool
 
@@ -112,6 +112,11 @@ package import Wire
     mutating func judge(_ seen: UnsafePointer<weir_handshake>, _ message: UnsafePointer<UInt8>, _ size: UInt32, _ record: (RawSpan) -> Void) {
         unsafe weir_engine_hello(engine, seen, message, size)
         drain(record)
+    }
+
+    package mutating func note(_ opinion: PathOpinion) {
+        var opinion = opinion.opinion
+        unsafe weir_engine_note(engine, &opinion)
     }
 
     /// Gives up on hellos that stopped half way; on all of them at the `end` of a capture.

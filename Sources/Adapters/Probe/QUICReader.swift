@@ -1,6 +1,20 @@
 internal import CQUIC
 internal import CWire
 
+/// What user space thinks of a QUIC path: whether the first answer on it is owed to somebody who does nothing wrong.
+package struct PathOpinion {
+    var opinion: weir_quic_opinion
+
+    /// Writes it into a table of paths, which lies at `paths` and is as large as the probe's.
+    package func write(to paths: UnsafeMutableRawPointer) {
+        var opinion = opinion
+        unsafe weir_quic_mark(paths.assumingMemoryBound(to: weir_quic_path.self), &opinion)
+    }
+
+    /// Bytes of such a table.
+    package static var tableSize: Int { Int(WEIR_QUIC_PATHS) * MemoryLayout<weir_quic_path>.size }
+}
+
 /// From a QUIC client's datagrams to verdicts: Initials are opened, hellos put together, and judged by the same C as those over TCP.
 /// One thread at a time. What it holds is bounded (`initials.h`).
 @safe package struct QUICReader: ~Copyable {
@@ -19,14 +33,18 @@ internal import CWire
     package mutating func use(_ policy: KernelPolicy) { engine.use(policy) }
 
     /// One record of kind `datagram`, its bytes behind it.
-    package mutating func take(_ record: RawSpan) {
+    /// - Returns: what is thought of its path from now on; `nil` as long as its hello is not whole.
+    package mutating func take(_ record: RawSpan) -> PathOpinion? {
         unsafe record.withUnsafeBytes { bytes in
             let size = MemoryLayout<weir_handshake>.size
-            guard let base = bytes.baseAddress, bytes.count >= size else { return }
+            guard let base = bytes.baseAddress, bytes.count >= size else { return nil }
             // A record is plain bytes; rings and engines hold each at eight bytes.
             let seen = unsafe base.assumingMemoryBound(to: weir_handshake.self)
             let length = unsafe min(Int(seen.pointee.raw_length), bytes.count - size)
-            unsafe weir_initials_take(reader, seen, base.advanced(by: size).assumingMemoryBound(to: UInt8.self), UInt32(length))
+            let message = unsafe base.advanced(by: size).assumingMemoryBound(to: UInt8.self)
+            var opinion = weir_quic_opinion()
+            let has = unsafe weir_initials_take(reader, engine.engine, seen, message, UInt32(length), &opinion)
+            return has == 1 ? PathOpinion(opinion: opinion) : nil
         }
     }
 

@@ -38,7 +38,7 @@ extension Node {
             guard let seen = Handshake(record) else { return }
             let start = Clock.monotonic
             guard quic.budget.allows(seen.source, proves: seen.proof > .unproven, at: start) else { return }
-            quic.reader.take(record)
+            if let opinion = quic.reader.take(record) { probe.note(opinion) }
             quic.budget.spend(Clock.monotonic &- start)
         }
         judgeDatagrams()

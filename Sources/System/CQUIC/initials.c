@@ -26,6 +26,9 @@ struct connection {
 	__u32 need, got;		/* bytes of the hello; 0: not known */
 	__u16 next;			/* in the list of those to be told; NONE: the last */
 	__u8 is_whole, is_proven, is_told;
+	__u8 is_judged;			/* `limiting` is known */
+	__u8 is_spoilt;			/* a server may have read something else */
+	__u64 limiting;			/* what the policy limits of what is wrong with the hello */
 	__u64 have[WEIR_INITIALS_HELLO / 64]; /* a bit for each byte */
 	__u8 bytes[WEIR_INITIALS_HELLO];
 };
@@ -176,7 +179,7 @@ static int begins_second(struct weir_initials *r, struct connection *c, __u64 of
 		return 0;
 	c->base = c->need;
 	c->need = c->got = 0;
-	c->is_whole = c->is_told = 0;
+	c->is_whole = c->is_told = c->is_judged = 0;
 	memset(c->have, 0, sizeof(c->have));
 	c->seen.flags |= WEIR_FLAG_RETRY;
 	c->seen.segments = 1;
@@ -188,7 +191,11 @@ static int place(struct weir_initials *r, struct connection *c, __u64 offset, co
 {
 	__u32 at;
 
-	if (!size || (c->is_whole && !begins_second(r, c, offset)) || offset < c->base || offset - c->base >= WEIR_INITIALS_HELLO)
+	if (!size || offset < c->base)
+		return 0;
+	if (c->is_whole && !begins_second(r, c, offset) && offset - c->base >= c->need)
+		return 0;			/* behind the hello, which is not told yet */
+	if (offset - c->base >= WEIR_INITIALS_HELLO)
 		return 0;
 	at = (__u32)offset - c->base;
 	if (size > WEIR_INITIALS_HELLO - at)
@@ -203,6 +210,8 @@ static int place(struct weir_initials *r, struct connection *c, __u64 offset, co
 		c->got += (__u32)__builtin_popcountll(bits & ~both);
 		c->have[word] |= bits;
 	}
+	if (c->is_whole)
+		return 0;
 	memcpy(c->bytes + at, from, size);
 	if (!c->need && (c->have[0] & 15) == 15) {
 		if (c->bytes[0] != 1)
@@ -293,7 +302,7 @@ static struct connection *find(struct weir_initials *r, const struct weir_handsh
 		if (!is_of(c, flow, &packet->from) || c->version != packet->version || !same_id(&c->original, &packet->to))
 			continue;
 		*size = quic_open(r->opener, &c->keys, packet, bytes, r->payload);
-		return *size < 0 ? 0 : c;
+		return c;			/* opened or not: no server has other keys for it */
 	}
 	/* Once it has heard the server, a client bears the server's id, and keeps its keys. Only where an id was seen is that looked for. */
 	for (int i = 0; i < WAYS; i++) {
@@ -353,17 +362,18 @@ static void prove_only(struct weir_initials *r, const struct weir_handshake *see
 	settle(r, only);
 }
 
-/* One Initial. Returns whether it was opened. */
-static int take_initial(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow, const struct quic_packet *packet,
-			const __u8 *bytes)
+/* One Initial. Returns its connection; `opened` says whether its tag was right. */
+static struct connection *take_initial(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow, const struct quic_packet *packet,
+			const __u8 *bytes, int *opened)
 {
-	int size;
+	int size = -1;
 	struct connection *c = find(r, seen, flow, packet, bytes, &size);
 
-	if (!c) {
-		r->counts.bad += size < 0;
-		return 0;
-	}
+	if (size < 0)
+		r->counts.bad++;
+	if (!c || size < 0)
+		return c;
+	*opened = 1;
 	r->counts.opened++;
 	c->last_ns = seen->seen_ns ? seen->seen_ns : 1;
 	if (!c->is_told) {
@@ -375,15 +385,38 @@ static int take_initial(struct weir_initials *r, const struct weir_handshake *se
 	if (read_frames(r, c, (__u32)size)) {
 		r->counts.bad++;
 		c->seen.anomalies |= 1ULL << WEIR_OVERLAP_CONFLICT;
+		c->is_spoilt = 1;
 	}
 	settle(r, c);
+	return c;
+}
+
+/* What is thought of a path whose connection is this one, after so many datagrams of it. */
+static int think(struct connection *c, struct weir_engine *engine, const struct weir_handshake *seen, struct weir_quic_opinion *out)
+{
+	__u64 limiting = engine->config.limiting;
+	__u32 rule = WEIR_UNJUDGED_HELLO;
+
+	if (!c->is_whole || !seen->fingerprint)
+		return 0;
+	if (!c->is_judged) {
+		c->limiting = weir_engine_glance(engine, c->bytes, c->need);
+		c->is_judged = 1;
+	}
+	limiting &= c->limiting;
+	if (limiting && !c->is_spoilt)
+		rule = (__u32)__builtin_ctzll(limiting);
+	out->path = seen->fingerprint;
+	out->mark = (__u32)seen->cipher_count << 16 | rule << 8 | (limiting || c->is_spoilt ? WEIR_QUIC_ANOMALOUS : WEIR_QUIC_CLEAN);
 	return 1;
 }
 
-void weir_initials_take(struct weir_initials *r, const struct weir_handshake *seen, const __u8 *bytes, __u32 size)
+int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes, __u32 size,
+		       struct weir_quic_opinion *opinion)
 {
+	struct connection *c, *last = 0;
 	struct weir_flow_key flow;
-	struct quic_packet packet;
+	struct quic_packet first, packet;
 	__u32 at = 0;
 	int opened = 0;
 
@@ -391,21 +424,27 @@ void weir_initials_take(struct weir_initials *r, const struct weir_handshake *se
 	memcpy(flow.server, seen->destination, 16);
 	flow.client_port = seen->source_port;
 	flow.server_port = seen->destination_port;
-	if (size > QUIC_DATAGRAM || quic_read_ids(&packet, bytes, size, 0))
-		return;
-	switch (quic_version_kind(packet.version)) {
-	case QUIC_FOREIGN: r->counts.foreign++; return;
-	case QUIC_UNKNOWN: r->counts.unknown++; return;
+	if (size > QUIC_DATAGRAM || quic_read_ids(&first, bytes, size, 0))
+		return 0;
+	switch (quic_version_kind(first.version)) {
+	case QUIC_FOREIGN: r->counts.foreign++; return 0;
+	case QUIC_UNKNOWN: r->counts.unknown++; return 0;
 	case QUIC_SPOKEN: break;
 	}
-	/* Packets of one datagram (RFC 9000 section 12.2). */
-	while (!quic_read_packet(&packet, bytes, size, at)) {
-		if (packet.type == QUIC_INITIAL)
-			opened |= take_initial(r, seen, &flow, &packet, bytes);
-		at = packet.end;
+	/* Packets of one datagram (RFC 9000 section 12.2) have one destination; a server that takes another one is told something else. */
+	for (; !quic_read_packet(&packet, bytes, size, at); at = packet.end) {
+		if (packet.type != QUIC_INITIAL)
+			continue;
+		c = take_initial(r, seen, &flow, &packet, bytes, &opened);
+		if (c && ((last && last != c) || !same_id(&packet.to, &first.to) || !same_id(&packet.from, &first.from)))
+			c->is_spoilt = 1;
+		if (c && last && last != c)
+			last->is_spoilt = 1;
+		last = c ? c : last;
 	}
-	if (seen->proof && !opened && !quic_read_ids(&packet, bytes, size, 0))
-		prove_only(r, seen, &flow, &packet);
+	if (seen->proof && !opened)
+		prove_only(r, seen, &flow, &first);
+	return last ? think(last, engine, seen, opinion) : 0;
 }
 
 void weir_initials_sweep(struct weir_initials *r, __u64 now, int end)

@@ -4,7 +4,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         deepHeaders
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
     case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable, translated
-    case quicTold, quicLost, quicSmall, quicAnswers, quicProven, quicRetries, quicNegotiations
+    case quicTold, quicLost, quicSmall, quicAnswers, quicProven, quicRetries, quicNegotiations, quicCounted, quicRefused
 
     /// For people, as the metric's help.
     package var help: String {
@@ -43,7 +43,9 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicTold: "QUIC clients' datagrams given to the agent to open"
         case .quicLost: "QUIC clients' datagrams that found their ring full"
         case .quicSmall: "Initials in datagrams under 1200 bytes, which servers discard"
-        case .quicAnswers: "connection ids that QUIC servers chose"
+        case .quicAnswers: "first answers of QUIC servers, to connections that are clean or, in observe mode, to all"
+        case .quicCounted: "first answers of QUIC servers to connections not known to be clean, within the limit"
+        case .quicRefused: "answers of QUIC servers over the limit: they did not leave"
         case .quicProven: "connection ids of QUIC servers that their clients bore: these clients are who they say"
         case .quicRetries: "Retry packets of QUIC servers"
         case .quicNegotiations: "version negotiations of QUIC servers"
@@ -92,6 +94,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicProven: "quic_connections_proven"
         case .quicRetries: "quic_retries"
         case .quicNegotiations: "quic_negotiations"
+        case .quicCounted: "quic_answers_counted"
+        case .quicRefused: "quic_answers_refused"
         }
     }
 }

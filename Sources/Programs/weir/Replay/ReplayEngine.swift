@@ -11,6 +11,8 @@ final class ReplayEngine {
     /// Datagrams of QUIC's, which the kernel's program puts into a ring of their own.
     private var initials: Ring?
     private var quic: QUICReader
+    /// Of the frame at hand, for the engine that is still handing it over.
+    private var opinions: [PathOpinion] = []
     private var orders: [Order] = []
 
     enum Order {
@@ -90,7 +92,12 @@ final class ReplayEngine {
             throw Ending.cannot("running the probe over a frame: \(error)")
         }
         _ = ring?.drain(budget: .max, body)
-        _ = initials?.drain(budget: .max) { quic.take($0) }
+        _ = initials?.drain(budget: .max) { take($0, body) }
+        for opinion in opinions {
+            native?.note(opinion)
+            probe?.note(opinion)
+        }
+        opinions.removeAll(keepingCapacity: true)
         return frame.byteCount > Self.kernelLimit
     }
 
@@ -106,6 +113,7 @@ final class ReplayEngine {
     }
 
     private func take(_ record: RawSpan, _ body: (RawSpan) -> Void) {
-        if Handshake(record)?.kind == .datagram { quic.take(record) } else { body(record) }
+        guard Handshake(record)?.kind == .datagram else { return body(record) }
+        if let opinion = quic.take(record) { opinions.append(opinion) }
     }
 }

@@ -6,8 +6,7 @@
 #ifndef WEIR_INITIALS_H
 #define WEIR_INITIALS_H
 
-#include <weir/wire.h>
-#include <weir/scratch.h>
+#include <weir/engine.h>
 
 #define WEIR_INITIALS_PLACES 2048	/* connections whose hello is not told yet, or was told a moment ago */
 #define WEIR_INITIALS_HELLO 4096	/* bytes of a hello: browsers' are up to 2.5 KB with post-quantum key shares */
@@ -40,8 +39,12 @@ struct weir_initials_hello {
 struct weir_initials *weir_initials_create(void);
 void weir_initials_destroy(struct weir_initials *reader);
 
-/* One datagram, or its start where `seen` is told for what it proves. */
-void weir_initials_take(struct weir_initials *reader, const struct weir_handshake *seen, const __u8 *bytes, __u32 size);
+/*
+ * One datagram, or its start where `seen` is told for what it proves. Returns 1 where there is now an opinion of its path: the hello is whole, and
+ * `engine` has looked at it under its policy.
+ */
+int weir_initials_take(struct weir_initials *reader, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes, __u32 size,
+		       struct weir_quic_opinion *opinion);
 
 /* What nothing proves after three seconds is told as unproven, what is not whole is forgotten; all of it at the `end`. */
 void weir_initials_sweep(struct weir_initials *reader, __u64 now, int end);

@@ -33,6 +33,8 @@ struct weir_engine {
 	struct weir_opening openings[WEIR_OPENINGS];
 	struct weir_syn_acks syn_acks[WEIR_SYN_ACK_PLACES];
 	__u64 quic_ids[WEIR_QUIC_IDS];
+	struct weir_quic_path quic_paths[WEIR_QUIC_PATHS];
+	struct weir_limit quic_windows[WEIR_QUIC_WINDOWS];
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;
@@ -78,6 +80,20 @@ enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, in
  * what was wrong with the way itself. Nothing is limited here.
  */
 void weir_engine_hello(struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *message, __u32 size);
+
+/* What is wrong with a whole hello by itself, as bits of enum weir_anomaly; nothing is told, counted or remembered. */
+__u64 weir_engine_glance(struct weir_engine *engine, const __u8 *message, __u32 size);
+
+/* What user space thinks of a QUIC path, up to a number of its datagrams: of the first answer nothing else is asked. */
+struct weir_quic_opinion {
+	__u64 path;			/* struct weir_quic_path's key */
+	__u32 mark;
+};
+
+/* Writes it to the table, wherever that lies, if the path is still there. */
+void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion *opinion);
+
+void weir_engine_note(struct weir_engine *engine, const struct weir_quic_opinion *opinion);
 
 /* Forgets every flow, as if others had taken its place. */
 void weir_engine_push_out(struct weir_engine *engine);

@@ -323,6 +323,22 @@ WEIR_INLINE void weir_turn(struct weir_flow_key *turned, const struct weir_flow_
 	turned->server_port = flow->client_port;
 }
 
+/* The same in its place, word by word: the stack is short. */
+WEIR_INLINE void weir_turn_here(struct weir_flow_key *flow)
+{
+	__u32 *client = (__u32 *)flow->client, *server = (__u32 *)flow->server;
+	__u16 port = flow->client_port;
+
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 word = client[i];
+
+		client[i] = server[i];
+		server[i] = word;
+	}
+	flow->client_port = flow->server_port;
+	flow->server_port = port;
+}
+
 WEIR_INLINE void weir_read_addresses(struct weir_look *l)
 {
 	__u32 ip = l->segment.network_at;

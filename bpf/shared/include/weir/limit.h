@@ -276,7 +276,7 @@ WEIR_ONCE int weir_decide(weir_frame *frame, struct weir_scratch *s, __u64 now)
 			break;
 	if (r->action != WEIR_PASSED && r->action != WEIR_ADMITTED)
 		return 0;
-	rule = limiting ? weir_rule_of(config, limiting) : 0;
+	rule = limiting && !s->only_standing ? weir_rule_of(config, limiting) : 0;
 	if (!rule)
 		return 0;
 	limit_class = s->is_answer == WEIR_ANSWER_UNSEEN ? WEIR_CLASS_UNSEEN : s->is_answer == WEIR_ANSWER_UNPROVEN ? WEIR_CLASS_UNPROVEN : rule->limit_class;

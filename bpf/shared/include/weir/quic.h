@@ -15,6 +15,7 @@
 #define WEIR_QUIC_LEAST 1200		/* a server discards an Initial in a smaller datagram (RFC 9000 section 14.1) */
 #define WEIR_QUIC_ID_MOST 20		/* bytes of a connection id, in the versions that are known (RFC 9000 section 17.2) */
 #define WEIR_QUIC_ID_LEAST 4		/* a shorter one can be guessed, so it proves nothing */
+#define WEIR_QUIC_PATH_NS (10 * WEIR_SECOND) /* a client that begins again on the same path after that is another connection */
 #define WEIR_QUIC_SEGMENTS 64		/* of one offloaded buffer, at most (UDP_MAX_SEGMENTS) */
 
 enum weir_quic_type { WEIR_QUIC_INITIAL, WEIR_QUIC_ZERO_RTT, WEIR_QUIC_HANDSHAKE, WEIR_QUIC_RETRY };
@@ -40,23 +41,95 @@ WEIR_INLINE int weir_quic_header(weir_frame *frame, struct weir_look *l)
 	return q->from_size <= WEIR_QUIC_ID_MOST && q->from_at + q->from_size <= size;
 }
 
-/* A connection id on its path, as 60 bits of a keyed hash. Of a long id the middle is left out: who knows both ends was told. */
-WEIR_INLINE __u64 weir_quic_hash(struct weir_look *l, __u32 at, __u32 size)
+/*
+ * A connection id on its path, as 60 bits of a keyed hash; `whose` tells a client's from a server's. Of a long id the middle is left out:
+ * who knows both ends was told.
+ */
+WEIR_ONCE __u64 weir_quic_hash(struct weir_look *l, __u32 at, __u32 size, __u32 whose)
 {
-	const struct weir_flow_key *flow = &l->segment.flow;
-	__u32 word = size < 8 ? 4 : 8;
-	__u64 first = WEIR_LE64(l->head + (at & (WEIR_HEAD_CAP - 1))), last = WEIR_LE64(l->head + ((at + size - word) & (WEIR_HEAD_CAP - 1)));
+	const struct weir_flow_key *flow;
+	__u64 first, last, kept;
 
-	if (size < 8) {
-		first &= 0xffffffff;
-		last &= 0xffffffff;
-	}
+	if (!l)
+		return 0;
+	flow = &l->segment.flow;
+	kept = size >= 8 ? ~0ULL : (1ULL << 8 * (size & 7)) - 1;
+	first = WEIR_LE64(l->head + (at & (WEIR_HEAD_CAP - 1))) & kept;
+	last = size < 8 ? 0 : WEIR_LE64(l->head + ((at + size - 8) & (WEIR_HEAD_CAP - 1)));
 	first = weir_mix_keyed(first ^ weir_hash_flow(flow, flow->client_port));
-	return weir_mix_keyed(first ^ last ^ (__u64)size << 56 ^ flow->server_port) & ~WEIR_QUIC_STATE;
+	return weir_mix_keyed(first ^ last ^ (__u64)(size | whose << 5) << 56 ^ flow->server_port) & ~WEIR_QUIC_STATE;
 }
 
-/* A server's datagram: the id that it chose is noted, for its client to bear. */
-WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l)
+/* The path of a client's with this id of its own. Its key is left in the look. */
+WEIR_INLINE struct weir_quic_path *weir_quic_path(weir_frame *frame, struct weir_look *l, __u32 at, __u32 size)
+{
+	l->quic.path = weir_quic_hash(l, at, size, 1) | 1;
+	return weir_quic_path_at(frame, (__u32)(l->quic.path >> 40));
+}
+
+/* Has the window of those that nothing shows to be clean room for one more of this source's? At most eight a second. */
+WEIR_ONCE int weir_quic_admits(weir_frame *frame, struct weir_scratch *s, __u32 per_second)
+{
+	const struct weir_config *config = weir_policy(frame);
+	struct weir_limit_key key __attribute__((aligned(8))) = {};
+	struct weir_limit *window;
+	__u64 hash;
+	int admitted;
+
+	WEIR_USED(frame);
+	if (!s)
+		return 0;
+	weir_mask_address(&key, s->record.source, weir_mapped(s->record.source) ? config->prefix4 : config->prefix6);
+	hash = weir_mix_keyed(*(const __u64 *)key.address ^ weir_mix(*(const __u64 *)(key.address + 8)));
+	window = weir_quic_window_at(frame, (__u32)(hash >> 40));
+	if (!window)
+		return 0;
+	/* Two prefixes of one hash share it: their stamps are of one second, and older ones count nothing. */
+	WEIR_LOCK(window);
+	admitted = weir_admit_one(&window->answers, per_second < WEIR_STAMPS ? per_second : WEIR_STAMPS, s->record.seen_ns);
+	WEIR_UNLOCK(window);
+	return admitted;
+}
+
+/* The first answer to a connection. True if it may leave. */
+WEIR_INLINE int weir_quic_answer(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	const struct weir_config *config = weir_policy(frame);
+	struct weir_quic_path *path = weir_quic_path(frame, l, 6, l->quic.to_size);
+	__u32 mark = 0, state = WEIR_QUIC_UNJUDGED;
+	__u64 limiting;
+
+	if (path && path->key == l->quic.path) {
+		mark = path->mark;
+		if ((mark & 255) == WEIR_QUIC_REFUSED || (!path->mixed && mark >> 16 == (path->count & 0xffff)))
+			state = mark & 255;
+	}
+	weir_begin(s, &l->segment.flow, l->now);
+	s->record.proof = WEIR_TRACKED;
+	s->record.transport = WEIR_TRANSPORT_UDP;
+	s->record.anomalies = state == WEIR_QUIC_CLEAN ? 0 : 1ULL << (state == WEIR_QUIC_ANOMALOUS ? mark >> 8 & 63 : WEIR_UNJUDGED_HELLO);
+	s->is_answer = WEIR_ANSWER_PROVEN;
+	s->only_standing = 1;
+	limiting = s->record.anomalies & config->limiting;
+	/* Nothing proves the client yet: what is counted here is in a window of its own, and makes no limit. */
+	if (state == WEIR_QUIC_REFUSED)
+		s->record.action = WEIR_DROPPED;
+	else
+		weir_decide(frame, s, l->now);
+	if (limiting && s->record.action == WEIR_PASSED && !weir_quic_admits(frame, s, weir_rule_of(config, limiting)->per_second))
+		s->record.action = WEIR_DROPPED;
+	if (s->record.action != WEIR_DROPPED && s->record.action != WEIR_RESET) {
+		weir_count(frame, limiting ? WEIR_COUNT_QUIC_COUNTED : WEIR_COUNT_QUIC_ANSWERS);
+		return 1;
+	}
+	weir_count(frame, WEIR_COUNT_QUIC_REFUSED);
+	if (path && path->key == l->quic.path && state == WEIR_QUIC_ANOMALOUS)
+		path->mark = WEIR_QUIC_REFUSED;	/* sent again, it is refused again */
+	return 0;
+}
+
+/* A server's datagram: the id that it chose is noted, for its client to bear. A server without ids is known by its client's. */
+WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing)
 {
 	struct weir_quic_look *q = &l->quic;
 	__u64 hash, *known;
@@ -65,38 +138,71 @@ WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l)
 		weir_count(frame, WEIR_COUNT_QUIC_NEGOTIATIONS);
 		return;
 	}
-	if (q->type == WEIR_QUIC_ZERO_RTT || q->from_size < WEIR_QUIC_ID_LEAST)
+	if (q->type == WEIR_QUIC_ZERO_RTT)
 		return;
-	hash = weir_quic_hash(l, q->from_at, q->from_size);
+	hash = q->from_size < WEIR_QUIC_ID_LEAST ? weir_quic_hash(l, 6, q->to_size, 3) : weir_quic_hash(l, q->from_at, q->from_size, 0);
 	known = weir_quic_id_at(frame, (__u32)(hash >> 40));
 	if (!known || (*known & ~WEIR_QUIC_STATE) == hash)
 		return;
+	if (q->type == WEIR_QUIC_RETRY)
+		weir_count(frame, WEIR_COUNT_QUIC_RETRIES);
+	else if (!enforcing)
+		weir_count(frame, WEIR_COUNT_QUIC_ANSWERS);
+	else if (!weir_quic_answer(frame, l, s)) {
+		l->order = WEIR_DO_DROP;
+		return;
+	}
 	*known = hash | WEIR_QUIC_NOTED | (weir_is_local_datagram(frame) ? WEIR_QUIC_LOCAL : 0) | (q->type == WEIR_QUIC_RETRY ? WEIR_QUIC_RETRIED : 0);
-	weir_count(frame, q->type == WEIR_QUIC_RETRY ? WEIR_COUNT_QUIC_RETRIES : WEIR_COUNT_QUIC_ANSWERS);
 }
 
-/* Does the packet bear an id that left for its client? Once for each; and whether a local socket sent it. 0: no. */
-WEIR_INLINE __u64 weir_quic_proves(weir_frame *frame, struct weir_look *l)
+/* What a server's id that the packet bears says of it: enum weir_quic_id, 0 if no such id has left. It proves its client once. */
+WEIR_INLINE __u64 weir_quic_borne(weir_frame *frame, struct weir_look *l)
 {
-	__u64 hash, *known;
+	__u64 hash, *known, state;
 
 	if (l->quic.to_size < WEIR_QUIC_ID_LEAST)
 		return 0;
-	hash = weir_quic_hash(l, 6, l->quic.to_size);
+	hash = weir_quic_hash(l, 6, l->quic.to_size, 0);
 	known = weir_quic_id_at(frame, (__u32)(hash >> 40));
-	if (!known || (*known & ~(__u64)(WEIR_QUIC_LOCAL | WEIR_QUIC_RETRIED)) != (hash | WEIR_QUIC_NOTED))
+	if (!known || (*known & ~WEIR_QUIC_STATE) != hash)
 		return 0;
-	hash = *known & WEIR_QUIC_STATE;
-	*known ^= WEIR_QUIC_NOTED | WEIR_QUIC_BORNE;
-	weir_count(frame, WEIR_COUNT_QUIC_PROVEN);
-	return hash;
+	state = *known & WEIR_QUIC_STATE;
+	if (state & WEIR_QUIC_NOTED) {
+		*known ^= WEIR_QUIC_NOTED | WEIR_QUIC_BORNE;
+		weir_count(frame, WEIR_COUNT_QUIC_PROVEN);
+	}
+	return state;
+}
+
+/*
+ * One more datagram on a client's path that may hold its hello: what was thought of it until now holds no more. Its number on the path is
+ * returned. A second id that a client chose for a server is a second connection's, unless the first is long over or a Retry brought it.
+ */
+WEIR_INLINE __u32 weir_quic_note_path(weir_frame *frame, struct weir_look *l, __u64 borne)
+{
+	struct weir_quic_path *path = weir_quic_path(frame, l, l->quic.from_at, l->quic.from_size);
+	__u32 original = (__u32)(weir_quic_hash(l, 6, l->quic.to_size, 2) >> 20) ^ l->quic.version;
+
+	if (!path)
+		return 0;
+	if (path->key != l->quic.path || l->now - path->seen_ns > WEIR_QUIC_PATH_NS) {
+		path->key = l->quic.path;
+		path->seen_ns = l->now;
+		path->original = original;
+		path->mark = path->mixed = 0;
+	} else if (borne & WEIR_QUIC_RETRIED) {
+		path->original = original;
+	} else if (!borne && path->original != original) {
+		path->mixed = 1;
+	}
+	return __sync_fetch_and_add(&path->count, 1) + 1;
 }
 
 /* A client's datagram: user space gets it whole if an Initial may be in it, and its header alone if that is what proves a connection. */
 WEIR_INLINE void weir_quic_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
 {
 	struct weir_quic_look *q = &l->quic;
-	__u64 proves = weir_quic_proves(frame, l);
+	__u64 borne = weir_quic_borne(frame, l), proves = borne & WEIR_QUIC_NOTED;
 	__u32 size = q->size;
 
 	if (size < WEIR_QUIC_LEAST) {
@@ -116,9 +222,13 @@ WEIR_INLINE void weir_quic_from_client(weir_frame *frame, struct weir_look *l, s
 	s->record.kind = WEIR_KIND_DATAGRAM;
 	s->record.transport = WEIR_TRANSPORT_UDP;
 	s->record.proof = proves ? WEIR_TRACKED : WEIR_UNPROVEN;
-	s->record.reach = proves & WEIR_QUIC_LOCAL ? WEIR_REACH_SOURCE : WEIR_REACH_DESTINATION;
-	s->record.retried = !!(proves & WEIR_QUIC_RETRIED);
+	s->record.reach = borne & WEIR_QUIC_LOCAL ? WEIR_REACH_SOURCE : WEIR_REACH_DESTINATION;
+	s->record.retried = proves && borne & WEIR_QUIC_RETRIED;
 	s->record.raw_length = (__u16)size;
+	if (q->size >= WEIR_QUIC_LEAST) {
+		s->record.cipher_count = (__u16)weir_quic_note_path(frame, l, borne);
+		s->record.fingerprint = l->quic.path;
+	}
 	if (weir_bytes(frame, q->at, s->bytes, size, WEIR_QUIC_MOST))
 		return;
 	weir_count(frame, weir_put_datagram(frame, s, size) ? WEIR_COUNT_QUIC_LOST : WEIR_COUNT_QUIC_TOLD);
@@ -131,58 +241,104 @@ struct weir_quic_walk {
 	struct weir_scratch *scratch;
 };
 
-/* One datagram of the buffer. Returns 1 at its end. */
-WEIR_STEP long weir_quic_step(__u32 turn, void *context)
+/* Who sends it, and whether what is refused is dropped. */
+enum weir_quic_way { WEIR_QUIC_TO_SERVER, WEIR_QUIC_OBSERVED, WEIR_QUIC_ENFORCED };
+
+/* One datagram of the buffer. Returns 1 at its end. `way` is a constant, so that the verifier looks at what decides only where something is to be decided. */
+WEIR_INLINE long weir_quic_next(struct weir_quic_walk *walk, enum weir_quic_way way)
 {
-	struct weir_quic_walk *walk = context;
 	struct weir_look *l = walk->look;
 	struct weir_quic_look *q = &l->quic;
 
-	(void)turn;
 	q->size = q->left < q->each ? q->left : q->each;
 	if (weir_quic_header(walk->frame, l)) {
-		if (q->from_client)
+		if (way == WEIR_QUIC_TO_SERVER)
 			weir_quic_from_client(walk->frame, l, walk->scratch);
 		else
-			weir_quic_from_server(walk->frame, l);
+			weir_quic_from_server(walk->frame, l, walk->scratch, way == WEIR_QUIC_ENFORCED);
 	}
 	q->at += q->size;
 	q->left -= q->size;
 	return !q->left;
 }
 
-/* A whole UDP datagram, or a buffer of several, of a QUIC port. */
-WEIR_ONCE int weir_quic(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 from_client)
+WEIR_STEP long weir_quic_client_step(__u32 turn, void *context)
 {
-	struct weir_quic_walk walk = { frame, l, s };
-	struct weir_flow_key turned;
-	__u32 each;
+	(void)turn;
+	return weir_quic_next(context, WEIR_QUIC_TO_SERVER);
+}
 
-	WEIR_USED(frame);
-	if (!l || !s)
-		return 0;
+WEIR_STEP long weir_quic_observed_step(__u32 turn, void *context)
+{
+	(void)turn;
+	return weir_quic_next(context, WEIR_QUIC_OBSERVED);
+}
+
+WEIR_STEP long weir_quic_enforced_step(__u32 turn, void *context)
+{
+	(void)turn;
+	return weir_quic_next(context, WEIR_QUIC_ENFORCED);
+}
+
+/* Where the first datagram of the buffer lies. 0: there is none. */
+WEIR_INLINE __u32 weir_quic_begin(weir_frame *frame, struct weir_look *l, enum weir_quic_way way)
+{
+	__u32 each = weir_segment_size(frame);
+
 	l->now = weir_now(frame);
 	l->quic.at = l->segment.payload_at;
 	l->quic.left = l->segment.payload_size;
-	l->quic.from_client = from_client;
-	if (!from_client) {
-		weir_turn(&turned, &l->segment.flow);
-		l->segment.flow = turned;
-	}
-	each = weir_segment_size(frame);
 	l->quic.each = each ? each : l->quic.left;
-	if (l->quic.left)
-		WEIR_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_step, &walk);
+	if (way != WEIR_QUIC_TO_SERVER)
+		weir_turn_here(&l->segment.flow);
+	return l->quic.left;
+}
+
+/* A whole UDP datagram, or a buffer of several, of a QUIC port. */
+WEIR_ONCE int weir_quic_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	struct weir_quic_walk walk = { frame, l, s };
+
+	WEIR_USED(frame);
+	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_TO_SERVER))
+		WEIR_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_client_step, &walk);
 	return 0;
 }
 
-/* Is it a datagram of a port that the policy names for QUIC, and whose? 1: a client's, 0: a server's, -1: not ours. */
-WEIR_INLINE int weir_quic_orient(const struct weir_config *config, struct weir_look *l, enum weir_hook hook)
+WEIR_ONCE int weir_quic_server_observed(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
 {
-	int to_server = weir_quic_port(config, l->segment.flow.server_port), from_server = weir_quic_port(config, l->segment.flow.client_port);
+	struct weir_quic_walk walk = { frame, l, s };
 
-	if (to_server && hook != WEIR_HOOK_OUT)
-		return 1;
-	return from_server && (hook == WEIR_HOOK_OUT || hook == WEIR_HOOK_ANY) ? 0 : -1;
+	WEIR_USED(frame);
+	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_OBSERVED))
+		WEIR_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_observed_step, &walk);
+	return 0;
+}
+
+WEIR_ONCE int weir_quic_server_enforced(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	struct weir_quic_walk walk = { frame, l, s };
+
+	WEIR_USED(frame);
+	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_ENFORCED))
+		WEIR_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_enforced_step, &walk);
+	return 0;
+}
+
+/* The frame's way, once it is a datagram. `hook` and `enforcing` are constants. */
+WEIR_INLINE void weir_watch_datagram(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, enum weir_hook hook, int enforcing)
+{
+	const struct weir_config *config = weir_policy(frame);
+
+	if (hook == WEIR_HOOK_OUTGOING)
+		return;
+	if (hook != WEIR_HOOK_OUT && weir_quic_port(config, l->segment.flow.server_port))
+		weir_quic_client(frame, l, s);
+	else if (hook != WEIR_HOOK_IN && weir_quic_port(config, l->segment.flow.client_port)) {
+		if (enforcing)
+			weir_quic_server_enforced(frame, l, s);
+		else
+			weir_quic_server_observed(frame, l, s);
+	}
 }
 #endif

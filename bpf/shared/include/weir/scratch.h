@@ -88,7 +88,7 @@ struct weir_quic_look {
 	__u32 version, type;		/* enum weir_quic_type */
 	__u32 to_size;			/* of the destination's connection id, which begins at 6 */
 	__u32 from_at, from_size;	/* the source's */
-	__u32 from_client;
+	__u64 path;			/* the client's: struct weir_quic_path's key */
 };
 
 /* What a table of connection ids holds of each, in the last four bits. */
@@ -97,6 +97,9 @@ enum weir_quic_id { WEIR_QUIC_NOTED = 1, WEIR_QUIC_BORNE = 2, WEIR_QUIC_LOCAL = 
 #define WEIR_QUIC_STATE 15ULL
 
 #define WEIR_QUIC_IDS 65536
+
+/* Windows of what nothing shows to be clean, each a prefix's by a hash of it. They are no limits, and take no limit's place. */
+#define WEIR_QUIC_WINDOWS 4096
 
 /* One frame being looked at. */
 struct weir_look {
@@ -170,6 +173,7 @@ struct weir_scratch {
 	__u32 counted;			/* a bit for each class whose limit of that length has counted it; in map memory, see WEIR_TURN */
 	__u32 is_answer;		/* enum weir_answering */
 	__u32 is_told;			/* its hello was recorded */
+	__u32 only_standing;		/* it makes no limit: those that stand are asked */
 	__u32 is_vouched;		/* the flow is WEIR_BIT_VOUCHED */
 	__u64 wide_until_ns;		/* an IPv6 source was admitted: until when its wider blocks' windows are kept; 0: none is asked */
 	__u64 deciding_ns;		/* the time of what is being decided */

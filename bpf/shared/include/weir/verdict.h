@@ -26,6 +26,7 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	s->is_answer = WEIR_NO_ANSWER;
 	s->is_told = 0;
 	s->is_vouched = 0;
+	s->only_standing = 0;
 }
 
 /* What the frame at hand adds: where it was seen and how it was wrapped. */

@@ -405,9 +405,7 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 		}
 	}
 	if (result == WEIR_DATAGRAM) {
-		from_client = weir_quic_orient(weir_policy(frame), l, hook);
-		if (from_client >= 0 && hook != WEIR_HOOK_OUTGOING)
-			weir_quic(frame, l, s, (__u32)from_client);
+		weir_watch_datagram(frame, l, s, hook, enforcing);
 		return;
 	}
 	if (result == WEIR_TOO_DEEP)

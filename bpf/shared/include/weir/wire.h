@@ -235,6 +235,28 @@ struct weir_handshake {
 	__u8  reserved[2];
 };
 
+/*
+ * A QUIC path: addresses, ports, and the id that the client has for itself. `count` are the datagrams of its that may hold an Initial; user
+ * space writes into `mark` what it thinks of so many of them. A datagram's record says in `fingerprint` which path, in `cipher_count` which number.
+ */
+struct weir_quic_path {
+	__u64 key;			/* a keyed hash, never 0 */
+	__u64 seen_ns;			/* when it began */
+	__u32 original;			/* of the id that the client chose for the server: another is another connection's */
+	__u32 count;
+	__u32 mark;			/* enum weir_quic_mark, its rule from bit 8 on, the count that it holds for from bit 16 on */
+	__u32 mixed;			/* several connections share the path: none of them is clean */
+};
+
+enum weir_quic_mark {
+	WEIR_QUIC_UNJUDGED = 0,
+	WEIR_QUIC_CLEAN = 1,
+	WEIR_QUIC_ANOMALOUS = 2,	/* in a way that the policy limits: the rule says which */
+	WEIR_QUIC_REFUSED = 3,		/* the kernel's: no answer has left, and none will */
+};
+
+#define WEIR_QUIC_PATHS 32768
+
 /* A limit's key: the prefix, its length counted over 128 bits, and what it applies to. */
 struct weir_limit_key {
 	__u8 address[16];
@@ -376,7 +398,9 @@ enum weir_counter {
 	WEIR_COUNT_QUIC_PROVEN = 36,	/* of these, the ones that their clients bore */
 	WEIR_COUNT_QUIC_RETRIES = 37,
 	WEIR_COUNT_QUIC_NEGOTIATIONS = 38,
-	WEIR_COUNT_COUNT = 39,
+	WEIR_COUNT_QUIC_COUNTED = 39,	/* first answers that left for connections not known to be clean */
+	WEIR_COUNT_QUIC_REFUSED = 40,	/* answers that did not leave */
+	WEIR_COUNT_COUNT = 41,
 };
 
 /* Segments of watched ports that the probe has seen on an interface: in from clients and out from servers. */
