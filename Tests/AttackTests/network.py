@@ -126,6 +126,7 @@ class Agent:
         return done.stdout if not done.returncode else None
 
     def status(self):
+        self.check()
         return json.loads(self.get("/status"))
 
     def refused(self, source):

@@ -22,6 +22,7 @@ import forgers
 import honest
 import mixed     # noqa: F401
 import openings  # noqa: F401
+import quic
 import network
 from network import Agent, Network, end_all
 from witness import Witness
@@ -61,6 +62,8 @@ def main(program, shape, answer, which, *words):
     began = time.monotonic()
     if which == "honest":
         rows = honest.play(stage, stage.shape, words)
+    elif which == "quic":
+        rows = quic.play(stage, words)
     elif which == "flood":
         rows = flood.play(stage)
     elif which == "forgers":

@@ -26,7 +26,7 @@ final class Node {
     let settings: Settings
     var probe: KernelProbe
     var ring: Ring
-    var quic: QUICPart
+    let quic: QUICPart
     var watch: Watch
     let peers: Peers
     /// The node's turn, tables and all. (Not `lazy`: such a variable is copied out and in at each use.)

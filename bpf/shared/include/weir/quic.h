@@ -96,12 +96,13 @@ WEIR_INLINE int weir_quic_answer(weir_frame *frame, struct weir_look *l, struct 
 {
 	const struct weir_config *config = weir_policy(frame);
 	struct weir_quic_path *path = weir_quic_path(frame, l, 6, l->quic.to_size);
-	__u32 mark = 0, state = WEIR_QUIC_UNJUDGED;
+	__u32 mark = 0, state = WEIR_QUIC_UNJUDGED, refused = 0;
 	__u64 limiting;
 
 	if (path && path->key == l->quic.path) {
 		mark = path->mark;
-		if ((mark & 255) == WEIR_QUIC_REFUSED || (!path->mixed && mark >> 16 == (path->count & 0xffff)))
+		refused = path->state & WEIR_QUIC_REFUSED;
+		if (!(path->state & WEIR_QUIC_MIXED) && mark >> 16 == (path->count & 0xffff))
 			state = mark & 255;
 	}
 	weir_begin(s, &l->segment.flow, l->now);
@@ -112,11 +113,12 @@ WEIR_INLINE int weir_quic_answer(weir_frame *frame, struct weir_look *l, struct 
 	s->only_standing = 1;
 	limiting = s->record.anomalies & config->limiting;
 	/* Nothing proves the client yet: what is counted here is in a window of its own, and makes no limit. */
-	if (state == WEIR_QUIC_REFUSED)
+	if (refused)
 		s->record.action = WEIR_DROPPED;
 	else
 		weir_decide(frame, s, l->now);
-	if (limiting && s->record.action == WEIR_PASSED && !weir_quic_admits(frame, s, weir_rule_of(config, limiting)->per_second))
+	if (limiting && (s->record.action == WEIR_PASSED || s->record.action == WEIR_ADMITTED) &&
+	    !weir_quic_admits(frame, s, weir_rule_of(config, limiting)->per_second))
 		s->record.action = WEIR_DROPPED;
 	if (s->record.action != WEIR_DROPPED && s->record.action != WEIR_RESET) {
 		weir_count(frame, limiting ? WEIR_COUNT_QUIC_COUNTED : WEIR_COUNT_QUIC_ANSWERS);
@@ -124,7 +126,7 @@ WEIR_INLINE int weir_quic_answer(weir_frame *frame, struct weir_look *l, struct 
 	}
 	weir_count(frame, WEIR_COUNT_QUIC_REFUSED);
 	if (path && path->key == l->quic.path && state == WEIR_QUIC_ANOMALOUS)
-		path->mark = WEIR_QUIC_REFUSED;	/* sent again, it is refused again */
+		path->state |= WEIR_QUIC_REFUSED;	/* sent again, it is refused again */
 	return 0;
 }
 
@@ -189,11 +191,11 @@ WEIR_INLINE __u32 weir_quic_note_path(weir_frame *frame, struct weir_look *l, __
 		path->key = l->quic.path;
 		path->seen_ns = l->now;
 		path->original = original;
-		path->mark = path->mixed = 0;
+		path->mark = path->state = 0;
 	} else if (borne & WEIR_QUIC_RETRIED) {
 		path->original = original;
 	} else if (!borne && path->original != original) {
-		path->mixed = 1;
+		path->state |= WEIR_QUIC_MIXED;
 	}
 	return __sync_fetch_and_add(&path->count, 1) + 1;
 }

@@ -245,14 +245,18 @@ struct weir_quic_path {
 	__u32 original;			/* of the id that the client chose for the server: another is another connection's */
 	__u32 count;
 	__u32 mark;			/* enum weir_quic_mark, its rule from bit 8 on, the count that it holds for from bit 16 on */
-	__u32 mixed;			/* several connections share the path: none of them is clean */
+	__u32 state;			/* enum weir_quic_path_state */
 };
 
 enum weir_quic_mark {
 	WEIR_QUIC_UNJUDGED = 0,
 	WEIR_QUIC_CLEAN = 1,
 	WEIR_QUIC_ANOMALOUS = 2,	/* in a way that the policy limits: the rule says which */
-	WEIR_QUIC_REFUSED = 3,		/* the kernel's: no answer has left, and none will */
+};
+
+enum weir_quic_path_state {
+	WEIR_QUIC_MIXED = 1,		/* several connections share the path: none of them is clean */
+	WEIR_QUIC_REFUSED = 2,		/* no answer has left, and none will */
 };
 
 #define WEIR_QUIC_PATHS 32768

@@ -1,0 +1,89 @@
+"""QUIC: what only a real server and real clients show. Answers are counted by a packet socket that knows nothing of Weir."""
+
+import json
+import select
+import socket
+import struct
+import subprocess
+import threading
+
+from honest import PYTHON
+from network import HERE, HOME, SERVER, SERVER6, start, wait
+from witness import most_in_a_second, packet_socket
+
+# What a kind does, how many connections it opens without a name, and with one.
+KINDS = [
+    ("nameless", 12, 0),
+    ("second_version", 12, 0),
+    ("one_socket", 50, 0),
+    ("one_socket_without_ids", 12, 0),
+    ("among_named", 8, 0),
+    ("decoy", 12, 0),
+    ("in_pieces", 12, 0),
+    ("contradicting", 12, 0),
+    ("both", 8, 8),
+    ("named", 0, 40),
+    ("unheard", 4, 0),
+]
+
+
+class QUICWitness:
+    """When a server first answered each connection: the first long header with an id of the server's that nobody saw before."""
+
+    def __init__(self, device):
+        self.socket, self.first = packet_socket(device), {}
+        self.socket.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS: the kernel's time, whenever we look
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            select.select([self.socket], [], [])
+            frame, said, _, _ = self.socket.recvmsg(4096, 64)
+            seconds, nanoseconds = struct.unpack("qq", said[0][2])
+            now = seconds + nanoseconds / 1e9
+            six = frame[12:14] == b"\x86\xdd"
+            at, protocol = (54, frame[20]) if six else (14 + (frame[14] & 15) * 4, frame[23])
+            if protocol != 17 or frame[at : at + 2] != b"\x01\xbb":
+                continue
+            to, data = frame[38:54] if six else frame[30:34], frame[at + 8 :]
+            if not data[0] & 0x80 or data[1:5] == bytes(4):
+                continue
+            own = 6 + data[5]
+            self.first.setdefault((to, frame[at + 2 : at + 4], data[own + 1 : own + 1 + data[own]]), now)
+
+    def answers(self, source):
+        return [(when, who) for who, when in list(self.first.items()) if who[0] == source]
+
+
+def packed(address):
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def play(stage, words):
+    """A row for each kind and family."""
+    witness = QUICWitness("c0")
+    peers = f"{HERE}/quic_peers.py"
+    server = start(
+        [*stage.network.server_namespace.enter, PYTHON, peers, "serve", HOME.name, SERVER, SERVER6], stdout=subprocess.PIPE, text=True
+    )
+    wait("the QUIC server", lambda: server.stdout.readline().strip() == "ready")
+    rows = []
+    for number, (kind, nameless, named) in enumerate(KINDS):
+        for family in (4, 6):
+            if words and kind not in words:
+                continue
+            source = f"198.19.{200 + number}.7" if family == 4 else f"2001:db9:{0x900 + number:x}::7"
+            target = SERVER if family == 4 else SERVER6
+            count = max(nameless, named)
+            done = subprocess.run([PYTHON, peers, "visit", kind, source, target, str(count)], capture_output=True, text=True, timeout=60)
+            row = {"trick": kind, "family": family, "attempted": named, "opened": nameless, "succeeded": 0, "refused": 0, "why": []}
+            if done.returncode:
+                row["why"] = [done.stderr[-300:]]
+                rows.append(row)
+                continue
+            got = json.loads(done.stdout)
+            seen = witness.answers(packed(source))
+            row["most"], row["answered"], row["named"], row["nameless"] = most_in_a_second(seen), len(seen), got["named"], got["nameless"]
+            row["succeeded"] = got["named"]
+            rows.append(row)
+    return rows
