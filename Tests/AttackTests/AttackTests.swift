@@ -58,6 +58,25 @@ struct AttackTests {
         }
     }
 
+    @Test("Without an agent every kind of QUIC client gets more answers than the limit")
+    func quicBare() throws {
+        for row in try play("bare", "reset", "quic").rows where row.attempted == 0 {
+            #expect(row.error == "" && row.answered > 3, "\(row)")
+        }
+    }
+
+    @Test(
+        "Over QUIC: at most three connections without a name get an answer in any sliding second, and each with a name succeeds",
+        arguments: ["direct", "routed"])
+    func quic(shape: String) throws {
+        let rows = try play(shape, "reset", "quic").rows
+        #expect(rows.count == 22)
+        for row in rows {
+            #expect(row.error == "" && row.succeeded == row.attempted, "\(row)")
+            #expect(row.most <= row.free + 3 && row.answered > 0, "\(row)")
+        }
+    }
+
     @Test(
         "Who does nothing wrong always succeeds, and is never refused: also by a link that loses, reorders and repeats",
         arguments: ["direct", "pumped"])

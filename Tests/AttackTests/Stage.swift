@@ -44,7 +44,7 @@ struct Row: CustomStringConvertible {
     var says = "", family = 0, error = ""
     var opened = 0, answered = 0, most = 0, written = 0, silent = 0, hanging = 0, wrong: [String] = []
     var least = 0, mayHang = 0, mayBeSilent = 0, reaches = false
-    var attempted = 0, succeeded = 0, refused = 0
+    var attempted = 0, succeeded = 0, refused = 0, free = 0
 
     var description: String {
         "\(says), IPv\(family): "
@@ -70,12 +70,27 @@ func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int =
             if let sums = try? integer(object, "bad_sums") {
                 badSums = sums
             } else {
-                rows.append(try row(of: object, isHonest: ["honest", "forgers", "flood"].contains(set)))
+                rows.append(try set == "quic" ? quicRow(of: object) : row(of: object, isHonest: ["honest", "forgers", "flood"].contains(set)))
             }
         }
     }
     guard badSums >= 0 else { throw Failure(description: "\(shape) \(answer) \(set): \(text.suffix(2000))") }
     return (rows, badSums)
+}
+
+/// Of connections over QUIC, each with a name is attempted, each without is opened.
+private func quicRow(of object: borrowing JSONObject) throws(JSONError) -> Row {
+    var made = Row()
+    made.says = try object.string("trick")
+    made.family = try integer(object, "family")
+    made.attempted = try integer(object, "attempted")
+    made.succeeded = try integer(object, "succeeded")
+    made.opened = try integer(object, "opened")
+    made.answered = try integer(object, "answered")
+    made.most = try integer(object, "most")
+    made.free = try integer(object, "free")
+    made.error = try object.strings("why").joined(separator: ", ")
+    return made
 }
 
 private func row(of object: borrowing JSONObject, isHonest: Bool) throws(JSONError) -> Row {

@@ -144,7 +144,7 @@ def unheard(source, target, count):
         visit = Visit(None, source=source, target=target)
         visit.begin()
         visit.socket.close()
-    time.sleep(0.5)
+    time.sleep(2)
     return []
 
 

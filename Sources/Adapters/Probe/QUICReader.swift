@@ -78,5 +78,22 @@ package struct PathOpinion {
         return Int(clamping: count)
     }
 
-    package enum Count: CaseIterable, Sendable { case opened, bad, smallID, foreign, unknown, tooLong, incomplete, evicted, ambiguous, told }
+    package enum Count: CaseIterable, Sendable {
+        case opened, bad, smallID, foreign, unknown, tooLong, incomplete, evicted, ambiguous, told
+
+        package var id: String {
+            switch self {
+            case .opened: "opened"
+            case .bad: "bad"
+            case .smallID: "small_id"
+            case .foreign: "foreign_version"
+            case .unknown: "unknown_version"
+            case .tooLong: "too_long"
+            case .incomplete: "incomplete"
+            case .evicted: "evicted"
+            case .ambiguous: "ambiguous"
+            case .told: "told"
+            }
+        }
+    }
 }

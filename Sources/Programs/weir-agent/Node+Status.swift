@@ -8,6 +8,7 @@ internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
+internal import Probe
 internal import Metrics
 internal import Wire
 
@@ -112,6 +113,12 @@ extension Node {
         count("weir_agent_board_displaced_total", "sources that left the board to make room for others", core.board.displaced)
         count("weir_agent_http_evicted_total", "connections closed to make room for new ones", webCounts.evicted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
+        for count in QUICReader.Count.allCases {
+            let counter = board.counter("weir_agent_quic_total", "what became of QUIC clients' datagrams", labels: [("what", count.id)])
+            board.set(counter, to: UInt64(clamping: quic.reader.count(count)))
+        }
+        count("weir_agent_quic_spared_total", "QUIC datagrams that were not opened: the budget was spent", quic.budget.spared)
+        count("weir_agent_quic_spent_seconds_total", "processor time spent on opening QUIC datagrams, whole seconds", Int(quic.budget.spent / 1_000_000_000))
         let accounts = accounts()
         count("weir_agent_events_lost_total", "events that Kafka will never have", accounts.sum(.events, .lost))
         for term in Accounts.Term.allCases {

@@ -85,7 +85,7 @@ final class ReplayEngine {
         obey()
         let nanoseconds = UInt64(clamping: time.nanoseconds)
         native?.run(frame, wireSize: wireSize, at: nanoseconds) { take($0, body) }
-        defer { quic.judge(body) }
+        defer { think(body) }
         // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
         guard probe != nil, frame.byteCount >= 54 else { return false }
         do { _ = try probe?.run(.replayLimiter, over: frame, at: nanoseconds) } catch {
@@ -93,11 +93,6 @@ final class ReplayEngine {
         }
         _ = ring?.drain(budget: .max, body)
         _ = initials?.drain(budget: .max) { take($0, body) }
-        for opinion in opinions {
-            native?.note(opinion)
-            probe?.note(opinion)
-        }
-        opinions.removeAll(keepingCapacity: true)
         return frame.byteCount > Self.kernelLimit
     }
 
@@ -109,6 +104,16 @@ final class ReplayEngine {
         probe?.sweep(now: max(nanoseconds, 1), end: end)  // 0 would ask the kernel's clock
         _ = ring?.drain(budget: .max, body)
         quic.sweep(at: nanoseconds, end: end)
+        quic.judge(body)
+    }
+
+    /// What the frame at hand told of QUIC.
+    private func think(_ body: (RawSpan) -> Void) {
+        for opinion in opinions {
+            native?.note(opinion)
+            probe?.note(opinion)
+        }
+        opinions.removeAll(keepingCapacity: true)
         quic.judge(body)
     }
 

@@ -25,18 +25,19 @@ WEIR_INLINE int weir_watched(const struct weir_config *config, __u16 port)
 /* Whether the policy looks for QUIC at this UDP port. */
 WEIR_INLINE int weir_quic_port(const struct weir_config *config, __u16 port)
 {
-	int found = 0;
+	__u64 found = 0;
 
+	/* Without a branch: the verifier would follow each way. */
 	_Pragma("unroll")
 	for (__u32 i = 0; i < WEIR_QUIC_PORTS; i++)
-		found |= config->quic_ports[i] == port;
-	return found && port;
+		found |= ((__u64)(config->quic_ports[i] ^ port) - 1) >> 63;
+	return (int)(found & (0 - (__u64)port) >> 63);
 }
 
 /* The two ports at `p`, of UDP. */
 WEIR_INLINE int weir_glance_ports(const struct weir_config *config, const __u8 *p)
 {
-	return weir_quic_port(config, WEIR_BE16(p)) || weir_quic_port(config, WEIR_BE16(p + 2));
+	return weir_quic_port(config, WEIR_BE16(p)) | weir_quic_port(config, WEIR_BE16(p + 2));
 }
 
 enum weir_glance { WEIR_FOREIGN, WEIR_MAYBE };

@@ -236,6 +236,15 @@ WEIR_INLINE void weir_quic_from_client(weir_frame *frame, struct weir_look *l, s
 	weir_count(frame, weir_put_datagram(frame, s, size) ? WEIR_COUNT_QUIC_LOST : WEIR_COUNT_QUIC_TOLD);
 }
 
+/* The loop over a buffer. In every object by bpf_loop, whose body is verified once: under may_goto Linux 6.12 follows it several times. */
+#ifdef __bpf__
+#define WEIR_QUIC_STEP static __attribute__((noinline))
+#define WEIR_QUIC_EACH(body, walk) bpf_loop(WEIR_QUIC_SEGMENTS, body, walk, 0)
+#else
+#define WEIR_QUIC_STEP static inline
+#define WEIR_QUIC_EACH(body, walk) WEIR_LOOP(WEIR_QUIC_SEGMENTS, body, walk)
+#endif
+
 /* What the loop over a buffer needs to find. */
 struct weir_quic_walk {
 	weir_frame *frame;
@@ -264,19 +273,19 @@ WEIR_INLINE long weir_quic_next(struct weir_quic_walk *walk, enum weir_quic_way 
 	return !q->left;
 }
 
-WEIR_STEP long weir_quic_client_step(__u32 turn, void *context)
+WEIR_QUIC_STEP long weir_quic_client_step(__u32 turn, void *context)
 {
 	(void)turn;
 	return weir_quic_next(context, WEIR_QUIC_TO_SERVER);
 }
 
-WEIR_STEP long weir_quic_observed_step(__u32 turn, void *context)
+WEIR_QUIC_STEP long weir_quic_observed_step(__u32 turn, void *context)
 {
 	(void)turn;
 	return weir_quic_next(context, WEIR_QUIC_OBSERVED);
 }
 
-WEIR_STEP long weir_quic_enforced_step(__u32 turn, void *context)
+WEIR_QUIC_STEP long weir_quic_enforced_step(__u32 turn, void *context)
 {
 	(void)turn;
 	return weir_quic_next(context, WEIR_QUIC_ENFORCED);
@@ -303,7 +312,7 @@ WEIR_ONCE int weir_quic_client(weir_frame *frame, struct weir_look *l, struct we
 
 	WEIR_USED(frame);
 	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_TO_SERVER))
-		WEIR_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_client_step, &walk);
+		WEIR_QUIC_EACH(weir_quic_client_step, &walk);
 	return 0;
 }
 
@@ -313,7 +322,7 @@ WEIR_ONCE int weir_quic_server_observed(weir_frame *frame, struct weir_look *l, 
 
 	WEIR_USED(frame);
 	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_OBSERVED))
-		WEIR_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_observed_step, &walk);
+		WEIR_QUIC_EACH(weir_quic_observed_step, &walk);
 	return 0;
 }
 
@@ -323,7 +332,7 @@ WEIR_ONCE int weir_quic_server_enforced(weir_frame *frame, struct weir_look *l, 
 
 	WEIR_USED(frame);
 	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_ENFORCED))
-		WEIR_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_enforced_step, &walk);
+		WEIR_QUIC_EACH(weir_quic_enforced_step, &walk);
 	return 0;
 }
 
@@ -337,7 +346,8 @@ WEIR_INLINE void weir_watch_datagram(weir_frame *frame, struct weir_look *l, str
 	if (hook != WEIR_HOOK_OUT && weir_quic_port(config, l->segment.flow.server_port))
 		weir_quic_client(frame, l, s);
 	else if (hook != WEIR_HOOK_IN && weir_quic_port(config, l->segment.flow.client_port)) {
-		if (enforcing)
+		/* In a capture what left has left. */
+		if (enforcing && hook == WEIR_HOOK_OUT)
 			weir_quic_server_enforced(frame, l, s);
 		else
 			weir_quic_server_observed(frame, l, s);
