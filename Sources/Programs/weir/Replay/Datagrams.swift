@@ -1,8 +1,9 @@
 internal import Wire
 
-/// IP fragments of a capture, put in order before the probe sees them: as a receiving stack does, nothing of a datagram is handed over before
-/// it is whole, and what comes twice counts once. Then TCP's fragments follow each other from the first on, which has the whole header, and of all else one packet is made. So
-/// fragments may be as small and come as late as they like. What never is whole, or contradicts itself, is handed over as it came.
+/// IP fragments of a capture, put in order before the probe sees them: as a receiving stack does, nothing of a datagram is handed over
+/// before it is whole, and what comes twice counts once. Then TCP's fragments follow each other from the first on, which has the whole
+/// header, and of all else one packet is made. So fragments may be as small and come as late as they like. What never is whole, or
+/// contradicts itself, is handed over as it came.
 struct Datagrams {
     /// How many are waited for at once, how much of each, and how long (Linux: ipfrag_time).
     static let most = 1024, mostBytes = 65_535, mostParts = 8192
