@@ -139,8 +139,15 @@ private func contents(of path: String) -> [UInt8] {
             close(file)
             unlink(path)
         }
+        // The first frames as if they were of links that have much to say: PPP, FDDI, 802.11, Prism, radiotap, AVS, PPI, NFLOG.
+        let links = [9, 10, 50, 105, 119, 127, 163, 192, 239].map { number in
+            Array(
+                contents(of: "Tests/Fixtures/lone-hello.pcap").prefix(6000).enumerated().map {
+                    $0.offset == 20 ? UInt8(number) : $0.element
+                })
+        }
         Fuzz.run(
-            "captures", seeds: names.map { Array(contents(of: "Tests/Fixtures/\($0)").prefix(6000)) },
+            "captures", seeds: names.map { Array(contents(of: "Tests/Fixtures/\($0)").prefix(6000)) } + links,
             words: ["\n\r\r\n", "\u{1}\0\0\0", "\u{6}\0\0\0"]
         ) { input in
             Fuzz.store(input, in: file)

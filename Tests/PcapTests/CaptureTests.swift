@@ -79,7 +79,7 @@ private let frames = contents.enumerated().map {
     @Test(
         "Another link type is refused by its name",
         arguments: [
-            (101, "raw IP"), (113, "Linux cooked (-i any)"), (276, "Linux cooked (-i any)"), (127, "IEEE802_11_RADIO"),
+            (101, "raw IP"), (113, "Linux cooked (-i any)"), (276, "Linux cooked (-i any)"), (127, "802.11"), (143, "DOCSIS"),
             (147, "unknown (147)")
         ] as [(UInt32, String)])
     func linkType(value: UInt32, name: String) {

@@ -91,7 +91,7 @@ import Testing
         ]
         let line =
             kind == 5
-            ? "x: the link type of frame 2's interface is IEEE802_11_RADIO, and only Ethernet is read; 1 frame was read"
+            ? "x: the link type of frame 2's interface is 802.11, and only Ethernet is read; 1 frame was read"
             : "x: frame 2 is corrupt (\(reasons[kind])); 1 frame was read"
         #expect(result.error == line && result.contents == [[1]])
     }

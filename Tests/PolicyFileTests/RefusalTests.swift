@@ -42,6 +42,11 @@ import Wire
                 "  detections:\n    client_hello_flood: {rate: 0}",
                 "policy.yaml:5:32: spec.detections.client_hello_flood.rate: `0`; a whole number from 1 to 1000000 is expected"
             ),
+            ("  upgrades: {smpt: [25]}", "policy.yaml:4:14: spec.upgrades.smpt: no such protocol; did you mean smtp?"),
+            (
+                "  upgrades: {smtp: [25], imap: [25]}",
+                "policy.yaml:4:32: spec.upgrades.imap: 25 is another protocol's already"
+            ),
             ("  decap: 1", "policy.yaml:4:10: spec.decap: `1`; allowed are true and false"),
             ("  mode: enforced", "policy.yaml:4:9: spec.mode: `enforced`; allowed are observe and enforce"),
             ("  modes: enforce", "policy.yaml:4:3: spec.modes: no such field; did you mean mode?"),

@@ -7,6 +7,8 @@ struct Dialect: Sendable, CustomTestStringConvertible {
         case ethernet, raw(UInt32), cooked, cooked2
         /// With the number that IPv6 has on the system that recorded.
         case loopback(bigEndian: Bool, network: Bool, ipv6: UInt32)
+        /// Its number, and a packet of an EtherType as it has it.
+        case made(UInt32, @Sendable (_ type: [UInt8], _ packet: [UInt8]) -> [UInt8])
     }
 
     var name: String
@@ -39,6 +41,7 @@ struct Dialect: Sendable, CustomTestStringConvertible {
         case .cooked: 113
         case .cooked2: 276
         case .loopback(_, let network, _): network ? 108 : 0
+        case .made(let number, _): number
         }
     }
 
@@ -50,6 +53,7 @@ struct Dialect: Sendable, CustomTestStringConvertible {
         case .raw: return Array(packet)
         case .cooked: return [0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0] + type + packet
         case .cooked2: return type + [0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0] + packet
+        case .made(_, let make): return make(type, Array(packet))
         case .loopback(let bigEndian, _, let ipv6): return Self.bytes(type == [0x86, 0xdd] ? ipv6 : 2, bigEndian: bigEndian) + packet
         }
     }

@@ -3,6 +3,8 @@ package import Wire
 /// What may be around a frame, or become of it, on its way here.
 package enum Wrapping: String, CaseIterable, Sendable {
     case ipip, gre, greWithKey, nvgre, erspan1, erspan2, erspan3, vxlan, vxlanLinux, geneve, vxlanInVLAN
+    case pppoe, pppoeShort, pppoeInVLAN, mpls, mplsStack, mplsInGRE, mplsInUDP, mplsInPPPoE, wire, wireWithControl, gtp, gtpWithSequence,
+        gtpWithExtensions
 
     /// The frame (IPv4 in Ethernet) inside of the tunnel, behind headers of its own.
     package func around(_ frame: [UInt8]) -> [UInt8] {
@@ -24,8 +26,41 @@ package enum Wrapping: String, CaseIterable, Sendable {
         case .vxlanInVLAN:
             let plain = Self.vxlan.around(frame)
             return Array(plain[..<12]) + [0x81, 0, 0, 7] + plain[12...]
+        default: return provided(frame)
         }
     }
+
+    /// Providers' ways, from their standards.
+    private func provided(_ frame: [UInt8]) -> [UInt8] {
+        let packet = Array(frame[14...]), addresses = Array(frame[..<12])
+        func session(_ protocolNumber: [UInt8], _ packet: [UInt8]) -> [UInt8] {
+            let size = protocolNumber.count + packet.count
+            return [0x88, 0x64, 0x11, 0, 0, 7, UInt8(size >> 8), UInt8(size & 255)] + protocolNumber + packet
+        }
+        // Label 16, traffic class 5, time to live 64; the last has the bottom's bit.
+        let label: [UInt8] = [0, 1, 0x0a, 64], bottom: [UInt8] = [0, 1, 0x0b, 64]
+        switch self {
+        case .pppoe: return addresses + session([0, 0x21], packet)
+        case .pppoeShort: return addresses + session([0x21], packet)
+        case .pppoeInVLAN: return addresses + [0x81, 0, 0, 9] + session([0, 0x21], packet)
+        case .mpls: return addresses + [0x88, 0x47] + bottom + packet
+        case .mplsStack: return addresses + [0x88, 0x48] + label + label + label + bottom + packet
+        case .mplsInGRE: return Self.outer(proto: 47, [0, 0, 0x88, 0x47] + bottom + packet)
+        case .mplsInUDP: return Self.udp(port: 6635, bottom + packet)
+        case .mplsInPPPoE: return addresses + session([2, 0x81], bottom + packet)
+        case .wire: return addresses + [0x88, 0x47] + label + bottom + frame
+        case .wireWithControl: return addresses + [0x88, 0x47] + label + bottom + [0, 0, 0, 9] + frame
+        case .gtp: return Self.udp(port: 2152, [0x30, 255] + Self.size(packet) + [0, 0, 0, 7] + packet)
+        case .gtpWithSequence:
+            return Self.udp(port: 2152, [0x32, 255] + Self.size([0, 0, 0, 0] + packet) + [0, 0, 0, 7, 0, 1, 0, 0] + packet)
+        default:
+            // A PDU session container (5G), and one that is longer.
+            let extensions: [UInt8] = [0, 0, 0, 0x85, 1, 0x10, 9, 0xc0, 2, 0, 0, 0, 0, 0, 0, 0]
+            return Self.udp(port: 2152, [0x34, 255] + Self.size(extensions + packet) + [0, 0, 0, 7] + extensions + packet)
+        }
+    }
+
+    private static func size(_ content: [UInt8]) -> [UInt8] { [UInt8(content.count >> 8), UInt8(content.count & 255)] }
 
     package var tunnels: Tunnels {
         switch self {
@@ -34,6 +69,11 @@ package enum Wrapping: String, CaseIterable, Sendable {
         case .erspan1, .erspan2, .erspan3: .erspan
         case .vxlan, .vxlanLinux, .vxlanInVLAN: .vxlan
         case .geneve: .geneve
+        case .pppoe, .pppoeShort, .pppoeInVLAN: .pppoe
+        case .mpls, .mplsStack, .mplsInUDP, .wire, .wireWithControl: .mpls
+        case .mplsInGRE: [.gre, .mpls]
+        case .mplsInPPPoE: [.pppoe, .mpls]
+        case .gtp, .gtpWithSequence, .gtpWithExtensions: .gtp
         }
     }
 

@@ -91,6 +91,8 @@ import Wire
         case .multipath: WEIR_COUNT_MULTIPATH
         case .unreadable: WEIR_COUNT_UNREADABLE
         case .translated: WEIR_COUNT_TRANSLATED
+        case .tunnelsSealed: WEIR_COUNT_TUNNELS_SEALED
+        case .tunnelsSplit: WEIR_COUNT_TUNNELS_SPLIT
         }
     }
 
@@ -168,6 +170,16 @@ import Wire
         case .connect: WEIR_PREAMBLE_CONNECT
         case .socks4: WEIR_PREAMBLE_SOCKS4
         case .socks5: WEIR_PREAMBLE_SOCKS5
+        case .smtp: WEIR_PREAMBLE_SMTP
+        case .imap: WEIR_PREAMBLE_IMAP
+        case .pop3: WEIR_PREAMBLE_POP3
+        case .ftp: WEIR_PREAMBLE_FTP
+        case .ldap: WEIR_PREAMBLE_LDAP
+        case .xmpp: WEIR_PREAMBLE_XMPP
+        case .irc: WEIR_PREAMBLE_IRC
+        case .postgresql: WEIR_PREAMBLE_POSTGRESQL
+        case .mysql: WEIR_PREAMBLE_MYSQL
+        case .rdp: WEIR_PREAMBLE_RDP
         }
     }
 

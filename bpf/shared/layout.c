@@ -14,7 +14,7 @@ _Static_assert(sizeof(struct weir_limit) == 176, "limit");
 _Static_assert(offsetof(struct weir_limit, until_ns) == 8, "limit");
 _Static_assert(sizeof(struct weir_allow_key) == 20, "allow key");
 _Static_assert(sizeof(struct weir_rule) == 16, "rule");
-_Static_assert(sizeof(struct weir_config) == 8192 + 24 + 1024 + 24 + WEIR_LENGTHS + 16 + 2 * WEIR_QUIC_PORTS, "config");
+_Static_assert(sizeof(struct weir_config) == 8192 + 24 + 1024 + 24 + WEIR_LENGTHS + 3 * WEIR_UPGRADES + 24 + 2 * WEIR_QUIC_PORTS, "config");
 
 #include <weir/scratch.h>
 

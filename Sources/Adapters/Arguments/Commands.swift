@@ -41,7 +41,7 @@ extension Option {
         policy,
         Option("engine", .choice(["native", "kernel"]), "parse in this process, or in the kernel's own program (root)", standard: "native"),
         Option(flag: "all-ports", "look for hellos on every port, not only the policy's"),
-        Option(flag: "decap", "look into GRE, ERSPAN, VXLAN, Geneve and IP in IP, as a capture of a mirror needs"),
+        Option(flag: "decap", "look into tunnels (GRE, VXLAN, MPLS, GTP-U and others), as a capture of a mirror needs"),
         format,
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
         Option(flag: "summary-only", "the figures, and nothing of single hellos: several times as fast"),

@@ -16,13 +16,6 @@ package import Wire
         package let linkType: LinkType
     }
 
-    package enum LinkType: Sendable, Equatable {
-        case ethernet, rawIP, linuxCooked, linuxCooked2
-        /// Four bytes of address family, in the recording machine's byte order or in the network's.
-        case loopback
-        case other(CInt)
-    }
-
     /// As errors call it.
     package let name: String
     /// Of the first interface.
@@ -34,12 +27,14 @@ package import Wire
 
     // One of the two. libpcap owns the stream and closes it with itself.
     private let reader: OpaquePointer?
-    private let pcapng: PcapngReader?
+    let pcapng: PcapngReader?
     private let stream: UnsafeMutablePointer<FILE>
     /// Where the stream reads to; outlives it.
     private let room: UnsafeMutablePointer<CChar>
     private static let readAhead = 1 << 16
     private var bytesInFrames = 0
+    /// Frames of which `nextEthernet` could make nothing, by why.
+    package internal(set) var unread = Unread()
 
     /// `-` is standard input. A link type that is not among `accepted` is refused by its name.
     package init(path: String, accepting accepted: [LinkType] = [.ethernet]) throws(CaptureError) {
@@ -179,31 +174,6 @@ package import Wire
         var bytes = [UInt8](repeating: 0, count: 6)
         let count = unsafe fread(&bytes, 1, bytes.count, stream)
         return Array(bytes[..<count])
-    }
-}
-
-extension Capture.LinkType {
-    init(_ value: CInt) {
-        switch value {
-        case DLT_EN10MB: self = .ethernet
-        // DLT_RAW is 12, or 14 on OpenBSD, and 101 in files; 228 and 229 are IPv4's and IPv6's own.
-        case DLT_RAW, 14, 101, 228, 229: self = .rawIP
-        // OpenBSD's DLT_LOOP is 12 in its own headers only; files say 108.
-        case DLT_NULL, 108: self = .loopback
-        case DLT_LINUX_SLL: self = .linuxCooked
-        case DLT_LINUX_SLL2: self = .linuxCooked2
-        default: self = .other(value)
-        }
-    }
-
-    package var name: String {
-        switch self {
-        case .ethernet: "Ethernet"
-        case .rawIP: "raw IP"
-        case .linuxCooked, .linuxCooked2: "Linux cooked (-i any)"
-        case .loopback: "BSD loopback"
-        case .other(let value): unsafe pcap_datalink_val_to_name(value).map { unsafe String(cString: $0) } ?? "unknown (\(value))"
-        }
     }
 }
 

@@ -30,7 +30,7 @@ internal import Wire
     private var block: UnsafeMutableRawPointer
     private var capacity = 1 << 16
     private var interfaces: [Interface] = []
-    private var isBigEndian = false
+    private(set) var isBigEndian = false
     private var latest: Int64 = 0
     /// A frame of a jumbo GRO packet and its options are far below; more is a length that was corrupted.
     private static let most = 1 << 24

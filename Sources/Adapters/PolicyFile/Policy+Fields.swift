@@ -13,10 +13,12 @@ extension Policy {
         _ = try top.required("kind").choice([("ThrottlePolicy", ())])
         if let field = try top["metadata"]?.members(["name"])["name"] { name = try field.name() }
         let spec = try top.required("spec").members([
-            "mode", "ports", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut", "trust", "quic"
+            "mode", "ports", "upgrades", "proof", "capture", "decap", "detections", "prefixes", "escalation", "allow", "scaleOut", "trust",
+            "quic"
         ])
         if let field = spec["mode"] { mode = try field.choice(Mode.allCases.map { ($0.rawValue, $0) }) }
         if let field = spec["ports"] { ports = try field.ports(1...1024) }
+        if let field = spec["upgrades"] { try read(upgradesFrom: field) }
         if let field = spec["proof"] { proof = try field.choice([("tracked", .tracked), ("socket", .socket), ("none", .unproven)]) }
         if let field = spec["capture"] { capture = try field.choice(Capture.allCases.map { ($0.rawValue, $0) }) }
         if let field = spec["decap"] { decap = try field.boolean() }
@@ -27,6 +29,20 @@ extension Policy {
         if let field = spec["scaleOut"] { scaleOut = try ScaleOut(field) }
         if let field = spec["quic"] { quic = try QUIC(field) }
         if let field = spec["trust"] { trust = try Trust(field) }
+    }
+
+    /// A port speaks one protocol, and is watched.
+    private mutating func read(upgradesFrom field: Field) throws(PolicyError) {
+        let members = try field.members(Preamble.upgrades.compactMap(\.id), called: "protocol")
+        for kind in Preamble.upgrades {
+            guard let id = kind.id, let member = members[id] else { continue }
+            for port in try member.ports(1...Policy.mostUpgrades) {
+                guard upgrades[port] == nil else { throw member.error("\(port) is another protocol's already") }
+                guard upgrades.count < Policy.mostUpgrades else { throw member.error("more than \(Policy.mostUpgrades) ports") }
+                upgrades[port] = kind
+                if !ports.contains(port) { ports.append(port) }
+            }
+        }
     }
 
     private mutating func read(detectionsFrom field: Field) throws(PolicyError) {

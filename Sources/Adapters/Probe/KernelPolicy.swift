@@ -27,6 +27,10 @@ package struct KernelPolicy {
         // The arrays of a C struct are tuples here, so C fills them in.
         unsafe withUnsafeMutablePointer(to: &config) { config in
             for port in policy.ports { unsafe weir_config_watch(config, port) }
+            for (port, kind) in policy.upgrades.sorted(by: { $0.key < $1.key }) {
+                unsafe _ = weir_config_upgrade(config, port, kind.rawValue)
+            }
+            unsafe config.pointee.upgrades_anywhere = policy.upgradesAnywhere ? 1 : 0
             for (anomaly, rule) in policy.detections {
                 guard let limit = rule.limit, let slot = unsafe weir_config_rule(config, UInt32(anomaly.rawValue)) else { continue }
                 unsafe slot.pointee.for_ns = UInt64((limit.duration ?? policy.duration(ofStep: 0)).wholeNanoseconds)

@@ -10,6 +10,10 @@ package struct Policy: Sendable, Equatable {
     package var version = "builtin"
     package var mode = Mode.observe
     package var ports: [UInt16] = [443, 8443]
+    /// Ports on which a client asks for TLS in plain text, and what is spoken there before. They are among `ports`.
+    package var upgrades: [UInt16: Preamble] = [:]
+    /// On other ports the client's first bytes tell: for captures alone.
+    package var upgradesAnywhere = false
     /// The least that a verdict needs before it may act on a source.
     package var proof = Proof.tracked
     package var capture = Capture.newFingerprint
@@ -26,6 +30,9 @@ package struct Policy: Sendable, Equatable {
     package var allow = Allow()
     package var scaleOut = ScaleOut()
     package var trust = Trust()
+
+    /// As many ports the kernel's policy has room for (`WEIR_UPGRADES`).
+    package static let mostUpgrades = 32
 
     package init() {}
 

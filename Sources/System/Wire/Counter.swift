@@ -5,6 +5,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
     case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable, translated
     case quicTold, quicLost, quicSmall, quicAnswers, quicProven, quicRetries, quicNegotiations, quicCounted, quicRefused
+    case tunnelsSealed, tunnelsSplit
 
     /// For people, as the metric's help.
     package var help: String {
@@ -50,6 +51,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicRetries: "Retry packets of QUIC servers"
         case .quicNegotiations: "version negotiations of QUIC servers"
         case .unreadable: "frames dropped because their TCP header or hello cannot be read"
+        case .tunnelsSealed: "tunnels' frames whose inside cannot be read: encrypted, compressed, or of an unknown form"
+        case .tunnelsSplit: "tunnels' packets that came in IP fragments and were not looked into"
         }
     }
 
@@ -96,6 +99,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicNegotiations: "quic_negotiations"
         case .quicCounted: "quic_answers_counted"
         case .quicRefused: "quic_answers_refused"
+        case .tunnelsSealed: "tunnels_sealed"
+        case .tunnelsSplit: "tunnels_fragmented"
         }
     }
 }

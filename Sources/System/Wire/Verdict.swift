@@ -73,6 +73,10 @@ package enum Subtype: UInt8, CaseIterable, Sendable {
 /// What stood before the hello in the client's bytes.
 package enum Preamble: UInt8, CaseIterable, Sendable {
     case none, proxy1, proxy2, connect, socks4, socks5
+    // The talk of protocols that become TLS when their client asks for it.
+    case smtp, imap, pop3, ftp, ldap, xmpp, irc, postgresql, mysql, rdp
+
+    package static let upgrades: [Preamble] = [.smtp, .imap, .pop3, .ftp, .ldap, .xmpp, .irc, .postgresql, .mysql, .rdp]
 
     package var id: String? {
         switch self {
@@ -82,6 +86,16 @@ package enum Preamble: UInt8, CaseIterable, Sendable {
         case .connect: "http_connect"
         case .socks4: "socks4"
         case .socks5: "socks5"
+        case .smtp: "smtp"
+        case .imap: "imap"
+        case .pop3: "pop3"
+        case .ftp: "ftp"
+        case .ldap: "ldap"
+        case .xmpp: "xmpp"
+        case .irc: "irc"
+        case .postgresql: "postgresql"
+        case .mysql: "mysql"
+        case .rdp: "rdp"
         }
     }
 }
@@ -92,12 +106,13 @@ package struct Tunnels: OptionSet, Hashable, Sendable {
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     package static let ip = Tunnels(rawValue: 1), gre = Tunnels(rawValue: 2), erspan = Tunnels(rawValue: 4), vxlan = Tunnels(rawValue: 8),
-        geneve = Tunnels(rawValue: 16)
+        geneve = Tunnels(rawValue: 16), pppoe = Tunnels(rawValue: 32), mpls = Tunnels(rawValue: 64), gtp = Tunnels(rawValue: 128)
 
     package var ids: [String] {
-        ([(.ip, "ipip"), (.gre, "gre"), (.erspan, "erspan"), (.vxlan, "vxlan"), (.geneve, "geneve")] as [(Tunnels, String)]).filter {
-            contains($0.0)
-        }.map(\.1)
+        ([
+            (.pppoe, "pppoe"), (.mpls, "mpls"), (.ip, "ipip"), (.gre, "gre"), (.erspan, "erspan"), (.vxlan, "vxlan"),
+            (.geneve, "geneve"), (.gtp, "gtp")
+        ] as [(Tunnels, String)]).filter { contains($0.0) }.map(\.1)
     }
 }
 

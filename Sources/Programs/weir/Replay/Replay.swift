@@ -23,6 +23,7 @@ final class Replay {
     private let readsHellos: Bool
     private var summary = ReplaySummary()
     private var clock = CaptureClock()
+    private var datagrams = Datagrams()
     private var frame = 0
     private var offset: Int64 = 0
     private var isLive = false
@@ -36,7 +37,14 @@ final class Replay {
         // What nobody reads need not travel.
         policy.capture = output.readsHellos ? .all : .anomalous
         if decap { policy.decap = true }
-        if allPorts { policy.ports = Array(1...UInt16.max) }
+        if allPorts {
+            // Where the policy expects TLS from the first byte, nothing else is passed over.
+            for port in policy.ports where policy.upgrades[port] == nil && policy.upgrades.count < Policy.mostUpgrades {
+                policy.upgrades[port] = Preamble.none
+            }
+            policy.upgradesAnywhere = true
+            policy.ports = Array(1...UInt16.max)
+        }
         self.policy = policy
         recorded = policy.recorded
         counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
@@ -63,10 +71,13 @@ final class Replay {
         } catch { broken = error }
         if let failure { throw failure }
         if let last = summary.last {
+            datagrams.flush { run($0, wireSize: $1, at: last) }
             engine.sweep(at: last, end: true) { judge($0, at: last) }
             for time in CaptureClock.after(last) { tick(at: time, number: 1) }
         }
         if let failure { throw failure }
+        summary.frames = capture.framesRead
+        summary.unread = capture.unread
         summary.counters = engine.counters
         summary.pushedOut = engine.pushedOut
         summary.withoutWorkload = controller.counts.unknownWorkload
@@ -76,17 +87,19 @@ final class Replay {
     }
 
     private func take(_ frame: Capture.Frame, _ bytes: RawSpan) {
-        summary.frames += 1
+        summary.frames = frame.number
         summary.bytes += bytes.byteCount
         if bytes.byteCount < frame.originalLength { summary.cutByCapture += 1 }
         summary.first = summary.first ?? frame.time
         summary.last = max(summary.last ?? frame.time, frame.time)
         clock.pass(until: frame.time) { time, number in tick(at: time, number: number) }
         self.frame = frame.number
+        datagrams.take(bytes, wireSize: frame.originalLength, at: frame.time) { run($0, wireSize: $1, at: frame.time) }
+    }
+
+    private func run(_ bytes: RawSpan, wireSize: Int, at time: Instant) {
         attempt {
-            if try engine.run(bytes, wireSize: frame.originalLength, at: frame.time, { judge($0, at: frame.time) }) {
-                summary.cutByEngine += 1
-            }
+            if try engine.run(bytes, wireSize: wireSize, at: time, { judge($0, at: time) }) { summary.cutByEngine += 1 }
         }
     }
 

@@ -2,6 +2,7 @@ internal import AgentCore
 internal import Detection
 internal import Fingerprints
 internal import Messages
+internal import Pcap
 internal import Probe
 internal import Wire
 
@@ -54,6 +55,8 @@ struct ReplaySummary {
     var cutByEngine = 0
     /// Frames of which the capture holds the start only.
     var cutByCapture = 0
+    /// Frames whose link header hides what is behind it.
+    var unread = Capture.Unread()
     var counters = Counters()
     var pushedOut = NativeEngine.PushedOut()
     var first: Instant?
@@ -102,9 +105,10 @@ struct ReplaySummary {
 
     /// What was not seen, or not seen whole, by cause. `isOurs`: for want of room here, and told nowhere else.
     var losses: [(cause: String, count: Int, isOurs: Bool)] {
-        let counted: [Counter] = [.lost, .fragmentsLost, .outOfStep, .deepHeaders]
+        let counted: [Counter] = [.lost, .fragmentsLost, .outOfStep, .deepHeaders, .tunnelsSealed, .tunnelsSplit]
         return IncompleteReason.allCases.compactMap { reason in reason.id.map { ($0, incomplete[reason] ?? 0, false) } }
             + [("frames_cut_by_capture", cutByCapture, false), ("frames_cut_by_engine", cutByEngine, false)]
+            + Capture.Unread.Cause.allCases.map { ("frames_\($0.rawValue)", unread[$0], true) }
             + counted.map { ($0.id, Int(counters[$0]), true) }
             + [("flows_pushed_out", pushedOut.flows, true), ("half_open_pushed_out", pushedOut.halfOpen, true)]
     }

@@ -129,6 +129,8 @@ void weir_engine_forget_vouched(struct weir_engine *engine);
 
 /* The parts of a policy that are arrays, for a language that would see them as tuples. */
 void weir_config_watch(struct weir_config *config, __u16 port);
+/* 0, or -1 when there is no room. */
+int weir_config_upgrade(struct weir_config *config, __u16 port, __u8 kind);
 struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly);
 __u8 *weir_config_lengths(struct weir_config *config);
 __u16 *weir_config_quic_ports(struct weir_config *config);

@@ -99,7 +99,7 @@ struct weir_flow {
 	__u8  bits;			/* enum weir_flow_bit */
 	__u8  preamble;
 	__u8  skipped;			/* client messages before the hello that were preambles */
-	__u8  handshakes;		/* client handshake records since ChangeCipherSpec */
+	__u8  handshakes;		/* client handshake records since ChangeCipherSpec; before the hello segments in plain text (upgrade.h) */
 	__u8  carried;			/* bytes in `carry` */
 	__u8  direction;
 	__u8  notes;			/* enum weir_note, told */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * From the wire to a TCP segment: Ethernet with VLAN tags, IPv4, IPv6 with extension headers, fragments of both, and on
- * request what is inside of tunnels. Pure.
+ * From the wire to a TCP segment: IPv4, IPv6 with extension headers, fragments of both, and on request what is inside of
+ * tunnels. Pure.
  */
 #ifndef WEIR_FRAME_H
 #define WEIR_FRAME_H
 
+#include <weir/links.h>
 #include <weir/platform.h>
 #include <weir/scratch.h>
 
@@ -65,48 +66,15 @@ WEIR_INLINE enum weir_glance weir_glance(const struct weir_config *config, const
 		return weir_watched(config, WEIR_BE16(p + 56)) || weir_watched(config, WEIR_BE16(p + 54)) ? WEIR_MAYBE : WEIR_FOREIGN;
 	case 0x8100:
 	case 0x88a8:
+	case 0x9100:
+	case 0x8909:
 		return WEIR_MAYBE;
+	case 0x8847:
+	case 0x8848:
+	case 0x8864:
+		return config->decap ? WEIR_MAYBE : WEIR_FOREIGN;
 	}
 	return WEIR_FOREIGN;
-}
-
-WEIR_INLINE __u8 weir_head8(const struct weir_look *l, __u32 at)
-{
-	return l->head[at & (WEIR_HEAD_CAP - 1)];	/* what lies beyond is refused before it matters */
-}
-
-WEIR_INLINE __u16 weir_head16(const struct weir_look *l, __u32 at)
-{
-	return WEIR_BE16(l->head + (at & (WEIR_HEAD_CAP - 1)));
-}
-
-WEIR_INLINE __u32 weir_head32(const struct weir_look *l, __u32 at)
-{
-	return WEIR_BE32(l->head + (at & (WEIR_HEAD_CAP - 1)));
-}
-
-/* WEIR_UNREADABLE: nobody honest sends it. Fragments that cut a TCP header in two or write over it (RFC 1858, RFC 3128). */
-/* What is read besides TCP in IP. */
-enum weir_reads { WEIR_READ_TUNNELS = 1, WEIR_READ_DATAGRAMS = 2 };
-
-enum weir_frame_result { WEIR_DATAGRAM = 1, WEIR_SEGMENT = 0, WEIR_NOT_OURS = -1, WEIR_TOO_DEEP = -2, WEIR_FRAGMENT = -3, WEIR_UNREADABLE = -4 };
-
-/* Moves the look's offset past Ethernet and up to two VLAN tags; the type of what follows is the look's. */
-WEIR_INLINE void weir_skip_tags(struct weir_look *l)
-{
-	__u8 tags = 0;
-
-	l->offset += 12;
-	for (__u32 i = 0; WEIR_TURNS(i, 3); i++) {
-		WEIR_TURN();
-		l->type = weir_head16(l, l->offset);
-		if ((l->type != 0x8100 && l->type != 0x88a8) || tags == 2)
-			break;
-		l->offset += 4;
-		tags++;
-	}
-	l->offset += 2;
-	l->segment.vlan_tags += tags;
 }
 
 /* The datagram of which this is a fragment, and where in it the fragment lies. */
@@ -117,7 +85,10 @@ WEIR_INLINE void weir_note_fragment(struct weir_look *l, __u32 id, __u16 at, int
 	l->segment.fragment = at ? WEIR_LATER_FRAGMENT : more ? WEIR_FIRST_FRAGMENT : WEIR_WHOLE_DATAGRAM;
 }
 
-#define WEIR_LOOK(context) (*(struct weir_look **)(context))
+WEIR_INLINE int weir_is_extension(__u32 type)
+{
+	return type == 0 || type == 43 || type == 60 || type == 51 || type == 44;
+}
 
 /* One extension header. Returns 1 to stop. */
 WEIR_STEP long weir_skip_extension(__u32 turn, void *context)
@@ -127,7 +98,7 @@ WEIR_STEP long weir_skip_extension(__u32 turn, void *context)
 
 	(void)turn;
 	l->skipped = 0;
-	if (type != 0 && type != 43 && type != 60 && type != 51 && type != 44)
+	if (!weir_is_extension(type))
 		return 1;
 	l->skipped = WEIR_NOT_OURS;
 	if (l->segment.fragment == WEIR_LATER_FRAGMENT)
@@ -152,7 +123,7 @@ WEIR_STEP long weir_skip_extension(__u32 turn, void *context)
 }
 
 /* Moves the look's offset past hop-by-hop, routing, destination options, fragment (RFC 8200 section 4) and authentication (RFC 4302) headers. */
-WEIR_LOOPING int weir_skip_extensions(struct weir_look *l)
+WEIR_ONCE int weir_skip_extensions(struct weir_look *l)
 {
 	struct weir_look *look = l;
 
@@ -192,7 +163,7 @@ WEIR_INLINE int weir_read_network(struct weir_look *l, __u32 frame_size)
 		size = size ? size + 40 : 0;
 		l->offset = ip + 40;
 		l->type = weir_head8(l, ip + 6);
-		skipped = weir_skip_extensions(l);
+		skipped = weir_is_extension(l->type) ? weir_skip_extensions(l) : 0;
 		if (skipped)
 			return skipped;
 	} else {
@@ -204,15 +175,17 @@ WEIR_INLINE int weir_read_network(struct weir_look *l, __u32 frame_size)
 	return 0;
 }
 
-/* GRE with what Cisco's mirrors put behind it. Moves the offset to what is inside, whose type becomes the look's; 0: Ethernet. */
+/* GRE with what Cisco's mirrors put behind it. Moves the offset to what is inside, whose type becomes the look's. */
 WEIR_INLINE int weir_open_gre(struct weir_look *l)
 {
 	__u32 at = l->offset, flags = weir_head16(l, at), type = weir_head16(l, at + 2), header = 4;
 
-	if (flags & 7)
-		return WEIR_NOT_OURS;		/* PPTP's */
+	if (flags & 7) {
+		l->segment.tunnels |= WEIR_TUNNEL_GRE;
+		return WEIR_SEALED;		/* PPTP's */
+	}
 	header += (flags & 0x8000 ? 4 : 0) + (flags & 0x2000 ? 4 : 0) + (flags & 0x1000 ? 4 : 0);
-	l->type = 0;
+	l->type = WEIR_TYPE_ETHERNET;
 	if (type == 0x88be) {
 		l->segment.tunnels |= WEIR_TUNNEL_ERSPAN;
 		header += flags & 0x1000 ? 8 : 0;	/* type I has neither number nor header */
@@ -229,10 +202,10 @@ WEIR_INLINE int weir_open_gre(struct weir_look *l)
 	return 0;
 }
 
-/* UDP ports of the tunnels below: VXLAN's, Linux's before there was one, Geneve's. */
+/* UDP ports of the tunnels below: VXLAN's, Linux's before there was one, Geneve's, GTP-U's, MPLS'. */
 WEIR_INLINE int weir_is_tunnel(__u16 port)
 {
-	return port == 4789 || port == 8472 || port == 6081;
+	return port == 4789 || port == 8472 || port == 6081 || port == 2152 || port == 6635;
 }
 
 WEIR_INLINE int weir_open_udp(struct weir_look *l)
@@ -243,7 +216,7 @@ WEIR_INLINE int weir_open_udp(struct weir_look *l)
 		if (!(weir_head8(l, at + 8) & 8))
 			return WEIR_NOT_OURS;
 		l->segment.tunnels |= WEIR_TUNNEL_VXLAN;
-		l->type = 0;
+		l->type = WEIR_TYPE_ETHERNET;
 		l->offset = at + 16;
 		return 0;
 	}
@@ -251,14 +224,21 @@ WEIR_INLINE int weir_open_udp(struct weir_look *l)
 		l->segment.tunnels |= WEIR_TUNNEL_GENEVE;
 		l->type = weir_head16(l, at + 10);
 		if (l->type == 0x6558)
-			l->type = 0;
+			l->type = WEIR_TYPE_ETHERNET;
 		l->offset = at + 16 + (weir_head8(l, at + 8) & 63u) * 4;
+		return 0;
+	}
+	if (port == 2152)
+		return weir_open_gtp(l);
+	if (port == 6635) {			/* RFC 7510 */
+		l->type = 0x8847;
+		l->offset = at + 8;
 		return 0;
 	}
 	return WEIR_NOT_OURS;
 }
 
-/* Moves the look's offset into a tunnel; its type becomes what is inside, 0 for Ethernet. */
+/* Moves the look's offset into a tunnel; its type becomes what is inside. */
 WEIR_INLINE int weir_open_tunnel(struct weir_look *l)
 {
 	switch (l->type) {
@@ -275,38 +255,89 @@ WEIR_INLINE int weir_open_tunnel(struct weir_look *l)
 	return WEIR_NOT_OURS;
 }
 
+/* Is this a datagram to be read, and no tunnel's? */
+WEIR_INLINE int weir_is_datagram(const struct weir_look *l)
+{
+	return l->type == 17 && l->reads & WEIR_READ_DATAGRAMS && !l->segment.fragment &&
+	       (!(l->reads & WEIR_READ_TUNNELS) || !weir_is_tunnel(weir_head16(l, l->offset + 2)));
+}
+
+/* What lies beyond what is read of a frame; or else the frame is too short to bear a TCP segment. */
+WEIR_INLINE int weir_beyond(const struct weir_look *l, __u32 frame_size)
+{
+	return l->have < frame_size ? WEIR_TOO_DEEP : WEIR_NOT_OURS;
+}
+
+/* Past one tunnel's header to the next IP header. WEIR_SEGMENT: it is TCP's; WEIR_ON: it is not. */
+WEIR_INLINE int weir_enter_tunnel(struct weir_look *l)
+{
+	int result;
+
+	if (l->segment.fragment == WEIR_LATER_FRAGMENT)
+		return WEIR_NOT_OURS;
+	if (l->offset + 20 > l->have)
+		return weir_beyond(l, l->frame_size);
+	result = weir_open_tunnel(l);
+	if (result)
+		return result;
+	if (l->segment.fragment)
+		return WEIR_SPLIT;
+	/* Beyond what is read; or what is inside is shorter than any TCP segment. */
+	if (l->offset + 40 > l->have)
+		return weir_beyond(l, l->frame_size);
+	if (l->layers++ >= WEIR_LAYERS)
+		return WEIR_TOO_DEEP;
+	result = weir_is_ip(l->type) ? 0 : weir_open_headers(l);
+	if (result)
+		return result == WEIR_TOO_DEEP ? weir_beyond(l, l->frame_size) : result;
+	result = weir_read_network(l, l->frame_size);
+	return result ? result : l->type == 6 ? WEIR_SEGMENT : weir_is_datagram(l) ? WEIR_DATAGRAM : WEIR_ON;
+}
+
+WEIR_STEP long weir_enter_next(__u32 turn, void *context)
+{
+	struct weir_look *l = WEIR_LOOK(context);
+
+	(void)turn;
+	l->entered = weir_enter_tunnel(l);
+	return l->entered != WEIR_ON;
+}
+
+/* From an IP header that is not TCP's into tunnels, until one is. */
+WEIR_ONCE int weir_enter_tunnels(struct weir_look *l, __u32 frame_size)
+{
+	struct weir_look *look = l;
+
+	if (!l)
+		return WEIR_NOT_OURS;
+	l->layers = 1;
+	l->frame_size = frame_size;
+	WEIR_LOOP(WEIR_LAYERS, weir_enter_next, &look);
+	return l->entered;
+}
+
 /* The innermost IP header and, on request, the way to it. 0 when the look stands at TCP, or at a fragment of it. */
 WEIR_INLINE int weir_find_network(struct weir_look *l, __u32 frame_size, int what)
 {
-	l->offset = l->type = 0;
-	l->layers = 0;
+	int result;
+
 	l->segment.vlan_tags = l->segment.tunnels = 0;
+	l->reads = (__u8)what;
+	l->offset = l->is_raw ? 0 : 14;
+	l->type = weir_head16(l, 12);
 	if (l->is_raw)
 		l->type = weir_head8(l, 0) >> 4 == 4 ? 0x0800 : 0x86dd;
-	for (__u32 i = 0; WEIR_TURNS(i, WEIR_LAYERS); i++) {
-		int result;
-
-		WEIR_TURN();
-		if (l->layers++ >= WEIR_LAYERS)
-			return WEIR_TOO_DEEP;
-		if (!l->type)
-			weir_skip_tags(l);
-		result = weir_read_network(l, frame_size);
-		if (result || l->type == 6)
-			return result;
-		if (l->type == 17 && what & WEIR_READ_DATAGRAMS && !l->segment.fragment &&
-		    (!(what & WEIR_READ_TUNNELS) || !weir_is_tunnel(weir_head16(l, l->offset + 2))))
-			return WEIR_DATAGRAM;
-		if (!(what & WEIR_READ_TUNNELS) || l->segment.fragment)
-			return WEIR_NOT_OURS;
-		result = weir_open_tunnel(l);
+	if (!weir_is_ip(l->type)) {
+		result = weir_open_headers(l);
 		if (result)
-			return result;
-		/* Beyond what is read; or what is inside is shorter than any TCP segment. */
-		if (l->offset + 40 > l->have)
-			return l->have < frame_size ? WEIR_TOO_DEEP : WEIR_NOT_OURS;
+			return result == WEIR_TOO_DEEP ? weir_beyond(l, frame_size) : result;
 	}
-	return WEIR_TOO_DEEP;
+	result = weir_read_network(l, frame_size);
+	if (result || l->type == 6)
+		return result;
+	if (weir_is_datagram(l))
+		return WEIR_DATAGRAM;
+	return what & WEIR_READ_TUNNELS ? weir_enter_tunnels(l, frame_size) : WEIR_NOT_OURS;
 }
 
 WEIR_INLINE void weir_copy_address(__u8 *to, const __u8 *from)

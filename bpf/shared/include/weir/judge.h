@@ -11,7 +11,7 @@
 #include <weir/client_hello.h>
 #include <weir/assembly.h>
 #include <weir/verdict.h>
-#include <weir/preamble.h>
+#include <weir/passing.h>
 #include <weir/records.h>
 
 #define WEIR_NOT_TLS_BYTES 512		/* of what is no TLS, these travel */
@@ -85,69 +85,6 @@ WEIR_INLINE int weir_read_first(weir_frame *frame, struct weir_look *l, struct w
 		return n ? -1 : 0;
 	__builtin_memcpy(l->first, s->bytes, WEIR_FIRST);
 	return 0;
-}
-
-/* The segment without its first `size` bytes. */
-WEIR_INLINE void weir_advance(struct weir_segment *seg, __u32 size)
-{
-	seg->sequence += size;
-	seg->payload_at += size;
-	seg->payload_size -= size;
-	seg->urgent = seg->urgent > size ? seg->urgent - (__u16)size : 0;
-}
-
-/* Bytes of the preamble that the look's first bytes begin, as weir_preamble_size says; its kind becomes the look's. */
-WEIR_ONCE int weir_measure_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 before)
-{
-	struct weir_segment *seg;
-	enum weir_preamble kind;
-
-	WEIR_USED(frame);
-	if (!l || !s)
-		return 0;
-	seg = &l->segment;
-	kind = weir_preamble_of(l->first, seg->payload_size < WEIR_FIRST ? seg->payload_size : WEIR_FIRST, seg->payload_size, (__u8)before);
-	l->preamble = (__u8)kind;
-	return (int)weir_preamble_size(frame, seg, s, kind, l->first);
-}
-
-/* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none. */
-WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
-{
-	struct weir_segment *seg;
-	const __u8 *first;
-	__u32 size;
-
-	WEIR_USED(frame);
-	if (!l || !s || !flow)
-		return -1;
-	seg = &l->segment;
-	first = l->first;
-	if (first[0] == 22 || !flow->proof || flow->skipped >= WEIR_SKIPS_MAX)
-		return -1;
-	/* Before a second hello a client may say that it changes its cipher, and does not (RFC 8446 appendix D.4). */
-	if (flow->gate_bits & WEIR_GATE_RETRY && first[0] == 20 && first[1] == 3 && !first[3] && first[4] == 1) {
-		size = 6;
-		goto skip;
-	}
-	size = (__u32)weir_measure_preamble(frame, l, s, flow->preamble);
-	/* A request goes on in the next segment, until the proxy has answered. */
-	if (!size && flow->preamble >= WEIR_PREAMBLE_CONNECT && seg->acknowledged == flow->next) {
-		size = seg->payload_size;
-		goto skip;
-	}
-	if (!size || size > 1u << 16)
-		return -1;
-	flow->next = seg->acknowledged;
-	flow->preamble = l->preamble;
-	flow->skipped++;
-skip:
-	flow->passed = seg->sequence + (size < seg->payload_size ? size : seg->payload_size);
-	flow->base += size;
-	if (size >= seg->payload_size)
-		return 0;
-	weir_advance(seg, size);
-	return 1;
 }
 
 /* Nothing more is judged: the flow is done, or what it was before its hello came again. */
@@ -401,6 +338,9 @@ WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_s
 		}
 		if (!l->segment.fragment)
 			verdict = weir_judge_segment(frame, l, s, flow);
+	} else if (flow->state == WEIR_FLOW_EXPECTING && !(flow->bits & WEIR_BIT_AGAIN) && !weir_read_first(frame, l, s) &&
+		   weir_pass_ahead(frame, l, s, flow)) {
+		return 0;
 	}
 	return verdict < 0 ? weir_assemble(frame, l, s, flow) : verdict;
 }

@@ -37,7 +37,7 @@ WEIR_ONCE int weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
 	known->hello_end = known->judged_size = known->turn = 0;
 	known->answered_ns = 0;
 	known->bits &= WEIR_BIT_VOUCHED;
-	known->preamble = known->skipped = known->reopened = 0;
+	known->preamble = known->skipped = known->reopened = known->handshakes = 0;
 	return 0;
 }
 

@@ -108,6 +108,8 @@ struct weir_look {
 	__u32 type;
 	__u32 layers;
 	int skipped;			/* what came of the extension headers */
+	int entered;			/* and of the tunnels */
+	__u32 frame_size;
 	__u32 end;			/* where the innermost IP datagram ends, as it says */
 	struct weir_segment segment;
 	struct weir_datagram_key datagram;
@@ -128,6 +130,7 @@ struct weir_look {
 	__u8  direction;
 	__u8  hook;			/* enum weir_hook */
 	__u8  preamble;			/* enum weir_preamble: what the first bytes begin */
+	__u8  reads;			/* enum weir_reads */
 	__u8  is_raw;			/* the frame begins with its IP header: tun, WireGuard, IP in IP */
 };
 
@@ -179,7 +182,7 @@ struct weir_scratch {
 	__u64 deciding_ns;		/* the time of what is being decided */
 };
 
-#define WEIR_RANGES 8
+#define WEIR_RANGES 16			/* pieces beyond the first hole: enough for 33 segments in whatever order */
 
 /*
  * Client bytes of one flow, at their stream offsets, until the hello is whole. The bytes are in slots. Like them its own

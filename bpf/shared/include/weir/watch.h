@@ -17,7 +17,7 @@ WEIR_INLINE void weir_closed(weir_frame *frame, struct weir_look *l, struct weir
 	struct weir_assembly *a;
 
 	if (flow->state == WEIR_FLOW_EXPECTING) {
-		if (!flow->skipped || flow->preamble <= WEIR_PREAMBLE_PROXY2)
+		if (!flow->skipped || flow->preamble <= WEIR_PREAMBLE_PROXY2 || weir_is_upgrade(flow->preamble))
 			return;
 		/* A proxy was asked for and no hello came: whoever looks for open proxies speaks no TLS. */
 		flow->state = WEIR_FLOW_DONE;
@@ -410,8 +410,10 @@ WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_
 	}
 	if (result == WEIR_TOO_DEEP)
 		weir_count(frame, WEIR_COUNT_DEEP_HEADERS);
-	/* What we cannot read the server may. */
-	if ((result == WEIR_TOO_DEEP || result == WEIR_UNREADABLE) && enforcing && hook == WEIR_HOOK_IN && !weir_policy(frame)->pass_unreadable) {
+	else if (result <= WEIR_SEALED)
+		weir_count(frame, result == WEIR_SEALED ? WEIR_COUNT_TUNNELS_SEALED : WEIR_COUNT_TUNNELS_SPLIT);
+	/* What we cannot read the server may. Of a tunnel nothing is stopped here. */
+	if ((result == WEIR_TOO_DEEP || result == WEIR_UNREADABLE) && !l->segment.tunnels && enforcing && hook == WEIR_HOOK_IN && !weir_policy(frame)->pass_unreadable) {
 		weir_count(frame, WEIR_COUNT_UNREADABLE);
 		l->order = WEIR_DO_DROP;
 		return;

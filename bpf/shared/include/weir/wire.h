@@ -83,6 +83,18 @@ enum weir_preamble {
 	WEIR_PREAMBLE_CONNECT = 3,	/* HTTP's CONNECT (RFC 9110 section 9.3.6) */
 	WEIR_PREAMBLE_SOCKS4 = 4,
 	WEIR_PREAMBLE_SOCKS5 = 5,	/* RFC 1928 */
+	/* The talk of a protocol that becomes TLS when its client asks for it (upgrade.h). */
+	WEIR_PREAMBLE_SMTP = 6,		/* RFC 3207 */
+	WEIR_PREAMBLE_IMAP = 7,		/* RFC 9051 section 6.2.1 */
+	WEIR_PREAMBLE_POP3 = 8,		/* RFC 2595 section 4 */
+	WEIR_PREAMBLE_FTP = 9,		/* RFC 4217 */
+	WEIR_PREAMBLE_LDAP = 10,	/* RFC 4511 section 4.14 */
+	WEIR_PREAMBLE_XMPP = 11,	/* RFC 6120 section 5 */
+	WEIR_PREAMBLE_IRC = 12,		/* IRCv3, tls */
+	WEIR_PREAMBLE_POSTGRESQL = 13,	/* SSLRequest */
+	WEIR_PREAMBLE_MYSQL = 14,	/* Protocol::SSLRequest */
+	WEIR_PREAMBLE_RDP = 15,		/* MS-RDPBCGR section 2.2.1.1 */
+	WEIR_UPGRADE_ANY = 255,		/* not of a record's: whichever of these the client's first bytes are */
 };
 
 /* What was around the frame, as bits. */
@@ -92,6 +104,9 @@ enum weir_tunnel {
 	WEIR_TUNNEL_ERSPAN = 1 << 2,
 	WEIR_TUNNEL_VXLAN = 1 << 3,	/* RFC 7348 */
 	WEIR_TUNNEL_GENEVE = 1 << 4,	/* RFC 8926 */
+	WEIR_TUNNEL_PPPOE = 1 << 5,	/* RFC 2516 */
+	WEIR_TUNNEL_MPLS = 1 << 6,	/* RFC 3032 */
+	WEIR_TUNNEL_GTP = 1 << 7,	/* 3GPP TS 29.281 */
 };
 
 enum weir_completeness {
@@ -324,6 +339,7 @@ struct weir_rule {
 };
 
 #define WEIR_LENGTHS 8
+#define WEIR_UPGRADES 32		/* ports on which TLS is asked for in plain text */
 #define WEIR_QUIC_PORTS 4
 
 /* The policy, as the kernel needs it. Two of these and an index: a reload is one store. */
@@ -347,6 +363,11 @@ struct weir_config {
 	__u8  wide_lengths[2];		/* IPv6 blocks that have a window of their own, and how many a second; 0: none */
 	__u8  wide_per_second[2];
 	__u8  vouches;			/* enum weir_vouching */
+	__u8  upgrades_anywhere;	/* of a capture: on other ports the client's first bytes tell */
+	__u8  reserved[3];
+	__u16 upgrade_ports[WEIR_UPGRADES];	/* 0 ends */
+	__u8  upgrade_kinds[WEIR_UPGRADES];	/* enum weir_preamble; WEIR_PREAMBLE_NONE: never there */
+	__u32 reserved2;
 	__u32 generation;
 	__u16 quic_ports[WEIR_QUIC_PORTS]; /* UDP ports where QUIC is looked for; 0 ends */
 };
@@ -404,7 +425,9 @@ enum weir_counter {
 	WEIR_COUNT_QUIC_NEGOTIATIONS = 38,
 	WEIR_COUNT_QUIC_COUNTED = 39,	/* first answers that left for connections not known to be clean */
 	WEIR_COUNT_QUIC_REFUSED = 40,	/* answers that did not leave */
-	WEIR_COUNT_COUNT = 41,
+	WEIR_COUNT_TUNNELS_SEALED = 41,	/* tunnels whose inside nobody can read: encrypted, compressed, of an unknown form */
+	WEIR_COUNT_TUNNELS_SPLIT = 42,	/* tunnels' packets in IP fragments, looked into by nobody */
+	WEIR_COUNT_COUNT = 43,
 };
 
 /* Segments of watched ports that the probe has seen on an interface: in from clients and out from servers. */
