@@ -387,31 +387,42 @@ WEIR_INLINE __u32 weir_wanted(const struct weir_config *config)
 	return (config->decap ? WEIR_READ_TUNNELS : 0) | (config->quic_ports[0] ? WEIR_READ_DATAGRAMS : 0);
 }
 
-/* The whole way. `have` header bytes are in the look; its order says what the frame's program has to do. `hook` and `enforcing` are constants. */
-WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, enum weir_hook hook, int enforcing)
+/* Headers that could not be read: once more with more of the frame, where options and extension headers need it; else it is counted why. Rare. */
+WEIR_ONCE int weir_read_deeper(weir_frame *frame, struct weir_look *l, int result)
 {
-	int result, from_client = 1;
-	__u32 what = weir_wanted(weir_policy(frame));
+	__u32 size = weir_frame_size(frame);
 
-	l->order = WEIR_PASS;
-	l->have = have;
-	result = weir_read_frame(l, have, weir_frame_size(frame), what);
-	if (result == WEIR_TOO_DEEP && have == WEIR_HEAD_PLAIN && weir_frame_size(frame) > have) {
-		/* Rare: options and extension headers beyond what is read of every frame. */
-		have = weir_frame_size(frame) < WEIR_HEAD_CAP ? weir_frame_size(frame) : WEIR_HEAD_CAP;
-		if (!weir_bytes(frame, 0, l->head, have, WEIR_HEAD_CAP)) {
-			l->have = have;
-			result = weir_read_frame(l, have, weir_frame_size(frame), what);
+	WEIR_USED(frame);
+	if (!l)
+		return WEIR_NOT_OURS;
+	if (result == WEIR_TOO_DEEP && l->have == WEIR_HEAD_PLAIN && size > WEIR_HEAD_PLAIN) {
+		size = size < WEIR_HEAD_CAP ? size : WEIR_HEAD_CAP;
+		if (!weir_bytes(frame, 0, l->head, size, WEIR_HEAD_CAP)) {
+			l->have = size;
+			result = weir_read_frame(l, size, weir_frame_size(frame), weir_wanted(weir_policy(frame)));
 		}
-	}
-	if (result == WEIR_DATAGRAM) {
-		weir_watch_datagram(frame, l, s, hook, enforcing);
-		return;
 	}
 	if (result == WEIR_TOO_DEEP)
 		weir_count(frame, WEIR_COUNT_DEEP_HEADERS);
 	else if (result <= WEIR_SEALED)
 		weir_count(frame, result == WEIR_SEALED ? WEIR_COUNT_TUNNELS_SEALED : WEIR_COUNT_TUNNELS_SPLIT);
+	return result;
+}
+
+/* The whole way. `have` header bytes are in the look; its order says what the frame's program has to do. `hook` and `enforcing` are constants. */
+WEIR_INLINE void weir_watch(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 have, enum weir_hook hook, int enforcing)
+{
+	int result, from_client = 1;
+
+	l->order = WEIR_PASS;
+	l->have = have;
+	result = weir_read_frame(l, have, weir_frame_size(frame), weir_wanted(weir_policy(frame)));
+	if (result == WEIR_TOO_DEEP || result <= WEIR_SEALED)
+		result = weir_read_deeper(frame, l, result);
+	if (result == WEIR_DATAGRAM) {
+		weir_watch_datagram(frame, l, s, hook, enforcing);
+		return;
+	}
 	/* What we cannot read the server may. Of a tunnel nothing is stopped here. */
 	if ((result == WEIR_TOO_DEEP || result == WEIR_UNREADABLE) && !l->segment.tunnels && enforcing && hook == WEIR_HOOK_IN && !weir_policy(frame)->pass_unreadable) {
 		weir_count(frame, WEIR_COUNT_UNREADABLE);
