@@ -104,18 +104,21 @@ private func verdict(
         #expect(world.said().first == "disallow 203.0.113.80/32" && core.policy == observing)
     }
 
-    @Test("Never limited: the policy's blocks, this node's addresses, its pods' networks where the policy says so; a full list is told of")
+    @Test(
+        "Never limited: the policy's blocks and proxies, this node's addresses, its pods' networks where asked for; a full list is told of")
     func allowed() {
         var known = KnownAddresses()
         known.own = [Prefix("198.51.100.2/32")!]
         known.pods = [Prefix("10.1.0.0/24")!]
-        var allow = Policy.Allow()
-        allow.cidrs = [Prefix("192.0.2.0/24")!]
-        #expect(AllowList(allow, known).prefixes == [Prefix("192.0.2.0/24")!, Prefix("198.51.100.2/32")!])
-        allow.pods = true
-        #expect(AllowList(allow, known).prefixes.contains(Prefix("10.1.0.0/24")!))
-        (allow.nodes, allow.kubelet) = (false, false)
-        #expect(!AllowList(allow, known).prefixes.contains(Prefix("198.51.100.2/32")!))
+        var policy = Policy()
+        policy.allow.cidrs = [Prefix("192.0.2.0/24")!]
+        #expect(AllowList(policy, known).prefixes == [Prefix("192.0.2.0/24")!, Prefix("198.51.100.2/32")!])
+        policy.trust.proxies = [Prefix("192.0.2.9/32")!, Prefix("10.9.0.0/24")!]
+        #expect(AllowList(policy, known).prefixes.isSuperset(of: policy.trust.proxies), "a proxy is many people")
+        policy.allow.pods = true
+        #expect(AllowList(policy, known).prefixes.contains(Prefix("10.1.0.0/24")!))
+        (policy.allow.nodes, policy.allow.kubelet) = (false, false)
+        #expect(!AllowList(policy, known).prefixes.contains(Prefix("198.51.100.2/32")!))
         var core = core()
         world.allowRoom = 0
         core.use(known, at: time(1), in: world)

@@ -91,6 +91,8 @@ import Wire
         case .multipath: WEIR_COUNT_MULTIPATH
         case .unreadable: WEIR_COUNT_UNREADABLE
         case .translated: WEIR_COUNT_TRANSLATED
+        case .named: WEIR_COUNT_NAMED
+        case .unnamed: WEIR_COUNT_UNNAMED
         }
     }
 

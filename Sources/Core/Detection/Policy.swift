@@ -86,6 +86,8 @@ package struct Policy: Sendable, Equatable {
         package var operators = PrefixLengths(ipv4: 16, ipv6: 32)
         /// The lowest rate that an operator's limit may have.
         package var operatorsPerSecond = 1
+        /// Peers whose PROXY header names the source. None of them is ever limited.
+        package var proxies: [Prefix] = []
         package init() {}
     }
 

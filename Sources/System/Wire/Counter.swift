@@ -5,6 +5,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case resetFailed, held, evicted, fragments, fragmentsLost, outOfStep, synData
     case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable, translated
     case quicTold, quicLost, quicSmall, quicAnswers, quicProven, quicRetries, quicNegotiations, quicCounted, quicRefused
+    case named, unnamed
 
     /// For people, as the metric's help.
     package var help: String {
@@ -49,6 +50,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicProven: "connection ids of QUIC servers that their clients bore: these clients are who they say"
         case .quicRetries: "Retry packets of QUIC servers"
         case .quicNegotiations: "version negotiations of QUIC servers"
+        case .named: "PROXY headers of trusted proxies that named their client"
+        case .unnamed: "other PROXY headers: they name nobody, or their sender is not in the policy's trust.proxies"
         case .unreadable: "frames dropped because their TCP header or hello cannot be read"
         }
     }
@@ -96,6 +99,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicNegotiations: "quic_negotiations"
         case .quicCounted: "quic_answers_counted"
         case .quicRefused: "quic_answers_refused"
+        case .named: "proxy_headers_believed"
+        case .unnamed: "proxy_headers_ignored"
         }
     }
 }

@@ -12,6 +12,7 @@
 #include <weir/assembly.h>
 #include <weir/verdict.h>
 #include <weir/preamble.h>
+#include <weir/proxy.h>
 #include <weir/records.h>
 
 #define WEIR_NOT_TLS_BYTES 512		/* of what is no TLS, these travel */
@@ -111,7 +112,36 @@ WEIR_ONCE int weir_measure_preamble(weir_frame *frame, struct weir_look *l, stru
 	return (int)weir_preamble_size(frame, seg, s, kind, l->first);
 }
 
-/* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none. */
+/* Whom the PROXY header names, with which the segment begins. Of the text form the scratch has the line. */
+WEIR_INLINE void weir_name_flow(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	__u32 n = l->segment.payload_size < WEIR_PROXY1_MAX ? l->segment.payload_size : WEIR_PROXY1_MAX;
+
+	if (l->preamble == WEIR_PREAMBLE_PROXY2 && weir_bytes(frame, l->segment.payload_at, s->bytes, n, WEIR_PROXY1_MAX))
+		return;
+	if (weir_read_proxy(frame, s, &l->segment.flow, l->preamble, n))
+		flow->named = s->naming.named;
+}
+
+/* Has only a part of a PROXY header come, too little to tell whom it names? */
+WEIR_ONCE int weir_is_part_of_proxy(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	__u32 size;
+
+	WEIR_USED(frame);
+	if (!l || !s)
+		return 0;
+	size = l->segment.payload_size;
+	if (!weir_begins_proxy(l->first, size))
+		return 0;
+	if (size < WEIR_FIRST)
+		return 1;
+	if (l->first[0] == '\r')
+		return size < weir_proxy2_part(16 + ((__u32)l->first[14] << 8 | l->first[15]));
+	return size < WEIR_PROXY1_MAX && !weir_bytes(frame, l->segment.payload_at, s->bytes, size, WEIR_PROXY1_MAX) && !weir_line_end(s, size);
+}
+
+/* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none, -2: it has to be assembled. */
 WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
 	struct weir_segment *seg;
@@ -130,6 +160,8 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 		size = 6;
 		goto skip;
 	}
+	if (!flow->skipped && weir_is_part_of_proxy(frame, l, s))
+		return -2;
 	size = (__u32)weir_measure_preamble(frame, l, s, flow->preamble);
 	/* A request goes on in the next segment, until the proxy has answered. */
 	if (!size && flow->preamble >= WEIR_PREAMBLE_CONNECT && seg->acknowledged == flow->next) {
@@ -138,6 +170,8 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 	}
 	if (!size || size > 1u << 16)
 		return -1;
+	if (!flow->skipped && !(flow->gate_bits & WEIR_GATE_RETRY) && l->preamble <= WEIR_PREAMBLE_PROXY2)
+		weir_name_flow(frame, l, s, flow);
 	flow->next = seg->acknowledged;
 	flow->preamble = l->preamble;
 	flow->skipped++;
@@ -250,6 +284,7 @@ WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct wei
 	a->first_ns = l->now;
 	a->proof = flow->proof;
 	a->preamble = flow->preamble;
+	a->named = flow->named;
 	a->again = flow->bits & WEIR_BIT_AGAIN;
 	a->direction = l->direction;
 	a->ifindex = weir_ifindex(frame);
@@ -257,6 +292,23 @@ WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct wei
 	a->tunnels = l->segment.tunnels;
 	flow->state = WEIR_FLOW_ASSEMBLING;
 	return a;
+}
+
+/* The look's first bytes from what is stored: those behind a PROXY header. What it lacks of sixteen is zero. 0 or -1. */
+WEIR_ONCE int weir_read_stored_first(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_assembly *a)
+{
+	__u32 at, n;
+
+	WEIR_USED(frame);
+	if (!l || !s || !a)
+		return -1;
+	at = a->start;
+	n = a->filled - at < WEIR_FIRST ? a->filled - at : WEIR_FIRST;
+	__builtin_memset(s->bytes, 0, WEIR_FIRST);
+	if (weir_copy(frame, s, 0, a->slot[at / WEIR_SLOT & 15] - 1u, at & (WEIR_SLOT - 1), n))
+		return -1;
+	__builtin_memcpy(l->first, s->bytes, WEIR_FIRST);
+	return 0;
 }
 
 /* Places a segment of an unfinished hello, and judges the hello if that made it whole. */
@@ -291,6 +343,10 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	if (weir_intact(frame, a))
 		a->reason = (__u8)weir_place(frame, a, s, relative, l->segment.payload_size);
 	stream = a->reason ? WEIR_STREAM_LONG : a->proof && weir_find_start(frame, a, s) ? WEIR_STREAM_MORE : weir_walk(frame, a);
+	if (a->start && !flow->preamble) {
+		flow->preamble = a->preamble;
+		flow->named = a->named;
+	}
 	if (stream == WEIR_STREAM_WHOLE && (weir_gather(frame, a, s) || !weir_intact(frame, a))) {
 		a->reason = WEIR_REASON_EVICTED;
 		stream = WEIR_STREAM_LONG;
@@ -320,6 +376,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	if (l->segment.payload_size < 64 && a->tiny)
 		a->tiny--;			/* the last may be as small as it likes */
 	weir_copy_history(r, a);
+	weir_name(s, &a->named);
 	if (a->conflict)
 		flow->gate_bits |= WEIR_GATE_SPOILT;	/* whatever the policy makes of that */
 	if (l->now - a->first_ns > 5 * WEIR_SECOND)
@@ -341,6 +398,8 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 			flow->kept = a->id;
 			return (int)length + 1;
 		}
+	} else if (!a->records && !weir_read_stored_first(frame, l, s, a) && l->first[0] != 22) {
+		weir_misfit(r, l->first);	/* it came in disorder, or began as a PROXY header does */
 	} else {
 		WEIR_FOUND(r, a->records ? a->head_have == 4 && a->head >> 24 != 1 ? WEIR_MALFORMED_HELLO : WEIR_BAD_RECORD : WEIR_BAD_RECORD);
 	}
@@ -393,6 +452,8 @@ WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_s
 		}
 		/* Of what was judged the base stays where it is. */
 		switch (l->first[0] == 22 || flow->bits & WEIR_BIT_AGAIN ? -1 : weir_skip_preamble(frame, l, s, flow)) {
+		case -2:
+			return weir_assemble(frame, l, s, flow);
 		case 0:
 			return 0;
 		case 1:
