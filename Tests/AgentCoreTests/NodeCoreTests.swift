@@ -104,6 +104,25 @@ private func verdict(
         #expect(world.said().first == "disallow 203.0.113.80/32" && core.policy == observing)
     }
 
+    @Test("The topic's budget of new sources begins once it was read; what is beyond holds in the next minute, and is told of in one line")
+    func budget() {
+        var policy = enforcing
+        policy.trust.newLimits = 2
+        var core = core(policy)
+        for number in 1...3 { core.take(limit("203.0.113.\(number)"), at: time(0), in: world) }
+        core.topicWasRead(in: world)
+        #expect(world.said() == (1...3).map { "limit 203.0.113.\($0)/32" })
+        for number in 4...7 {
+            let isTaken = core.take(limit("203.0.113.\(number)"), at: time(0), in: world)
+            #expect(isTaken == (number < 6))
+        }
+        core.tick(10, at: time(59), in: world)
+        #expect(world.said() == ["limit 203.0.113.4/32", "limit 203.0.113.5/32", "overBudget(limits: 2, waiting: 2)"])
+        core.tick(20, at: time(60), in: world)
+        core.tick(30, at: time(120), in: world)
+        #expect(Set(world.said()) == ["limit 203.0.113.6/32", "limit 203.0.113.7/32"])
+    }
+
     @Test(
         "Never limited: the policy's blocks and proxies, this node's addresses, its pods' networks where asked for; a full list is told of")
     func allowed() {
