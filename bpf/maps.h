@@ -259,6 +259,15 @@ struct {
 	__type(value, __u8);
 } vouched SEC(".maps");
 
+/* Whose PROXY header names the source: the policy's trust.proxies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct weir_allow_key);
+	__type(value, __u8);
+} proxies SEC(".maps");
+
 WEIR_INLINE const struct weir_config *weir_policy(weir_frame *frame)
 {
 	return &policies.configs[policies.active & 1];
@@ -493,6 +502,7 @@ WEIR_INLINE struct weir_bucket *weir_bucket_at(weir_frame *frame, __u32 hash)
 /* Proof by the kernel's own socket, where the handshake was not seen: asymmetric paths, a table that was pushed over, a connection older than we. */
 WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_handshake *r)
 {
+	const struct weir_flow_key *flow = &l->segment.flow;	/* the source of a record may be named by a proxy */
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = sizeof(tuple.ipv4);
 	struct bpf_sock *socket;
@@ -500,15 +510,15 @@ WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_
 	if (l->direction != WEIR_INGRESS || l->segment.tunnels)
 		return;
 	if (l->segment.family == 4) {
-		WEIR_COPY32(&tuple.ipv4.saddr, r->source + 12);
-		WEIR_COPY32(&tuple.ipv4.daddr, r->destination + 12);
-		tuple.ipv4.sport = __builtin_bswap16(r->source_port);
-		tuple.ipv4.dport = __builtin_bswap16(r->destination_port);
+		WEIR_COPY32(&tuple.ipv4.saddr, flow->client + 12);
+		WEIR_COPY32(&tuple.ipv4.daddr, flow->server + 12);
+		tuple.ipv4.sport = __builtin_bswap16(flow->client_port);
+		tuple.ipv4.dport = __builtin_bswap16(flow->server_port);
 	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, r->source, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, r->destination, 16);
-		tuple.ipv6.sport = __builtin_bswap16(r->source_port);
-		tuple.ipv6.dport = __builtin_bswap16(r->destination_port);
+		__builtin_memcpy(tuple.ipv6.saddr, flow->client, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, flow->server, 16);
+		tuple.ipv6.sport = __builtin_bswap16(flow->client_port);
+		tuple.ipv6.dport = __builtin_bswap16(flow->server_port);
 		size = sizeof(tuple.ipv6);
 	}
 	socket = bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);

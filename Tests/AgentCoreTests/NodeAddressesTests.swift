@@ -74,10 +74,10 @@ import Wire
 
     @Test("The policy's allow.nodes switches it")
     func policy() {
-        var known = KnownAddresses(), allow = Policy().allow
+        var known = KnownAddresses(), policy = Policy()
         known.nodes = [Prefix("10.0.0.1/32")!]
-        #expect(AllowList(allow, known).contains(Address("10.0.0.1")!))
-        allow.nodes = false
-        #expect(!AllowList(allow, known).contains(Address("10.0.0.1")!))
+        #expect(AllowList(policy, known).contains(Address("10.0.0.1")!))
+        policy.allow.nodes = false
+        #expect(!AllowList(policy, known).contains(Address("10.0.0.1")!))
     }
 }

@@ -104,18 +104,40 @@ private func verdict(
         #expect(world.said().first == "disallow 203.0.113.80/32" && core.policy == observing)
     }
 
-    @Test("Never limited: the policy's blocks, this node's addresses, its pods' networks where the policy says so; a full list is told of")
+    @Test("The topic's budget of new sources begins once it was read; what is beyond holds in the next minute, and is told of in one line")
+    func budget() {
+        var policy = enforcing
+        policy.trust.newLimits = 2
+        var core = core(policy)
+        for number in 1...3 { core.take(limit("203.0.113.\(number)"), at: time(0), in: world) }
+        core.topicWasRead(in: world)
+        #expect(world.said() == (1...3).map { "limit 203.0.113.\($0)/32" })
+        for number in 4...7 {
+            let isTaken = core.take(limit("203.0.113.\(number)"), at: time(0), in: world)
+            #expect(isTaken == (number < 6))
+        }
+        core.tick(10, at: time(59), in: world)
+        #expect(world.said() == ["limit 203.0.113.4/32", "limit 203.0.113.5/32", "overBudget(limits: 2, waiting: 2)"])
+        core.tick(20, at: time(60), in: world)
+        core.tick(30, at: time(120), in: world)
+        #expect(Set(world.said()) == ["limit 203.0.113.6/32", "limit 203.0.113.7/32"])
+    }
+
+    @Test(
+        "Never limited: the policy's blocks and proxies, this node's addresses, its pods' networks where asked for; a full list is told of")
     func allowed() {
         var known = KnownAddresses()
         known.own = [Prefix("198.51.100.2/32")!]
         known.pods = [Prefix("10.1.0.0/24")!]
-        var allow = Policy.Allow()
-        allow.cidrs = [Prefix("192.0.2.0/24")!]
-        #expect(AllowList(allow, known).prefixes == [Prefix("192.0.2.0/24")!, Prefix("198.51.100.2/32")!])
-        allow.pods = true
-        #expect(AllowList(allow, known).prefixes.contains(Prefix("10.1.0.0/24")!))
-        (allow.nodes, allow.kubelet) = (false, false)
-        #expect(!AllowList(allow, known).prefixes.contains(Prefix("198.51.100.2/32")!))
+        var policy = Policy()
+        policy.allow.cidrs = [Prefix("192.0.2.0/24")!]
+        #expect(AllowList(policy, known).prefixes == [Prefix("192.0.2.0/24")!, Prefix("198.51.100.2/32")!])
+        policy.trust.proxies = [Prefix("192.0.2.9/32")!, Prefix("10.9.0.0/24")!]
+        #expect(AllowList(policy, known).prefixes.isSuperset(of: policy.trust.proxies), "a proxy is many people")
+        policy.allow.pods = true
+        #expect(AllowList(policy, known).prefixes.contains(Prefix("10.1.0.0/24")!))
+        (policy.allow.nodes, policy.allow.kubelet) = (false, false)
+        #expect(!AllowList(policy, known).prefixes.contains(Prefix("198.51.100.2/32")!))
         var core = core()
         world.allowRoom = 0
         core.use(known, at: time(1), in: world)

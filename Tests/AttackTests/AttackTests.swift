@@ -51,6 +51,21 @@ struct AttackTests {
         for row in rows { #expect(row.attempted > 0 && row.refused == 0, "\(row)") }
     }
 
+    @Test(
+        "Whom a trusted balancer's PROXY header names is refused, and none of its other clients; a stranger's header names nobody",
+        arguments: ["direct", "routed"])
+    func balanced(shape: String) throws {
+        let rows = try play(shape, "reset", "balanced").rows
+        #expect(rows.count == 32)
+        for row in rows {
+            if row.says.hasPrefix("attacker") {
+                #expect(row.attempted == 12 && (1...3).contains(row.succeeded) && row.refused >= 9, "\(row)")
+            } else {
+                #expect(row.attempted > 0 && row.succeeded == row.attempted && row.refused == 0, "\(row)")
+            }
+        }
+    }
+
     @Test("A flood of SYNs in front of a forwarded server makes nobody's connection unknown")
     func flood() throws {
         for row in try play("routed", "reset", "flood").rows {

@@ -111,6 +111,7 @@ class Agent:
         with open(policy, "w") as file:
             file.write("apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: attacks}\nspec:\n  mode: enforce\n"
                        "  ports: [443, 8443, 4443, 5443, 6443, 2222, 2525, 8080, 3128]\n"
+                       "  trust: {proxies: [198.19.250.0/24, '2001:db9:1fa::/48']}\n"
                        f"  detections: {{missing_sni: {{severity: high, limit: {{answer: {answer}}}}}}}\n")
         self.log = open(f"{HOME.name}/agent.log", "w+b")
         self.process = start([*namespace.enter, program, "--listen", f"127.0.0.1:{self.port}", "--interface", interface, "--policy", policy, *options],

@@ -78,8 +78,18 @@ def connect(s, port):
     tls(s, port)
 
 
+def exactly(s, size):
+    data = b""
+    while len(data) < size and (more := s.recv(size - len(data))):
+        data += more
+    return data
+
+
 def proxied(s, port):
-    line(s)
+    if s.recv(1, socket.MSG_PEEK) == b"\r":
+        exactly(s, int.from_bytes(exactly(s, 16)[14:], "big"))
+    else:
+        line(s)
     tls(s, port)
 
 

@@ -3,7 +3,7 @@
 usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
-    SET     all, core, alone, honest; forgers, flood (routed)
+    SET     all, core, alone, honest, balanced; forgers, flood (routed)
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
@@ -13,6 +13,7 @@ import sys
 import time
 
 import attack
+import balanced
 import cuts      # noqa: F401  each of these adds its tricks to the list
 import answers   # noqa: F401
 import datagrams # noqa: F401
@@ -64,6 +65,8 @@ def main(program, shape, answer, which, *words):
         rows = honest.play(stage, stage.shape, words)
     elif which == "quic":
         rows = quic.play(stage, words)
+    elif which == "balanced":
+        rows = balanced.play(stage)
     elif which == "flood":
         rows = flood.play(stage)
     elif which == "forgers":

@@ -171,7 +171,8 @@ struct EnvoyTests {
             for (name, code, part) in [
                 ("taken", 3, "--grpc 127.0.0.1:9742"), ("half", 2, "go together"), ("no file", 2, "/nowhere"), ("no key", 2, "no PEM file"),
                 ("other key", 3, "cannot be used"),
-                ("open", 2, "--insecure"), ("open six", 2, "--insecure"), ("named", 2, "--insecure"), ("insecure", 3, "cannot be had")
+                ("open", 2, "--insecure"), ("open six", 2, "--insecure"), ("named", 2, "--insecure"), ("insecure", 3, "cannot be had"),
+                ("metrics", 2, "--external-metrics 0.0.0.0:9743"), ("metrics insecure", 3, "--grpc 127.0.0.1:9742")
             ] as [(StaticString, Int, String)] {
                 try seen.object(name) { one throws(JSONError) in
                     #expect(try one.integer("code") == code, "\(name)")

@@ -574,7 +574,7 @@ def wrong():
     home, results = HOME.name, {}
     s = socket.create_server(("127.0.0.1", 9742))
     for name, options in {"taken": ["--grpc", "127.0.0.1:9742"], "half": ["--tls-cert", f"{home}/server.crt"], "no file": ["--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "no key": ["--tls-cert", f"{home}/server.crt", "--tls-key", f"{home}/policy.yaml"],
-                          "open": ["--grpc", "0.0.0.0:9742"], "open six": ["--grpc", "[::]:9742"], "named": ["--grpc", "weir.example:9742"], "insecure": ["--grpc", "0.0.0.0:9742", "--insecure"],
+                          "open": ["--grpc", "0.0.0.0:9742"], "open six": ["--grpc", "[::]:9742"], "named": ["--grpc", "weir.example:9742"], "insecure": ["--grpc", "0.0.0.0:9742", "--insecure"], "metrics": ["--external-metrics", "0.0.0.0:9743"], "metrics insecure": ["--external-metrics", "[::]:9743", "--insecure", "--grpc", "127.0.0.1:9742"],
                           "other key": ["--grpc", "127.0.0.1:0", "--tls-cert", f"{home}/server.crt", "--tls-key", f"{home}/client.key"]}.items():
         policy()
         done = subprocess.run([CONTROLLER, "--kafka", "127.0.0.1:1", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)

@@ -128,7 +128,8 @@ import Testing
                 "allowed", "forbidden",
                 JSONError(
                     "limits.lacks.reason",
-                    .wrongValue(wanted: "allowed, no_room, not_understood, too_wide, too_long, too_hard, not_limiting, rehearsal"))
+                    .wrongValue(
+                        wanted: "allowed, no_room, not_understood, too_wide, too_long, too_hard, not_limiting, rehearsal, over_budget"))
             )
         ])
     func status(old: String, new: String, error: JSONError) throws {

@@ -45,6 +45,16 @@ import Wire
         #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
     }
 
+    @Test("The proxy that named the source is said where there is one, and survives")
+    func proxy() throws {
+        var event = Examples.event()
+        #expect(!event.encoded().text.contains("network.peer.address"))
+        event.proxy = Address("10.0.0.9")
+        #expect(event.encoded().text.contains("/32\",\"network.peer.address\":\"10.0.0.9\",\"destination.address\""))
+        var reader = MessageReader()
+        #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
+    }
+
     @Test("How far the proof reaches is said where it is not the whole source, and survives")
     func reach() throws {
         var event = Examples.event(), reader = MessageReader()

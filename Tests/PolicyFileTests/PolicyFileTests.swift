@@ -61,6 +61,7 @@ private let manifest = #filePath.split(separator: "/").dropLast(3).map { "/" + $
               escalation: [1m, 1m, 2h]
               allow: {cidrs: [10.0.0.0/8, "2001:db8::/32", 192.0.2.1], nodes: false, kubelet: false, pods: true}
               scaleOut: {window: 90s, moreThan: 3}
+              trust: {proxies: [198.51.100.7, "2001:db8:5::/64"]}
             """)
         #expect(read.mode == .enforce && read.ports == [853] && read.proof == .unproven && read.capture == .all)
         let limit = try #require(read.detections[.missingSNI]?.limit)
@@ -68,6 +69,8 @@ private let manifest = #filePath.split(separator: "/").dropLast(3).map { "/" + $
         #expect(read.prefixes.ipv4 == 24 && read.prefixes.ipv6 == 56)
         #expect(read.escalation == [.seconds(60), .seconds(60), .seconds(7200)])
         #expect(read.allow.cidrs == ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"].compactMap { Prefix($0) })
+        #expect(read.trust.proxies == ["198.51.100.7/32", "2001:db8:5::/64"].compactMap { Prefix($0) })
+        #expect(read.neverLimited == read.allow.cidrs + read.trust.proxies)
         #expect(!read.allow.nodes && !read.allow.kubelet && read.allow.pods)
         #expect(read.scaleOut.window == .seconds(90) && read.scaleOut.moreThan == 3)
     }

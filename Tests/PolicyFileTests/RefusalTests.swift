@@ -106,6 +106,13 @@ import Wire
                 "  allow: {cidrs: [10.0.0.0/33]}",
                 "policy.yaml:4:19: spec.allow.cidrs[0]: `10.0.0.0/33` is no address block; write it as 203.0.113.0/24 or 2001:db8::/32"
             ),
+            (
+                "  trust: {proxies: [10.0.0.1/8]}",
+                "policy.yaml:4:21: spec.trust.proxies[0]: `10.0.0.1/8` has bits beyond its length; did you mean 10.0.0.0/8?"
+            ),
+            (
+                "  trust: {proxies: 10.0.0.1}", "policy.yaml:4:20: spec.trust.proxies: a list is expected, not `10.0.0.1`"
+            ),
             ("  allow: {nodes: yes}", "policy.yaml:4:18: spec.allow.nodes: `yes`; allowed are true and false"),
             ("  scaleOut: {window: 0s}", "policy.yaml:4:22: spec.scaleOut.window: `0s`; from 1s to 1d is allowed"),
             ("  scaleOut: {targets: [{min: 2}]}", "policy.yaml:4:24: spec.scaleOut.targets[0]: workload is missing"),

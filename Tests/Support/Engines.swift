@@ -160,5 +160,8 @@ package final class HookPair {
         return (passes, ours == theirs)
     }
 
+    /// Limits nobody of this block any more, as agents do with a policy's proxies.
+    package func allow(_ prefix: Prefix) -> Bool { native.allow(prefix) && probe.allow(prefix) }
+
     package var counters: (native: Counters, kernel: Counters) { (native.counters, probe.counters) }
 }

@@ -93,6 +93,8 @@ import Wire
         case .translated: WEIR_COUNT_TRANSLATED
         case .tunnelsSealed: WEIR_COUNT_TUNNELS_SEALED
         case .tunnelsSplit: WEIR_COUNT_TUNNELS_SPLIT
+        case .named: WEIR_COUNT_NAMED
+        case .unnamed: WEIR_COUNT_UNNAMED
         }
     }
 

@@ -228,8 +228,9 @@ struct weir_engine *weir_engine_create(void)
 	e->half_open = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), 16384);
 	e->strangers = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_flow_key), sizeof(struct weir_flow), WEIR_STRANGERS);
 	e->limits = weir_table_create(WEIR_TABLE_HASH, sizeof(struct weir_limit_key), sizeof(struct weir_limit), 16384);
-	e->allow = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
+	e->allow = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 8192);
 	e->vouched = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
+	e->proxies = weir_table_create(WEIR_TABLE_PREFIX, sizeof(struct weir_allow_key), sizeof(__u8), 1024);
 	e->datagrams = weir_table_create(WEIR_TABLE_LRU, sizeof(struct weir_datagram_key), sizeof(struct weir_datagram), 1024);
 	e->denied = weir_table_create(WEIR_TABLE_HASH, sizeof(__u64), sizeof(__u8), 4096);
 	/* A slot's reader may read a word past a slot's end, never past the slab's. */
@@ -239,8 +240,8 @@ struct weir_engine *weir_engine_create(void)
 	e->randoms = calloc(WEIR_RANDOMS, sizeof(*e->randoms));
 	e->buckets = calloc(WEIR_BUCKETS, sizeof(*e->buckets));
 	e->fingerprints = calloc(WEIR_FINGERPRINTS, sizeof(*e->fingerprints));
-	if (e->flows && e->half_open && e->strangers && e->assemblies && e->limits && e->allow && e->vouched && e->datagrams && e->denied &&
-	    e->slots && e->owners && e->randoms && e->buckets && e->fingerprints) {
+	if (e->flows && e->half_open && e->strangers && e->assemblies && e->limits && e->allow && e->vouched && e->proxies && e->datagrams &&
+	    e->denied && e->slots && e->owners && e->randoms && e->buckets && e->fingerprints) {
 		weir_table_mourn(e->flows, still_waits);
 		weir_table_mourn(e->half_open, still_waits);
 		weir_table_mourn(e->strangers, still_waits);
@@ -261,6 +262,7 @@ void weir_engine_destroy(struct weir_engine *e)
 	weir_table_destroy(e->limits);
 	weir_table_destroy(e->allow);
 	weir_table_destroy(e->vouched);
+	weir_table_destroy(e->proxies);
 	weir_table_destroy(e->datagrams);
 	weir_table_destroy(e->denied);
 	free(e->slots);
@@ -409,6 +411,7 @@ void weir_engine_reset(struct weir_engine *e)
 	weir_table_clear(e->limits);
 	weir_table_clear(e->allow);
 	weir_table_clear(e->vouched);
+	weir_table_clear(e->proxies);
 	weir_table_clear(e->datagrams);
 	weir_table_clear(e->denied);
 	memset(e->assemblies, 0, WEIR_ENGINE_SLOTS * sizeof(*e->assemblies));
@@ -497,6 +500,18 @@ int weir_engine_vouch(struct weir_engine *e, const struct weir_allow_key *key)
 void weir_engine_forget_vouched(struct weir_engine *e)
 {
 	weir_table_clear(e->vouched);
+}
+
+int weir_engine_trust_proxy(struct weir_engine *e, const struct weir_allow_key *key)
+{
+	const __u8 one = 1;
+
+	return weir_table_store(e->proxies, key, &one, BPF_ANY);
+}
+
+void weir_engine_forget_proxies(struct weir_engine *e)
+{
+	weir_table_clear(e->proxies);
 }
 
 void weir_config_watch(struct weir_config *config, __u16 port)

@@ -4,11 +4,12 @@
 
 #include <stddef.h>
 
-_Static_assert(sizeof(struct weir_handshake) == 120, "record");
+_Static_assert(sizeof(struct weir_handshake) == 136, "record");
 _Static_assert(offsetof(struct weir_handshake, source) == 40, "record");
 _Static_assert(offsetof(struct weir_handshake, ifindex) == 72, "record");
 _Static_assert(offsetof(struct weir_handshake, hello_length) == 92, "record");
 _Static_assert(offsetof(struct weir_handshake, kind) == 110, "record");
+_Static_assert(offsetof(struct weir_handshake, proxy) == 120, "record");
 _Static_assert(sizeof(struct weir_limit_key) == 36, "limit key");
 _Static_assert(sizeof(struct weir_limit) == 176, "limit");
 _Static_assert(offsetof(struct weir_limit, until_ns) == 8, "limit");
@@ -20,5 +21,5 @@ _Static_assert(sizeof(struct weir_config) == 8192 + 24 + 1024 + 24 + WEIR_LENGTH
 
 _Static_assert(offsetof(struct weir_scratch, bytes) == sizeof(struct weir_handshake), "the message travels behind the record");
 _Static_assert(sizeof(struct weir_scratch) <= 32768, "the largest value of a per-CPU map");
-_Static_assert(sizeof(struct weir_flow_key) == 36 && sizeof(struct weir_flow) == 96, "flow");
+_Static_assert(sizeof(struct weir_flow_key) == 36 && sizeof(struct weir_flow) == 112, "flow");
 _Static_assert(sizeof(struct weir_limit_order) == 48, "limit order");

@@ -65,7 +65,8 @@ extension Option {
         Option("tls-key", .file, "and this private key (PEM)"),
         Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),
         startupTrace,
-        Option(flag: "insecure", "serve gRPC without TLS on an address other than loopback, where a mesh or a NetworkPolicy protects it")
+        Option(
+            flag: "insecure", "serve gRPC and external metrics without TLS beyond loopback, where a mesh or a NetworkPolicy protects them")
     ]
 
     fileprivate static let limitsAdd = [

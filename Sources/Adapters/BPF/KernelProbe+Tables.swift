@@ -10,13 +10,13 @@ package import Wire
 extension KernelProbe {
     /// Swaps the policy in one store: the slot that nobody reads is filled, then named.
     package mutating func use(_ policy: KernelPolicy) {
-        let wanted = Set(policy.vouched)
-        for prefix in wanted.subtracting(vouched) { vouch(prefix) }
+        let before = (vouched: vouched, proxies: proxies)
+        (vouched, proxies) = (Set(policy.vouched), Set(policy.proxies))
+        for prefix in vouched.subtracting(before.vouched) { add(prefix, to: vouchedMap) }
+        for prefix in proxies.subtracting(before.proxies) { add(prefix, to: proxiesMap) }
         defer {
-            for prefix in vouched.subtracting(wanted) {
-                prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(vouchedMap, $0.baseAddress) } }
-            }
-            vouched = wanted
+            for prefix in before.vouched.subtracting(vouched) { remove(prefix, from: vouchedMap) }
+            for prefix in before.proxies.subtracting(proxies) { remove(prefix, from: proxiesMap) }
         }
         let active = unsafe policies.load(as: UInt64.self)
         let next = (active & 1) ^ 1
@@ -37,10 +37,14 @@ extension KernelProbe {
         _ = LimitOrder.end(key).withBytes { obey($0) }
     }
 
-    /// The table has room for as many as a policy may name.
-    func vouch(_ prefix: Prefix) {
+    /// The tables of vouched destinations and of proxies have room for as many as a policy may name.
+    func add(_ prefix: Prefix, to map: CInt) {
         var one: UInt8 = 1
-        prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_update_elem(vouchedMap, $0.baseAddress, &one, 0) } }
+        prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_update_elem(map, $0.baseAddress, &one, 0) } }
+    }
+
+    private func remove(_ prefix: Prefix, from map: CInt) {
+        prefix.withAllowKey { key in unsafe key.withUnsafeBytes { _ = unsafe bpf_map_delete_elem(map, $0.baseAddress) } }
     }
 
     private func obey(_ order: RawSpan) -> Result<UInt32, Errno> {

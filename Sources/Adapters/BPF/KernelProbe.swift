@@ -82,8 +82,10 @@ package struct ProbeSettings: Sendable {
     let limitsMap: CInt
     let allowMap: CInt
     let vouchedMap: CInt
-    /// What that table has.
+    let proxiesMap: CInt
+    /// What these two tables have.
     var vouched: Set<Prefix>
+    var proxies: Set<Prefix>
     let deniedMap: CInt
     private let countersMap: CInt
     var setLimit: CInt
@@ -136,7 +138,8 @@ package struct ProbeSettings: Sendable {
         limitsMap = map("limits")
         allowMap = map("allow")
         vouchedMap = map("vouched")
-        vouched = Set(policy.vouched)
+        proxiesMap = map("proxies")
+        (vouched, proxies) = (Set(policy.vouched), Set(policy.proxies))
         deniedMap = map("denied")
         countersMap = map("counters")
         ringMap = map("handshakes")
@@ -149,7 +152,8 @@ package struct ProbeSettings: Sendable {
         // The limits that strangers share when the map is full: there before the first frame, and ended until somebody needs them.
         let none = [UInt8](repeating: 0, count: LimitEntry.size)
         for key in LimitOrder.sharedKeys { _ = unsafe bpf_map_update_elem(limitsMap, key, none, 0) }
-        for prefix in vouched { vouch(prefix) }
+        for prefix in vouched { add(prefix, to: vouchedMap) }
+        for prefix in proxies { add(prefix, to: proxiesMap) }
         connectOutgoing()
     }
 

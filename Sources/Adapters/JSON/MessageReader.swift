@@ -18,6 +18,7 @@ package struct MessageReader: ~Copyable {
             let address = try object.address("source.address"), port = UInt16(try object.integer("source.port", in: 0...65_535)),
                 prefix = try object.prefix("source.prefix")
             guard prefix.contains(address) else { throw JSONError("source.prefix", .wrongValue(wanted: "a prefix of source.address")) }
+            let proxy = object.has("network.peer.address") ? try object.address("network.peer.address") : nil
             let destination = try object.address("destination.address"),
                 destinationPort = UInt16(try object.integer("destination.port", in: 0...65_535))
             let workload = try object.optionalString("workload"), anomalies = try object.anomalies("anomalies"),
@@ -29,6 +30,7 @@ package struct MessageReader: ~Copyable {
             (event.interface, event.direction, event.sourcePort, event.destinationPort, event.workload) = (
                 interface, direction, port, destinationPort, workload
             )
+            event.proxy = proxy
             event.completeness = try object.word("completeness", "complete, reassembled or incomplete", Words.completenesses)
             event.proof = try object.word("proof", "tracked, socket or unproven", Words.proofs)
             if object.has("network.transport") {

@@ -109,9 +109,11 @@ extension Policy.Allow {
 extension Policy.Trust {
     init(_ field: Field) throws(PolicyError) {
         self.init()
-        let members = try field.members(["newSources", "nodes", "operators"])
+        let members = try field.members(["newSources", "newLimits", "nodes", "operators", "proxies"])
         if let field = members["newSources"] { newSources = try field.integer(1...1_000_000) }
+        if let field = members["newLimits"] { newLimits = try field.integer(1...1_000_000) }
         if let field = members["nodes"] { nodes = try field.integer(1...16) }
+        if let field = members["proxies"] { proxies = try field.prefixes() }
         guard let field = members["operators"] else { return }
         let fields = try field.members(["ipv4", "ipv6", "perSecond"])
         if let field = fields["ipv4"] { operators.ipv4 = try field.integer(1...32) }

@@ -8,6 +8,8 @@ package struct KernelPolicy {
     package private(set) var bytes: [UInt8]
     /// Destinations whose answers prove a source to others: a table of their own.
     package let vouched: [Prefix]
+    /// Peers whose PROXY header names the source: another table.
+    package let proxies: [Prefix]
 
     /// - Parameters:
     ///   - lengths: prefix lengths (over 128 bits) that limits in force have, beyond the policy's own; at most six are heeded.
@@ -15,6 +17,7 @@ package struct KernelPolicy {
     ///   - vouchesForAll: every destination's answers count, as in a capture: there nobody is hurt.
     package init(_ policy: Policy, generation: UInt32 = 1, lengths: [UInt8] = [], vouchesForAll: Bool = false) {
         var config = weir_config()
+        proxies = policy.trust.proxies
         switch vouchesForAll ? .all : policy.vouching {
         case .none: vouched = []
         case .destinations(let destinations):

@@ -28,6 +28,14 @@ package import Wire
                 }
             }
         }
+        unsafe weir_engine_forget_proxies(engine)
+        for prefix in policy.proxies {
+            prefix.withAllowKey { key in
+                unsafe key.withUnsafeBytes {
+                    _ = unsafe weir_engine_trust_proxy(engine, $0.baseAddress!.assumingMemoryBound(to: weir_allow_key.self))
+                }
+            }
+        }
     }
 
     package mutating func allow(_ prefix: Prefix) -> Bool {

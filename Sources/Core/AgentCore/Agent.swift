@@ -232,6 +232,7 @@ package struct Agent: Sendable {
         event.interface = interface
         event.direction = handshake.direction
         event.sourcePort = handshake.sourcePort
+        event.proxy = handshake.proxy
         event.destinationPort = handshake.destinationPort
         event.completeness = handshake.completeness
         event.proof = handshake.proof

@@ -12,12 +12,18 @@ package struct ClusterLimits: Sendable {
 
     package enum Refusal: String, Sendable, CaseIterable {
         case ended, allowed, outranked, stale, noRoom = "no_room", notUnderstood = "not_understood"
-        case tooWide = "too_wide", tooLong = "too_long", tooHard = "too_hard", notLimiting = "not_limiting", rehearsal
+        case tooWide = "too_wide", tooLong = "too_long", tooHard = "too_hard", notLimiting = "not_limiting", rehearsal,
+            overBudget = "over_budget"
     }
 
     private var limits: [LimitKey: Limit] = [:]
     /// Beyond the bounds, and as many as fit. They outrank nothing and lift nothing; they wait for another policy.
     private var withheld: [LimitKey: Limit] = [:]
+    /// Of sources beyond this minute's budget, and as many as fit. They hold once a minute has room for them.
+    private var deferred: [LimitKey: Limit] = [:]
+    private var budget = SourceBudget(at: Instant(nanoseconds: 0))
+    /// The topic has been read whole: what comes now is news, and news have a budget. What stood before is bounded by the table alone.
+    package var isRead = false
     /// What stands on the topic and does not hold here. Keys that are not in `limits` are of records that could not be kept.
     private var lacking: [LimitKey: Lack] = [:]
     private let capacity: Int
@@ -48,6 +54,7 @@ package struct ClusterLimits: Sendable {
         let key = LimitKey(prefix: limit.key.prefix, limitClass: limit.key.limitClass)
         guard limit.until > now else { return refuse(.ended) }
         withheld[key] = nil
+        deferred[key] = nil
         if let excess = bounds.excess(limit, at: now) {
             if withheld.count < capacity { withheld[key] = limit }
             lack(key, excess.reason, until: limit.until)
@@ -65,6 +72,12 @@ package struct ClusterLimits: Sendable {
             refusals[.noRoom, default: 0] += 1
             holds(key)
             return .success(.release(key))
+        } else if isRead, !limit.isRelease, !allowed.covers(key.prefix),
+            !budget.admits(key.prefix, at: now, most: bounds.newSources)
+        {
+            if deferred.count < capacity { deferred[key] = limit }
+            lack(key, .overBudget, until: limit.until)
+            return refuse(.overBudget)
         }
         if limits.updateValue(limit, forKey: key) == nil { count(key, +1) }
         if allowed.covers(key.prefix), !limit.isRelease {
@@ -98,6 +111,7 @@ package struct ClusterLimits: Sendable {
     package mutating func release(_ key: Limit.Key) -> Change {
         let key = LimitKey(prefix: key.prefix, limitClass: key.limitClass)
         withheld[key] = nil
+        deferred[key] = nil
         remove(key)
         return .release(key)
     }
@@ -108,6 +122,7 @@ package struct ClusterLimits: Sendable {
         let ended = limits.filter { $0.value.until <= now }.map(\.key)
         for key in ended { remove(key) }
         for (key, limit) in withheld where limit.until <= now { withheld[key] = nil }
+        for (key, limit) in deferred where limit.until <= now { deferred[key] = nil }
         for (key, lack) in lacking { if let until = lack.until, until <= now { holds(key) } }
         return ended
     }
@@ -169,6 +184,24 @@ package struct ClusterLimits: Sendable {
         guard !lacking.isEmpty else { return [] }
         return lacking.lazy.filter { $0.value.reason == .noRoom }.compactMap { key, _ in limits[key].map { change(key, $0) } }.prefix(most)
             .map { $0 }
+    }
+
+    // MARK: The budget of new sources
+
+    /// How many wait for a minute that has room.
+    package var deferredCount: Int { deferred.count }
+
+    /// Some of those that wait, once a minute has room: operators' and those that have refused somebody first. Each is applied anew.
+    package mutating func admitDeferred(atMost most: Int, at now: Instant) -> [(limit: Limit, change: Change)] {
+        guard !deferred.isEmpty, !budget.isSpent(at: now, most: bounds.newSources) else { return [] }
+        func isFirst(_ limit: Limit) -> Bool { limit.origin == .operator || limit.hasRefused }
+        var chosen = Array(deferred.values.lazy.filter(isFirst).prefix(most))
+        chosen += Array(deferred.values.lazy.filter { !isFirst($0) }.prefix(most - chosen.count))
+        var admitted: [(limit: Limit, change: Change)] = []
+        for limit in chosen where !budget.isSpent(at: now, most: bounds.newSources) {
+            if case .success(let change) = apply(limit, at: now) { admitted.append((limit, change)) }
+        }
+        return admitted
     }
 
     // MARK: What a node says of itself

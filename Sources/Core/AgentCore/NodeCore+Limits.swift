@@ -11,6 +11,7 @@ extension NodeCore {
         unconfirmed.remove(LimitKey(limit.key))
         let applied = cluster.apply(limit, at: now)
         if cluster.stands(limit) { world.keep(limit) }
+        if case .failure(let rejection) = applied, rejection.reason == .overBudget { overBudget += 1 }
         guard case .success(let change) = applied else { return false }
         carryOut(change, in: world)
         if let seen {
@@ -47,6 +48,7 @@ extension NodeCore {
 
     /// The topic has been read whole: what it has not said again was lifted meanwhile.
     package mutating func topicWasRead<World: NodeWorld>(in world: World) {
+        cluster.isRead = true
         for key in unconfirmed { lift(Limit.Key(prefix: key.prefix, limitClass: key.limitClass), in: world) }
         unconfirmed = []
     }
@@ -71,6 +73,17 @@ extension NodeCore {
         guard cluster.lengths != knownLengths else { return }
         knownLengths = cluster.lengths
         world.use(policy, lengths: knownLengths.sorted())
+    }
+
+    /// What was beyond a minute's budget, once another has room; and a word about it, once a minute at most.
+    mutating func admitDeferred<World: NodeWorld>(at now: Instant, in world: World) {
+        for (limit, change) in cluster.admitDeferred(atMost: 256, at: now) {
+            if cluster.stands(limit) { world.keep(limit) }
+            carryOut(change, in: world)
+        }
+        guard overBudget > 0, now - toldOfBudget >= .seconds(60) else { return }
+        world.note(.overBudget(limits: overBudget, waiting: cluster.deferredCount))
+        (overBudget, toldOfBudget) = (0, now)
     }
 
     /// Room comes with others' ends. Not many at a time: each attempt is a turn of the kernel's.

@@ -14,9 +14,10 @@ package struct KnownAddresses: Sendable, Equatable {
 }
 
 extension AllowList {
-    /// Who is never limited here: the policy's blocks, and whom it allows by kind.
-    package init(_ allow: Policy.Allow, _ known: KnownAddresses) {
-        var prefixes = allow.cidrs
+    /// Who is never limited here: the policy's blocks and proxies, and whom it allows by kind.
+    package init(_ policy: Policy, _ known: KnownAddresses) {
+        let allow = policy.allow
+        var prefixes = policy.neverLimited
         if allow.nodes || allow.kubelet { prefixes += known.own }
         if allow.nodes { prefixes += known.nodes }
         if allow.pods { prefixes += known.pods }
@@ -49,7 +50,7 @@ extension NodeCore {
     }
 
     private mutating func measure<World: NodeWorld>(_ policy: Policy, _ known: KnownAddresses, at now: Instant, in world: World) {
-        let next = AllowList(policy.allow, known)
+        let next = AllowList(policy, known)
         if next != allowed {
             let before = allowed.prefixes, wanted = next.prefixes
             for prefix in before.subtracting(wanted) { world.disallow(prefix) }

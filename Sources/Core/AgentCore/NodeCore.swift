@@ -32,6 +32,8 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
     var knownLengths: [UInt8] = []
     /// Whom nothing limits here.
     package internal(set) var allowed = AllowList()
+    /// Records of the limits topic over its budget since that was last told of, and when it was.
+    var overBudget = 0, toldOfBudget = Instant.distantPast
 
     var names: NameLists
     var fingerprints: Fingerprints
@@ -131,6 +133,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         // What has ended ends in the kernel by itself: whatever it has renewed since is the kernel's own.
         for key in cluster.expire(at: now) { world.forget(Limit.Key(prefix: key.prefix, limitClass: key.limitClass)) }
         chooseLengths(in: world)
+        admitDeferred(at: now, in: world)
         placeWaiting(in: world)
         endDenials(at: now, in: world)
         // What is forgotten moves others to other slots.

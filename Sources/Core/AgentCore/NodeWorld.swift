@@ -37,6 +37,8 @@ package enum NodeNews: Sendable, Equatable {
     case allowListFull(Prefix)
     /// Limits of an earlier run hold until the topic has been read.
     case restored(limits: Int)
+    /// The topic brought more new sources than the policy lets it; so many of the records wait for a minute that has room.
+    case overBudget(limits: Int, waiting: Int)
 }
 
 /// What a hello's bytes tell by a hash, which the core has none of.

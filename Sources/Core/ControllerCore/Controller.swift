@@ -199,7 +199,7 @@ package struct Controller: Sendable {
     /// Whether a limit of this block would hit a source that is never limited.
     private func isAllowed(_ prefix: Prefix) -> Bool {
         func overlaps(_ block: Prefix) -> Bool { block.contains(prefix) || prefix.contains(block) }
-        return policy.allow.cidrs.contains(where: overlaps) || protected.contains(where: overlaps)
+        return policy.neverLimited.contains(where: overlaps) || protected.contains(where: overlaps)
     }
 
     /// When an event counts as having happened.
@@ -243,9 +243,9 @@ package struct Controller: Sendable {
     /// Another policy from now on: what it allows of others' words, and the last one did not, is known now.
     /// - Returns: keys whose limit at the edge may be another; none where both policies let the same be said.
     package mutating func use(_ next: Policy, at now: Instant) -> [Limit.Key] {
-        let before = (bounds, policy.allow)
+        let before = (bounds, policy.allow, policy.trust.proxies)
         policy = next
-        guard bounds != before.0 || policy.allow != before.1 else { return [] }
+        guard bounds != before.0 || policy.allow != before.1 || policy.trust.proxies != before.2 else { return [] }
         for (key, word) in withheld {
             // One that has ended is known as well: the next of its key counts generations and steps from it.
             if now - word.limit.until >= LimitBook.memory { withheld[key] = nil } else { apply(word.limit, id: word.id, at: word.time) }

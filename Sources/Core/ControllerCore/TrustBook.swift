@@ -4,19 +4,13 @@ internal import Wire
 /// What one node's word may move: how many new sources it brings to the cluster's limits in a minute of the events' own time, and how many nodes must have
 /// told of a source before its limit leaves its node. After a restart the minute's budget begins anew.
 struct TrustBook {
-    private struct Spending {
-        var minute: Int64
-        /// As many as the budget, at most.
-        var blocks: Set<Prefix> = []
-    }
-
     private struct Witnesses {
         var last: Instant
         /// Hashes of names; as many as must agree, at most.
         var nodes: [UInt64]
     }
 
-    private var spending: [String: Spending] = [:]
+    private var spending: [String: SourceBudget] = [:]
     private var witnesses: [Prefix: Witnesses] = [:]
     private let mostNodes: Int
     private let mostSources: Int
@@ -28,21 +22,16 @@ struct TrustBook {
 
     /// Whether the node may bring this source in this minute. The networks of one IPv6 /48 are one: who has one has them all.
     mutating func admits(_ source: Prefix, by node: String, at time: Instant, budget: Int) -> Bool {
-        let minute = time.nanoseconds / 60_000_000_000
         if spending[node] == nil {
-            if spending.count >= mostNodes { spending = spending.filter { $0.value.minute >= minute } }
+            if spending.count >= mostNodes {
+                let minute = SourceBudget.minute(of: time)
+                spending = spending.filter { $0.value.minute >= minute }
+            }
             guard spending.count < mostNodes else { return false }
-            spending[node] = Spending(minute: minute)
+            spending[node] = SourceBudget(at: time)
         }
-        let block = source.address.isIPv4 || source.length < 48 ? source : Prefix(source.address, length: 48)
         // In place: the set must not be copied for each event of a flood.
-        if spending[node]!.minute < minute {
-            spending[node]!.minute = minute
-            spending[node]!.blocks.removeAll(keepingCapacity: true)
-        }
-        guard spending[node]!.blocks.count < budget else { return spending[node]!.blocks.contains(block) }
-        spending[node]!.blocks.insert(block)
-        return true
+        return spending[node]!.admits(source, at: time, most: budget)
     }
 
     /// Notes that a node tells of a source. True when enough nodes have, none of them longer than a window after another.

@@ -53,6 +53,9 @@ extension Policy {
     /// The most destinations that all targets may have together: as many as the kernel's table `vouched` has room for.
     package static let mostDestinations = 1024
 
+    /// Whom nothing limits: what `allow` names, and the proxies, for each is many people.
+    package var neverLimited: [Prefix] { allow.cidrs + trust.proxies }
+
     /// The target that a hello's destination and name belong to, or `nil`.
     package func target(destination: Address, port: UInt16, serverName: String?) -> Target? {
         scaleOut.targets.first { target in

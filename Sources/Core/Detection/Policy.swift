@@ -87,12 +87,16 @@ package struct Policy: Sendable, Equatable {
     package struct Trust: Sendable, Equatable {
         /// Sources that one node may bring to the cluster's limits in a minute.
         package var newSources = 600
+        /// Sources that the limits topic may bring to one node in a minute.
+        package var newLimits = 6000
         /// Nodes that must have told of a source before its limit leaves its node.
         package var nodes = 1
         /// The widest prefixes that an operator's limit may have.
         package var operators = PrefixLengths(ipv4: 16, ipv6: 32)
         /// The lowest rate that an operator's limit may have.
         package var operatorsPerSecond = 1
+        /// Peers whose PROXY header names the source. None of them is ever limited.
+        package var proxies: [Prefix] = []
         package init() {}
     }
 

@@ -25,6 +25,7 @@ extension ThrottleEvent {
         json.member("source.address", sourceAddress.description)
         json.member("source.port", Int(sourcePort))
         json.member("source.prefix", sourcePrefix.description)
+        if let proxy { json.member("network.peer.address", proxy.description) }
         json.member("destination.address", destinationAddress.description)
         json.member("destination.port", Int(destinationPort))
         json.member("network.transport", transport.id)

@@ -24,6 +24,8 @@ package struct LimitBounds: Sendable, Equatable {
     private let operatorsRate: Int
     private let longest: Duration
     private let heedsRehearsals: Bool
+    /// New sources that the topic may bring to one node in a minute.
+    package let newSources: Int
 
     /// Clocks of nodes differ, and an event's time may lie so far ahead of the broker's: no limit is too long for that.
     package static let slack = Duration.seconds(60)
@@ -33,6 +35,7 @@ package struct LimitBounds: Sendable, Equatable {
         (own, widest, operatorsRate) = (policy.prefixes, policy.trust.operators, policy.trust.operatorsPerSecond)
         longest = max(policy.escalation.max() ?? policy.duration(ofStep: 0), rules.values.compactMap(\.duration).max() ?? .zero)
         self.heedsRehearsals = heedsRehearsals
+        newSources = policy.trust.newLimits
     }
 
     /// How many bits one source has, over 128.

@@ -18,6 +18,8 @@ package struct NodeStatus: Sendable, Equatable {
         case notLimiting = "not_limiting"
         /// It comes from a rehearsal, and the node was not started for any.
         case rehearsal
+        /// The topic brings more new sources than the node's policy lets it in a minute (trust.newLimits); it holds once a minute has room.
+        case overBudget = "over_budget"
     }
 
     package struct Lack: Sendable, Equatable {

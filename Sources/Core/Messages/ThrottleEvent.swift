@@ -50,6 +50,8 @@ package struct ThrottleEvent: Sendable, Equatable {
     package var sourceAddress: Address
     package var sourcePort: UInt16 = 0
     package var sourcePrefix: Prefix
+    /// The trusted proxy that named the source; `nil` where the source itself was the peer.
+    package var proxy: Address?
     package var destinationAddress: Address
     package var destinationPort: UInt16 = 0
     package var workload: String?

@@ -55,7 +55,7 @@ final class Auditor {
         guard node.isEnforcing, connection.life == node.life else { return }
         holdOperatorsLimit(way, connection)
         guard !answer.isNamed, connection.plan.kind != .allowed,
-            !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) })
+            !cluster.policy.neverLimited.contains(where: { $0.contains(connection.plan.address) })
         else { return }
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
         unclean[way, default: []].append(cluster.now)
@@ -133,7 +133,7 @@ final class Auditor {
             // It ends when the node's clock says so, and does not begin again when that is set back.
             max(cluster.wall, cluster.nodes[way.node].latestWall) < word.end,
             isWell(cluster.nodes[way.node]),
-            !cluster.policy.allow.cidrs.contains(where: { $0.contains(connection.plan.address) })
+            !cluster.policy.neverLimited.contains(where: { $0.contains(connection.plan.address) })
         else { return all[way] = nil }
         if let first = connection.answeredAt, cluster.now - first < 1_000 { return }
         all[way, default: []].append(cluster.now)
@@ -276,7 +276,7 @@ final class Auditor {
     /// - Parameter all: everybody has had the time to read everything.
     func compare(all: Bool = false) {
         compareAccounts()
-        let bounds = LimitBounds(cluster.policy), allowed = AllowList(cluster.policy.allow.cidrs)
+        let bounds = LimitBounds(cluster.policy), allowed = AllowList(cluster.policy.neverLimited)
         var last: [String: Limit?] = [:]
         for record in cluster.broker.limits.records {
             if case .limit(let limit) = record.body { last[record.key] = limit } else { last[record.key] = .some(nil) }

@@ -44,6 +44,10 @@ extension Node: NodeWorld {
         case .allowListFull(let prefix): log.write(.warning, "the allow-list is full", [("prefix", prefix.description)])
         case .restored(let limits):
             log.write(.info, "limits of an earlier run hold until the topic has been read", [("limits", "\(limits)")])
+        case .overBudget(let limits, let waiting):
+            log.write(
+                .warning, "the limits topic brings more new sources than the policy's trust.newLimits",
+                [("limits", "\(limits)"), ("waiting", "\(waiting)")])
         }
     }
 }

@@ -59,15 +59,17 @@ func run() {
 private func settings(_ arguments: Arguments) throws -> Settings {
     let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
     let kafka = try kafkaConfiguration(arguments), grpc = arguments.endpoint("grpc")!, identity = try credentials(arguments)
-    if case .insecure = identity, !grpc.isLoopback, !arguments.has("insecure") {
+    let metrics = arguments.endpoint("external-metrics")
+    for (option, endpoint) in [("grpc", grpc), ("external-metrics", metrics)] {
+        guard case .insecure = identity, let endpoint, !endpoint.isLoopback, !arguments.has("insecure") else { continue }
         throw Refusal(
-            description:
-                "weir-controller: --grpc \(grpc): without TLS others can read and forge it: give --tls-cert and --tls-key, or --insecure",
+            description: "weir-controller: --\(option) \(endpoint): without TLS others can read and forge it: "
+                + "give --tls-cert and --tls-key, or --insecure",
             code: 2)
     }
     return Settings(
         policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, grpc: grpc, identity: identity,
-        metrics: arguments.endpoint("external-metrics"),
+        metrics: metrics,
         tls: tls(identity), patches: arguments.has("kubernetes"), heedsRehearsals: arguments.has("rehearsals"),
         startupTrace: arguments.text("startup-trace"))
 }

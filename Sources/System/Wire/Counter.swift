@@ -6,6 +6,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case answers, answersCounted, answersRefused, answersUnseen, refusedAgain, outOfReach, shared, multipath, unreadable, translated
     case quicTold, quicLost, quicSmall, quicAnswers, quicProven, quicRetries, quicNegotiations, quicCounted, quicRefused
     case tunnelsSealed, tunnelsSplit
+    case named, unnamed
 
     /// For people, as the metric's help.
     package var help: String {
@@ -50,6 +51,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicProven: "connection ids of QUIC servers that their clients bore: these clients are who they say"
         case .quicRetries: "Retry packets of QUIC servers"
         case .quicNegotiations: "version negotiations of QUIC servers"
+        case .named: "PROXY headers of trusted proxies that named their client"
+        case .unnamed: "other PROXY headers: they name nobody, or their sender is not in the policy's trust.proxies"
         case .unreadable: "frames dropped because their TCP header or hello cannot be read"
         case .tunnelsSealed: "tunnels' frames whose inside cannot be read: encrypted, compressed, or of an unknown form"
         case .tunnelsSplit: "tunnels' packets that came in IP fragments and were not looked into"
@@ -101,6 +104,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicRefused: "quic_answers_refused"
         case .tunnelsSealed: "tunnels_sealed"
         case .tunnelsSplit: "tunnels_fragmented"
+        case .named: "proxy_headers_believed"
+        case .unnamed: "proxy_headers_ignored"
         }
     }
 }

@@ -42,6 +42,14 @@ package struct Handshake: BitwiseCopyable, Sendable {
         get { Address(record.source) }
         set { record.source = newValue.bytes }
     }
+    /// The trusted proxy whose PROXY header named the source; `nil` where the source is the peer itself.
+    package var proxy: Address? {
+        get {
+            let address = Address(record.proxy)
+            return address.high == 0 && address.low == 0 ? nil : address
+        }
+        set { record.proxy = (newValue ?? Address(high: 0, low: 0)).bytes }
+    }
     package var destination: Address {
         get { Address(record.destination) }
         set { record.destination = newValue.bytes }

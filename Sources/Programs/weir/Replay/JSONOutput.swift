@@ -44,6 +44,11 @@ struct JSONOutput: ReplayOutput {
         lines.put(handshake.source)
         lines.put("\",\"source.port\":")
         lines.put(Int(handshake.sourcePort))
+        if let proxy = handshake.proxy {
+            lines.put(",\"network.peer.address\":\"")
+            lines.put(proxy)
+            lines.put("\"")
+        }
         lines.put(",\"destination.address\":\"")
         lines.put(handshake.destination)
         lines.put("\",\"destination.port\":")
@@ -100,6 +105,7 @@ struct JSONOutput: ReplayOutput {
             json.member("time", item.time)
             json.member("source.address", handshake.source)
             json.member("source.port", Int(handshake.sourcePort))
+            if let proxy = handshake.proxy { json.member("network.peer.address", proxy) }
             json.member("destination.address", handshake.destination)
             json.member("destination.port", Int(handshake.destinationPort))
             json.member("network.transport", handshake.transport.id)

@@ -10,7 +10,7 @@
 #include <weir/platform.h>
 #include <weir/scratch.h>
 #include <weir/stream.h>
-#include <weir/preamble.h>
+#include <weir/proxy.h>
 
 enum weir_stream { WEIR_STREAM_MORE, WEIR_STREAM_WHOLE, WEIR_STREAM_WRONG, WEIR_STREAM_LONG };
 
@@ -33,22 +33,24 @@ struct weir_walking {
 WEIR_ONCE int weir_find_start(weir_frame *frame, struct weir_assembly *a, struct weir_scratch *s)
 {
 	__u32 n, size = 0;
+	__u8 kind;
 
 	WEIR_USED(frame);
 	if (!a || !s || !a->filled || a->start || a->records)
 		return 0;
 	n = a->filled < WEIR_PROXY1_MAX ? a->filled : WEIR_PROXY1_MAX;
-	if (weir_copy(frame, s, 0, a->slot[0] - 1u, 0, n) || (s->bytes[0] != 'P' && s->bytes[0] != '\r'))
+	if (weir_copy(frame, s, 0, a->slot[0] - 1u, 0, n) || !weir_begins_proxy(s->bytes, n))
 		return 0;
 	if (n < WEIR_FIRST)
 		return 1;
-	switch (weir_preamble_of(s->bytes, WEIR_FIRST, n, 0)) {
+	kind = (__u8)weir_preamble_of(s->bytes, WEIR_FIRST, n, 0);
+	switch (kind) {
 	case WEIR_PREAMBLE_PROXY2:
-		a->preamble = WEIR_PREAMBLE_PROXY2;
 		size = 16 + WEIR_BE16(s->bytes + 14);
+		if (n < weir_proxy2_part(size))
+			return 1;
 		break;
 	case WEIR_PREAMBLE_PROXY1:
-		a->preamble = WEIR_PREAMBLE_PROXY1;
 		size = (__u32)weir_line_end(s, n);
 		if (!size && n < WEIR_PROXY1_MAX)
 			return 1;
@@ -56,6 +58,11 @@ WEIR_ONCE int weir_find_start(weir_frame *frame, struct weir_assembly *a, struct
 	default:
 		break;
 	}
+	/* The flow's own header is the one at its start; one that comes again names nobody anew. */
+	if (size && !a->preamble && !a->again && weir_read_proxy(frame, s, &a->flow, kind, n))
+		a->named = s->naming.named;
+	if (size)
+		a->preamble = kind;
 	a->start = (__u16)(size < WEIR_STREAM_CAP ? size : WEIR_STREAM_CAP);
 	a->header_at = a->start;
 	return 0;

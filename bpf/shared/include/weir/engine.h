@@ -19,7 +19,7 @@ struct weir_engine {
 	struct weir_look look;
 	struct weir_scratch scratch;
 	struct weir_flow draft;
-	struct weir_table *flows, *half_open, *strangers, *limits, *allow, *vouched, *datagrams, *denied;
+	struct weir_table *flows, *half_open, *strangers, *limits, *allow, *vouched, *proxies, *datagrams, *denied;
 	__u8 *slots;			/* stream bytes, WEIR_ENGINE_SLOTS of them, each a slot's size */
 	__u32 *owners;
 	struct weir_assembly *assemblies; /* WEIR_ENGINE_SLOTS too */
@@ -126,6 +126,9 @@ void weir_engine_disallow(struct weir_engine *engine, const struct weir_allow_ke
 /* Destinations whose answers prove a source to others. */
 int weir_engine_vouch(struct weir_engine *engine, const struct weir_allow_key *key);
 void weir_engine_forget_vouched(struct weir_engine *engine);
+/* Peers whose PROXY header names the source. */
+int weir_engine_trust_proxy(struct weir_engine *engine, const struct weir_allow_key *key);
+void weir_engine_forget_proxies(struct weir_engine *engine);
 
 /* The parts of a policy that are arrays, for a language that would see them as tuples. */
 void weir_config_watch(struct weir_config *config, __u16 port);

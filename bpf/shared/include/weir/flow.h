@@ -74,6 +74,12 @@ enum weir_gate_bit {
 	WEIR_GATE_AHEAD = 1 << 7,	/* the client has gone on behind its hello before it was answered */
 };
 
+/* Whom a trusted proxy's PROXY header named as the client; zeros: nobody, then the peer is the source. */
+struct weir_named {
+	__u16 port;
+	__u8  address[16];
+};
+
 struct weir_flow {
 	__u64 first_ns;			/* SYN-ACK, then the verdict; of a refused flow, its last RST */
 	__u64 noted;			/* anomalies that were told of this flow besides its hello's */
@@ -107,8 +113,9 @@ struct weir_flow {
 	__u8  gate;			/* enum weir_gate */
 	__u8  gate_bits;		/* enum weir_gate_bit */
 	__u8  rule;			/* WEIR_GATE_ANOMALOUS: the anomaly that limits */
-	__u8  reopened;			/* bytes came after a FIN or RST: the server's next numbers are not known */
-	__u8  held;			/* an answer was, until its client is heard */
-	__u8  split;			/* the first answer did not leave whole: where the second begins its bytes do not tell */
+	__u8  reopened : 1;		/* bytes came after a FIN or RST: the server's next numbers are not known */
+	__u8  held : 1;			/* an answer was, until its client is heard */
+	__u8  split : 1;		/* the first answer did not leave whole: where the second begins its bytes do not tell */
+	struct weir_named named;
 };
 #endif

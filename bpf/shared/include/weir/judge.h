@@ -187,6 +187,7 @@ WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct wei
 	a->first_ns = l->now;
 	a->proof = flow->proof;
 	a->preamble = flow->preamble;
+	a->named = flow->named;
 	a->again = flow->bits & WEIR_BIT_AGAIN;
 	a->direction = l->direction;
 	a->ifindex = weir_ifindex(frame);
@@ -194,6 +195,23 @@ WEIR_INLINE struct weir_assembly *weir_assembly_of(weir_frame *frame, struct wei
 	a->tunnels = l->segment.tunnels;
 	flow->state = WEIR_FLOW_ASSEMBLING;
 	return a;
+}
+
+/* The look's first bytes from what is stored: those behind a PROXY header. What it lacks of sixteen is zero. 0 or -1. */
+WEIR_ONCE int weir_read_stored_first(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_assembly *a)
+{
+	__u32 at, n;
+
+	WEIR_USED(frame);
+	if (!l || !s || !a)
+		return -1;
+	at = a->start;
+	n = a->filled - at < WEIR_FIRST ? a->filled - at : WEIR_FIRST;
+	__builtin_memset(s->bytes, 0, WEIR_FIRST);
+	if (weir_copy(frame, s, 0, a->slot[at / WEIR_SLOT & 15] - 1u, at & (WEIR_SLOT - 1), n))
+		return -1;
+	__builtin_memcpy(l->first, s->bytes, WEIR_FIRST);
+	return 0;
 }
 
 /* Places a segment of an unfinished hello, and judges the hello if that made it whole. */
@@ -228,6 +246,10 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	if (weir_intact(frame, a))
 		a->reason = (__u8)weir_place(frame, a, s, relative, l->segment.payload_size);
 	stream = a->reason ? WEIR_STREAM_LONG : a->proof && weir_find_start(frame, a, s) ? WEIR_STREAM_MORE : weir_walk(frame, a);
+	if (a->start && !flow->preamble) {
+		flow->preamble = a->preamble;
+		flow->named = a->named;
+	}
 	if (stream == WEIR_STREAM_WHOLE && (weir_gather(frame, a, s) || !weir_intact(frame, a))) {
 		a->reason = WEIR_REASON_EVICTED;
 		stream = WEIR_STREAM_LONG;
@@ -257,6 +279,7 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 	if (l->segment.payload_size < 64 && a->tiny)
 		a->tiny--;			/* the last may be as small as it likes */
 	weir_copy_history(r, a);
+	weir_name(s, &a->named);
 	if (a->conflict)
 		flow->gate_bits |= WEIR_GATE_SPOILT;	/* whatever the policy makes of that */
 	if (l->now - a->first_ns > 5 * WEIR_SECOND)
@@ -278,6 +301,8 @@ WEIR_ONCE int weir_assemble(weir_frame *frame, struct weir_look *l, struct weir_
 			flow->kept = a->id;
 			return (int)length + 1;
 		}
+	} else if (!a->records && !weir_read_stored_first(frame, l, s, a) && l->first[0] != 22) {
+		weir_misfit(r, l->first);	/* it came in disorder, or began as a PROXY header does */
 	} else {
 		WEIR_FOUND(r, a->records ? a->head_have == 4 && a->head >> 24 != 1 ? WEIR_MALFORMED_HELLO : WEIR_BAD_RECORD : WEIR_BAD_RECORD);
 	}
@@ -330,6 +355,8 @@ WEIR_INLINE int weir_judge(weir_frame *frame, struct weir_look *l, struct weir_s
 		}
 		/* Of what was judged the base stays where it is. */
 		switch (l->first[0] == 22 || flow->bits & WEIR_BIT_AGAIN ? -1 : weir_skip_preamble(frame, l, s, flow)) {
+		case -2:
+			return weir_assemble(frame, l, s, flow);
 		case 0:
 			return 0;
 		case 1:

@@ -38,6 +38,7 @@ WEIR_ONCE int weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
 	known->answered_ns = 0;
 	known->bits &= WEIR_BIT_VOUCHED;
 	known->preamble = known->skipped = known->reopened = known->handshakes = 0;
+	__builtin_memset(&known->named, 0, sizeof(known->named));	/* the proxy opens it for whom it likes */
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <weir/platform.h>
 #include <weir/preamble.h>
+#include <weir/proxy.h>
 #include <weir/scratch.h>
 #include <weir/upgrade.h>
 
@@ -32,7 +33,36 @@ WEIR_ONCE int weir_measure_preamble(weir_frame *frame, struct weir_look *l, stru
 	return (int)weir_preamble_size(frame, seg, s, kind, l->first);
 }
 
-/* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none. */
+/* Whom the PROXY header names, with which the segment begins. Of the text form the scratch has the line. */
+WEIR_INLINE void weir_name_flow(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
+{
+	__u32 n = l->segment.payload_size < WEIR_PROXY1_MAX ? l->segment.payload_size : WEIR_PROXY1_MAX;
+
+	if (l->preamble == WEIR_PREAMBLE_PROXY2 && weir_bytes(frame, l->segment.payload_at, s->bytes, n, WEIR_PROXY1_MAX))
+		return;
+	if (weir_read_proxy(frame, s, &l->segment.flow, l->preamble, n))
+		flow->named = s->naming.named;
+}
+
+/* Has only a part of a PROXY header come, too little to tell whom it names? */
+WEIR_ONCE int weir_is_part_of_proxy(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	__u32 size;
+
+	WEIR_USED(frame);
+	if (!l || !s)
+		return 0;
+	size = l->segment.payload_size;
+	if (!weir_begins_proxy(l->first, size))
+		return 0;
+	if (size < WEIR_FIRST)
+		return 1;
+	if (l->first[0] == '\r')
+		return size < weir_proxy2_part(16 + ((__u32)l->first[14] << 8 | l->first[15]));
+	return size < WEIR_PROXY1_MAX && !weir_bytes(frame, l->segment.payload_at, s->bytes, size, WEIR_PROXY1_MAX) && !weir_line_end(s, size);
+}
+
+/* Moves the segment's start past a preamble. 0: nothing is left in it, 1: something is, -1: there was none, -2: it has to be assembled. */
 WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, struct weir_flow *flow)
 {
 	struct weir_segment *seg;
@@ -54,6 +84,8 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 	size = !flow->preamble || weir_is_upgrade(flow->preamble) ? (__u32)weir_pass_talk(frame, l, s, flow) : 0;
 	if (size)
 		goto skip;
+	if (!flow->skipped && weir_is_part_of_proxy(frame, l, s))
+		return -2;
 	size = (__u32)weir_measure_preamble(frame, l, s, flow->preamble);
 	/* A request goes on in the next segment, until the proxy has answered. */
 	if (!size && flow->preamble >= WEIR_PREAMBLE_CONNECT && seg->acknowledged == flow->next) {
@@ -62,6 +94,8 @@ WEIR_ONCE int weir_skip_preamble(weir_frame *frame, struct weir_look *l, struct 
 	}
 	if (!size || size > 1u << 16)
 		return -1;
+	if (!flow->skipped && !(flow->gate_bits & WEIR_GATE_RETRY) && l->preamble <= WEIR_PREAMBLE_PROXY2)
+		weir_name_flow(frame, l, s, flow);
 	flow->next = seg->acknowledged;
 	flow->preamble = l->preamble;
 	flow->skipped++;

@@ -191,6 +191,7 @@ WEIR_ONCE int weir_tell_silence(weir_frame *frame, struct weir_scratch *s, const
 	s->record.direction = flow->direction;
 	s->record.proof = flow->proof;
 	s->record.preamble = flow->preamble;
+	weir_name(s, &flow->named);
 	s->record.reach = flow->bits & WEIR_BIT_VOUCHED ? WEIR_REACH_SOURCE : WEIR_REACH_DESTINATION;
 	if (flow->state == WEIR_FLOW_AFTER)
 		s->record.notes = WEIR_NOTE_SILENT;

@@ -153,6 +153,19 @@ struct weir_reading {
 	__u32 far;			/* extension types from 64 */
 };
 
+/* A PROXY header being read: what a character leaves to the next, and what comes of it. In map memory, see WEIR_TURN. */
+struct weir_naming {
+	struct weir_named named;	/* whom it names, at the end */
+	__u8  address[16];
+	__u64 high, low;		/* an IPv6 address's groups behind `::`, the last at the end */
+	__u32 at;
+	__u32 value, decimal, quad;	/* the group at hand, in hexadecimal and as a number; an IPv4 address's octets before it */
+	__u32 part;			/* enum weir_naming_part */
+	__u8  groups, gap_at;		/* how many are known, and how many of them stood before `::` */
+	__u8  digits, letters, dots;	/* of the group at hand; dots of the address */
+	__u8  has_gap, has_colon, before; /* `before` is the last character */
+};
+
 /* The record, the handshake message behind it as it travels, and the parser's cursor. */
 struct weir_scratch {
 	struct weir_handshake record;
@@ -178,6 +191,8 @@ struct weir_scratch {
 	__u32 is_told;			/* its hello was recorded */
 	__u32 only_standing;		/* it makes no limit: those that stand are asked */
 	__u32 is_vouched;		/* the flow is WEIR_BIT_VOUCHED */
+	__u32 named_port;
+	struct weir_naming naming;
 	__u64 wide_until_ns;		/* an IPv6 source was admitted: until when its wider blocks' windows are kept; 0: none is asked */
 	__u64 deciding_ns;		/* the time of what is being decided */
 };
@@ -223,7 +238,8 @@ struct weir_assembly {
 	__u8  again;			/* the flow's hello was judged before: what never is whole is not told of */
 	__u8  kept;			/* judged, and kept until it is answered: what comes again is compared with it */
 	__u8  closed;			/* a FIN or RST was seen; it may have been forged, so the rest is waited for, for a second */
-	__u16 start;			/* of the hello, behind a PROXY header that came in disorder */
+	__u16 start;			/* of the hello, behind a PROXY header that came in pieces or in disorder */
+	struct weir_named named;	/* as the flow's */
 };
 
 /* The last SYN at some place: of one with data it matters whether it was the only one. */

@@ -29,12 +29,37 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	s->only_standing = 0;
 }
 
+/* Whom the peer has named, if anybody; he becomes the source when the record is whole (weir_name_source). Without a branch: each costs whoever begins a record. */
+WEIR_INLINE void weir_name(struct weir_scratch *s, const struct weir_named *named)
+{
+	__u64 *out = (__u64 *)s->record.proxy;
+
+	out[0] = WEIR_LE64(named->address);
+	out[1] = WEIR_LE64(named->address + 8);
+	s->named_port = named->port;
+}
+
+/* The named one and his proxy change places: the one is the source now, the other the record's proxy. */
+WEIR_INLINE void weir_name_source(struct weir_scratch *s)
+{
+	__u64 *proxy = (__u64 *)s->record.proxy, *source = (__u64 *)s->record.source, high = proxy[0], low = proxy[1];
+
+	if (!(high | low))
+		return;
+	proxy[0] = source[0];
+	proxy[1] = source[1];
+	source[0] = high;
+	source[1] = low;
+	s->record.source_port = (__u16)s->named_port;
+}
+
 /* What the frame at hand adds: where it was seen and how it was wrapped. */
 WEIR_INLINE void weir_begin_here(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, const struct weir_flow *flow)
 {
 	struct weir_handshake *r = &s->record;
 
 	weir_begin(s, &l->segment.flow, l->now);
+	weir_name(s, &flow->named);
 	r->ifindex = weir_ifindex(frame);
 	r->direction = l->direction;
 	r->vlan_tags = l->segment.vlan_tags;
@@ -131,8 +156,10 @@ WEIR_INLINE void weir_tell_here(weir_frame *frame, struct weir_scratch *s, __u32
 WEIR_ONCE int weir_tell(weir_frame *frame, struct weir_scratch *s, __u32 have)
 {
 	WEIR_USED(frame);
-	if (s)
-		weir_tell_here(frame, s, have);
+	if (!s)
+		return 0;
+	weir_name_source(s);
+	weir_tell_here(frame, s, have);
 	return 0;
 }
 
@@ -140,6 +167,7 @@ WEIR_INLINE void weir_conclude_as(weir_frame *frame, struct weir_look *l, struct
 {
 	struct weir_handshake *r = &s->record;
 
+	weir_name_source(s);
 	r->reach = (__u8)weir_reach(frame, s);
 	if (r->proof < weir_policy(frame)->proof || !r->proof || (r->reach && r->anomalies))
 		weir_prove(frame, l, r);
@@ -230,6 +258,7 @@ WEIR_ONCE int weir_give_up(weir_frame *frame, struct weir_scratch *s, struct wei
 	r = &s->record;
 	weir_begin(s, &a->flow, now);
 	weir_copy_history(r, a);
+	weir_name(s, &a->named);
 	r->completeness = WEIR_INCOMPLETE;
 	r->incomplete_reason = a->reason;
 	if (a->head_have == 4) {

@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-#define WEIR_WIRE_VERSION 2
+#define WEIR_WIRE_VERSION 3
 
 #define WEIR_SECOND 1000000000ULL
 
@@ -214,7 +214,7 @@ struct weir_handshake {
 	__u64 anomalies;		/* 1 << enum weir_anomaly */
 	__u64 fingerprint;		/* hash over ciphers, extensions, version; 0 if incomplete */
 	__u64 until_ns;			/* end of the limit that was applied, same clock; 0 if none */
-	__u8  source[16];		/* IPv6, or IPv4-mapped (RFC 4291 2.5.5.2) */
+	__u8  source[16];		/* who is judged: the peer, or whom a trusted proxy names. IPv6, or IPv4-mapped (RFC 4291 2.5.5.2) */
 	__u8  destination[16];
 	__u32 ifindex;
 	__u16 source_port;		/* host order, as all numbers here */
@@ -248,6 +248,7 @@ struct weir_handshake {
 	__u8  transport;		/* enum weir_transport */
 	__u8  retried;			/* a datagram's: the id that it bears is from a Retry (RFC 9000 section 17.2.5) */
 	__u8  reserved[2];
+	__u8  proxy[16];		/* a trusted proxy, which named the source in its PROXY header; zeros: none did */
 };
 
 /*
@@ -427,7 +428,9 @@ enum weir_counter {
 	WEIR_COUNT_QUIC_REFUSED = 40,	/* answers that did not leave */
 	WEIR_COUNT_TUNNELS_SEALED = 41,	/* tunnels whose inside nobody can read: encrypted, compressed, of an unknown form */
 	WEIR_COUNT_TUNNELS_SPLIT = 42,	/* tunnels' packets in IP fragments, looked into by nobody */
-	WEIR_COUNT_COUNT = 43,
+	WEIR_COUNT_NAMED = 43,		/* PROXY headers of trusted proxies that named their client */
+	WEIR_COUNT_UNNAMED = 44,	/* other PROXY headers: they name nobody, or their sender is not trusted */
+	WEIR_COUNT_COUNT = 45,
 };
 
 /* Segments of watched ports that the probe has seen on an interface: in from clients and out from servers. */
