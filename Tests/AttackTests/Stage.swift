@@ -70,7 +70,9 @@ func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int =
             if let sums = try? integer(object, "bad_sums") {
                 badSums = sums
             } else {
-                rows.append(try set == "quic" ? quicRow(of: object) : row(of: object, isHonest: ["honest", "forgers", "flood", "balanced"].contains(set)))
+                rows.append(
+                    try set == "quic"
+                        ? quicRow(of: object) : row(of: object, isHonest: ["honest", "forgers", "flood", "balanced"].contains(set)))
             }
         }
     }

@@ -25,7 +25,8 @@ import Testing
     }()
 
     private func agree(_ reader: inout HelloReader, _ message: [UInt8]) -> Bool {
-        let hello = ClientHello(message), fingerprint = hello.flatMap { Fingerprint($0) }, reading = reader.read(message.span.bytes, over: .tcp)
+        let hello = ClientHello(message), fingerprint = hello.flatMap { Fingerprint($0) },
+            reading = reader.read(message.span.bytes, over: .tcp)
         return (reading == nil) == (hello == nil) && reading?.serverName == hello?.serverName && reading?.stack?.ja3 == fingerprint?.ja3
             && reading?.stack?.ja4 == fingerprint?.ja4
             && (reading?.stack == nil || reading?.stack?.alpn == hello?.alpnNames)

@@ -117,7 +117,8 @@ package import Wire
     }
 
     /// Judges a hello that came by another way than TCP, and hands its verdict over.
-    mutating func judge(_ seen: UnsafePointer<weir_handshake>, _ message: UnsafePointer<UInt8>, _ size: UInt32, _ record: (RawSpan) -> Void) {
+    mutating func judge(_ seen: UnsafePointer<weir_handshake>, _ message: UnsafePointer<UInt8>, _ size: UInt32, _ record: (RawSpan) -> Void)
+    {
         unsafe weir_engine_hello(engine, seen, message, size)
         drain(record)
     }

@@ -55,7 +55,9 @@ package struct HelloGlance {
             }
         }
         if !lists.served.isEmpty, let name, !lists.serve(message.extracting(name)) { found.formUnion(AnomalySet(.unknownSNI)) }
-        if !lists.protocols.isEmpty, transport == .tcp || lists.hasHTTP3, let protocols, !protocols.isEmpty, !speaks(message, protocols, lists) {
+        if !lists.protocols.isEmpty, transport == .tcp || lists.hasHTTP3, let protocols, !protocols.isEmpty,
+            !speaks(message, protocols, lists)
+        {
             found.formUnion(AnomalySet(.alpnUnexpected))
         }
         return found

@@ -118,7 +118,9 @@ extension Node {
             board.set(counter, to: UInt64(clamping: quic.reader.count(count)))
         }
         count("weir_agent_quic_spared_total", "QUIC datagrams that were not opened: the budget was spent", quic.budget.spared)
-        count("weir_agent_quic_spent_seconds_total", "processor time spent on opening QUIC datagrams, whole seconds", Int(quic.budget.spent / 1_000_000_000))
+        count(
+            "weir_agent_quic_spent_seconds_total", "processor time spent on opening QUIC datagrams, whole seconds",
+            Int(quic.budget.spent / 1_000_000_000))
         let accounts = accounts()
         count("weir_agent_events_lost_total", "events that Kafka will never have", accounts.sum(.events, .lost))
         for term in Accounts.Term.allCases {

@@ -114,7 +114,8 @@ final class Node {
         // Where the directory cannot be watched (a pipe, a file of /proc), SIGHUP still reloads.
         let file = settings.policyPath.flatMap { PolicyWatch($0) }
         for (descriptor, source) in [
-            (probe.ringMap, Source.ring), (probe.initialsMap, .initials), (publisher?.eventDescriptor, .producer), (limits?.eventDescriptor, .limits),
+            (probe.ringMap, Source.ring), (probe.initialsMap, .initials), (publisher?.eventDescriptor, .producer),
+            (limits?.eventDescriptor, .limits),
             (tick.eventDescriptor, .tick),
             (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http),
             (network.eventDescriptor, .network),
@@ -152,7 +153,8 @@ final class Node {
             if !ring.hasRecords { ring.release() }
             now = Clock.monotonic
             account(at: now)
-            let ready = try poller.wait(milliseconds: ring.hasRecords || quic.ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
+            let ready = try poller.wait(
+                milliseconds: ring.hasRecords || quic.ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
             stalls.waited(from: now, to: Clock.monotonic, due: tickDue)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
