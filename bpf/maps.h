@@ -158,43 +158,6 @@ struct {
 	__type(value, struct weir_syn_acks);
 } syn_acks SEC(".maps");
 
-/* Connection ids of QUIC servers, direct-mapped: 60 bits of a hash, and four that say who chose them and whether their clients bore them. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WEIR_QUIC_IDS);
-	__type(key, __u32);
-	__type(value, __u64);
-} quic_ids SEC(".maps");
-
-/* The kernel's own struct of weir_limit: BTF has to know the lock by its type. */
-struct weir_locked_limit {
-	struct bpf_spin_lock lock;
-	__u8 rest[4];
-	__u64 words[(sizeof(struct weir_limit) - 8) / 8];
-};
-
-/* User space writes its marks through its mapping. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WEIR_QUIC_PATHS);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct weir_quic_path);
-} quic_paths SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WEIR_QUIC_WINDOWS);
-	__type(key, __u32);
-	__type(value, struct weir_locked_limit);
-} quic_windows SEC(".maps");
-
-/* QUIC clients' datagrams, for user space to open. A ring of their own: whatever comes takes no room from verdicts. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 19);
-} initials SEC(".maps");
-
 /* Interfaces whose frames begin with the IP header, each at the last ten bits of its index; user space knows their kind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -233,6 +196,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } fingerprints SEC(".maps");
+
+/* The kernel's own struct of weir_limit: BTF has to know the lock by its type. */
+struct weir_locked_limit {
+	struct bpf_spin_lock lock;
+	__u8 rest[4];
+	__u64 words[(sizeof(struct weir_limit) - 8) / 8];
+};
 
 /* A plain hash, never an LRU: an attacker must not be able to push a limit out. */
 struct {
@@ -450,27 +420,6 @@ WEIR_INLINE struct weir_syn_acks *weir_syn_acks_at(weir_frame *frame, __u32 hash
 	return bpf_map_lookup_elem(&syn_acks, &index);
 }
 
-WEIR_INLINE __u64 *weir_quic_id_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_IDS - 1);
-
-	return bpf_map_lookup_elem(&quic_ids, &index);
-}
-
-WEIR_INLINE struct weir_quic_path *weir_quic_path_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_PATHS - 1);
-
-	return bpf_map_lookup_elem(&quic_paths, &index);
-}
-
-WEIR_INLINE struct weir_limit *weir_quic_window_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_WINDOWS - 1);
-
-	return bpf_map_lookup_elem(&quic_windows, &index);
-}
-
 WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)
 {
 	__u32 index = hash & (WEIR_RANDOMS - 1);
@@ -529,52 +478,6 @@ WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_
 	bpf_sk_release(socket);
 }
 
-/* Did a socket of this network namespace send it? What is forwarded has none, and what comes from another namespace lost its own on the way. */
-WEIR_INLINE int weir_is_local_datagram(weir_frame *frame)
-{
-	return frame->sk != 0;
-}
-
-#define WEIR_TCP_SYN_RECV 3
-#define WEIR_TCP_NEW_SYN_RECV 12
-
-/* Is this SYN-ACK a local socket's? Only TCP itself has sockets in these states; a raw or a packet socket is in none of them, and what is forwarded has none. */
-WEIR_INLINE int weir_is_local(weir_frame *frame)
-{
-	struct bpf_sock *socket = frame->sk;
-
-	return socket && (socket->state == WEIR_TCP_NEW_SYN_RECV || socket->state == WEIR_TCP_SYN_RECV);
-}
-
-/* Does a local socket send its first bytes here: is nothing acknowledged of what it has said? 1 or 0; -1 where the frame is forwarded. */
-WEIR_INLINE int weir_first_of_socket(weir_frame *frame)
-{
-	struct bpf_sock *socket = frame->sk;
-	struct bpf_tcp_sock *tcp;
-
-	if (!socket)
-		return -1;
-	socket = bpf_sk_fullsock(socket);
-	if (!socket)
-		return -1;
-	tcp = bpf_tcp_sock(socket);
-	return tcp ? !tcp->bytes_acked : -1;
-}
-
-/* Bytes of each datagram in an offloaded buffer; 0: it is one. */
-WEIR_INLINE __u32 weir_segment_size(weir_frame *frame)
-{
-	return frame->gso_size;
-}
-
-WEIR_INLINE int weir_put_datagram(weir_frame *frame, struct weir_scratch *s, __u32 raw)
-{
-	__asm__ volatile("" : "+r"(raw));
-	if (raw > WEIR_QUIC_MOST)
-		raw = WEIR_QUIC_MOST;
-	return (int)bpf_ringbuf_output(&initials, s, sizeof(s->record) + raw, settings.wakeup);
-}
-
 WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)
 {
 	__asm__ volatile("" : "+r"(raw));
@@ -582,4 +485,6 @@ WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)
 		raw = WEIR_MESSAGE_CAP;
 	return (int)bpf_ringbuf_output(&handshakes, s, sizeof(s->record) + raw, settings.wakeup);
 }
+#include "sockets.h"
+#include "quic_maps.h"
 #endif

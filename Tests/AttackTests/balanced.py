@@ -1,4 +1,6 @@
-"""Many clients of one balancer that sends PROXY headers: who attacks through it is refused, nobody else is. A stranger's header names nobody."""
+"""Many clients of one balancer that sends PROXY headers: who attacks through it is refused, nobody else is.
+
+A stranger's header names nobody."""
 import concurrent.futures
 import socket
 import ssl
@@ -88,7 +90,8 @@ def play(stage):
             attacks = [pool.submit(trusted.attack, cut(header(version, name(66), more), 5 + i)) for i in range(COUNT)]
             people = [pool.submit(trusted.visit, cut(header(version, name(100 + i), more), 3 + i)) for i in range(2 * COUNT)]
             forged = [pool.submit(stranger.attack, [header(version, name(77), more)]) for _ in range(COUNT)]
-            for who, says_who, source, jobs in ((trusted, "attacker", name(66), attacks), (stranger, "attacker: a stranger's", stranger.address, forged)):
+            strangers = (stranger, "attacker: a stranger's", stranger.address, forged)
+            for who, says_who, source, jobs in ((trusted, "attacker", name(66), attacks), strangers):
                 ports, told = zip(*[job.result() for job in jobs])
                 rows.append(row(f"{says_who}: {says}", family, sum(told), who.most_answered(set(ports)), refused(source)))
             others = refused(trusted.address) + sum(refused(name(100 + i)) for i in range(2 * COUNT))

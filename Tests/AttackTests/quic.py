@@ -83,7 +83,8 @@ def one(peers, witness, number, kind, nameless, named, family):
     source = f"198.19.{200 + number}.7" if family == 4 else f"2001:db9:{0x900 + number:x}::7"
     target = SERVER if family == 4 else SERVER6
     words = [PYTHON, peers, "visit", kind, source, target, str(max(nameless, named))]
-    row = {"trick": kind, "family": family, "attempted": named, "opened": nameless, "succeeded": 0, "answered": 0, "most": 0, "free": named, "why": []}
+    row = {"trick": kind, "family": family, "attempted": named, "opened": nameless, "free": named, "why": []}
+    row |= {"succeeded": 0, "answered": 0, "most": 0}
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     if done.returncode:
         row["why"] = [done.stderr[-300:]]

@@ -6,7 +6,8 @@ internal import Metrics
 internal import Probe
 internal import Wire
 
-/// QUIC on this node: the ring of clients' datagrams, and what opens them. (A class, so that one part is used while another hands something over.)
+/// QUIC on this node: the ring of clients' datagrams, and what opens them. A class, so that one part is used while another
+/// hands something over.
 final class QUICPart {
     var ring: Ring
     var reader: QUICReader

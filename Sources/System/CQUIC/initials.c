@@ -3,43 +3,11 @@
  * Connections and their hellos. A connection is its path, its client's connection id, and the id that its client chose for the server: from
  * the last its keys follow. Somebody else's Initial on the same path, with the same client's id, is another connection.
  */
-#include <initials.h>
-
-#include "packet.h"
+#include "connection.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WAYS 8
-#define WAIT_NS (3 * WEIR_SECOND)
-#define NONE 0xffffu
-
-struct connection {
-	struct weir_flow_key flow;
-	struct quic_id client, original;
-	struct quic_keys keys;
-	__u32 version;
-	__u64 last_ns;			/* 0: the place is free */
-	struct weir_handshake seen;
-	__u32 base;			/* where the hello begins in the stream: the second one, after a HelloRetryRequest, behind the first */
-	__u32 need, got;		/* bytes of the hello; 0: not known */
-	__u16 next;			/* in the list of those to be told; NONE: the last */
-	__u8 is_whole, is_proven, is_told;
-	__u8 is_judged;			/* `limiting` is known */
-	__u8 is_spoilt;			/* a server may have read something else */
-	__u64 limiting;			/* what the policy limits of what is wrong with the hello */
-	__u64 have[WEIR_INITIALS_HELLO / 64]; /* a bit for each byte */
-	__u8 bytes[WEIR_INITIALS_HELLO];
-};
-
-struct weir_initials {
-	struct connection *places;
-	struct quic_opener *opener;
-	__u16 first, last;		/* to be told */
-	__u8 payload[QUIC_DATAGRAM + QUIC_TAG];
-	struct weir_initials_counts counts;
-};
 
 struct weir_initials *weir_initials_create(void)
 {
@@ -68,11 +36,6 @@ void weir_initials_destroy(struct weir_initials *r)
 const struct weir_initials_counts *weir_initials_counts(const struct weir_initials *r)
 {
 	return &r->counts;
-}
-
-static int same_id(const struct quic_id *a, const struct quic_id *b)
-{
-	return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size);
 }
 
 /* The set of places that a path and a client's id have. */
@@ -111,11 +74,6 @@ static void tell(struct weir_initials *r, struct connection *c)
 	r->counts.told++;
 }
 
-static int is_queued(const struct weir_initials *r, const struct connection *c)
-{
-	return c->is_told && (c->next != NONE || r->last == (__u16)(c - r->places));
-}
-
 /* A place in the set: a free one, else the one that was told longest ago, else the oldest. Never one that waits to be told. */
 static struct connection *make_room(struct weir_initials *r, struct connection *set)
 {
@@ -136,8 +94,8 @@ static struct connection *make_room(struct weir_initials *r, struct connection *
 	return best;
 }
 
-static void begin(struct connection *c, const struct weir_handshake *seen, const struct weir_flow_key *flow, const struct quic_packet *packet,
-		  const struct quic_keys *keys)
+static void begin(struct connection *c, const struct weir_handshake *seen, const struct weir_flow_key *flow,
+		  const struct quic_packet *packet, const struct quic_keys *keys)
 {
 	memset(c, 0, offsetof(struct connection, bytes));
 	c->flow = *flow;
@@ -150,131 +108,9 @@ static void begin(struct connection *c, const struct weir_handshake *seen, const
 	c->next = NONE;
 }
 
-/* A word's bits from `from` up to `to`, which count from the first word's first. */
-static __u64 bits_between(__u32 word, __u32 from, __u32 to)
-{
-	__u32 start = word * 64;
-	__u64 bits = from > start ? ~0ull << (from - start) : ~0ull;
-
-	return to - start < 64 ? bits & ((1ull << (to - start)) - 1) : bits;
-}
-
-static int is_whole(const struct connection *c)
-{
-	if (!c->need || c->got < c->need || c->need > WEIR_INITIALS_HELLO)
-		return 0;
-	for (__u32 word = 0; word * 64 < c->need; word++) {
-		__u64 bits = bits_between(word, 0, c->need);
-
-		if ((c->have[word] & bits) != bits)
-			return 0;
-	}
-	return 1;
-}
-
-/* The second hello of a connection whose first was told (RFC 8446 section 4.1.4); there is no third. */
-static int begins_second(struct weir_initials *r, struct connection *c, __u64 offset)
-{
-	if (!c->is_told || is_queued(r, c) || c->base || offset < c->need)
-		return 0;
-	c->base = c->need;
-	c->need = c->got = 0;
-	c->is_whole = c->is_told = c->is_judged = 0;
-	memset(c->have, 0, sizeof(c->have));
-	c->seen.flags |= WEIR_FLAG_RETRY;
-	c->seen.segments = 1;
-	return 1;
-}
-
-/* A CRYPTO frame's bytes to their place. -1 where they contradict what was there, or begin no ClientHello. */
-static int place(struct weir_initials *r, struct connection *c, __u64 offset, const __u8 *from, __u32 size)
-{
-	__u32 at;
-
-	if (!size || offset < c->base)
-		return 0;
-	if (c->is_whole && !begins_second(r, c, offset) && offset - c->base >= c->need)
-		return 0;			/* behind the hello, which is not told yet */
-	if (offset - c->base >= WEIR_INITIALS_HELLO)
-		return 0;
-	at = (__u32)offset - c->base;
-	if (size > WEIR_INITIALS_HELLO - at)
-		size = WEIR_INITIALS_HELLO - at;
-	for (__u32 word = at / 64; word * 64 < at + size; word++) {
-		__u64 bits = bits_between(word, at, at + size), both = c->have[word] & bits;
-
-		/* What comes again has to say the same (RFC 9000 section 2.2). */
-		for (__u32 i = 0; both >> i && i < 64; i++)
-			if (both >> i & 1 && c->bytes[word * 64 + i] != from[word * 64 + i - at])
-				return -1;
-		c->got += (__u32)__builtin_popcountll(bits & ~both);
-		c->have[word] |= bits;
-	}
-	if (c->is_whole)
-		return 0;
-	memcpy(c->bytes + at, from, size);
-	if (!c->need && (c->have[0] & 15) == 15) {
-		if (c->bytes[0] != 1)
-			return -1;
-		c->need = 4 + ((__u32)c->bytes[1] << 16 | (__u32)c->bytes[2] << 8 | c->bytes[3]);
-		if (c->need > WEIR_INITIALS_HELLO)
-			r->counts.too_long++;
-	}
-	c->is_whole = (__u8)is_whole(c);
-	return 0;
-}
-
-static int skip_numbers(const __u8 *p, __u32 end, __u32 *at, __u64 count)
-{
-	__u64 value;
-
-	while (count--)
-		if (quic_number(p, end, at, &value))
-			return -1;
-	return 0;
-}
-
-/* The frames that an Initial may bear (RFC 9000 section 12.4). -1 for any other. */
-static int read_frames(struct weir_initials *r, struct connection *c, __u32 end)
-{
-	const __u8 *p = r->payload;
-	__u64 offset, size, count;
-	__u32 at = 0, type;
-
-	while (at < end) {
-		type = p[at++];
-		switch (type) {
-		case 0:				/* PADDING */
-		case 1:				/* PING */
-			break;
-		case 2:				/* ACK: largest, delay, count, first; then a gap and a range for each, and three counts of ECN */
-		case 3:
-			if (skip_numbers(p, end, &at, 2) || quic_number(p, end, &at, &count) || count > end ||
-			    skip_numbers(p, end, &at, 1 + 2 * count + (type == 3 ? 3 : 0)))
-				return -1;
-			break;
-		case 6:				/* CRYPTO */
-			if (quic_number(p, end, &at, &offset) || quic_number(p, end, &at, &size) || size > end - at)
-				return -1;
-			if (place(r, c, offset, p + at, (__u32)size))
-				return -1;
-			at += (__u32)size;
-			break;
-		case 0x1c:			/* CONNECTION_CLOSE: error, frame, reason */
-			if (skip_numbers(p, end, &at, 2) || quic_number(p, end, &at, &size) || size > end - at)
-				return -1;
-			at += (__u32)size;
-			break;
-		default:
-			return -1;
-		}
-	}
-	return 0;
-}
-
 /*
- * After a Retry a connection begins again under other keys (RFC 9000 section 17.2.5), and is proven from then on: what its client said before,
- * with the same id of its own on the same path, was the same connection.
+ * After a Retry a connection begins again under other keys (RFC 9000 section 17.2.5), and is proven from then on: what its client said
+ * before, with the same id of its own on the same path, was the same connection.
  */
 static void forget_before_retry(struct weir_initials *r, struct connection *kept)
 {
@@ -341,7 +177,8 @@ static void settle(struct weir_initials *r, struct connection *c)
 }
 
 /* An id was borne, in a packet that is none of ours to open: if there is one connection only that it can belong to, it is that one's. */
-static void prove_only(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow, const struct quic_packet *packet)
+static void prove_only(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow,
+		       const struct quic_packet *packet)
 {
 	struct connection *set = set_of(r, flow, &packet->from), *only = 0;
 
@@ -363,8 +200,8 @@ static void prove_only(struct weir_initials *r, const struct weir_handshake *see
 }
 
 /* One Initial. Returns its connection; `opened` says whether its tag was right. */
-static struct connection *take_initial(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow, const struct quic_packet *packet,
-			const __u8 *bytes, int *opened)
+static struct connection *take_initial(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow,
+				       const struct quic_packet *packet, const __u8 *bytes, int *opened)
 {
 	int size = -1;
 	struct connection *c = find(r, seen, flow, packet, bytes, &size);
@@ -382,7 +219,7 @@ static struct connection *take_initial(struct weir_initials *r, const struct wei
 	}
 	if (seen->proof)
 		prove(c, seen);
-	if (read_frames(r, c, (__u32)size)) {
+	if (quic_read_frames(r, c, (__u32)size)) {
 		r->counts.bad++;
 		c->seen.anomalies |= 1ULL << WEIR_OVERLAP_CONFLICT;
 		c->is_spoilt = 1;
@@ -411,8 +248,8 @@ static int think(struct connection *c, struct weir_engine *engine, const struct 
 	return 1;
 }
 
-int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes, __u32 size,
-		       struct weir_quic_opinion *opinion)
+int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes,
+		       __u32 size, struct weir_quic_opinion *opinion)
 {
 	struct connection *c, *last = 0;
 	struct weir_flow_key flow;

@@ -108,7 +108,8 @@ int quic_open(struct quic_opener *o, const struct quic_keys *keys, const struct 
 	if (head_size + 4 > sizeof(o->head) || packet->end - packet->number < 4 + QUIC_TAG)
 		return -1;
 	/* Header protection (RFC 9001 section 5.4): the sample lies four bytes behind the number's start. */
-	if (EVP_EncryptInit_ex(o->header, 0, 0, keys->header, 0) != 1 || EVP_EncryptUpdate(o->header, mask, &size, bytes + packet->number + 4, 16) != 1)
+	if (EVP_EncryptInit_ex(o->header, 0, 0, keys->header, 0) != 1 ||
+	    EVP_EncryptUpdate(o->header, mask, &size, bytes + packet->number + 4, 16) != 1)
 		return -1;
 	memcpy(o->head, bytes + packet->start, head_size + 4);
 	o->head[0] ^= mask[0] & 0x0f;

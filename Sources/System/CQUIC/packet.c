@@ -11,7 +11,8 @@ enum quic_version_kind quic_version_kind(__u32 version)
 	if (version == 1 || version == VERSION_2 || (version >= 0xff000017 && version <= 0xff000022))
 		return QUIC_SPOKEN;
 	/* Reserved to be refused (RFC 9000 section 15), Google's Q and T, Facebook's mvfst, and other drafts. */
-	if ((version & 0x0f0f0f0f) == 0x0a0a0a0a || version >> 24 == 'Q' || version >> 24 == 'T' || version >> 4 == 0xfaceb00 || version >> 16 == 0xff00)
+	if ((version & 0x0f0f0f0f) == 0x0a0a0a0a || version >> 24 == 'Q' || version >> 24 == 'T' ||
+	    version >> 4 == 0xfaceb00 || version >> 16 == 0xff00)
 		return QUIC_FOREIGN;
 	return QUIC_UNKNOWN;
 }

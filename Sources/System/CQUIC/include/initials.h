@@ -40,11 +40,11 @@ struct weir_initials *weir_initials_create(void);
 void weir_initials_destroy(struct weir_initials *reader);
 
 /*
- * One datagram, or its start where `seen` is told for what it proves. Returns 1 where there is now an opinion of its path: the hello is whole, and
- * `engine` has looked at it under its policy.
+ * One datagram, or its start where `seen` is told for what it proves. Returns 1 where there is now an opinion of its path: the hello is
+ * whole, and `engine` has looked at it under its policy.
  */
-int weir_initials_take(struct weir_initials *reader, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes, __u32 size,
-		       struct weir_quic_opinion *opinion);
+int weir_initials_take(struct weir_initials *reader, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes,
+		       __u32 size, struct weir_quic_opinion *opinion);
 
 /* What nothing proves after three seconds is told as unproven, what is not whole is forgotten; all of it at the `end`. */
 void weir_initials_sweep(struct weir_initials *reader, __u64 now, int end);

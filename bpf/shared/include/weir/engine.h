@@ -76,8 +76,8 @@ void weir_engine_frame(struct weir_frame *frame, int enforcing);
 enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, int enforcing);
 
 /*
- * Judges a hello that came by another way than TCP, `size` bytes of a handshake message. `seen` says when, whose, how proven, and in `anomalies`
- * what was wrong with the way itself. Nothing is limited here.
+ * Judges a hello that came by another way than TCP, `size` bytes of a handshake message. `seen` says when, whose, how proven, and in
+ * `anomalies` what was wrong with the way itself. Nothing is limited here.
  */
 void weir_engine_hello(struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *message, __u32 size);
 

@@ -34,7 +34,8 @@ WEIR_INLINE int weir_begins_proxy(const __u8 *bytes, __u32 n)
 	else
 		rest = 0xffffffff;
 	/* "\r\n\r\n\0\r\nQUIT\n" and "PROXY ", as words of little-endian machines */
-	return !((low ^ 0x510a0d000a0d0a0dULL) & mask) ? !((high ^ 0x0a544955ULL) & rest) : !((low ^ 0x2059584f5250ULL) & mask & 0xffffffffffffULL);
+	return !((low ^ 0x510a0d000a0d0a0dULL) & mask) ? !((high ^ 0x0a544955ULL) & rest)
+						       : !((low ^ 0x2059584f5250ULL) & mask & 0xffffffffffffULL);
 }
 
 /* Bytes of a binary header of `size` that have to be there to tell whom it names. */
@@ -216,7 +217,8 @@ WEIR_ONCE int weir_read_proxy(weir_frame *frame, struct weir_scratch *s, const s
 		return 0;
 	__builtin_memset(&s->naming, 0, sizeof(s->naming));
 	__builtin_memcpy(peer.address, flow->client, 16);
-	is_named = WEIR_LOOKUP(frame, proxies, &peer) && (kind == WEIR_PREAMBLE_PROXY2 ? weir_read_proxy2(s, size) : weir_read_proxy1(frame, s, size));
+	is_named = WEIR_LOOKUP(frame, proxies, &peer) &&
+		   (kind == WEIR_PREAMBLE_PROXY2 ? weir_read_proxy2(s, size) : weir_read_proxy1(frame, s, size));
 	/* No address names nobody (RFC 4291 section 2.5.2). */
 	is_named = is_named && (WEIR_LE64(s->naming.address) || WEIR_LE64(s->naming.address + 8));
 	__builtin_memcpy(s->naming.named.address, s->naming.address, 16);

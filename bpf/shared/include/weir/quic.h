@@ -10,7 +10,7 @@
 
 #include <weir/cursor.h>
 #include <weir/frame.h>
-#include <weir/verdict.h>
+#include <weir/quic_gate.h>
 
 #define WEIR_QUIC_LEAST 1200		/* a server discards an Initial in a smaller datagram (RFC 9000 section 14.1) */
 #define WEIR_QUIC_ID_MOST 20		/* bytes of a connection id, in the versions that are known (RFC 9000 section 17.2) */
@@ -41,95 +41,6 @@ WEIR_INLINE int weir_quic_header(weir_frame *frame, struct weir_look *l)
 	return q->from_size <= WEIR_QUIC_ID_MOST && q->from_at + q->from_size <= size;
 }
 
-/*
- * A connection id on its path, as 60 bits of a keyed hash; `whose` tells a client's from a server's. Of a long id the middle is left out:
- * who knows both ends was told.
- */
-WEIR_ONCE __u64 weir_quic_hash(struct weir_look *l, __u32 at, __u32 size, __u32 whose)
-{
-	const struct weir_flow_key *flow;
-	__u64 first, last, kept;
-
-	if (!l)
-		return 0;
-	flow = &l->segment.flow;
-	kept = size >= 8 ? ~0ULL : (1ULL << 8 * (size & 7)) - 1;
-	first = WEIR_LE64(l->head + (at & (WEIR_HEAD_CAP - 1))) & kept;
-	last = size < 8 ? 0 : WEIR_LE64(l->head + ((at + size - 8) & (WEIR_HEAD_CAP - 1)));
-	first = weir_mix_keyed(first ^ weir_hash_flow(flow, flow->client_port));
-	return weir_mix_keyed(first ^ last ^ (__u64)(size | whose << 5) << 56 ^ flow->server_port) & ~WEIR_QUIC_STATE;
-}
-
-/* The path of a client's with this id of its own. Its key is left in the look. */
-WEIR_INLINE struct weir_quic_path *weir_quic_path(weir_frame *frame, struct weir_look *l, __u32 at, __u32 size)
-{
-	l->quic.path = weir_quic_hash(l, at, size, 1) | 1;
-	return weir_quic_path_at(frame, (__u32)(l->quic.path >> 40));
-}
-
-/* Has the window of those that nothing shows to be clean room for one more of this source's? At most eight a second. */
-WEIR_ONCE int weir_quic_admits(weir_frame *frame, struct weir_scratch *s, __u32 per_second)
-{
-	const struct weir_config *config = weir_policy(frame);
-	struct weir_limit_key key __attribute__((aligned(8))) = {};
-	struct weir_limit *window;
-	__u64 hash;
-	int admitted;
-
-	WEIR_USED(frame);
-	if (!s)
-		return 0;
-	weir_mask_address(&key, s->record.source, weir_mapped(s->record.source) ? config->prefix4 : config->prefix6);
-	hash = weir_mix_keyed(*(const __u64 *)key.address ^ weir_mix(*(const __u64 *)(key.address + 8)));
-	window = weir_quic_window_at(frame, (__u32)(hash >> 40));
-	if (!window)
-		return 0;
-	/* Two prefixes of one hash share it: their stamps are of one second, and older ones count nothing. */
-	WEIR_LOCK(window);
-	admitted = weir_admit_one(&window->answers, per_second < WEIR_STAMPS ? per_second : WEIR_STAMPS, s->record.seen_ns);
-	WEIR_UNLOCK(window);
-	return admitted;
-}
-
-/* The first answer to a connection. True if it may leave. */
-WEIR_INLINE int weir_quic_answer(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
-{
-	const struct weir_config *config = weir_policy(frame);
-	struct weir_quic_path *path = weir_quic_path(frame, l, 6, l->quic.to_size);
-	__u32 mark = 0, state = WEIR_QUIC_UNJUDGED, refused = 0;
-	__u64 limiting;
-
-	if (path && path->key == l->quic.path) {
-		mark = path->mark;
-		refused = path->state & WEIR_QUIC_REFUSED;
-		if (!(path->state & WEIR_QUIC_MIXED) && mark >> 16 == (path->count & 0xffff))
-			state = mark & 255;
-	}
-	weir_begin(s, &l->segment.flow, l->now);
-	s->record.proof = WEIR_TRACKED;
-	s->record.transport = WEIR_TRANSPORT_UDP;
-	s->record.anomalies = state == WEIR_QUIC_CLEAN ? 0 : 1ULL << (state == WEIR_QUIC_ANOMALOUS ? mark >> 8 & 63 : WEIR_UNJUDGED_HELLO);
-	s->is_answer = WEIR_ANSWER_PROVEN;
-	s->only_standing = 1;
-	limiting = s->record.anomalies & config->limiting;
-	/* Nothing proves the client yet: what is counted here is in a window of its own, and makes no limit. */
-	if (refused)
-		s->record.action = WEIR_DROPPED;
-	else
-		weir_decide(frame, s, l->now);
-	if (limiting && (s->record.action == WEIR_PASSED || s->record.action == WEIR_ADMITTED) &&
-	    !weir_quic_admits(frame, s, weir_rule_of(config, limiting)->per_second))
-		s->record.action = WEIR_DROPPED;
-	if (s->record.action != WEIR_DROPPED && s->record.action != WEIR_RESET) {
-		weir_count(frame, limiting ? WEIR_COUNT_QUIC_COUNTED : WEIR_COUNT_QUIC_ANSWERS);
-		return 1;
-	}
-	weir_count(frame, WEIR_COUNT_QUIC_REFUSED);
-	if (path && path->key == l->quic.path && state == WEIR_QUIC_ANOMALOUS)
-		path->state |= WEIR_QUIC_REFUSED;	/* sent again, it is refused again */
-	return 0;
-}
-
 /* A server's datagram: the id that it chose is noted, for its client to bear. A server without ids is known by its client's. */
 WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing)
 {
@@ -154,7 +65,8 @@ WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l, s
 		l->order = WEIR_DO_DROP;
 		return;
 	}
-	*known = hash | WEIR_QUIC_NOTED | (weir_is_local_datagram(frame) ? WEIR_QUIC_LOCAL : 0) | (q->type == WEIR_QUIC_RETRY ? WEIR_QUIC_RETRIED : 0);
+	hash |= WEIR_QUIC_NOTED | (weir_is_local_datagram(frame) ? WEIR_QUIC_LOCAL : 0);
+	*known = hash | (q->type == WEIR_QUIC_RETRY ? WEIR_QUIC_RETRIED : 0);
 }
 
 /* What a server's id that the packet bears says of it: enum weir_quic_id, 0 if no such id has left. It proves its client once. */
@@ -255,7 +167,7 @@ struct weir_quic_walk {
 /* Who sends it, and whether what is refused is dropped. */
 enum weir_quic_way { WEIR_QUIC_TO_SERVER, WEIR_QUIC_OBSERVED, WEIR_QUIC_ENFORCED };
 
-/* One datagram of the buffer. Returns 1 at its end. `way` is a constant, so that the verifier looks at what decides only where something is to be decided. */
+/* One datagram of the buffer. Returns 1 at its end. `way` is a constant: the verifier looks at what decides only where something is. */
 WEIR_INLINE long weir_quic_next(struct weir_quic_walk *walk, enum weir_quic_way way)
 {
 	struct weir_look *l = walk->look;

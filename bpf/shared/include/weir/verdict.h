@@ -29,7 +29,10 @@ WEIR_INLINE void weir_begin(struct weir_scratch *s, const struct weir_flow_key *
 	s->only_standing = 0;
 }
 
-/* Whom the peer has named, if anybody; he becomes the source when the record is whole (weir_name_source). Without a branch: each costs whoever begins a record. */
+/*
+ * Whom the peer has named, if anybody; he becomes the source when the record is whole (weir_name_source). Without a branch: each costs
+ * whoever begins a record.
+ */
 WEIR_INLINE void weir_name(struct weir_scratch *s, const struct weir_named *named)
 {
 	__u64 *out = (__u64 *)s->record.proxy;

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* QUIC's tables in the kernel, and what quic.h asks of its platform. */
+#ifndef WEIR_QUIC_MAPS_H
+#define WEIR_QUIC_MAPS_H
+
+#include "maps.h"
+
+/* Connection ids of QUIC servers, direct-mapped: 60 bits of a hash, four that say who chose them and whether their clients bore them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_IDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} quic_ids SEC(".maps");
+
+/* User space writes its marks through its mapping. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_PATHS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct weir_quic_path);
+} quic_paths SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_WINDOWS);
+	__type(key, __u32);
+	__type(value, struct weir_locked_limit);
+} quic_windows SEC(".maps");
+
+/* QUIC clients' datagrams, for user space to open. A ring of their own: whatever comes takes no room from verdicts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 19);
+} initials SEC(".maps");
+
+WEIR_INLINE __u64 *weir_quic_id_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_IDS - 1);
+
+	return bpf_map_lookup_elem(&quic_ids, &index);
+}
+
+WEIR_INLINE struct weir_quic_path *weir_quic_path_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_PATHS - 1);
+
+	return bpf_map_lookup_elem(&quic_paths, &index);
+}
+
+WEIR_INLINE struct weir_limit *weir_quic_window_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_WINDOWS - 1);
+
+	return bpf_map_lookup_elem(&quic_windows, &index);
+}
+
+/* Did a socket of this network namespace send it? What is forwarded has none; what comes from another namespace has lost its own. */
+WEIR_INLINE int weir_is_local_datagram(weir_frame *frame)
+{
+	return frame->sk != 0;
+}
+
+/* Bytes of each datagram in an offloaded buffer; 0: it is one. */
+WEIR_INLINE __u32 weir_segment_size(weir_frame *frame)
+{
+	return frame->gso_size;
+}
+
+WEIR_INLINE int weir_put_datagram(weir_frame *frame, struct weir_scratch *s, __u32 raw)
+{
+	__asm__ volatile("" : "+r"(raw));
+	if (raw > WEIR_QUIC_MOST)
+		raw = WEIR_QUIC_MOST;
+	return (int)bpf_ringbuf_output(&initials, s, sizeof(s->record) + raw, settings.wakeup);
+}
+#endif
