@@ -13,12 +13,14 @@ compiler=$(command -v clang-19 || command -v clang)
 echo "fuzz: building with $compiler"
 compile() {
   "$compiler" -g -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment \
-    -Ibpf/shared/include -o "$build/$1" "$2" bpf/shared/engine.c bpf/shared/table.c
+    -Ibpf/shared/include -ISources/System/CQUIC/include -o "$build/$1" "${@:2}" bpf/shared/engine.c bpf/shared/table.c -lcrypto
 }
 compile engine_fuzz fuzz/engine_fuzz.c
 compile flow_fuzz fuzz/flow/flow_fuzz.c
+compile quic_fuzz fuzz/quic_fuzz.c Sources/System/CQUIC/*.c
 python3 fuzz/seeds.py Tests/Fixtures "$build/engine-seeds"
 python3 fuzz/programs.py "$build/flow-seeds"
+python3 fuzz/datagrams.py "$build/quic-seeds"
 
 # NAME SECONDS LENGTH
 run() {
@@ -32,7 +34,8 @@ run() {
   awk -v name="$1" '/stat::number_of_executed_units/{n=$2} /stat::average_exec_per_sec/{r=$2} END{printf "fuzz: %s: %d inputs, %d a second, nothing found\n", name, n, r}' "$build/$1.log"
 }
 run engine "$(share 2)" 8192
-run flow "$(share 4)" 400
+run flow "$(share 3)" 400
+run quic "$(share 1)" 4096
 
 each=$(( $(share 2) / parsers > 0 ? $(share 2) / parsers : 1 ))
 echo "fuzz: $parsers parsers in Swift, $each s each"

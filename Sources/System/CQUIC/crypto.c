@@ -52,18 +52,18 @@ static int place(struct weir_initials *r, struct connection *c, __u64 offset, co
 	at = (__u32)offset - c->base;
 	if (size > WEIR_INITIALS_HELLO - at)
 		size = WEIR_INITIALS_HELLO - at;
-	for (__u32 word = at / 64; word * 64 < at + size; word++) {
-		__u64 bits = bits_between(word, at, at + size), both = c->have[word] & bits;
-
-		/* What comes again has to say the same (RFC 9000 section 2.2). */
-		for (__u32 i = 0; both >> i && i < 64; i++)
-			if (both >> i & 1 && c->bytes[word * 64 + i] != from[word * 64 + i - at])
-				return -1;
-		c->got += (__u32)__builtin_popcountll(bits & ~both);
-		c->have[word] |= bits;
-	}
+	/* What comes again has to say the same (RFC 9000 section 2.2). */
+	for (__u32 i = 0; i < size; i++)
+		if (c->have[(at + i) / 64] >> (at + i) % 64 & 1 && c->bytes[at + i] != from[i])
+			return -1;
 	if (c->is_whole)
 		return 0;
+	for (__u32 word = at / 64; word * 64 < at + size; word++) {
+		__u64 fresh = bits_between(word, at, at + size) & ~c->have[word];
+
+		c->got += (__u32)__builtin_popcountll(fresh);
+		c->have[word] |= fresh;
+	}
 	memcpy(c->bytes + at, from, size);
 	if (!c->need && (c->have[0] & 15) == 15) {
 		if (c->bytes[0] != 1)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What opens QUIC Initials, under libFuzzer. The input is a row of datagrams, each behind a byte of flags and a length of two: raw bytes, or
+ * the frames of an Initial, which is put under the right keys so that what reads frames and puts hellos together is reached.
+ */
+#include <initials.h>
+
+#include "../Sources/System/CQUIC/packet.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct weir_initials *reader;
+static struct weir_engine *engine;
+static __u64 now = 1;
+
+enum { CONNECTION = 3, PROVES = 4, RAW = 8, SPOILT = 16, RETRIED = 32, OTHER_ID = 64, SWEEP = 128 };
+
+/* An Initial of version 1 with these frames. Its size. */
+static __u32 seal(__u8 *out, __u8 flags, const __u8 *frames, __u32 size)
+{
+	static EVP_CIPHER_CTX *header, *payload;
+	struct quic_id id = { .size = 8, .bytes = { 1, 2, 3, 4, 5, 6, 7, (__u8)((flags & CONNECTION) + (flags & OTHER_ID ? 16 : 0)) } };
+	__u32 length = 2 + size + QUIC_TAG, at = 0;
+	struct quic_keys keys;
+	__u8 mask[16], iv[12];
+	int done;
+
+	if (!header) {
+		header = EVP_CIPHER_CTX_new();
+		payload = EVP_CIPHER_CTX_new();
+		EVP_EncryptInit_ex(header, EVP_aes_128_ecb(), 0, 0, 0);
+		EVP_EncryptInit_ex(payload, EVP_aes_128_gcm(), 0, 0, 0);
+	}
+	quic_derive(&keys, 1, &id);
+	memcpy(out, (const __u8[]){ 0xc1, 0, 0, 0, 1, 8 }, 6);
+	memcpy(out + 6, id.bytes, 8);
+	memcpy(out + 14, (const __u8[]){ 1, flags & CONNECTION, 0 }, 3);
+	out[17] = (__u8)(0x40 | length >> 8);
+	out[18] = (__u8)length;
+	out[19] = 0;
+	out[20] = flags;
+	at = 21;
+	memcpy(iv, keys.iv, 12);
+	iv[11] ^= flags;
+	EVP_EncryptInit_ex(payload, 0, 0, keys.key, iv);
+	EVP_EncryptUpdate(payload, 0, &done, out, (int)at);
+	EVP_EncryptUpdate(payload, out + at, &done, frames, (int)size);
+	EVP_EncryptFinal_ex(payload, out + at + size, &done);
+	EVP_CIPHER_CTX_ctrl(payload, EVP_CTRL_AEAD_GET_TAG, QUIC_TAG, out + at + size);
+	EVP_EncryptInit_ex(header, 0, 0, keys.header, 0);
+	EVP_EncryptUpdate(header, mask, &done, out + 23, 16);
+	out[0] ^= mask[0] & 0x0f;
+	out[19] ^= mask[1];
+	out[20] ^= mask[2];
+	if (flags & SPOILT)
+		out[at + size] ^= 1;
+	return at + size + QUIC_TAG;
+}
+
+static void give(__u8 flags, const __u8 *bytes, __u32 size)
+{
+	struct weir_handshake seen = { .seen_ns = now, .source_port = 50000, .destination_port = 443, .wire_version = WEIR_WIRE_VERSION, .fingerprint = 5 };
+	struct weir_initials_hello hello;
+	struct weir_quic_opinion opinion;
+	__u8 *copy = malloc(size ? size : 1);
+
+	seen.proof = flags & PROVES ? WEIR_TRACKED : WEIR_UNPROVEN;
+	seen.retried = !!(flags & RETRIED);
+	memcpy(copy, bytes, size);
+	weir_initials_take(reader, engine, &seen, copy, size, &opinion);
+	free(copy);
+	if (flags & SWEEP)
+		weir_initials_sweep(reader, now += 4 * WEIR_SECOND, 0);
+	while (weir_initials_next(reader, &hello)) {
+		assert(hello.size >= 4 && hello.size <= WEIR_INITIALS_HELLO && hello.message[0] == 1);
+		weir_engine_hello(engine, &hello.seen, hello.message, hello.size);
+		weir_engine_forget(engine);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const __u8 *bytes, size_t size)
+{
+	static __u8 datagram[QUIC_DATAGRAM + 64];
+
+	if (!reader) {
+		struct weir_config config = { .recorded = ~0ULL, .limiting = 1 };
+
+		reader = weir_initials_create();
+		engine = weir_engine_create();
+		weir_engine_use(engine, &config);
+	}
+	while (size > 3) {
+		__u8 flags = bytes[0];
+		__u32 length = ((__u32)bytes[1] << 8 | bytes[2]) % 3000;
+
+		bytes += 3;
+		size -= 3;
+		length = length < size ? length : (__u32)size;
+		now += 1000;
+		if (flags & RAW)
+			give(flags, bytes, length);
+		else
+			give(flags, datagram, seal(datagram, flags, bytes, length < 4 ? 0 : length));
+		bytes += length;
+		size -= length;
+	}
+	weir_initials_sweep(reader, now += 4 * WEIR_SECOND, 1);
+	{
+		struct weir_initials_hello hello;
+
+		while (weir_initials_next(reader, &hello))
+			;
+	}
+	weir_initials_sweep(reader, now += 4 * WEIR_SECOND, 1);
+	return 0;
+}
