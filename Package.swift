@@ -119,7 +119,7 @@ let package = Package(
         tests("EndToEndTests", ["JSON", "Linux", "Wire", "weir", "weir-agent", "weir-controller"],
               exclude: ["accounts.py", "witness.py", "stage.py", "interfaces.py", "privilege.py", "secure.py"]),
         tests("AttackTests", ["JSON", "Linux", "Wire", "weir-agent"],
-              exclude: ["answers.py", "attack.py", "cuts.py", "datagrams.py", "decoys.py", "flood.py", "forgers.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "quic.py", "quic_peers.py", "server.py",
+              exclude: ["answers.py", "attack.py", "balanced.py", "cuts.py", "datagrams.py", "decoys.py", "flood.py", "forgers.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "quic.py", "quic_peers.py", "server.py",
                         "stage.py", "wire.py", "witness.py"]),
         c("CFlow", ["CWire"], path: "fuzz/flow"),
         tests("FuzzTests", ["CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Pcap", "PolicyFile", "Support", "Wire"]),
