@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What opens QUIC Initials, under libFuzzer. The input is a row of datagrams, each behind a byte of flags and a length of two: raw bytes, or
- * the frames of an Initial, which is put under the right keys so that what reads frames and puts hellos together is reached.
+ * What opens QUIC Initials, under libFuzzer. The input is a row of datagrams, each behind a byte of flags and a length of two: raw bytes,
+ * or the frames of an Initial, which is put under the right keys so that what reads frames and puts hellos together is reached.
  */
 #include <initials.h>
 
@@ -22,7 +22,8 @@ enum { CONNECTION = 3, PROVES = 4, RAW = 8, SPOILT = 16, RETRIED = 32, OTHER_ID 
 static __u32 seal(__u8 *out, __u8 flags, const __u8 *frames, __u32 size)
 {
 	static EVP_CIPHER_CTX *header, *payload;
-	struct quic_id id = { .size = 8, .bytes = { 1, 2, 3, 4, 5, 6, 7, (__u8)((flags & CONNECTION) + (flags & OTHER_ID ? 16 : 0)) } };
+	__u8 last = (__u8)((flags & CONNECTION) + (flags & OTHER_ID ? 16 : 0));
+	struct quic_id id = { .size = 8, .bytes = { 1, 2, 3, 4, 5, 6, 7, last } };
 	__u32 length = 2 + size + QUIC_TAG, at = 0;
 	struct quic_keys keys;
 	__u8 mask[16], iv[12];
@@ -62,7 +63,9 @@ static __u32 seal(__u8 *out, __u8 flags, const __u8 *frames, __u32 size)
 
 static void give(__u8 flags, const __u8 *bytes, __u32 size)
 {
-	struct weir_handshake seen = { .seen_ns = now, .source_port = 50000, .destination_port = 443, .wire_version = WEIR_WIRE_VERSION, .fingerprint = 5 };
+	struct weir_handshake seen = {
+		.seen_ns = now, .source_port = 50000, .destination_port = 443, .wire_version = WEIR_WIRE_VERSION, .fingerprint = 5,
+	};
 	struct weir_initials_hello hello;
 	struct weir_quic_opinion opinion;
 	__u8 *copy = malloc(size ? size : 1);
