@@ -123,7 +123,7 @@ let package = Package(
                         "stage.py", "wire.py", "witness.py"]),
         c("CFlow", ["CWire"], path: "fuzz/flow"),
         tests("FuzzTests", ["CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Pcap", "PolicyFile", "Support", "Wire"]),
-        tests("ParityTests", ["Detection", "Pcap", "Probe", "Support", "Wire"]),
+        tests("ParityTests", ["Detection", "Linux", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),
         tests("LinuxTests", ["CTrial", "Linux"]),

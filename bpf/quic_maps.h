@@ -56,10 +56,15 @@ WEIR_INLINE struct weir_limit *weir_quic_window_at(weir_frame *frame, __u32 hash
 	return bpf_map_lookup_elem(&quic_windows, &index);
 }
 
-/* Did a socket of this network namespace send it? What is forwarded has none; what comes from another namespace has lost its own. */
+/* Did a UDP socket of this network namespace send it? What is forwarded has none; what comes from another namespace has lost its own. */
 WEIR_INLINE int weir_is_local_datagram(weir_frame *frame)
 {
-	return frame->sk != 0;
+	struct bpf_sock *socket = frame->sk;
+
+	if (!socket)
+		return 0;
+	socket = bpf_sk_fullsock(socket);
+	return socket && socket->protocol == 17 && socket->type == 2;	/* IPPROTO_UDP, SOCK_DGRAM: neither raw nor a packet socket */
 }
 
 /* Bytes of each datagram in an offloaded buffer; 0: it is one. */

@@ -85,7 +85,7 @@ struct AttackTests {
         arguments: ["direct", "routed"])
     func quic(shape: String) throws {
         let rows = try play(shape, "reset", "quic").rows
-        #expect(rows.count == 22)
+        #expect(rows.count == 24)
         for row in rows {
             #expect(row.error == "" && row.succeeded == row.attempted, "\(row)")
             #expect(row.most <= row.free + 3 && row.answered > 0, "\(row)")

@@ -24,6 +24,7 @@ KINDS = [
     ("contradicting", 12, 0),
     ("both", 8, 8),
     ("named", 0, 40),
+    ("resumed", 0, 12),
     ("unheard", 6, 0),
 ]
 

@@ -109,6 +109,24 @@ def named(source, target, count):
     return together([Visit("shop.example", source=source, target=target) for _ in range(count)])
 
 
+def resumed(source, target, count):
+    """Clients that were here before: each sends three datagrams of early data behind its hello, before the server has said a word."""
+    tickets = []
+    first = Visit("shop.example", source=source, target=target)
+    first.connection._session_ticket_handler = tickets.append
+    together([first])
+    end = time.monotonic() + SECONDS
+    while not tickets and time.monotonic() < end:
+        drive([first], seconds=0.1)
+        first.is_done = False
+    made = [Visit("shop.example", source=source, target=target, session_ticket=tickets[0]) for _ in range(count)]
+    for visit in made:
+        visit.connection.connect(target, now=time.monotonic())
+        visit.connection.send_stream_data(0, bytes(3600))
+        visit.send()
+    return drive(made)
+
+
 def second_version(source, target, count):
     more = {"original_version": 0x6B3343CF, "supported_versions": [0x6B3343CF, 1]}
     return together([Visit(None, source=source, target=target, **more) for _ in range(count)])
@@ -257,11 +275,25 @@ def visit(kind, source, address, count):
     print(json.dumps({"named": done["named"], "nameless": done["nameless"]}))
 
 
+class Tickets:
+    """A server's memory of those who were here."""
+
+    def __init__(self):
+        self.known = {}
+
+    def add(self, ticket):
+        self.known[ticket.ticket] = ticket
+
+    def take(self, label):
+        return self.known.get(label)
+
+
 async def server(folder, addresses):
     configuration = QuicConfiguration(is_client=False, alpn_protocols=["h3"])
     configuration.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
+    tickets = Tickets()
     for address in addresses:
-        await serve(address, 443, configuration=configuration)
+        await serve(address, 443, configuration=configuration, session_ticket_fetcher=tickets.take, session_ticket_handler=tickets.add)
     print("ready", flush=True)
     await asyncio.Future()
 

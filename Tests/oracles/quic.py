@@ -74,10 +74,16 @@ def configuration(**more):
     return QuicConfiguration(is_client=True, alpn_protocols=["h3"], verify_mode=0, **more)
 
 
-def server(made, key, original, retry_source=None):
+def server(made, key, original, retry_source=None, tickets=None):
     settings = QuicConfiguration(is_client=False, alpn_protocols=["h3"])
     settings.certificate, settings.private_key = made, key
-    return QuicConnection(configuration=settings, original_destination_connection_id=original, retry_source_connection_id=retry_source)
+    return QuicConnection(
+        configuration=settings,
+        original_destination_connection_id=original,
+        retry_source_connection_id=retry_source,
+        session_ticket_fetcher=tickets.get if tickets is not None else None,
+        session_ticket_handler=(lambda ticket: tickets.update({ticket.ticket: ticket})) if tickets is not None else None,
+    )
 
 
 def first_id(datagram):
@@ -85,17 +91,19 @@ def first_id(datagram):
     return datagram[6 : 6 + datagram[5]]
 
 
-def talk(capture, client, source, made, key, rounds=6, answers=True):
+def talk(capture, client, source, made, key, rounds=6, answers=True, tickets=None, early=b""):
     """Both sides until they are done. Each datagram is in the capture."""
     there = None
     now = 0.0
     client.connect(SERVER, now=now)
+    if early:
+        client.send_stream_data(0, early)
     for _ in range(rounds):
         now += 0.01
         for data, _to in client.datagrams_to_send(now=now):
             capture.datagram(source, SERVER, data)
             if there is None:
-                there = server(made, key, first_id(data))
+                there = server(made, key, first_id(data), tickets=tickets)
             if answers:
                 there.receive_datagram(data, source, now=now)
         if not answers:
@@ -117,6 +125,25 @@ def plain(capture, made, key):
             talk(capture, client, (address, 50000 + index), made, key)
             said.append({"source": address, "name": name, "version": version})
     return said
+
+
+def resumed(capture, made, key):
+    """A client that was here before, twelve times: each time three datagrams of early data follow its hello at once."""
+    mine, theirs = [], {}
+    source = "198.51.100.5"
+    for number in range(13):
+        ticket = {"session_ticket": mine[0]} if mine else {}
+        client = QuicConnection(configuration=configuration(server_name="shop.example", **ticket), session_ticket_handler=mine.append)
+        talk(capture, client, (source, 42000 + number), made, key, tickets=theirs, early=bytes(3600) if mine else b"")
+    return [{"source": source}] * 13
+
+
+def many_nameless(capture, made, key):
+    """Six connections without a name, one after the other, of one source."""
+    for number in range(6):
+        client = QuicConnection(configuration=configuration(server_name=None))
+        talk(capture, client, ("198.51.100.6", 43000 + number), made, key)
+    return [{"source": "198.51.100.6"}] * 6
 
 
 def unanswered(capture, made, key):

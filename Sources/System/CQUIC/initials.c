@@ -244,8 +244,22 @@ static int think(struct connection *c, struct weir_engine *engine, const struct 
 	if (limiting && !c->is_spoilt)
 		rule = (__u32)__builtin_ctzll(limiting);
 	out->path = seen->fingerprint;
-	out->mark = (__u32)seen->cipher_count << 16 | rule << 8 | (limiting || c->is_spoilt ? WEIR_QUIC_ANOMALOUS : WEIR_QUIC_CLEAN);
+	out->mark = WEIR_QUIC_OPINION(limiting || c->is_spoilt ? WEIR_QUIC_ANOMALOUS : WEIR_QUIC_CLEAN, rule, seen->hello_length);
 	return 1;
+}
+
+/*
+ * The connection of a datagram that bears no Initial, where all of it is packets that can hold no hello: 0-RTT data, say, which follows its
+ * hello at once. What is thought of the path goes on.
+ */
+static struct connection *only_other(struct weir_initials *r, const struct weir_flow_key *flow, const struct quic_packet *first)
+{
+	struct connection *set = set_of(r, flow, &first->from);
+
+	for (int i = 0; i < WAYS; i++)
+		if (is_of(set + i, flow, &first->from) && set[i].version == first->version && same_id(&set[i].original, &first->to))
+			return set + i;
+	return 0;
 }
 
 int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes,
@@ -254,7 +268,7 @@ int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, cons
 	struct connection *c, *last = 0;
 	struct weir_flow_key flow;
 	struct quic_packet first, packet;
-	__u32 at = 0;
+	__u32 at = 0, initials = 0;
 	int opened = 0;
 
 	memcpy(flow.client, seen->source, 16);
@@ -272,6 +286,7 @@ int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, cons
 	for (; !quic_read_packet(&packet, bytes, size, at); at = packet.end) {
 		if (packet.type != QUIC_INITIAL)
 			continue;
+		initials++;
 		c = take_initial(r, seen, &flow, &packet, bytes, &opened);
 		if (c && ((last && last != c) || !same_id(&packet.to, &first.to) || !same_id(&packet.from, &first.from)))
 			c->is_spoilt = 1;
@@ -281,6 +296,9 @@ int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, cons
 	}
 	if (seen->proof && !opened)
 		prove_only(r, seen, &flow, &first);
+	/* Read to its end, or to a packet without a long header, which takes the rest (RFC 9000 section 12.2). */
+	if (!initials && at && (at >= size || !(bytes[at] & 0x80)))
+		last = only_other(r, &flow, &first);
 	return last ? think(last, engine, seen, opinion) : 0;
 }
 

@@ -41,7 +41,18 @@ WEIR_INLINE int weir_quic_header(weir_frame *frame, struct weir_look *l)
 	return q->from_size <= WEIR_QUIC_ID_MOST && q->from_at + q->from_size <= size;
 }
 
-/* A server's datagram: the id that it chose is noted, for its client to bear. A server without ids is known by its client's. */
+/* Has this server answered on the path before, as far as that can be told without an id of its own? From now on it has, with `now`. */
+WEIR_INLINE int weir_quic_answered(weir_frame *frame, struct weir_look *l, __u32 now)
+{
+	struct weir_quic_path *path = weir_quic_path(frame, l, 6, l->quic.to_size);
+
+	if (!path || path->key != l->quic.path)
+		return 0;
+	path->state |= now;
+	return (path->state & (WEIR_QUIC_ANSWERED | WEIR_QUIC_MIXED)) == WEIR_QUIC_ANSWERED;
+}
+
+/* A server's datagram: the id that it chose is noted, for its client to bear. A Retry's may be the answer's as well: that is counted. */
 WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, int enforcing)
 {
 	struct weir_quic_look *q = &l->quic;
@@ -53,9 +64,12 @@ WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l, s
 	}
 	if (q->type == WEIR_QUIC_ZERO_RTT)
 		return;
-	hash = q->from_size < WEIR_QUIC_ID_LEAST ? weir_quic_hash(l, 6, q->to_size, 3) : weir_quic_hash(l, q->from_at, q->from_size, 0);
+	hash = weir_quic_hash(l, q->from_at, q->from_size, 0);
 	known = weir_quic_id_at(frame, (__u32)(hash >> 40));
-	if (!known || (*known & ~WEIR_QUIC_STATE) == hash)
+	if (!known)
+		return;
+	if (q->from_size < WEIR_QUIC_ID_LEAST ? weir_quic_answered(frame, l, 0)
+					      : (*known & ~WEIR_QUIC_STATE) == hash && (q->type == WEIR_QUIC_RETRY || !(*known & WEIR_QUIC_RETRIED)))
 		return;
 	if (q->type == WEIR_QUIC_RETRY)
 		weir_count(frame, WEIR_COUNT_QUIC_RETRIES);
@@ -63,6 +77,10 @@ WEIR_INLINE void weir_quic_from_server(weir_frame *frame, struct weir_look *l, s
 		weir_count(frame, WEIR_COUNT_QUIC_ANSWERS);
 	else if (!weir_quic_answer(frame, l, s)) {
 		l->order = WEIR_DO_DROP;
+		return;
+	}
+	if (q->from_size < WEIR_QUIC_ID_LEAST) {
+		weir_quic_answered(frame, l, WEIR_QUIC_ANSWERED);
 		return;
 	}
 	hash |= WEIR_QUIC_NOTED | (weir_is_local_datagram(frame) ? WEIR_QUIC_LOCAL : 0);
@@ -140,7 +158,7 @@ WEIR_INLINE void weir_quic_from_client(weir_frame *frame, struct weir_look *l, s
 	s->record.retried = proves && borne & WEIR_QUIC_RETRIED;
 	s->record.raw_length = (__u16)size;
 	if (q->size >= WEIR_QUIC_LEAST) {
-		s->record.cipher_count = (__u16)weir_quic_note_path(frame, l, borne);
+		s->record.hello_length = weir_quic_note_path(frame, l, borne);
 		s->record.fingerprint = l->quic.path;
 	}
 	if (weir_bytes(frame, q->at, s->bytes, size, WEIR_QUIC_MOST))

@@ -69,13 +69,15 @@ WEIR_INLINE int weir_quic_answer(weir_frame *frame, struct weir_look *l, struct 
 	if (path && path->key == l->quic.path) {
 		mark = path->mark;
 		refused = path->state & WEIR_QUIC_REFUSED;
-		if (!(path->state & WEIR_QUIC_MIXED) && mark >> 16 == (path->count & 0xffff))
-			state = mark & 255;
+		if (!(path->state & WEIR_QUIC_MIXED) && WEIR_QUIC_IS_OF(mark, path->count))
+			state = WEIR_QUIC_OPINION_OF(mark);
 	}
 	weir_begin(s, &l->segment.flow, l->now);
 	s->record.proof = WEIR_TRACKED;
 	s->record.transport = WEIR_TRANSPORT_UDP;
-	s->record.anomalies = state == WEIR_QUIC_CLEAN ? 0 : 1ULL << (state == WEIR_QUIC_ANOMALOUS ? mark >> 8 & 63 : WEIR_UNJUDGED_HELLO);
+	s->record.anomalies = 1ULL << (state == WEIR_QUIC_ANOMALOUS ? WEIR_QUIC_RULE_OF(mark) : WEIR_UNJUDGED_HELLO);
+	if (state == WEIR_QUIC_CLEAN)
+		s->record.anomalies = 0;
 	s->is_answer = WEIR_ANSWER_PROVEN;
 	s->only_standing = 1;
 	limiting = s->record.anomalies & config->limiting;
