@@ -17,7 +17,7 @@ package struct PathOpinion {
 
 /// From a QUIC client's datagrams to verdicts: Initials are opened, hellos put together, and judged by the same C as those over TCP.
 /// One thread at a time. What it holds is bounded (`initials.h`).
-@safe package struct QUICReader: ~Copyable {
+@safe package final class QUICReader {
     private let reader: OpaquePointer
     private var engine: NativeEngine
 
@@ -30,11 +30,11 @@ package struct PathOpinion {
 
     deinit { unsafe weir_initials_destroy(reader) }
 
-    package mutating func use(_ policy: KernelPolicy) { engine.use(policy) }
+    package func use(_ policy: KernelPolicy) { engine.use(policy) }
 
     /// One record of kind `datagram`, its bytes behind it.
     /// - Returns: what is thought of its path from now on; `nil` as long as its hello is not whole.
-    package mutating func take(_ record: RawSpan) -> PathOpinion? {
+    package func take(_ record: RawSpan) -> PathOpinion? {
         unsafe record.withUnsafeBytes { bytes in
             let size = MemoryLayout<weir_handshake>.size
             guard let base = bytes.baseAddress, bytes.count >= size else { return nil }
@@ -49,10 +49,10 @@ package struct PathOpinion {
     }
 
     /// What nothing has proven after three seconds is a verdict without proof; at the `end` of a capture nothing is waited for.
-    package mutating func sweep(at nanoseconds: UInt64, end: Bool = false) { unsafe weir_initials_sweep(reader, nanoseconds, end ? 1 : 0) }
+    package func sweep(at nanoseconds: UInt64, end: Bool = false) { unsafe weir_initials_sweep(reader, nanoseconds, end ? 1 : 0) }
 
     /// Judges what is whole, and hands each verdict over, with its hello behind it.
-    package mutating func judge(_ record: (RawSpan) -> Void) {
+    package func judge(_ record: (RawSpan) -> Void) {
         var hello = unsafe weir_initials_hello()
         while unsafe weir_initials_next(reader, &hello) == 1 {
             unsafe engine.judge(&hello.seen, hello.message, hello.size, record)

@@ -10,18 +10,22 @@ internal import Wire
 /// hands something over.
 final class QUICPart {
     var ring: Ring
-    var reader: QUICReader
+    /// It takes some milliseconds to make, so nothing waits for it before the probe is attached.
+    private(set) lazy var reader = QUICReader(Self.policy(policy))
+    var policy: Policy {
+        didSet { reader.use(Self.policy(policy)) }
+    }
     var budget = OpeningBudget()
     /// Verdicts that came of it.
     var judged = 0
 
     init(_ probe: borrowing KernelProbe, _ policy: Policy) throws(Errno) {
         ring = try Ring(map: probe.initialsMap, size: probe.initialsSize)
-        reader = QUICReader(Self.policy(policy))
+        self.policy = policy
     }
 
     /// Here a hello's bytes are at hand, so all of them travel.
-    static func policy(_ policy: Policy) -> KernelPolicy {
+    private static func policy(_ policy: Policy) -> KernelPolicy {
         var policy = policy
         policy.capture = .all
         return KernelPolicy(policy)

@@ -25,7 +25,7 @@ extension Node: NodeWorld {
     func use(_ policy: Policy, lengths: [UInt8]) {
         generation += 1
         probe.use(KernelPolicy(policy, generation: generation, lengths: lengths))
-        quic.reader.use(QUICPart.policy(policy))
+        quic.policy = policy
     }
 
     func enforce(_ enforcing: Bool) {

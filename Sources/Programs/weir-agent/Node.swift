@@ -107,6 +107,7 @@ final class Node {
     /// - Parameter network: as it was before the interfaces were listed, so that none that has come meanwhile is missed.
     func run(until signals: borrowing Signals, _ network: borrowing NetworkEvents, _ trace: Trace) throws {
         mapBytes = probe.mapBytes
+        _ = quic.reader
         try settings.dropCapabilities(keeping: kept)
         readClocks()
         let tick = try Ticker(everyMilliseconds: Self.tickMilliseconds)

@@ -10,7 +10,7 @@ final class ReplayEngine {
     private var ring: Ring?
     /// Datagrams of QUIC's, which the kernel's program puts into a ring of their own.
     private var initials: Ring?
-    private var quic: QUICReader
+    private let quic: QUICReader
     /// Of the frame at hand, for the engine that is still handing it over.
     private var opinions: [PathOpinion] = []
     private var orders: [Order] = []
