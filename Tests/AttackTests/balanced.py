@@ -2,6 +2,7 @@
 
 A stranger's header names nobody."""
 import concurrent.futures
+import itertools
 import socket
 import ssl
 import struct
@@ -13,6 +14,7 @@ from witness import most_in_a_second
 from wire import packed
 
 PORT, COUNT = 6443, 12
+ATTACKERS = itertools.count(10_000)     # ports that the kernel gives nobody: a visit after a reset would get an attacker's
 
 
 def header(version, name, more=b""):
@@ -31,10 +33,10 @@ class Balancer:
         self.address = f"198.19.{number}.7" if family == 4 else f"2001:db9:{0x100 + number:x}::7"
         self.target = "198.51.100.2" if family == 4 else "2001:db8:1::2"
 
-    def open(self, parts):
+    def open(self, parts, port=0):
         s = socket.socket(socket.AF_INET6 if self.family == 6 else socket.AF_INET)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        s.bind((self.address, 0))
+        s.bind((self.address, port))
         s.settimeout(20)
         s.connect((self.target, PORT))
         for part in parts:
@@ -43,8 +45,8 @@ class Balancer:
 
     def attack(self, parts):
         """The connection's port, and whether the client was told something."""
-        s = self.open(parts)
-        port = s.getsockname()[1]
+        port = next(ATTACKERS)
+        s = self.open(parts, port)
         try:
             s.sendall(nameless())
             told = s.recv(4096)
