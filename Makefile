@@ -125,6 +125,18 @@ sim: deps ## nodes, controllers, a broker and attackers on one clock, with fault
 	swift build $(RELEASE_FLAGS) --product weir-sim
 	.build/release/weir-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(KEEP),--keep $(KEEP)) $(if $(PLANT),--plant $(PLANT))
 
+LICENCES = $(VENV)/bin/python3 -B .ci/licences
+PROGRAMS ?= .build/release/weir .build/release/weir-agent .build/release/weir-controller
+SITE ?= $(wildcard $(VENV)/lib/python3*/site-packages)
+
+.PHONY: sbom
+sbom: build ## what the programs and the tests are made of: sbom/weir.cdx.json (CycloneDX) and weir.spdx.json (SPDX)
+	$(LICENCES) sbom $(PROGRAMS) --site $(SITE) --out sbom
+
+.PHONY: licenses
+licenses: build ## fails on a licence that we cannot keep, and says what brought it and a way out; PROGRAMS, SITE
+	$(LICENCES) check $(PROGRAMS) --site $(SITE)
+
 .PHONY: format
 format: ## Swift as the toolchain's formatter writes it; a test asks for that
 	swift format format -i -r -p --configuration .swift-format Sources Tests bench
@@ -157,4 +169,4 @@ install: build ## into PREFIX (/usr/local)
 
 .PHONY: clean
 clean: ## what was built; not what was installed
-	rm -rf .build bpf/build fuzz/build
+	rm -rf .build bpf/build fuzz/build sbom
