@@ -23,6 +23,7 @@ struct weir_policies {
 	/* The kernel's own, for what is proven and for strangers: stream slots are taken in turn, and hellos numbered. */
 	__u64 next_slot[2];
 	__u64 next_assembly[2];
+	__u64 dozing;			/* user space sleeps, and looks at the ring by the clock; it writes 1, and who wakes it 0 */
 };
 struct weir_policies policies SEC(".data.policies") = {};
 
@@ -478,12 +479,28 @@ WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_
 	bpf_sk_release(socket);
 }
 
+/*
+ * Who sleeps by the clock is woken for what cannot wait: a hello that is not in order and that nobody has refused, one whose name user space has to
+ * read, or a ring that is a quarter full. User space writes `dozing` and then reads the ring once more. A record whose processor read `dozing` before
+ * that, and that was written after it, waits for the clock: ten milliseconds at most.
+ */
+WEIR_INLINE __u64 weir_wakeup(weir_frame *frame, const struct weir_handshake *r)
+{
+	if (!policies.dozing)
+		return settings.wakeup;
+	if ((!(r->anomalies || weir_policy(frame)->read_names) || !r->proof || r->action == WEIR_RESET || r->action == WEIR_DROPPED) &&
+	    bpf_ringbuf_query(&handshakes, BPF_RB_AVAIL_DATA) < bpf_ringbuf_query(&handshakes, BPF_RB_RING_SIZE) / 4)
+		return settings.wakeup;
+	policies.dozing = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 WEIR_INLINE int weir_put(weir_frame *frame, struct weir_scratch *s, __u32 raw)
 {
 	__asm__ volatile("" : "+r"(raw));
 	if (raw > WEIR_MESSAGE_CAP)
 		raw = WEIR_MESSAGE_CAP;
-	return (int)bpf_ringbuf_output(&handshakes, s, sizeof(s->record) + raw, settings.wakeup);
+	return (int)bpf_ringbuf_output(&handshakes, s, sizeof(s->record) + raw, weir_wakeup(frame, &s->record));
 }
 #include "sockets.h"
 #include "quic_maps.h"

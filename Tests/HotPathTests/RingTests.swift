@@ -2,6 +2,7 @@ import BPF
 import Detection
 import Glibc
 import Linux
+import NetPoll
 import Probe
 import Support
 import Testing
@@ -48,5 +49,47 @@ final class RingTests {
         }
         #expect(bytes > probe.ringSize, "otherwise this proves nothing")
         #expect(read == 20_000 && probe.counters[.lost] == 0)
+    }
+
+    /// A connection whose handshake was seen, and its hello.
+    private func proven(_ hello: Hello, port: UInt16) throws {
+        let c = Conversation(clientPort: port)
+        for (frame, program) in [
+            (c.syn, .observer), (c.synAck, .observerOut), (c.ack, .observer), (c.data(hello.stream(), at: 0), .observer)
+        ]
+            as [([UInt8], KernelProbe.Program)]
+        {
+            _ = try probe.run(program, over: frame.span.bytes, at: 1_000_000_000)
+        }
+    }
+
+    @Test("Who dozes is woken once by what cannot wait, and by a ring that fills; a hello that is in order waits")
+    func doze() throws {
+        var ring = try Ring(map: probe.ringMap, size: probe.ringSize)
+        var poller = try Poller()
+        try poller.add(probe.ringMap, as: 1, isEdge: true)
+        // From here on the kernel believes that somebody is busy with the ring.
+        try hello(0)
+        #expect(ring.drain(budget: 10, keeping: probe.ringSize) { _ in } == 1)
+        _ = try poller.wait(milliseconds: 0)
+
+        probe.isDozing = true
+        try hello(1)
+        try proven(Hello(number: 2), port: 40_002)
+        try #expect(poller.wait(milliseconds: 0) == 0 && probe.isDozing && ring.hasRecords)
+        try proven(Hello(serverName: nil, number: 3), port: 40_003)
+        try #expect(poller.wait(milliseconds: 5000) == 1 << 1 && !probe.isDozing)
+        // Whoever is awake reads on by himself.
+        try proven(Hello(serverName: nil, number: 4), port: 40_004)
+        try #expect(poller.wait(milliseconds: 0) == 0)
+        #expect(ring.drain(budget: 10, keeping: probe.ringSize) { _ in } == 4)
+
+        probe.isDozing = true
+        var sent = 0
+        while probe.isDozing, sent < 20_000 {
+            try hello(10 + sent)
+            sent += 1
+        }
+        try #expect(poller.wait(milliseconds: 5000) == 1 << 1 && sent < 20_000 && probe.counters[.lost] == 0)
     }
 }

@@ -77,6 +77,8 @@ package struct ProbeSettings: Sendable {
     let policiesSize: Int
     /// Where the bits of denied fingerprints lie: behind the two policies (struct weir_policies of bpf/maps.h).
     let deniedAt: Int
+    /// Behind those and four counters of the kernel's own.
+    private var dozingAt: Int { deniedAt + 40 }
     /// QUIC's paths, as the kernel has them.
     let paths: UnsafeMutableRawPointer
     let limitsMap: CInt
@@ -164,6 +166,16 @@ package struct ProbeSettings: Sendable {
     }
 
     func map(_ name: String) -> CInt { unsafe bpf_object__find_map_fd_by_name(object, name) }
+
+    /// While it is on, records wake nobody but for what cannot wait (`weir_wakeup` of bpf/maps.h), which ends it.
+    /// Read the ring once more after it.
+    package var isDozing: Bool {
+        get { unsafe (policies + dozingAt).assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed) != 0 }
+        nonmutating set {
+            unsafe (policies + dozingAt).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+                .store(newValue ? 1 : 0, ordering: .sequentiallyConsistent)
+        }
+    }
 
     /// From the next answer on.
     package func note(_ opinion: PathOpinion) { unsafe opinion.write(to: paths) }

@@ -14,9 +14,11 @@ package import Linux
         unsafe events = InlineArray(repeating: epoll_event())
     }
 
-    /// Watches `target` for something to read, level-triggered; it stays its owner's.
-    package func add(_ target: CInt, as source: Int) throws(Errno) {
-        var event = unsafe epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: UInt64(source)))
+    /// Watches `target` for something to read; it stays its owner's.
+    /// - Parameter isEdge: only news of it count (`EPOLLET`): who leaves something there unread on purpose sleeps all the same.
+    package func add(_ target: CInt, as source: Int, isEdge: Bool = false) throws(Errno) {
+        let what = EPOLLIN.rawValue | (isEdge ? EPOLLET.rawValue : 0)
+        var event = unsafe epoll_event(events: what, data: epoll_data_t(u64: UInt64(source)))
         guard unsafe epoll_ctl(descriptor.rawValue, EPOLL_CTL_ADD, target, &event) == 0 else { throw .current }
     }
 

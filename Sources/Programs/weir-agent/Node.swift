@@ -122,7 +122,7 @@ final class Node {
             (network.eventDescriptor, .network),
             (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers)
         ] as [(CInt?, Source)] {
-            if let descriptor { try poller.add(descriptor, as: source.rawValue) }
+            if let descriptor { try poller.add(descriptor, as: source.rawValue, isEdge: source == .ring) }
         }
         sayListening(port: web?.server.port ?? 0)
         trace.phase("listening")
@@ -137,26 +137,32 @@ final class Node {
 
         // What came before was no turn of the loop.
         stalls = Stalls(at: Clock.monotonic, cpu: Clock.threadCPU)
-        var ticks = 0, lastRecord: UInt64 = 0, follow = (isDue: false, last: UInt64(0))
+        var ticks = 0, follow = (isDue: false, last: UInt64(0)), doze = Doze()
         while true {
-            if drain(since: Clock.monotonic) { lastRecord = Clock.monotonic }
-            // Records come in bursts: a woken epoll costs 30 us, a look at the shared page nothing.
-            // But a flood never lets go by itself, and Kafka, timers and signals have their turn as well.
-            let turnEnds = Clock.monotonic + Self.turnNanoseconds
-            var now = Clock.monotonic
-            while now &- lastRecord < Self.spinNanoseconds || core.hasDueEvents, now < turnEnds {
-                if drain(since: now) { lastRecord = now } else { publishDue(atMost: 1) }
+            var now = Clock.monotonic, found = 0
+            // A flood never lets go by itself, and Kafka, timers and signals have their turn as well.
+            let turnEnds = now + Self.turnNanoseconds
+            repeat {
+                let some = drain(since: now)
+                found += some
+                if some == 0 { publishDue(atMost: 1) }
                 now = Clock.monotonic
-            }
+            } while (ring.hasRecords || core.hasDueEvents) && now < turnEnds
+            doze.found(found, at: now)
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
             _ = drainDatagrams()
-            if !ring.hasRecords { ring.release() }
             now = Clock.monotonic
             account(at: now)
-            let ready = try poller.wait(
-                milliseconds: ring.hasRecords || quic.ring.hasRecords || core.hasDueEvents ? 0 : web?.server.timeoutMilliseconds ?? -1)
-            stalls.waited(from: now, to: Clock.monotonic, due: tickDue)
+            let webDue = web?.server.timeoutMilliseconds
+            let (milliseconds, isDozing) = rest(doze.sleep(at: now), atMost: webDue)
+            let ready = try poller.wait(milliseconds: milliseconds)
+            let awake = Clock.monotonic
+            if isDozing {
+                if !probe.isDozing { doze.wake(at: awake) }
+                probe.isDozing = false
+            }
+            stalls.waited(from: now, to: awake, due: tickDue)
             func has(_ source: Source) -> Bool { ready >> UInt64(source.rawValue) & 1 == 1 }
             if has(.limits) { reads.turns += 1 }
             if has(.limits) || has(.tick), timed(.limits, { readLimits() }) {
@@ -173,7 +179,7 @@ final class Node {
                 timed(.tick) { onTick(ticks) }
                 if ticks % 10 == 0, watch.isDue { follow.isDue = true }
             }
-            if has(.http) || ready == 0 { timed(.http) { web?.server.run() } }
+            if has(.http) || webDue == 0 { timed(.http) { web?.server.run() } }
             if has(.network), !network.take().isEmpty { follow.isDue = true }
             if has(.attacher), timed(.links, { watch.settle(log) { probe.seen(on: $0) } }) { follow.isDue = true }
             if has(.peers) { timed(.links) { for request in peers.take(watch.interfaces, log) { heed(request) } } }
@@ -195,8 +201,6 @@ final class Node {
     }
 
     private static let tickMilliseconds = 100, tickNanoseconds: UInt64 = 100_000_000
-    /// How long the loop looks at the ring before it sleeps, once a record has come.
-    private static let spinNanoseconds: UInt64 = 20_000
     /// Between two looks at the interfaces.
     private static let followNanoseconds: UInt64 = 50_000_000
     /// How long it stays there at most, however many come.
@@ -206,13 +210,30 @@ final class Node {
     /// Records a drain, so that the time is looked at between.
     private static let budget = 256
 
-    /// True when there was something. `start` is now.
-    private func drain(since start: UInt64) -> Bool {
-        guard ring.hasRecords else { return false }
+    /// How many records there were. `start` is now.
+    private func drain(since start: UInt64) -> Int {
+        guard ring.hasRecords else { return 0 }
         let found = ring.drain(budget: Self.budget, keeping: probe.ringSize / 16) { handle($0) }
         stalls.turn.records += found
         stalls.note(.ring, from: start, to: Clock.monotonic, cpu: Clock.threadCPU)
-        return found > 0
+        return found
+    }
+
+    /// How long to wait, and whether only what cannot wait shall wake. What is to be done at once leaves no time.
+    private func rest(_ sleep: Doze.Sleep, atMost most: Int?) -> (milliseconds: Int, isDozing: Bool) {
+        guard !quic.ring.hasRecords, !core.hasDueEvents else { return (0, false) }
+        switch sleep {
+        case .untilNext:
+            ring.release()
+            return (ring.hasRecords ? 0 : most ?? -1, false)
+        case .atMost(let milliseconds, isDeaf: true):
+            return (min(milliseconds, most ?? .max), false)
+        case .atMost(let milliseconds, isDeaf: false):
+            probe.isDozing = true
+            // Those that came before woke nobody.
+            _ = drain(since: Clock.monotonic)
+            return (core.hasDueEvents ? 0 : min(milliseconds, most ?? .max), true)
+        }
     }
 
     /// As `Publisher.drain`.
