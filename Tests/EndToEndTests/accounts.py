@@ -22,9 +22,10 @@ def overload():
         gaps.append(max(map(abs, gap(agent, accounts(agent)).values())))
     # Flows that fell silent are told of ten seconds later, so some events come late: what is compared is of one moment.
     def with_file():
-        # Within a tick the disk has what happened.
+        # Within a tick the disk has what happened before it, and this is what `before` has to say.
+        before = accounts(agent)
         wait("the disk", lambda: agent.status["spooled"] == sums(accounts(agent), "waiting", "under_way"))
-        before, (rows, _, size), last = accounts(agent), stopped_copy(agent, state), everywhere(agent)
+        (rows, _, size), last = stopped_copy(agent, state), everywhere(agent)
         return {"rows": len(rows["events"]) + len(rows["aside"]), "size": size, **last} if before == last["terms"] else None
     first = wait("a quiet moment without a broker", with_file, 60)
     bootstrap = away.back(broker())

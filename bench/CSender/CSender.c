@@ -69,7 +69,7 @@ int weir_send(int socket, const struct weir_sending *sending, uint32_t *pass, ui
 	uint64_t began = now(CLOCK_MONOTONIC), cpu = now(CLOCK_THREAD_CPUTIME_ID);
 	uint32_t next = 0;
 	/* At a given rate frames come one by one: a burst of 32 would wake its reader once. */
-	int batch = per_second > 0 && per_second <= 100000 ? 2 : BATCH;
+	int batch = per_second > 0 && per_second <= 100000 ? 1 : BATCH;
 
 	memset(messages, 0, sizeof(messages));
 	memset(sent, 0, sizeof(*sent));
@@ -82,7 +82,7 @@ int weir_send(int socket, const struct weir_sending *sending, uint32_t *pass, ui
 		int n = 0, done = 0;
 
 		/* A hello's second segment goes with its first. */
-		while (n < batch && (sent->hellos < hellos || !sending->first[next]) && !(batch < BATCH && n && sending->first[next])) {
+		while (n < BATCH && (sent->hellos < hellos || !sending->first[next]) && (n < batch || !sending->first[next])) {
 			uint32_t from = next ? sending->ends[next - 1] : 0, size = sending->ends[next] - from;
 
 			memcpy(staging[n], sending->bytes + from, size);

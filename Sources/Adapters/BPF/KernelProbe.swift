@@ -167,7 +167,7 @@ package struct ProbeSettings: Sendable {
 
     func map(_ name: String) -> CInt { unsafe bpf_object__find_map_fd_by_name(object, name) }
 
-    /// While it is on, records wake nobody but for what cannot wait (`weir_wakeup` of bpf/maps.h), which ends it.
+    /// While it is on, records wake nobody but for what cannot wait (`weir_wakeup` of bpf/ring.h), which ends it.
     /// Read the ring once more after it.
     package var isDozing: Bool {
         get { unsafe (policies + dozingAt).assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed) != 0 }
