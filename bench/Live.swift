@@ -183,8 +183,8 @@ private func wait(_ what: String, until condition: () -> Bool) throws {
 }
 
 private enum Processor {
-    /// Of a process, its threads that are there and its children. The scheduler's own nanoseconds (sched-stats.rst): a tick would see nothing
-    /// of who works for a hundredth of it.
+    /// Of a process, its threads that are there and its children, by the scheduler's nanoseconds (sched-stats.rst):
+    /// a tick would see nothing of who works for a hundredth of it.
     static func seconds(of pid: CInt) -> Double {
         let children = (File.read("/proc/\(pid)/task/\(pid)/children", limit: 4096) ?? "").split(separator: " ").compactMap { CInt($0) }
         var sum = 0.0
