@@ -88,7 +88,9 @@ let package = Package(
         adapter("GRPC", ["CGRPC"]),
         adapter("Envoy", ["GRPC", "Wire"]),
         adapter("KEDA", ["GRPC"]),
-        adapter("Kubernetes", ["CCurl", "ControllerCore", "JSON", "Linux", "Messages", "Wire"]),
+        adapter("Requests", ["CCurl"]),
+        adapter("OTLP", ["Messages", "Requests", "Wire"]),
+        adapter("Kubernetes", ["ControllerCore", "JSON", "Linux", "Messages", "Requests", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Startup", ["Linux", "Messages"]),
         adapter("Probe", ["CQUIC", "CWire", "Detection", "Wire"]),
@@ -97,7 +99,7 @@ let package = Package(
         // Programs
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
-        program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
+        program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes", "OTLP"]),
 
         program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
@@ -134,7 +136,7 @@ let package = Package(
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
-        tests("ManifestTests", ["Kafka", "Linux", "Messages", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["check.py", "metrics.py"]),
+        tests("ManifestTests", ["Kafka", "Linux", "Messages", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["check.py", "licences.py", "metrics.py"]),
         tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
         tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),

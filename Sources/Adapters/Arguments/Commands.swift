@@ -61,6 +61,9 @@ extension Option {
             flag: "kubernetes", "in a pod: patch the Deployments' scale, and never limit what the API server calls nodes and their pods"),
         Option(
             flag: "rehearsals", "act on the events of rehearsals (weir replay --kafka) as well; without it they are counted and ignored"),
+        Option("otlp", .url, "tell an OpenTelemetry receiver of each detection's way (OTLP by HTTP), as http://collector:4318"),
+        Option("otlp-headers", .file, "with --otlp: header lines for it, such as an Authorization that nobody else may read"),
+        Option("otlp-ca", .file, "with --otlp: who may have signed the receiver's certificate (PEM), instead of the system's authorities"),
         Option("tls-cert", .file, "serve gRPC and external metrics over TLS with this certificate chain (PEM)"),
         Option("tls-key", .file, "and this private key (PEM)"),
         Option("tls-client-ca", .file, "and only to clients whose certificate this authority signed (PEM)"),

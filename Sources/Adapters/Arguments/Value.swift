@@ -7,6 +7,8 @@ package enum Value: Sendable {
     case text(String)
     case file
     case directory
+    /// http:// or https://, and nothing behind a path.
+    case url
     case duration(ClosedRange<Duration>)
     /// HOST:PORT, IPv6 in brackets.
     case endpoint
@@ -24,6 +26,7 @@ package enum Value: Sendable {
         case .text(let name): name
         case .file: "FILE"
         case .directory: "DIR"
+        case .url: "URL"
         case .duration: "TIME"
         case .endpoint: "HOST:PORT"
         case .endpoints: "HOST:PORT[,...]"
@@ -40,6 +43,13 @@ package enum Value: Sendable {
         let found = Spelling.quoted(text)
         switch self {
         case .text, .file, .directory: return nil
+        case .url:
+            let rest = ["http://", "https://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.utf8.count) }
+            let host = rest?.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).first
+            guard let host, !host.isEmpty, !text.utf8.contains(where: { $0 <= 32 || $0 == 127 || $0 == 63 || $0 == 35 }) else {
+                return "\(found); http://HOST[:PORT] or https://HOST[:PORT] is expected"
+            }
+            return nil
         case .duration(let range):
             guard let value = Duration(text: text) else { return "\(found); a time is a number with ms, s, m, h or d, such as 30s or 10m" }
             return range.contains(value) ? nil : "\(found); from \(range.lowerBound.text) to \(range.upperBound.text) is allowed"

@@ -1,5 +1,6 @@
 internal import ControllerCore
 internal import JSON
+internal import Requests
 
 /// The ledger in a ConfigMap of the controller's own namespace: it outlives the controller, and whoever acts next reads it.
 extension Deployments {

@@ -1,6 +1,6 @@
 internal import ControllerCore
-internal import Glibc
 internal import JSON
+internal import Requests
 internal import Synchronization
 package import Wire
 
@@ -43,10 +43,7 @@ package final class Deployments: Sendable {
         self.hear = hear
         bell = Bell()
         let client = try Client(cluster)
-        let work = unsafe Unmanaged.passRetained(Work { [self] in run(client) })
-        var thread = pthread_t()
-        unsafe pthread_create(&thread, nil, workThread, work.toOpaque())
-        pthread_detach(thread)
+        Worker.start { [self] in run(client) }
     }
 
     package var counts: Counts { state.withLock { $0.counts } }
@@ -211,42 +208,4 @@ package final class Deployments: Sendable {
         }
         if !found.isEmpty { state.withLock { $0.nodes = found } }
     }
-}
-
-/// Wakes the thread, which waits a bounded time.
-@safe private final class Bell: @unchecked Sendable {
-    private let semaphore: UnsafeMutablePointer<sem_t>
-
-    init() {
-        unsafe semaphore = .allocate(capacity: 1)
-        unsafe sem_init(semaphore, 0, 0)
-    }
-
-    deinit { unsafe semaphore.deallocate() }
-
-    func ring() { _ = unsafe sem_post(semaphore) }
-
-    func wait(seconds: Int) {
-        var end = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &end)
-        end.tv_sec += seconds
-        _ = unsafe sem_timedwait(semaphore, &end)
-    }
-
-    /// In seconds.
-    static var now: UInt64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec)
-    }
-}
-
-private final class Work {
-    let body: () -> Void
-    init(_ body: @escaping () -> Void) { self.body = body }
-}
-
-private func workThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    if let argument = unsafe argument { unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
-    return nil
 }

@@ -71,6 +71,7 @@ private func settings(_ arguments: Arguments) throws -> Settings {
         policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, grpc: grpc, identity: identity,
         metrics: metrics,
         tls: tls(identity), patches: arguments.has("kubernetes"), heedsRehearsals: arguments.has("rehearsals"),
+        otlp: try receiver(arguments),
         startupTrace: arguments.text("startup-trace"))
 }
 
@@ -91,6 +92,33 @@ private func kafkaConfiguration(_ arguments: Arguments) throws -> KafkaConfigura
             code: 2)
     }
     return kafka
+}
+
+private func receiver(_ arguments: Arguments) throws -> Receiver? {
+    guard let url = arguments.text("otlp") else {
+        for option in ["otlp-headers", "otlp-ca"] where arguments.has(option) {
+            throw Refusal(description: "weir-controller: --\(option) is about --otlp, which is wanted with it", code: 2)
+        }
+        return nil
+    }
+    func read(_ option: String) throws -> String? {
+        guard let path = arguments.text(option) else { return nil }
+        guard let text = File.read(path, limit: 1 << 20) else {
+            throw Refusal(description: "weir-controller: --\(option) \(path): cannot be read", code: 2)
+        }
+        return text
+    }
+    let headers = (try read("otlp-headers") ?? "").split(separator: "\n").map(String.init)
+    for (index, line) in headers.enumerated() where line.split(separator: ":", maxSplits: 1).count != 2 || line.hasPrefix(" ") {
+        throw Refusal(
+            description:
+                "weir-controller: --otlp-headers \(arguments.text("otlp-headers")!):\(index + 1): no header; NAME: VALUE is expected",
+            code: 2)
+    }
+    if let text = try read("otlp-ca"), !text.contains("-----BEGIN") {
+        throw Refusal(description: "weir-controller: --otlp-ca \(arguments.text("otlp-ca")!): is no PEM file", code: 2)
+    }
+    return Receiver(url: url, headers: headers, authority: arguments.text("otlp-ca"))
 }
 
 /// The same identity, for external metrics.

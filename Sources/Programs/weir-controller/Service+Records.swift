@@ -11,7 +11,9 @@ internal import Wire
 
 extension Service: ReplicaWorld {
     func put(_ output: Controller.Output, from position: LogPosition?, at time: Instant) -> UInt64 {
-        outbox.put(output, from: position, at: time)
+        let number = outbox.put(output, from: position, at: time)
+        tracing?.put(output, as: number, at: now)
+        return number
     }
     func edge(_ key: Limit.Key, _ standing: (perSecond: Int, until: Instant)?) { peers.limit(key, standing) }
 
@@ -40,7 +42,9 @@ extension Service: ReplicaWorld {
         if record.isLossNotice { return passOver(record, at: position, appended) }
         do throws(JSONError) {
             let event = try record.withValue { value throws(JSONError) in try reader.throttleEvent(value) }
+            let received = now
             core.answer(event, at: position, appended: appended, in: self)
+            tracing?.answered(event, appended: appended, received: received, decided: now)
         } catch {
             core.answer(nil, at: position, appended: appended, in: self)
             malformed(record, "\(error)")
@@ -123,6 +127,7 @@ extension Service: ReplicaWorld {
                         [("limit", "\(limit.key)"), ("offset", "\(record.offset)")])
                     return
                 }
+                tracing?.learned(limit, written: time, at: now)
             }
         } catch { malformed(record, "\(error)") }
     }

@@ -31,6 +31,7 @@ final class Service {
     let broker: BrokerState
     let peers: Peers
     let autoscalers: Autoscalers
+    let tracing: Tracing?
     let web: Server.Counts
     private let server: Server
 
@@ -41,9 +42,10 @@ final class Service {
     init(
         policy: PolicySource, clients: Clients, telemetry: Telemetry, server: consuming Server, web: Server.Counts, peers: Peers,
         autoscalers: Autoscalers,
-        heedsRehearsals: Bool, log: Log
+        heedsRehearsals: Bool, tracing: Tracing?, log: Log
     ) {
         self.log = log
+        self.tracing = tracing
         self.policy = policy
         self.peers = peers
         self.autoscalers = autoscalers
@@ -69,9 +71,10 @@ final class Service {
                 guard signal == Signals.hangUp else { return stop() }
                 reload()
             }
-            isBusy = outbox.drain(delivered: { core.delivered($0) }, notice: hear)
+            isBusy = outbox.drain(delivered: stored, notice: hear)
             isBusy = follow() || isBusy
             peers.tell()
+            tracing?.pushed(at: now)
             isBusy = consume() || isBusy
             server.run()
             autoscalers.run()
@@ -80,6 +83,11 @@ final class Service {
                 tick()
             }
         }
+    }
+
+    private func stored(_ number: UInt64) {
+        core.delivered(number)
+        tracing?.delivered(number, at: now)
     }
 
     private func wait(_ signals: CInt, milliseconds: Int) {

@@ -21,8 +21,16 @@ struct Settings: Sendable {
     /// It patches Deployments.
     let patches: Bool
     let heedsRehearsals: Bool
+    let otlp: Receiver?
     /// Where to write what the start-up took.
     let startupTrace: String?
+}
+
+/// An OpenTelemetry receiver.
+struct Receiver: Sendable {
+    let url: String
+    let headers: [String]
+    let authority: String?
 }
 
 /// The handles of Kafka's library that the service has.
@@ -76,7 +84,7 @@ extension Service {
                 Service(
                     policy: settings.policy, clients: clients, telemetry: telemetry.take(), server: server.take(),
                     web: web.take(), peers: peers.take(), autoscalers: autoscalers.take(), heedsRehearsals: settings.heedsRehearsals,
-                    log: log))
+                    tracing: try settings.otlp.map { try Tracing($0, log) }, log: log))
         }
         try startup.run()
         return service.take()

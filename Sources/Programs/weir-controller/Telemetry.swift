@@ -5,6 +5,7 @@ internal import Linux
 internal import Log
 internal import Messages
 internal import Metrics
+internal import OTLP
 
 /// What the service shows: metrics, health, and log lines that a flood cannot multiply.
 final class Telemetry {
@@ -71,7 +72,19 @@ final class Telemetry {
         (what, metrics.counter("weir_controller_node_losses_total", "What nodes said they had lost.", labels: [("what", what.rawValue)]))
     }
 
+    private lazy var otlp = ["delivered", "queue_full", "refused", "not_followed"].map {
+        metrics.counter(
+            "weir_controller_otlp_total", "Spans and log records for the OpenTelemetry receiver, by what became of them.",
+            labels: [("outcome", $0)])
+    }
     private lazy var peers = PeerMetrics(metrics)
+
+    /// Zero of each where there is no receiver.
+    func set(_ tracing: Tracing?) {
+        let counts = tracing?.counts
+        let numbers = [counts?.delivered, counts?.full, counts?.refused, tracing?.untold]
+        for (counter, number) in zip(otlp, numbers) { metrics.set(counter, to: UInt64(number ?? 0)) }
+    }
 
     func set(_ counts: Peers.Counts) { peers.set(counts) }
 
@@ -115,6 +128,7 @@ extension Service {
         let controller = core.controller
         telemetry.set(controller.counts)
         telemetry.set(peers.counts)
+        telemetry.set(tracing)
         telemetry.set(
             failures: [
                 telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused,

@@ -11,6 +11,8 @@ typedef size_t (*weir_curl_write)(char *bytes, size_t one, size_t count, void *c
 static inline CURLcode weir_curl_text(CURL *curl, CURLoption option, const char *value) { return curl_easy_setopt(curl, option, value); }
 static inline CURLcode weir_curl_number(CURL *curl, CURLoption option, long value) { return curl_easy_setopt(curl, option, value); }
 static inline CURLcode weir_curl_list(CURL *curl, CURLoption option, struct curl_slist *value) { return curl_easy_setopt(curl, option, value); }
+/* Of POSTFIELDSIZE bytes. */
+static inline CURLcode weir_curl_copy(CURL *curl, const void *body) { return curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body); }
 static inline CURLcode weir_curl_body(CURL *curl, weir_curl_write write, void *context)
 {
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, write);
