@@ -62,7 +62,7 @@ struct OTLPTests {
     private let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
     @Test(
-        "One detection is one trace at a real receiver, from the packet to the push; a receiver that is away costs its part and nothing else"
+        "One detection is one trace at a real receiver, from packet to push; one that is away costs its part and nothing else"
     )
     func story() throws {
         let kind = try #require(BrokerKind.availableAndEmpty.first { $0 != .apache })
