@@ -85,6 +85,7 @@ let package = Package(
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("Spool", ["CSQLite", "Linux"]),
         adapter("JSON", ["CJSON", "Wire", "Detection", "Messages"]),
+        adapter("Evidence", ["JSON", "Linux", "Messages"]),
         adapter("GRPC", ["CGRPC"]),
         adapter("Envoy", ["GRPC", "Wire"]),
         adapter("KEDA", ["GRPC"]),
@@ -97,11 +98,11 @@ let package = Package(
         adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
 
         // Programs
-        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
+        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Evidence", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
         program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes", "OTLP"]),
 
-        program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
+        program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Evidence", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
 
         .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"],
@@ -132,6 +133,7 @@ let package = Package(
         tests("TidyTests", ["Linux"], exclude: ["tidy.py", "exceptions.tsv"]),
         tests("WireTests", ["CWire", "Linux", "Wire"]),
         tests("KafkaTests", ["CKafka", "Kafka", "Messages"]),
+        tests("EvidenceTests", ["Detection", "Evidence", "Linux", "Messages", "Pcap", "Probe", "Support", "Wire"]),
         tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-controller"]),

@@ -120,6 +120,22 @@ struct AccountsTests {
         }
     }
 
+    @Test("An event's hello is on the disk after a kill, for its user alone, and replays as what it was")
+    func evidence() throws {
+        try play("evidence") { seen throws(JSONError) in
+            #expect(try seen.strings("sources") == ["203.0.113.100"])
+            #expect(try seen.integer("code") == 0)
+            #expect(try seen.strings("metric").contains("weir_agent_evidence_total{outcome=\"kept\"} 1"))
+            #expect(try seen.strings("replayed").contains("missing_sni"))
+            #expect(try seen.strings("from") == ["203.0.113.100"])
+            #expect(try seen.strings("modes") == ["0o600"])
+            #expect(try seen.integer("owners") == 1)
+            let said = try seen.string("unknown_said")
+            #expect(try seen.integer("unknown") == 1)
+            #expect(said.hasPrefix("weir: there is no hello of trace ffff"))
+        }
+    }
+
     @Test("What has waited too long is given up and counted, and the notice comes with the rest; doctor sees what does not add up")
     func aged() throws {
         try play("aged") { seen throws(JSONError) in

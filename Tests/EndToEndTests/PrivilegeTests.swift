@@ -13,6 +13,10 @@ struct PrivilegeTests {
         return "Uid=\(four(user)) Gid=\(four(group)) Groups= \(capabilities) NoNewPrivs=1 Seccomp=2"
     }
 
+    private static let files =
+        ["state 65534 700"]
+        + ["evidence.0.jsonl", "evidence.1.jsonl", "spool.sqlite3", "spool.sqlite3-wal"].map { "state/\($0) 65534 600" }
+
     @Test(
         "A root's agent is nobody in every thread, powerless, behind a filter; limits, events, interfaces, reloads, spool, take-over go on")
     func nobody() throws {
@@ -24,8 +28,7 @@ struct PrivilegeTests {
             #expect(try seen.strings("old") == nobody, "it stands by")
             // Only root can reach the policy, so a child of root's opens it, and can do nothing else.
             #expect(try seen.strings("children") == [Self.nothing(user: 0)])
-            let files = ["state 65534 700", "state/spool.sqlite3 65534 600", "state/spool.sqlite3-wal 65534 600"]
-            #expect(try seen.strings("files") == files)
+            #expect(try seen.strings("files") == Self.files)
             #expect(try seen.string("trace") == "0o640")
             #expect(try seen.integer("switch") == 1)
             #expect(try seen.integer("look") != 0, "another process of that user reads nothing of it")
@@ -41,7 +44,7 @@ struct PrivilegeTests {
             #expect(said.contains("rights given up user=nobody capabilities=none"), "\(said)")
             #expect(said.contains("opened by a child"), "\(said)")
             #expect(said.contains("policy.yaml:6:3: spec.portz: no such field"), "\(said)")
-            #expect(try seen.strings("after") == files)
+            #expect(try seen.strings("after") == Self.files)
             #expect(try seen.integer("code") == 0)
         }
     }
@@ -56,7 +59,7 @@ struct PrivilegeTests {
             }
             #expect(try seen.strings("root").allSatisfy { $0.hasPrefix("Uid=0,0,0,0") && isPowerless($0) })
             #expect(try seen.strings("bounded").allSatisfy { $0.hasPrefix("Uid=65534,") && isPowerless($0) })
-            #expect(try seen.strings("files") == ["state 65534 700", "state/spool.sqlite3 65534 600", "state/spool.sqlite3-wal 65534 600"])
+            #expect(try seen.strings("files") == Self.files)
             #expect(try seen.strings("older").allSatisfy { $0.hasPrefix("Uid=0,0,0,0") && isPowerless($0) })
             let older = try seen.string("older_said")
             #expect(older.contains("this agent stays root why=CAP_SETUID and CAP_SETGID are missing"), "\(older)")

@@ -180,5 +180,33 @@ def aged():
             "wrong": wrong, "well_code": well, "wrong_code": code}
 
 
+def evidence():
+    """The hello of an event is on the disk, in a file that nobody else reads, also after a kill; it replays as what it was."""
+    client, away, state = stage(others=2), Away(), f"{HOME.name}/state"
+    agent = Agent("--interface", "inner", "--policy", policy(), "--state", state, "--kafka", away.address)
+    burst(client, ["203.0.113.100"], 1)
+
+    def listed():
+        done = subprocess.run([WEIR, "evidence", "--state", state, "--format", "json"], capture_output=True, text=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+    wait("a hello on the disk", listed)
+    metric = [line for line in agent.get("/metrics").splitlines() if line.startswith("weir_agent_evidence_total")]
+    agent.process.kill()
+    agent.process.wait()
+    found = listed()
+    capture = f"{HOME.name}/hello.pcapng"
+    with open(capture, "wb") as file:
+        code = subprocess.run([WEIR, "evidence", found[0]["trace_id"], "--state", state], stdout=file).returncode
+    replayed = subprocess.run([WEIR, "replay", capture, "--format", "json"], capture_output=True, text=True).stdout.splitlines()
+    hellos = [line for line in map(json.loads, replayed) if "source.address" in line]
+    files = [os.stat(f"{state}/evidence.{i}.jsonl") for i in (0, 1)]
+    unknown = subprocess.run([WEIR, "evidence", "f" * 32, "--state", state], capture_output=True, text=True)
+    return {"sources": [one["source.address"] for one in found], "metric": metric, "code": code,
+            "replayed": [anomaly for line in hellos for anomaly in line["anomalies"]],
+            "from": sorted({line["source.address"] for line in hellos}),
+            "modes": sorted({oct(status.st_mode & 0o7777) for status in files}), "owners": len({status.st_uid for status in files}),
+            "unknown": unknown.returncode, "unknown_said": unknown.stderr}
+
+
 if __name__ == "__main__":
     main(globals())

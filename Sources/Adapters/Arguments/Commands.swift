@@ -103,6 +103,9 @@ extension Option {
             "state-age", .duration(.seconds(1)...(.seconds(365 * 86_400))), "how long an event waits; then it is given up and counted",
             standard: "72h"),
         Option(
+            "evidence-size", .size((64 << 10)...(1 << 30)), "what the hellos of events may take up there, for weir evidence",
+            standard: "16M"),
+        Option(
             flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both"),
         Option(flag: "rehearsals", "apply the limits of rehearsals (weir replay --kafka) as well; without it they are refused and counted"),
         Option(
@@ -242,6 +245,7 @@ extension Command {
                     ("weir stalls", "the heat map, the counts since the start and the longest turns"),
                     ("weir stalls --by reason --svg stalls.svg", "a map for each reason, in a picture too")
                 ]),
+            evidence,
             Command(
                 "tail", "a topic, readable, as it is written; ends with Ctrl-C",
                 options: [Option(flag: "from-beginning", "what is in it already, too")] + Option.broker,

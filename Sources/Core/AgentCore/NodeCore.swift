@@ -16,6 +16,8 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
 
     var agent: Agent
     private var due = DueEvents()
+    /// Of the event that was made last.
+    private var lastSlot: Int?
     package private(set) var board = Board()
     /// From the kernel's verdict to the agent's, and to the limit where that was the agent's to set.
     package private(set) var latency = Latency()
@@ -111,12 +113,19 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         let handshake = agent.latest(of: item.slot)
         let end = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
         let hash = handshake.fingerprint
+        lastSlot = item.slot
         let facts =
             agent.withHello(of: item.slot) { fingerprints.facts(of: $0, over: handshake.transport, hash: hash) }
             ?? fingerprints.facts(of: RawSpan(), over: handshake.transport, hash: hash)
         return agent.takeEvent(
             of: item.slot, interface: world.interface(handshake.interfaceIndex), hello: facts, seen: instant(item.seen),
             decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: end)
+    }
+
+    /// The hello that the last event is about, empty where its bytes did not travel. Until the next record is taken.
+    package mutating func withLastHello(_ body: (RawSpan) -> Void) {
+        guard let lastSlot else { return }
+        _ = agent.withHello(of: lastSlot, body)
     }
 
     // MARK: Time

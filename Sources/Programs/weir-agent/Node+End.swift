@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import BPF
+internal import Evidence
 internal import Glibc
 internal import Linux
 internal import Log
@@ -10,6 +11,7 @@ extension Node {
     /// Within a second: the controller and the nodes learn the rest from the topic. The links go last, so that a successor finds as little as can be unwatched.
     func finish() {
         publishDue()
+        evidence?.writer.flush()
         // What the topic says of this node is the successor's by now.
         if place.isPublishing { publisher?.retire() }
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)

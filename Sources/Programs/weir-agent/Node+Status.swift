@@ -2,6 +2,7 @@ internal import AgentCore
 internal import Arguments
 internal import BPF
 internal import Detection
+internal import Evidence
 internal import Glibc
 internal import HTTP
 internal import Kafka
@@ -136,6 +137,14 @@ extension Node {
             gauge(
                 "weir_agent_account_imbalance", "by how much more came in than there is an account of",
                 Double(accounts.imbalance(of: account)), [("account", account.rawValue)])
+        }
+        if let counts = evidence?.writer.counts {
+            for (outcome, number) in [("kept", counts.kept), ("too_many", counts.over), ("unwritten", counts.unwritten)] {
+                board.set(
+                    board.counter(
+                        "weir_agent_evidence_total", "hellos of events, for weir evidence, by what became of them",
+                        labels: [("outcome", outcome)]), to: UInt64(number))
+            }
         }
         if let spooled = publisher?.spooled {
             gauge("weir_agent_spool_events", "events in the spool, which Kafka does not have yet", Double(spooled.events))

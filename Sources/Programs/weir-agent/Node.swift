@@ -2,6 +2,7 @@ internal import AgentCore
 internal import Arguments
 internal import BPF
 internal import Detection
+internal import Evidence
 internal import Fingerprints
 internal import Glibc
 internal import HTTP
@@ -35,6 +36,8 @@ final class Node {
     /// Events that Kafka does not have yet, and the topic's limits, on the disk.
     var outbox: Outbox?
     let state: StateDirectory?
+    /// Hellos of events, for whoever wants to see them.
+    let evidence: EvidenceBook?
     let policyOrigin: PolicyOrigin?
     var place = Place.ours
     var web: Web?
@@ -83,7 +86,7 @@ final class Node {
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: attacher)
         (self.peers, self.core, self.web) = (peers, core, web)
-        (self.state, outbox) = (state.directory, state.outbox)
+        (self.state, outbox, evidence) = (state.directory, state.outbox, state.evidence)
         webCounts = web.counts
         readClocks()
         web.pages.answer = { [unowned self] path in answer(path) }
@@ -255,6 +258,7 @@ final class Node {
         var left = most
         while left > 0, let event = core.nextEvent(in: self) {
             publish(event)
+            if let evidence { core.withLastHello { evidence.writer.keep(event, $0) } }
             left -= 1
         }
         stalls.turn.events += most - left
@@ -295,6 +299,7 @@ final class Node {
         if place.isPublishing { report(at: now) }
         if ticks % 10 == 0 { tellLosses(at: now) }
         publisher?.tick()
+        evidence?.writer.flush()
         slowLog.flush(log)
         limitedLog.flush(log)
         malformedLog.flush(log)

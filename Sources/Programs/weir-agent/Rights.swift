@@ -1,5 +1,6 @@
 internal import BPF
 internal import Detection
+internal import Evidence
 internal import Glibc
 internal import Kafka
 internal import Linux
@@ -57,10 +58,20 @@ final class StateDirectory {
         }
         do throws(Errno) {
             let directory = try HeldDirectory(making: path)
-            try directory.give(Spool.files, to: account)
+            try directory.give(Spool.files + EvidenceWriter.names, to: account)
             place = directory.path
             held = consume directory
         } catch { throw SpoolError("\(path): cannot be made the directory of user \(account.name): \(error)") }
+    }
+
+    /// While we are root, as above. The files stay open.
+    func openEvidence(_ size: Int) throws(SpoolError) -> EvidenceBook {
+        do throws(Errno) {
+            guard let account else { return EvidenceBook(try EvidenceWriter(directory: place, size: size)) }
+            let book = try account.handlingFiles { () throws(Errno) in EvidenceBook(try EvidenceWriter(directory: place, size: size)) }
+            guard let book else { throw .notPermitted }
+            return book
+        } catch { throw SpoolError("\(path): the hellos of events cannot be kept there: \(error)") }
     }
 
     func open() throws(SpoolError) -> Outbox { try Outbox(place, named: path, bounds, at: Clock.wallSeconds) }
@@ -138,4 +149,10 @@ extension Node {
             ] + (policyOrigin?.needsHelp == true ? [("policy", "opened by a child, because the user may not")] : []))
         watch.attacher.start()
     }
+}
+
+/// The writer in a place that an optional can hold.
+final class EvidenceBook {
+    var writer: EvidenceWriter
+    init(_ writer: consuming EvidenceWriter) { self.writer = writer }
 }

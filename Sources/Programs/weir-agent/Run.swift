@@ -72,6 +72,8 @@ struct Settings: Sendable {
     /// The spool's directory.
     let state: String?
     let stateBounds: Outbox.Bounds
+    /// Bytes that the hellos of events may take up there.
+    let evidenceSize: Int
     /// Where to write what the start-up took.
     let startupTrace: String?
     let listen: Endpoint
@@ -116,9 +118,10 @@ struct Settings: Sendable {
         }
         state = arguments.text("state")
         stateBounds = Outbox.Bounds(bytes: arguments.size("state-size")!, age: arguments.duration("state-age")!.components.seconds)
+        evidenceSize = arguments.size("evidence-size")!
         startupTrace = arguments.text("startup-trace")
         slowTurn = UInt64(clamping: arguments.duration("slow-turn")!.wholeNanoseconds)
-        for bound in ["state-size", "state-age"] where arguments.has(bound) && state == nil {
+        for bound in ["state-size", "state-age", "evidence-size"] where arguments.has(bound) && state == nil {
             throw UsageError("--\(bound) bounds what is kept in a directory; --state is wanted with it")
         }
         if state != nil, kafka == nil { throw UsageError("--state keeps events until Kafka has them; --kafka is wanted with it") }

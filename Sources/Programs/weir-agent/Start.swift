@@ -21,6 +21,7 @@ struct KafkaParts {
 struct StateParts {
     var directory: StateDirectory?
     var outbox: Outbox?
+    var evidence: EvidenceBook?
 }
 
 /// What is told of a node's own addresses and those of its pods, before anything is attached: to ask takes the kernel's lock for
@@ -93,6 +94,7 @@ extension Node {
                 try StateDirectory(path, settings.stateBounds, for: settings.account)
             }
             parts.outbox = try parts.directory?.openAtStart()
+            parts.evidence = try parts.directory?.openEvidence(settings.evidenceSize)
             state.fill(parts)
         }
         startup.add("kafka", requires: [pages], provides: [kafka]) { _ in

@@ -40,6 +40,7 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["limits", "release"]: try releaseLimits(arguments)
     case ["startup"]: try showStartup(arguments)
     case ["stalls"]: try showStalls(arguments)
+    case ["evidence"]: try showEvidence(arguments)
     case ["top"]: try showTop(arguments)
     case ["tail"]: try tailTopic(arguments)
     case ["explain"]: try explainSource(arguments)

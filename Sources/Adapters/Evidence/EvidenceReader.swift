@@ -1,0 +1,61 @@
+internal import Glibc
+internal import JSON
+package import Linux
+package import Messages
+
+/// An event and the hello that it is about.
+package struct Evidence: Sendable {
+    package let event: ThrottleEvent
+    /// The handshake message, from its type on.
+    package let hello: [UInt8]
+}
+
+package enum EvidenceReader {
+    /// What lies in an agent's state directory, the oldest first; an agent may write there meanwhile.
+    /// - Returns: what could be read, and how many lines could not.
+    package static func read(directory: String) throws(Errno) -> (evidence: [Evidence], unreadable: Int) {
+        var all: [Evidence] = [], unreadable = 0, found = 0
+        var reader = MessageReader(), parser = JSONParser()
+        for name in EvidenceWriter.names {
+            let bytes: [UInt8]
+            do throws(Errno) { bytes = try contents("\(directory)/\(name)") } catch {
+                if error == .noEntry { continue }
+                throw error
+            }
+            found += 1
+            for line in bytes.split(separator: 10) {
+                do throws(JSONError) {
+                    let text = Array(line)
+                    let event = unsafe try reader.throttleEvent(text.span.bytes)
+                    let hello = unsafe try parser.object(text.span.bytes) { object throws(JSONError) in try object.string("hello") }
+                    guard let hello = Base64.bytes(hello), !hello.isEmpty else { throw JSONError("hello", .wrongValue(wanted: "base64")) }
+                    all.append(Evidence(event: event, hello: hello))
+                } catch { unreadable += 1 }
+            }
+        }
+        guard found > 0 else { throw .noEntry }
+        // The order of the two files is that of their first lines.
+        return (all.sorted { $0.event.time < $1.event.time }, unreadable)
+    }
+
+    private static let most = 1 << 30
+
+    private static func contents(_ path: String) throws(Errno) -> [UInt8] {
+        let file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW))
+        var status = stat()
+        guard unsafe fstat(file.rawValue, &status) == 0 else { throw .current }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw Errno(rawValue: EINVAL) }
+        let room = min(max(0, Int(status.st_size)), most)
+        var failure: Errno?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            while count < room {
+                let read = unsafe Glibc.read(file.rawValue, buffer.baseAddress! + count, room - count)
+                if read < 0 { failure = .current }
+                guard read > 0 else { return }
+                count += read
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+}
