@@ -82,10 +82,8 @@ private func list(_ all: [Evidence], asJSON: Bool) {
             }
             print(String(decoding: json.bytes, as: UTF8.self))
         } else {
-            print(
-                "\(event.time.rfc3339)  \(event.traceID)  \(event.sourceAddress) → "
-                    + "\(event.destinationAddress) port \(event.destinationPort)  \(anomalies.joined(separator: ", "))  \(one.hello.count) bytes"
-            )
+            let path = "\(event.sourceAddress) → \(event.destinationAddress) port \(event.destinationPort)"
+            print("\(event.time.rfc3339)  \(event.traceID)  \(path)  \(anomalies.joined(separator: ", "))  \(one.hello.count) bytes")
         }
     }
 }
