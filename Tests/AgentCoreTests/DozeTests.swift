@@ -48,6 +48,12 @@ import Testing
             looks += 1
         }
         #expect((1..<10).contains(looks), "\(looks)")
+        // A look that finds many is as good as many looks.
+        for _ in 0..<2 {
+            now += 10 * Self.millisecond
+            doze.found(500, at: now)
+        }
+        #expect(doze.sleep(at: now) == .atMost(milliseconds: 1, isDeaf: false))
         // An empty look right after a full one says nothing.
         now = Self.paced(&doze, 100, every: 10_000, from: now)
         let before = doze

@@ -26,7 +26,9 @@ package struct Doze: Equatable, Sendable {
         let passed = now > last ? now - last : 0
         let mean = min(records > 0 ? passed / UInt64(records) : passed, Self.longest)
         guard records > 0 || mean > gap else { return }
-        gap = mean > gap ? gap + (mean - gap) / 8 : gap - (gap - mean) / 8
+        // Eight records say all; one says an eighth.
+        let weight = UInt64(min(max(records, 1), 8))
+        gap = mean > gap ? gap + (mean - gap) * weight / 8 : gap - (gap - mean) * weight / 8
         if records > 0 { last = now }
     }
 
