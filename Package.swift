@@ -65,6 +65,7 @@ let package = Package(
         system("Crypto", ["CCrypto"]),
         library("CGRPC"),
         library("CCurl"),
+        library("CZstd"),
 
         // Core
         core("Detection", ["Wire"]),
@@ -72,6 +73,8 @@ let package = Package(
         core("ControllerCore", ["Wire", "Detection", "Messages"]),
         core("AgentCore", ["Wire", "Detection", "Messages"]),
         core("Spelling"),
+        core("Parquet"),
+        core("ArchiveCore", ["Detection", "Messages", "Parquet", "Wire"]),
 
         // Adapters
         adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Messages", "Spelling"]),
@@ -89,6 +92,7 @@ let package = Package(
         adapter("Envoy", ["GRPC", "Wire"]),
         adapter("KEDA", ["GRPC"]),
         adapter("Kubernetes", ["CCurl", "ControllerCore", "JSON", "Linux", "Messages", "Wire"]),
+        adapter("Archive", ["ArchiveCore", "CZstd", "JSON", "Linux", "Messages", "Parquet", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Startup", ["Linux", "Messages"]),
         adapter("Probe", ["CQUIC", "CWire", "Detection", "Wire"]),
@@ -98,8 +102,9 @@ let package = Package(
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
         program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
+        program("weir-archive", ["Archive", "ArchiveCore", "Arguments", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "Wire"]),
 
-        program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
+        program("weir", ["Archive", "ArchiveCore", "AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Terminal", "Wire"]),
 
         .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"],

@@ -69,6 +69,19 @@ extension Option {
             flag: "insecure", "serve gRPC and external metrics without TLS beyond loopback, where a mesh or a NetworkPolicy protects them")
     ]
 
+    fileprivate static let archive = [
+        Option("archive", .directory, "where the table is, or is to be made; a local disk or a mounted file system that keeps two writers apart"),
+        Option("cluster", .text("NAME"), "whose topics these are: the place of what belongs to no node, and of nodes without one", standard: "cluster"),
+        Option(
+            "place", .text("PATTERN=PLACE"), "nodes whose name fits belong to that place, such as eu-*=eu; *=* is a place for each node",
+            isRepeatable: true),
+        Option("every", .duration(.milliseconds(100)...(.seconds(3600))), "how long a record waits at most for its commit", standard: "60s"),
+        Option(
+            "keep", .duration(.seconds(3600)...(.seconds(3650 * 86_400))), "what is older goes, by hours", standard: "90d"),
+        kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), log,
+        listen("127.0.0.1:9743")
+    ]
+
     fileprivate static let limitsAdd = [
         Option("per-second", .number(1...255), "what is admitted in any second", standard: "3"),
         Option("for", .duration(long), "when it ends by itself", standard: "10m"),
@@ -322,6 +335,19 @@ extension Command {
         options: Option.agent + Option.common(listen: "127.0.0.1:9740"),
         examples: [
             ("weir-agent --interface eth0 --policy policy.yaml --kafka broker:9092", "one node")
+        ])
+
+    package static let archive = Command(
+        "weir-archive", "keep events, limits and decisions as Parquet files in a Delta table",
+        options: Option.archive,
+        notes: [
+            ("table", "Spark, DuckDB, pandas and ClickHouse open it without Weir, and weir query asks it; docs/archive.md has its columns"),
+            ("once", "killed at any moment, or with a second one beside it, no record is there twice or missing"),
+            ("place", "names are cleaned: lower-case letters, digits, -, . and _; beyond 256 places a new node's events belong to `other`")
+        ],
+        examples: [
+            ("weir-archive --archive /var/lib/weir/archive --kafka broker:9092", "one place, named cluster"),
+            ("weir-archive --archive /srv/archive --place 'eu-*=eu' --place 'us-*=us' --keep 365d --kafka broker:9092", "by region, for a year")
         ])
 
     package static let controller = Command(

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <stdio.h>
 #include "CLinux.h"
 
 #include <errno.h>
@@ -273,4 +274,9 @@ void weir_unexpedite(int pid, int guard)
 	close(guard);
 	while (waitpid(pid, 0, 0) < 0 && errno == EINTR)
 		;
+}
+
+int weir_rename_new(const char *from, const char *to)
+{
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) ? errno : 0;
 }

@@ -23,6 +23,9 @@
 #define WEIR_EMPTY_PATH 0x1000
 #define WEIR_PATH 010000000
 
+/* Gives a file another name that nobody has. 0, or the error's number: EEXIST where somebody has it. */
+int weir_rename_new(const char *from, const char *to);
+
 /*
  * Starts argv[0] with the three given descriptors as 0, 1, 2 (-1: inherited). The child is killed when its
  * parent's thread ends; with WEIR_NEW_NETWORK it runs in a network namespace of its own.
