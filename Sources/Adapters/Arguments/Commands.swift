@@ -89,6 +89,30 @@ extension Option {
         wait, kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there")
     ]
 
+    fileprivate static let query = [
+        Option("archive", .directory, "the table that weir-archive writes"),
+        Option("last", .duration(.seconds(1)...(.seconds(3650 * 86_400))), "how far back", standard: "24h"),
+        Option("until", .text("TIME"), "not until now, but until then, such as 2026-11-24T10:00:00Z"),
+        Option(
+            "by", .choice(["source", "hour", "anomaly", "ja4", "workload", "node", "destination", "severity"]), "what records are counted by",
+            standard: "source"),
+        Option("of", .choice(["events", "limits", "decisions"]), "which records", standard: "events"),
+        Option("place", .text("PLACE"), "only of that place", isRepeatable: true),
+        Option("source", .prefix, "only of sources in that block"),
+        Option("anomaly", .text("ANOMALY"), "only with that anomaly, such as missing_sni"),
+        Option("severity", .choice(["info", "low", "med", "high", "critical"]), "only of at least that severity"),
+        Option("node", .text("NAME"), "only of that node"),
+        Option("workload", .text("NAME"), "only of that workload, such as shop/web"),
+        Option("ja4", .text("JA4"), "only of that fingerprint"),
+        Option("trace", .text("ID"), "only of that trace"),
+        Option(flag: "rehearsals", "the records of rehearsals (weir replay --kafka) as well"),
+        Option("top", .number(1...1_000_000), "groups to show: those with the most records, or the latest hours", standard: "20"),
+        Option(flag: "plot", "bars in place of the table"),
+        Option("svg", .file, "write the same there as a picture as well"),
+        Option("threads", .number(1...8), "files to read at once; without it as many as there are processors"),
+        format
+    ]
+
     fileprivate static let wait = Option(
         "wait", .duration(.milliseconds(1)...(.seconds(3600))),
         "until every node that reports has applied it, at most so long; exit code 1 names those that have not")
@@ -275,6 +299,22 @@ extension Command {
                 examples: [
                     ("weir explain 203.0.113.7 --kafka broker:9092", "one address, and the blocks around it"),
                     ("weir explain 203.0.113.0/24 --all --kafka broker:9092", "a block, and whatever is in it")
+                ]),
+            Command(
+                "query", "what the archive's records come to, by source, hour, anomaly and more", options: Option.query,
+                notes: [
+                    ("hellos", "the anomalous ones that the events tell of; refused are those of them that were reset or dropped"),
+                    ("anomaly", "by anomaly, a record with two of them counts in both groups"),
+                    ("reads", "only files and row groups that can hold an answer; standard error says how many, and how much of them"),
+                    ("json", "an object a line: group, records, hellos, refused, first, last")
+                ],
+                examples: [
+                    ("weir query --archive /srv/archive --last 72h", "the busiest sources of three days"),
+                    ("weir query --archive /srv/archive --last 7d --place eu --by hour --plot", "a region's week, as bars"),
+                    (
+                        "weir query --archive /srv/archive --source 203.0.113.0/24 --anomaly missing_sni --by ja4 --format json",
+                        "the stacks behind a block"
+                    )
                 ]),
             Command(
                 "trace", "one detection's way: the event, limits and decisions that bear its trace id; exit code 1 when none does",

@@ -16,23 +16,29 @@ package enum Column: Sendable, Equatable {
 package struct Integers: Sendable, Equatable {
     /// 0 where it is null.
     package private(set) var values: [Int64] = []
-    /// By row, and empty as long as no row is null.
+    /// By row; empty when no row is null.
     package private(set) var isNull: [Bool] = []
 
     package init() {}
 
     package mutating func append(_ value: Int64?) {
-        if value == nil, isNull.isEmpty { isNull = [Bool](repeating: false, count: values.count) }
+        if value == nil || !isNull.isEmpty {
+            markNulls()
+            isNull.append(value == nil)
+        }
         values.append(value ?? 0)
-        if !isNull.isEmpty { isNull.append(value == nil) }
     }
 
     /// - Parameter isNull: empty when no row is null.
     mutating func append(_ more: [Int64], isNull nulls: [Bool]) {
-        if !nulls.isEmpty, isNull.isEmpty { isNull = [Bool](repeating: false, count: values.count) }
+        if !nulls.isEmpty || !isNull.isEmpty {
+            markNulls()
+            isNull += nulls.isEmpty ? [Bool](repeating: false, count: more.count) : nulls
+        }
         values += more
-        if !isNull.isEmpty { isNull += nulls.isEmpty ? [Bool](repeating: false, count: more.count) : nulls }
     }
+
+    private mutating func markNulls() { if isNull.isEmpty { isNull = [Bool](repeating: false, count: values.count) } }
 
     package mutating func append(_ other: Integers) { append(other.values, isNull: other.isNull) }
 

@@ -8,21 +8,20 @@ internal import Wire
 // Membership: which partitions, from where, and when Kafka is told.
 
 extension Service {
-    private static let patience = 600
     /// After a commit that failed.
     private static let pause: UInt64 = 5_000_000_000
 
-    /// Begins behind what the table has, or where the group was, or with the oldest record there is. What fails is tried again at the next tick.
+    /// Begins behind what the table has, or with the oldest record there is: what the group has committed belongs to whatever table it wrote then. What
+    /// fails is tried again.
     func begin() {
         guard case .given(let partitions, let notBefore) = state, Clock.monotonic >= notBefore else { return }
         do {
             try archive.update()
-            let committed = try consumer.committed(partitions, withinMilliseconds: Self.patience)
             var starts: [KafkaPosition] = []
             reading = [:]
             for partition in partitions {
                 let (known, covered) = archive.covered(partition.topic, partition.partition)
-                let start = covered.map { $0 + 1 } ?? committed[partition]?.offset
+                let start = covered.map { $0 + 1 }
                 starts.append(KafkaPosition(partition, offset: start ?? KafkaPosition.beginning))
                 reading[partition] = Position(partition: known, next: start ?? 0)
             }
@@ -67,7 +66,7 @@ extension Service {
         }
     }
 
-    /// Tells the group how far the table is: for people who look at the group's lag, and for partitions whose name the table loses.
+    /// Tells the group how far the table is: for people who look at the group's lag.
     func commitOffsets(waiting milliseconds: Int? = nil) {
         let positions = reading.compactMap { partition, position in
             archive.offset(of: position.partition).map { KafkaPosition(partition, offset: $0 + 1) }
