@@ -146,6 +146,7 @@ let package = Package(
         tests("SimulationTests", ["Simulation"]),
         tests("SpellingTests", ["Spelling"]),
         tests("SpoolTests", ["Spool"]),
+        tests("ArchiveTests", ["Archive", "ArchiveCore", "Detection", "Linux", "Messages", "Parquet", "Wire", "weir"]),
         tests("StartupTests", ["Startup", "weir", "weir-controller"], exclude: ["trace.py"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Linux", "Wire"]),

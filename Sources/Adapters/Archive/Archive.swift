@@ -129,7 +129,7 @@ package struct Archive: ~Copyable {
 
     /// For maintenance: as `Table`'s.
     mutating func commit(_ actions: [Action]) throws(TableError) -> Table.Outcome { try table.commit(actions) }
-    mutating func checkpoint(_ now: Instant) throws(TableError) {
+    package mutating func checkpoint(_ now: Instant) throws(TableError) {
         try table.checkpoint(now: now.milliseconds, keeping: Self.logSeconds * 1000)
     }
 
