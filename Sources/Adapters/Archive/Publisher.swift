@@ -6,18 +6,23 @@ internal import Linux
 ///
 /// `O_EXCL` alone would not do: a writer killed in the middle leaves half a commit under the final name. So the file is written under another
 /// name, and gets its own by link(2), or by a rename that replaces nothing where the file system has no links.
-struct Publisher: Sendable {
-    /// Gives the file `from` the name `to` as well, or instead.
-    typealias Way = @Sendable (_ from: String, _ to: String) throws(Errno) -> Void
+package struct Publisher: Sendable {
+    /// Gives the file `from` the name `to` as well, or instead. 0, or the error's number.
+    package typealias Way = @Sendable (_ from: String, _ to: String) -> CInt
 
-    static let link: Way = { from, to throws(Errno) in guard unsafe Glibc.link(from, to) == 0 else { throw .current } }
-    static let rename: Way = { from, to throws(Errno) in try File.renameAsNew(from, to: to) }
+    package static let link: Way = { from, to in unsafe Glibc.link(from, to) == 0 ? 0 : errno }
+    package static let rename: Way = { from, to in
+        do throws(Errno) {
+            try File.renameAsNew(from, to: to)
+            return 0
+        } catch { return error.rawValue }
+    }
 
     private let way: Way
 
     /// Tries the ways on files of its own, and takes the first that proves exclusive.
     /// - Throws: where none does.
-    init(_ folder: TableFolder, ways: [Way] = [Self.link, Self.rename]) throws(TableError) {
+    package init(_ folder: TableFolder, ways: [Way] = [Self.link, Self.rename]) throws(TableError) {
         for way in ways where try Self.isExclusive(way, folder) {
             self.way = way
             return
@@ -34,12 +39,8 @@ struct Publisher: Sendable {
         defer { for name in [one, other, to] { folder.remove(name) } }
         try folder.write(one, [1])
         try folder.write(other, [2])
-        do throws(Errno) { try way(folder.path(one), folder.path(to)) } catch { return false }
-        guard try folder.read(to) == [1] else { return false }
-        do throws(Errno) {
-            try way(folder.path(other), folder.path(to))
-            return false
-        } catch { if error != .exists { return false } }
+        guard way(folder.path(one), folder.path(to)) == 0, try folder.read(to) == [1] else { return false }
+        guard way(folder.path(other), folder.path(to)) == EEXIST else { return false }
         return try folder.read(to) == [1]
     }
 
@@ -48,10 +49,9 @@ struct Publisher: Sendable {
         let draft = "_delta_log/.draft-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
         defer { folder.remove(draft) }
         try folder.write(draft, bytes)
-        do throws(Errno) { try way(folder.path(draft), folder.path(name)) } catch {
-            if error == .exists { return false }
-            throw TableError("\(folder.path(name)): cannot be made: \(error)")
-        }
+        let error = way(folder.path(draft), folder.path(name))
+        if error == EEXIST { return false }
+        guard error == 0 else { throw TableError("\(folder.path(name)): cannot be made: \(Errno(rawValue: error))") }
         try folder.synchronise(folder: "_delta_log")
         return true
     }

@@ -77,7 +77,7 @@ package struct TableFolder: Sendable {
     }
 
     /// Names in a folder, without those above it; none when there is no such folder.
-    func names(in folder: String) throws(TableError) -> [String] {
+    package func names(in folder: String) throws(TableError) -> [String] {
         guard let stream = unsafe opendir(folder.isEmpty ? root : path(folder)) else {
             if errno == ENOENT { return [] }
             throw failure(folder, "cannot be read")

@@ -12,8 +12,9 @@ package struct ArchiveBatch: Sendable {
 
     package var isEmpty: Bool { ends.isEmpty }
 
-    /// Takes a record, which `body` may make a row of.
+    /// Takes a record, which `body` may make a row of. One that it has already, because reading began anew, is passed over.
     package mutating func take(_ partition: LogPartition, offset: Int64, bytes size: Int, _ body: (inout ArchiveRows) -> Void) {
+        if let end = ends[partition], offset <= end { return }
         let before = rows.count
         body(&rows)
         precondition(rows.count <= before + 1, "a record makes one row")

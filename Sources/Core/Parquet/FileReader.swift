@@ -10,6 +10,8 @@ package struct FileReader {
     package let footer: Footer
     private let source: Source
     private let codec: any Codec
+    /// The file's last bytes, which the footer was read with, and where they begin: a small file is read at once.
+    private let tail: (bytes: [UInt8], start: Int)
 
     /// - Parameter size: of the file, in bytes.
     package init(size: Int, codec: any Codec, source: @escaping Source) throws(ParquetError) {
@@ -20,6 +22,12 @@ package struct FileReader {
         footer = try Footer(Array(tail[(tail.count - wanted)..<(tail.count - 8)]), at: size - wanted)
         self.source = source
         self.codec = codec
+        self.tail = (tail, size - tail.count)
+    }
+
+    private func bytes(_ range: Range<Int>) throws(ParquetError) -> [UInt8] {
+        guard range.lowerBound >= tail.start else { return try source(range) }
+        return Array(tail.bytes[(range.lowerBound - tail.start)..<(range.upperBound - tail.start)])
     }
 
     package var columnNames: [String] { footer.columns.map { $0.path.joined(separator: ".") } }
@@ -39,7 +47,7 @@ package struct FileReader {
             throw ParquetError("column \(name) is compressed by another codec than zstd (\(place.codec))")
         }
         var decoder = ColumnDecoder(declared, values: place.values)
-        var pages = ByteCursor(try source(place.range))
+        var pages = ByteCursor(try bytes(place.range))
         while decoder.left > 0 {
             guard pages.left > 0 else { throw .cut }
             try read(&pages, place.codec, into: &decoder)
