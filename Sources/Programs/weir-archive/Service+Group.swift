@@ -18,7 +18,7 @@ extension Service {
         do {
             try archive.update()
             var starts: [KafkaPosition] = []
-            reading = [:]
+            (reading, told) = ([:], [:])
             for partition in partitions {
                 let (known, covered) = archive.covered(partition.topic, partition.partition)
                 let start = covered.map { $0 + 1 }
@@ -66,10 +66,13 @@ extension Service {
         }
     }
 
-    /// Tells the group how far the table is: for people who look at the group's lag.
+    /// Tells the group how far the table is, where it has not heard it: for people who look at the group's lag.
     func commitOffsets(waiting milliseconds: Int? = nil) {
-        let positions = reading.compactMap { partition, position in
-            archive.offset(of: position.partition).map { KafkaPosition(partition, offset: $0 + 1) }
+        var positions: [KafkaPosition] = []
+        for (partition, position) in reading {
+            guard let offset = archive.offset(of: position.partition), told[partition] != offset else { continue }
+            positions.append(KafkaPosition(partition, offset: offset + 1))
+            told[partition] = offset
         }
         guard !positions.isEmpty else { return }
         do throws(KafkaError) {
@@ -78,6 +81,12 @@ extension Service {
             } else {
                 try consumer.commit(positions)
             }
-        } catch { hear(.failure(error)) }
+        } catch { commitFailed(error) }
+    }
+
+    /// Said again a little later.
+    func commitFailed(_ error: KafkaError) {
+        told = [:]
+        hear(.failure(error))
     }
 }

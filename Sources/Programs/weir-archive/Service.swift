@@ -26,10 +26,13 @@ final class Service {
 
     var state = State.idle
     var reading: [KafkaPartition: Position] = [:]
+    /// The last offset of each that the group was told.
+    var told: [KafkaPartition: Int64] = [:]
     var batch = ArchiveBatch()
     var places: Places
     /// When the oldest record of the batch came.
     var batchSince: UInt64 = 0
+    private var tellAt: UInt64 = 0
     private var maintainAt: UInt64 = 0
     private var clearAt: UInt64 = 0
 
@@ -99,7 +102,7 @@ final class Service {
             state = .given(partitions, notBefore: 0)
             begin()
         case .revoked(let partitions): revoke(partitions)
-        case .committed(let error): if let error { hear(.failure(error)) }
+        case .committed(let error): if let error { commitFailed(error) }
         case .notice(let notice): hear(notice)
         }
     }
@@ -107,6 +110,10 @@ final class Service {
     private func tick() {
         begin()
         if !batch.isEmpty, Clock.monotonic - batchSince >= UInt64(settings.interval.wholeNanoseconds) { commit() }
+        if Clock.monotonic >= tellAt {
+            tellAt = Clock.monotonic + 5_000_000_000
+            commitOffsets()
+        }
         maintain()
         telemetry.flush(log)
         log.flush()
