@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 SECONDS ?=
+EVENTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 VENV := .deps/venv
@@ -61,7 +62,7 @@ deps-kernels: ## what test-kernels needs: an emulator and two kernels, in .deps;
 	@.ci/deps-kernels $(KERNELS)
 
 .PHONY: build
-build: deps bpf ## weir, weir-agent and weir-controller, optimised, in .build/release
+build: deps bpf ## weir, weir-agent, weir-controller and weir-archive, optimised, in .build/release
 	swift build $(RELEASE_FLAGS)
 
 .PHONY: agent
@@ -112,6 +113,11 @@ bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy:
 bench-goodput: build ## visits of well-behaved clients under attack: with Weir, with nftables, with neither; SECONDS
 	unshare -n $(VENV)/bin/python3 -B bench/goodput.py .build/release $(SECONDS)
 
+.PHONY: bench-archive
+bench-archive: build ## rows a second into the archive, bytes a row, and weir query beside DuckDB on the same files; EVENTS
+	swift build $(RELEASE_FLAGS) --product weir-bench
+	$(VENV)/bin/python3 -B bench/archive.py .build/release $(EVENTS)
+
 .PHONY: fuzz
 fuzz: deps bpf ## every parser of others' bytes and the flow machine, each with a share of SECONDS (60)
 	fuzz/run.sh $(if $(SECONDS),$(SECONDS),60)
@@ -146,12 +152,12 @@ soak: build ## twenty minutes of attack and honest visits; memory and descriptor
 
 .PHONY: install
 install: build ## into PREFIX (/usr/local)
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin .build/release/weir .build/release/weir-agent .build/release/weir-controller
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin .build/release/weir .build/release/weir-agent .build/release/weir-controller .build/release/weir-archive
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir manifests/policy.yaml
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	.build/release/weir completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
-	for program in weir weir-agent weir-controller; do \
+	for program in weir weir-agent weir-controller weir-archive; do \
 		.build/release/weir manual $$program > $(DESTDIR)$(PREFIX)/share/man/man1/$$program.1; \
 	done
 

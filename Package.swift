@@ -112,7 +112,7 @@ let package = Package(
         program("weir-sim", ["Linux", "Log", "Simulation"]),
 
         c("CSender", path: "bench/CSender"),
-        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "envoy.py", "events.py", "goodput.py", "lab.py", "CSender"],
+        .executableTarget(name: "weir-bench", dependencies: ["Archive", "ArchiveCore", "BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["archive.py", "cluster.py", "envoy.py", "events.py", "goodput.py", "lab.py", "CSender"],
                           swiftSettings: strict),
 
         // Tests
