@@ -133,21 +133,26 @@ package struct QueryRows {
             var hours: [Int64: Sums] = [:]
             for row in rows { add(row, to: &hours[times[row] / 3_600_000_000, default: Sums()]) }
             for (hour, sums) in hours {
-                tally.add(sums, to: Array(TablePartition.hour(of: Instant(microseconds: hour * 3_600_000_000)).utf8)[...])
+                let text = Array(TablePartition.hour(of: Instant(microseconds: hour * 3_600_000_000)).utf8)
+                tally.add(sums, to: text, text.indices)
             }
             return
         }
         // A column that a file lacks is null in all its rows.
-        guard let texts = texts(column) else { return tally.add(rows.reduce(into: Sums()) { add($1, to: &$0) }, to: []) }
+        guard let texts = texts(column) else { return tally.add(rows.reduce(into: Sums()) { add($1, to: &$0) }, to: [], 0..<0) }
         var sums = [Sums](repeating: Sums(), count: texts.ends.count + 1)
         for row in rows { add(row, to: &sums[texts.codes[row] == Texts.null ? texts.ends.count : Int(texts.codes[row])]) }
+        var keyed: [(sums: Sums, range: Range<Int>)] = []
         for (code, sums) in sums.enumerated() where sums.records > 0 {
-            let key = code < texts.ends.count ? texts.slice(code) : []
-            if query.grouping == .anomaly {
-                for anomaly in key.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) { tally.add(sums, to: anomaly) }
-            } else {
-                tally.add(sums, to: key)
+            let range = code < texts.ends.count ? texts.range(code) : 0..<0
+            guard query.grouping == .anomaly else {
+                keyed.append((sums, range))
+                continue
+            }
+            for anomaly in texts.bytes[range].split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+                keyed.append((sums, anomaly.indices))
             }
         }
+        tally.add(keyed, in: texts.bytes)
     }
 }

@@ -66,7 +66,10 @@ package struct Texts: Sendable, Equatable {
 
     package func text(_ code: UInt32) -> String { String(decoding: slice(Int(code)), as: UTF8.self) }
 
-    package func slice(_ code: Int) -> ArraySlice<UInt8> { bytes[(code == 0 ? 0 : ends[code - 1])..<ends[code]] }
+    package func slice(_ code: Int) -> ArraySlice<UInt8> { bytes[range(code)] }
+
+    /// Where a text lies in `bytes`.
+    package func range(_ code: Int) -> Range<Int> { (code == 0 ? 0 : ends[code - 1])..<ends[code] }
 
     package subscript(row: Int) -> String? { codes[row] == Self.null ? nil : text(codes[row]) }
 
