@@ -152,7 +152,7 @@ soak: build ## twenty minutes of attack and honest visits; memory and descriptor
 
 .PHONY: install
 install: build ## into PREFIX (/usr/local)
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin .build/release/weir .build/release/weir-agent .build/release/weir-controller .build/release/weir-archive
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix .build/release/,weir weir-agent weir-controller weir-archive)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir manifests/policy.yaml
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	.build/release/weir completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir

@@ -102,7 +102,8 @@ let package = Package(
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
         program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes"]),
-        program("weir-archive", ["Archive", "ArchiveCore", "Arguments", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "Wire"]),
+        program("weir-archive", ["Archive", "ArchiveCore", "Arguments", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics",
+                                 "Wire"]),
 
         program("weir", ["AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Spelling", "Terminal", "Wire"]),
@@ -139,7 +140,7 @@ let package = Package(
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
         tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-archive", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
-        tests("ManifestTests", ["Kafka", "Linux", "Messages", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["check.py", "metrics.py"]),
+        tests("ManifestTests", ["Kafka", "Linux", "Messages", "Wire", "weir", "weir-agent", "weir-archive", "weir-controller"], exclude: ["check.py", "metrics.py"]),
         tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
         tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),

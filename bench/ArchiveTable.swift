@@ -6,9 +6,9 @@ import Linux
 import Messages
 import Wire
 
-/// Makes a table of so many events for `bench/archive.py`, by the writer of weir-archive: 72 hours of 12 places, 200,000 sources of which few do most, 40
-/// stacks, half of the hellos without a name, a trace of its own each (as `../shared/prototypes/event-archive` has them). Prints how many rows a second it
-/// wrote, without making them up, and how many bytes a row takes.
+/// Makes a table of so many events for `bench/archive.py`, by the writer of weir-archive: 72 hours of 12 places, 200,000 sources of
+/// which few do most, 40 stacks, half of the hellos without a name, a trace of its own each (as `../shared/prototypes/event-archive`
+/// has them). Prints how many rows a second it wrote, without making them up, and how many bytes a row takes.
 func makeArchive(_ folder: String, count: Int) throws {
     let hours = 72, start = Instant(rfc3339: "2026-11-24T00:00:00Z")!
     var archive = try Archive(folder, cluster: "bench", now: start), chance = SplitMix64(1)
@@ -24,15 +24,18 @@ func makeArchive(_ folder: String, count: Int) throws {
             let time = start + .seconds(hour * 3600) + .nanoseconds(Int64(number) * 3_600_000_000_000 / Int64(many))
             let place = "node-\(chance.below(12))", source = Address(ipv4: 0xcb00_0000 | UInt32(pow(share(), 3) * 200_000))
             var event = ThrottleEvent(
-                id: "\(place):6f1c2a90:\(offset)", time: time, node: place, sourceAddress: source, sourcePrefix: Prefix(source, length: 128),
+                id: "\(place):6f1c2a90:\(offset)", time: time, node: place, sourceAddress: source,
+                sourcePrefix: Prefix(source, length: 128),
                 destinationAddress: Address(ipv4: 0xc633_6401 + UInt32(chance.below(20))),
                 anomalies: AnomalySet(Anomaly.allCases[Int(pow(share(), 3) * Double(Anomaly.allCases.count - 1))]),
-                severity: Severity(rawValue: UInt8(pow(share(), 2) * 5)) ?? .critical, traceID: hexadecimal(chance.next()) + hexadecimal(chance.next()))
+                severity: Severity(rawValue: UInt8(pow(share(), 2) * 5)) ?? .critical,
+                traceID: hexadecimal(chance.next()) + hexadecimal(chance.next()))
             (event.interface, event.workload, event.version, event.alpn) = ("eth0", "shop/web", "1.3", ["h2"])
             (event.ja3, event.ja4) = ("d41d8cd98f00b204e9800998ecf8427e", stacks[Int(pow(share(), 2) * 40)])
             event.serverName = chance.below(2) == 0 ? nil : names[Int(pow(share(), 4) * 20_000)]
             (event.sourcePort, event.destinationPort) = (UInt16(1024 + chance.below(64_000)), chance.below(10) == 0 ? 8443 : 443)
-            event.limit = ThrottleEvent.Limit(limitClass: .anomalous, perSecond: 3, answer: .reset, until: time + .seconds(600), enforced: true)
+            event.limit = ThrottleEvent.Limit(
+                limitClass: .anomalous, perSecond: 3, answer: .reset, until: time + .seconds(600), enforced: true)
             (event.action, event.enforcedBy) = (.alreadyLimited, .kernel)
             (event.counts.seen, event.counts.reset) = (1 + Int(pow(share(), 4) * 50), Int(pow(share(), 4) * 48))
             let origin = LogOrigin(partition: 0, offset: offset, appended: Instant(nanoseconds: time.nanoseconds / 1_000_000 * 1_000_000))

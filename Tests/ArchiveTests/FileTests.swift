@@ -72,7 +72,8 @@ import Wire
         let columns = Self.columns(UInt64(rows), rows: rows, different: shape.different, nulls: shape.nulls)
         var order = Array(0..<rows), chance = SplitMix64(3)
         order.shuffle(using: &chance)
-        let groups = rows < 2 ? [order] : [Array(order[..<(rows / 2)]), Array(order[(rows / 2)...])], bytes = Self.file(columns, groups: groups)
+        let groups = rows < 2 ? [order] : [Array(order[..<(rows / 2)]), Array(order[(rows / 2)...])],
+            bytes = Self.file(columns, groups: groups)
         let reader = try Self.read(bytes)
         #expect(reader.footer.rowCount == rows)
         for (group, rows) in groups.enumerated() {
@@ -125,7 +126,8 @@ import Wire
         #expect(survived == 0, "\(survived) flips in pages gave other values")
     }
 
-    @Test("Bytes that chance has changed never trap, and take no more memory than the file warrants", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Bytes that chance has changed never trap, and take no more memory than the file warrants", arguments: 1...4 as ClosedRange<UInt64>)
     func mutated(seed: UInt64) {
         var chance = SplitMix64(seed)
         let codec = Zstd()

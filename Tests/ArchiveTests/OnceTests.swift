@@ -5,8 +5,8 @@ import Messages
 import Testing
 import Wire
 
-/// Each record of a topic is in the table once, whatever becomes of its writers. Several share a folder; chance gives and takes their partitions,
-/// lets some stand still with what they have read, kills others between any two steps, and tends the table meanwhile.
+/// Each record of a topic is in the table once, whatever becomes of its writers. Several share a folder; chance gives and takes their
+/// partitions, lets some stand still with what they have read, kills others between any two steps, and tends the table meanwhile.
 @Suite(.timeLimit(.minutes(5))) struct OnceTests {
     /// A consumer as a group may have several, some of which do not know yet that they are out of it.
     private final class Writer {

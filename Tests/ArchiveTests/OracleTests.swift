@@ -10,7 +10,9 @@ import Wire
 @Suite(.timeLimit(.minutes(5))) struct OracleTests {
     static let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
     static let python = getenv("WEIR_PYTHON").map { String(cString: $0) } ?? "\(root)/.deps/venv/bin/python3"
-    static let missing = system("\(python) -c 'import pyarrow, duckdb, deltalake' 2>/dev/null") == 0 ? nil : "pyarrow, duckdb and deltalake are not installed (make deps)"
+    static let missing =
+        system("\(python) -c 'import pyarrow, duckdb, deltalake' 2>/dev/null") == 0
+        ? nil : "pyarrow, duckdb and deltalake are not installed (make deps)"
     static let programs = ownExecutable.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
 
     static func ask(_ words: [String]) throws -> (code: CInt, text: String) {
@@ -21,7 +23,9 @@ import Wire
     }
 
     /// Several commits of many records, and what the oracles are told of them.
-    private static func table(_ scratch: Scratch, seed: UInt64, commits: Int, each: Int, compacting: Bool) throws -> (table: String, records: String) {
+    private static func table(_ scratch: Scratch, seed: UInt64, commits: Int, each: Int, compacting: Bool) throws -> (
+        table: String, records: String
+    ) {
         let folder = "\(scratch.path)/table", now = Instant(rfc3339: "2026-11-25T12:00:00Z")!
         var archive = try Archive(folder, cluster: "main", now: now), sample = Sample(seed: seed), lines: [UInt8] = []
         var places = Places(cluster: "main", rules: ["eu-*=eu", "us-*=us", "*=*"].compactMap { Places.Rule($0) })
@@ -42,7 +46,9 @@ import Wire
         return (folder, "\(scratch.path)/records")
     }
 
-    @Test("Every reader finds every record, with every member, once", .enabled(if: missing == nil), arguments: [(1, false), (2, true)] as [(UInt64, Bool)])
+    @Test(
+        "Every reader finds every record, with every member, once", .enabled(if: missing == nil),
+        arguments: [(1, false), (2, true)] as [(UInt64, Bool)])
     func rows(seed: UInt64, compacting: Bool) throws {
         let scratch = Scratch(), (table, records) = try Self.table(scratch, seed: seed, commits: 6, each: 500, compacting: compacting)
         let (code, text) = try Self.ask(["rows", table, records])

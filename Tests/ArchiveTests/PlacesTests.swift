@@ -18,8 +18,9 @@ import Wire
     @Test("The first rule that fits a node gives its place; without one it is the cluster")
     func rules() {
         var places = Places(cluster: "main", rules: ["eu-*=eu", "*-edge-*=edge", "eu-west=never"].compactMap { Places.Rule($0) })
-        #expect(["eu-west", "eu-", "us-edge-1", "x-edge-", "us-1", "", "eu"].map { places.place(of: $0) }
-            == ["eu", "eu", "edge", "edge", "main", "main", "main"])
+        #expect(
+            ["eu-west", "eu-", "us-edge-1", "x-edge-", "us-1", "", "eu"].map { places.place(of: $0) }
+                == ["eu", "eu", "edge", "edge", "main", "main", "main"])
     }
 
     @Test("What is no rule is refused", arguments: ["eu", "=eu", "eu-*=", "eu-*=../x", "eu-*=EU", "a=b=C"])
@@ -61,7 +62,8 @@ import Wire
         var chance = SplitMix64(1)
         for _ in 0..<200 {
             let inside = Address(
-                high: prefix.address.high | chance.next() & ~Prefix(Address(high: .max, low: .max), length: min(64, Int(prefix.length))).address.high,
+                high: prefix.address.high | chance.next() & ~Prefix(Address(high: .max, low: .max), length: min(64, Int(prefix.length)))
+                    .address.high,
                 low: prefix.address.low | chance.next() & ~Prefix(Address(high: .max, low: .max), length: Int(prefix.length)).address.low)
             #expect(prefix.contains(inside))
             #expect(numbers.contains(inside.archiveNumber), "\(inside)")

@@ -4,7 +4,8 @@ import Glibc
 import Messages
 import Wire
 
-/// Records of the topics as chance makes them: every member set now and then, names of any script, both families, a few sources that come again.
+/// Records of the topics as chance makes them: every member set now and then, names of any script, both families, a few sources that
+/// come again.
 struct Sample {
     struct Record {
         let topic: String
@@ -79,7 +80,8 @@ struct Sample {
         case .ended, .nothing: (id, value) = ("e:\(offset)", nil)
         }
         return Record(
-            topic: topic.name, partition: partition, offset: offset, appended: appended, id: id, time: time, key: key, word: word, value: value,
+            topic: topic.name, partition: partition, offset: offset, appended: appended, id: id, time: time, key: key, word: word,
+            value: value,
             node: node)
     }
 
@@ -147,7 +149,8 @@ struct Sample {
     private mutating func decision(_ time: Instant) -> (Word, String, String?) {
         let decision = ScaleDecision(
             workload: "shop/web", desiredReplicas: below(9), previousReplicas: below(9), mode: one(of: Policy.Mode.allCases),
-            sourcePrefix: Prefix(address(), length: 128), eventsInWindow: below(99), windowSeconds: 300, moreThan: 12, sourcesOver: below(3),
+            sourcePrefix: Prefix(address(), length: 128), eventsInWindow: below(99), windowSeconds: 300, moreThan: 12,
+            sourcesOver: below(3),
             until: time + .seconds(600), generation: below(99), traceID: String(repeating: "6", count: 32))
         return (.decision(decision), decision.workload, nil)
     }

@@ -43,7 +43,9 @@ import Wire
         }
         let before = table.snapshot
         try table.checkpoint(now: 1000, keeping: 1000)
-        for name in try folder.names(in: "_delta_log") where name.hasSuffix(".json") { #expect(system("rm '\(scratch.path)/_delta_log/\(name)'") == 0) }
+        for name in try folder.names(in: "_delta_log") where name.hasSuffix(".json") {
+            #expect(system("rm '\(scratch.path)/_delta_log/\(name)'") == 0)
+        }
         let found = try Table(reading: scratch.path, codec: Zstd()).snapshot
         #expect(found.version == before.version)
         #expect(found.files == before.files)
@@ -72,7 +74,9 @@ import Wire
 
     @Test(
         "A log that is not one is refused by file and line",
-        arguments: ["{", "[]", "{\"add\":{\"path\":1}}", "{\"add\":5}", "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}", "\u{0}"])
+        arguments: [
+            "{", "[]", "{\"add\":{\"path\":1}}", "{\"add\":5}", "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}", "\u{0}"
+        ])
     func malformed(line: String) throws {
         let scratch = Scratch()
         _ = try Self.open(scratch.path)
@@ -87,7 +91,9 @@ import Wire
     func columns() throws {
         let scratch = Scratch()
         _ = try Self.open(scratch.path)
-        #expect(throws: TableError.self) { _ = try Self.open(scratch.path, [Table.Column("a", "string"), Table.Column("b", "string")]).snapshot.version }
+        #expect(throws: TableError.self) {
+            _ = try Self.open(scratch.path, [Table.Column("a", "string"), Table.Column("b", "string")]).snapshot.version
+        }
         let more = Self.columns + [Table.Column("c", "boolean")]
         #expect(try Self.open(scratch.path, more).snapshot.version == 1)
         // An older program goes on with what it knows.

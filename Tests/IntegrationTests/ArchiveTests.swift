@@ -6,7 +6,8 @@ import Testing
 /// Real writers of the archive, real brokers, kill -9 and SIGSTOP; what is in the table is counted by delta-rs and pyarrow.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ArchiveTests {
     static let missing =
-        output(of: [Place.python, "-c", "import duckdb, pyarrow, deltalake"]) == nil ? "pyarrow, duckdb and deltalake are not installed (make deps)" : nil
+        output(of: [Place.python, "-c", "import duckdb, pyarrow, deltalake"]) == nil
+        ? "pyarrow, duckdb and deltalake are not installed (make deps)" : nil
 
     /// weir-archive as a process.
     private final class Writer {
@@ -56,7 +57,8 @@ import Testing
         arguments: BrokerKind.availableAndEmpty)
     func killed(kind: BrokerKind) throws {
         let broker = try Broker(kind), folder = Place.temporary("table"), log = Place.temporary("archive.log")
-        let attack = Attack(TestPolicy(workloads: 3), each: 400), producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+        let attack = Attack(TestPolicy(workloads: 3), each: 400),
+            producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
         if kind != .mock { try producer.createTopics() }
         var writer = try Writer(broker, folder, log: log), remaining = attack.events[...]
         let part = attack.events.count / 6
@@ -82,7 +84,8 @@ import Testing
         arguments: BrokerKind.availableAndEmpty.filter { $0 != .noida })
     func stopped(kind: BrokerKind) throws {
         let broker = try Broker(kind), folder = Place.temporary("table"), log = Place.temporary("archive.log")
-        let attack = Attack(TestPolicy(workloads: 3), each: 400), producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+        let attack = Attack(TestPolicy(workloads: 3), each: 400),
+            producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
         if kind != .mock { try producer.createTopics() }
         var remaining = attack.events[...]
         let part = attack.events.count / 4

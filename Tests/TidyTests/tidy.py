@@ -17,7 +17,7 @@ ROOT = sys.argv[2] if len(sys.argv) > 2 else "."
 FLOORS = ["System", "Core", "Adapters", "Programs"]
 MOST_COLUMNS, MOST_LINES = 140, 350
 # An adapter that is built on another one; nothing else crosses that floor.
-BUILT_ON = {("Envoy", "GRPC"), ("KEDA", "GRPC"), ("Kubernetes", "JSON"), ("BPF", "Probe")}
+BUILT_ON = {("Envoy", "GRPC"), ("KEDA", "GRPC"), ("Kubernetes", "JSON"), ("Archive", "JSON"), ("BPF", "Probe")}
 # The simulation is no product: it makes its hellos as the tests do.
 FOR_TESTS = {("Simulation", "Support")}
 # C modules that several use: plain types and constants, or the platform itself.

@@ -192,7 +192,8 @@ def questions(start):
 def query(weir, where):
     table, database, wrong, asked = DeltaTable(where), duckdb.connect(), 0, 0
     database.execute("set timezone='UTC'")
-    database.execute("create table rows as select * from read_parquet(?, hive_partitioning=true, hive_types_autocast=false)", [files(table)])
+    source = "read_parquet(?, hive_partitioning=true, hive_types_autocast=false)"
+    database.execute(f"create table rows as select * from {source}", [files(table)])
     start = database.execute("select strftime(min(time), '%Y-%m-%dT%H:%M:%SZ') from rows").fetchone()[0]
     for number, (options, conditions) in enumerate(questions(start)):
         # Each question by a few groups; all of them have their turn.

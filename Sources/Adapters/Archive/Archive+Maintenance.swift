@@ -86,7 +86,10 @@ extension Archive {
         let first = TablePartition.hour(of: now - keep)
         let old = table.snapshot.files.values.filter { $0.partition["hour"].map { $0 < first } ?? false }.sorted { $0.path < $1.path }
         guard !old.isEmpty else { return }
-        let actions = old.map { Action.remove(path: $0.path, at: now.milliseconds, isNews: true) } + [.note(operation: "DELETE", at: now.milliseconds)]
+        let actions =
+            old.map { Action.remove(path: $0.path, at: now.milliseconds, isNews: true) } + [
+                .note(operation: "DELETE", at: now.milliseconds)
+            ]
         if try commit(actions, unless: { table in old.contains { table.files[$0.path] == nil } }) { counts.expired += old.count }
     }
 
@@ -95,8 +98,11 @@ extension Archive {
         let before = now.nanoseconds / 1_000_000_000 - Self.graceSeconds
         var doomed = table.snapshot.removed.filter { $0.value < before * 1000 && table.folder.exists($0.key) }.map(\.key)
         let orphans = try self.orphans(before)
-        // A writer that stood still since before it wrote them cannot commit them any more: this commit is in its way, and then it looks at the clock.
-        if !orphans.isEmpty, try commit([.note(operation: "VACUUM START", at: now.milliseconds)], unless: { _ in false }) { doomed += orphans }
+        // A writer that stood still since before it wrote them cannot commit them any more: this commit is in its way, and then it
+        // looks at the clock.
+        if !orphans.isEmpty, try commit([.note(operation: "VACUUM START", at: now.milliseconds)], unless: { _ in false }) {
+            doomed += orphans
+        }
         for path in doomed where table.snapshot.files[path] == nil {
             table.folder.remove(path)
             counts.deleted += 1

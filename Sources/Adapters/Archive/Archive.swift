@@ -26,8 +26,8 @@ package struct Archive: ~Copyable {
     /// The last version that this writer made a checkpoint of, or began at.
     var checkpointed: Int64
 
-    /// Seconds after which files that no commit names are given up by their writer. Only much older ones are cleared away by others, and not before a
-    /// commit: who is late loses that race, and then looks at the clock.
+    /// Seconds after which files that no commit names are given up by their writer. Only much older ones are cleared away by others,
+    /// and not before a commit: who is late loses that race, and then looks at the clock.
     private static let draftSeconds: Int64 = 3600
 
     /// - Parameter cluster: whose topics they are; more than one cluster may write to a table.

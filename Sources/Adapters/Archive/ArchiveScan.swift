@@ -4,8 +4,8 @@ internal import Parquet
 internal import Synchronization
 internal import Wire
 
-/// Asks the files of an archive, several at once: what cannot hold an answer is not read, by place, by the extremes that the log has of each file,
-/// and by those that each file has of its row groups.
+/// Asks the files of an archive, several at once: what cannot hold an answer is not read, by place, by the extremes that the log has of
+/// each file, and by those that each file has of its row groups.
 package struct ArchiveScan {
     package struct Read: Sendable, Equatable {
         package var files = 0, groups = 0, bytes = 0, rows = 0
@@ -81,7 +81,11 @@ package struct ArchiveScan {
             for _ in 1..<max(1, threads) {
                 var thread = pthread_t()
                 let held = unsafe Unmanaged.passRetained(self)
-                if unsafe pthread_create(&thread, nil, scanThread, held.toOpaque()) == 0 { others.append(thread) } else { unsafe held.release() }
+                if unsafe pthread_create(&thread, nil, scanThread, held.toOpaque()) == 0 {
+                    others.append(thread)
+                } else {
+                    unsafe held.release()
+                }
             }
             work()
             for thread in others { pthread_join(thread, nil) }

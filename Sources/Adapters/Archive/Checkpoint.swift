@@ -49,7 +49,8 @@ private struct CheckpointColumns {
     /// - Parameter values: of a whole group, all its members among them.
     mutating func append(_ values: [String: Value]) {
         for (index, leaf) in leaves.enumerated() {
-            let names = leaf.path, parent = names.dropLast(names.count > 2 && ["key_value", "list"].contains(names[names.count - 2]) ? 2 : 0)
+            let names = leaf.path,
+                parent = names.dropLast(names.count > 2 && ["key_value", "list"].contains(names[names.count - 2]) ? 2 : 0)
             switch values[parent.joined(separator: ".")] {
             case nil: put(index, nil, definition: 0)
             case .text(let text): put(index, .text(text), definition: UInt32(leaf.path.count))
@@ -60,7 +61,8 @@ private struct CheckpointColumns {
                 let isKey = names.last == "key"
                 for (place, entry) in entries.enumerated() {
                     put(
-                        index, .text(isKey ? entry.0 : entry.1), definition: UInt32(parent.count + (isKey ? 1 : 2)), repetition: place > 0 ? 1 : 0)
+                        index, .text(isKey ? entry.0 : entry.1), definition: UInt32(parent.count + (isKey ? 1 : 2)),
+                        repetition: place > 0 ? 1 : 0)
                 }
             case .list(let elements):
                 if elements.isEmpty { put(index, nil, definition: UInt32(parent.count)) }
@@ -102,7 +104,8 @@ extension Action {
             ]
         case .add(let file, _):
             [
-                "add.path": .text(file.path), "add.partitionValues": .map(file.partition.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }),
+                "add.path": .text(file.path),
+                "add.partitionValues": .map(file.partition.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }),
                 "add.size": .number(Int64(file.size)), "add.modificationTime": .number(file.modified), "add.dataChange": .number(0),
                 "add.stats": .text(file.statistics)
             ]

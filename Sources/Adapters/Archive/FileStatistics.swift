@@ -18,7 +18,8 @@ struct StatisticsReader: ~Copyable {
         (try? unsafe parser.object(text.utf8Span.span.bytes) { object throws(JSONError) in
             let least = try object.object("minValues", Self.values), greatest = try object.object("maxValues", Self.values)
             // Other writers cut times to milliseconds, the greatest too.
-            return FileStatistics(times: Self.range(least.time, greatest.time.map { $0 + 999 }), sources: Self.range(least.source, greatest.source))
+            return FileStatistics(
+                times: Self.range(least.time, greatest.time.map { $0 + 999 }), sources: Self.range(least.source, greatest.source))
         }) ?? FileStatistics()
     }
 

@@ -4,8 +4,8 @@ internal import Linux
 /// Makes a commit's file: whole, and only where none is, whoever else tries at the same moment. On that rests that no two writers commit
 /// the same version (Delta's protocol, "Commit files").
 ///
-/// `O_EXCL` alone would not do: a writer killed in the middle leaves half a commit under the final name. So the file is written under another
-/// name, and gets its own by link(2), or by a rename that replaces nothing where the file system has no links.
+/// `O_EXCL` alone would not do: a writer killed in the middle leaves half a commit under the final name. So the file is written under
+/// another name, and gets its own by link(2), or by a rename that replaces nothing where the file system has no links.
 package struct Publisher: Sendable {
     /// Gives the file `from` the name `to` as well, or instead. 0, or the error's number.
     package typealias Way = @Sendable (_ from: String, _ to: String) -> CInt
@@ -28,8 +28,8 @@ package struct Publisher: Sendable {
             return
         }
         throw TableError(
-            "\(folder.root): this file system makes no file only where none is (tried link and renameat2), so two writers could commit the same "
-                + "version; use a local disk, NFS 4, CephFS or a block device")
+            "\(folder.root): this file system makes no file only where none is (tried link and renameat2), so two writers could commit the "
+                + "same version; use a local disk, NFS 4, CephFS or a block device")
     }
 
     /// The first try has to succeed and leave the first one's bytes; the second has to fail with EEXIST and change nothing.

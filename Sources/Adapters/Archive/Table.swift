@@ -6,8 +6,8 @@ package import Parquet
 
 /// A Delta table in a directory (github.com/delta-io/delta, PROTOCOL.md; reader version 1, writer version 2).
 ///
-/// Its log is a file a commit. Who wants to commit makes the next one; where somebody was faster, what he said is read first, and the caller
-/// decides what is left to say.
+/// Its log is a file a commit. Who wants to commit makes the next one; where somebody was faster, what he said is read first, and the
+/// caller decides what is left to say.
 package struct Table: ~Copyable {
     package struct Column: Sendable, Equatable {
         package var name: String
@@ -102,8 +102,8 @@ package struct Table: ~Copyable {
         return news
     }
 
-    /// Writes a checkpoint of this version, so that readers need not read all commits before it; then the commits that it covers and that nobody
-    /// has looked at for `keeping` milliseconds go.
+    /// Writes a checkpoint of this version, so that readers need not read all commits before it; then the commits that it covers and
+    /// that nobody has looked at for `keeping` milliseconds go.
     package mutating func checkpoint(now: Int64, keeping: Int64) throws(TableError) {
         snapshot.forget(removedBefore: now - keeping)
         try writeCheckpoint(codec)
@@ -130,7 +130,9 @@ package struct Table: ~Copyable {
                 snapshot = Snapshot()
             }
         }
-        if snapshot.version < 0, let failure, !names.contains(Self.name(0).split(separator: "/").last.map(String.init) ?? "") { throw failure }
+        if snapshot.version < 0, let failure, !names.contains(Self.name(0).split(separator: "/").last.map(String.init) ?? "") {
+            throw failure
+        }
         _ = try update()
     }
 

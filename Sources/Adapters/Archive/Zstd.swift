@@ -38,7 +38,9 @@ internal import Parquet
         guard said == UInt64(size) || said == UInt64.max && size <= bytes.count * 1024 else { return nil }
         var isWhole = false
         let plain = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            let got = unsafe bytes.withUnsafeBytes { unsafe ZSTD_decompressDCtx(decompressor, buffer.baseAddress, size, $0.baseAddress, $0.count) }
+            let got = unsafe bytes.withUnsafeBytes {
+                unsafe ZSTD_decompressDCtx(decompressor, buffer.baseAddress, size, $0.baseAddress, $0.count)
+            }
             isWhole = ZSTD_isError(got) == 0 && got == size
             count = isWhole ? size : 0
         }

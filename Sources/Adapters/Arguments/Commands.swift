@@ -6,15 +6,15 @@ private let long = Duration.seconds(1)...(.seconds(365 * 86_400))
 
 extension Option {
     fileprivate static let policy = Option("policy", .file, "the policy; without it the built-in one, which observes")
-    private static let kafka = Option("kafka", .endpoints, "the brokers")
-    private static let log = Option("log", .choice(["text", "json"]), "how log lines look", standard: "text")
+    static let kafka = Option("kafka", .endpoints, "the brokers")
+    static let log = Option("log", .choice(["text", "json"]), "how log lines look", standard: "text")
     private static let interface = Option("interface", .text("PATTERN"), "interface to watch, such as eth0 or 'eth*'", isRepeatable: true)
-    private static let format = Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table")
+    static let format = Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table")
 
     private static let startupTrace = Option(
         "startup-trace", .file, "write there where the start-up's time went, for weir startup, Perfetto or chrome://tracing")
 
-    private static func listen(_ standard: String) -> Option {
+    static func listen(_ standard: String) -> Option {
         Option("listen", .endpoint, "where /metrics, /healthz and /readyz answer", standard: standard)
     }
 
@@ -69,48 +69,11 @@ extension Option {
             flag: "insecure", "serve gRPC and external metrics without TLS beyond loopback, where a mesh or a NetworkPolicy protects them")
     ]
 
-    fileprivate static let archive = [
-        Option("archive", .directory, "where the table is, or is to be made; a local disk or a mounted file system that keeps two writers apart"),
-        Option("cluster", .text("NAME"), "whose topics these are: the place of what belongs to no node, and of nodes without one", standard: "cluster"),
-        Option(
-            "place", .text("PATTERN=PLACE"), "nodes whose name fits belong to that place, such as eu-*=eu; *=* is a place for each node",
-            isRepeatable: true),
-        Option("every", .duration(.milliseconds(100)...(.seconds(3600))), "how long a record waits at most for its commit", standard: "60s"),
-        Option(
-            "keep", .duration(.seconds(3600)...(.seconds(3650 * 86_400))), "what is older goes, by hours", standard: "90d"),
-        kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there"), log,
-        listen("127.0.0.1:9743")
-    ]
-
     fileprivate static let limitsAdd = [
         Option("per-second", .number(1...255), "what is admitted in any second", standard: "3"),
         Option("for", .duration(long), "when it ends by itself", standard: "10m"),
         Option("class", .choice(["anomalous", "all"]), "only anomalous handshakes, or all of them", standard: "all"),
         wait, kafka, Option("kafka-config", .file, "librdkafka properties, one name=value a line; secrets belong there")
-    ]
-
-    fileprivate static let query = [
-        Option("archive", .directory, "the table that weir-archive writes"),
-        Option("last", .duration(.seconds(1)...(.seconds(3650 * 86_400))), "how far back", standard: "24h"),
-        Option("until", .text("TIME"), "not until now, but until then, such as 2026-11-24T10:00:00Z"),
-        Option(
-            "by", .choice(["source", "hour", "anomaly", "ja4", "workload", "node", "destination", "severity"]), "what records are counted by",
-            standard: "source"),
-        Option("of", .choice(["events", "limits", "decisions"]), "which records", standard: "events"),
-        Option("place", .text("PLACE"), "only of that place", isRepeatable: true),
-        Option("source", .prefix, "only of sources in that block"),
-        Option("anomaly", .text("ANOMALY"), "only with that anomaly, such as missing_sni"),
-        Option("severity", .choice(["info", "low", "med", "high", "critical"]), "only of at least that severity"),
-        Option("node", .text("NAME"), "only of that node"),
-        Option("workload", .text("NAME"), "only of that workload, such as shop/web"),
-        Option("ja4", .text("JA4"), "only of that fingerprint"),
-        Option("trace", .text("ID"), "only of that trace"),
-        Option(flag: "rehearsals", "the records of rehearsals (weir replay --kafka) as well"),
-        Option("top", .number(1...1_000_000), "groups to show: those with the most records, or the latest hours", standard: "20"),
-        Option(flag: "plot", "bars in place of the table"),
-        Option("svg", .file, "write the same there as a picture as well"),
-        Option("threads", .number(1...8), "files to read at once; without it as many as there are processors"),
-        format
     ]
 
     fileprivate static let wait = Option(
@@ -300,22 +263,7 @@ extension Command {
                     ("weir explain 203.0.113.7 --kafka broker:9092", "one address, and the blocks around it"),
                     ("weir explain 203.0.113.0/24 --all --kafka broker:9092", "a block, and whatever is in it")
                 ]),
-            Command(
-                "query", "what the archive's records come to, by source, hour, anomaly and more", options: Option.query,
-                notes: [
-                    ("hellos", "the anomalous ones that the events tell of; refused are those of them that were reset or dropped"),
-                    ("anomaly", "by anomaly, a record with two of them counts in both groups"),
-                    ("reads", "only files and row groups that can hold an answer; standard error says how many, and how much of them"),
-                    ("json", "an object a line: group, records, hellos, refused, first, last")
-                ],
-                examples: [
-                    ("weir query --archive /srv/archive --last 72h", "the busiest sources of three days"),
-                    ("weir query --archive /srv/archive --last 7d --place eu --by hour --plot", "a region's week, as bars"),
-                    (
-                        "weir query --archive /srv/archive --source 203.0.113.0/24 --anomaly missing_sni --by ja4 --format json",
-                        "the stacks behind a block"
-                    )
-                ]),
+            query,
             Command(
                 "trace", "one detection's way: the event, limits and decisions that bear its trace id; exit code 1 when none does",
                 options: Option.broker,
@@ -375,19 +323,6 @@ extension Command {
         options: Option.agent + Option.common(listen: "127.0.0.1:9740"),
         examples: [
             ("weir-agent --interface eth0 --policy policy.yaml --kafka broker:9092", "one node")
-        ])
-
-    package static let archive = Command(
-        "weir-archive", "keep events, limits and decisions as Parquet files in a Delta table",
-        options: Option.archive,
-        notes: [
-            ("table", "Spark, DuckDB, pandas and ClickHouse open it without Weir, and weir query asks it; docs/archive.md has its columns"),
-            ("once", "killed at any moment, or with a second one beside it, no record is there twice or missing"),
-            ("place", "names are cleaned: lower-case letters, digits, -, . and _; beyond 256 places a new node's events belong to `other`")
-        ],
-        examples: [
-            ("weir-archive --archive /var/lib/weir/archive --kafka broker:9092", "one place, named cluster"),
-            ("weir-archive --archive /srv/archive --place 'eu-*=eu' --place 'us-*=us' --keep 365d --kafka broker:9092", "by region, for a year")
         ])
 
     package static let controller = Command(

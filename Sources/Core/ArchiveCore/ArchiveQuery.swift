@@ -58,7 +58,8 @@ package struct ArchiveQuery: Sendable {
         times.upperBound >= from.microseconds && times.lowerBound < until.microseconds
     }
 
-    /// Whether rows of sources between these numbers can be asked for. A limit's block may be wider than what is asked about, and has one number all the same.
+    /// Whether rows of sources between these numbers can be asked for. A limit's block may be wider than what is asked about, and has
+    /// one number all the same.
     package func concerns(sources: ClosedRange<Int64>) -> Bool {
         guard let source, kind == .event else { return true }
         return source.archiveNumbers.overlaps(sources)

@@ -114,8 +114,8 @@ extension Instant {
 }
 
 extension Address {
-    /// A number that is never negative and in the order of addresses: of IPv4 its 32 bits, of IPv6 its first 63. It makes blocks ranges of numbers,
-    /// for the files' extremes and for whoever asks the table by SQL.
+    /// A number that is never negative and in the order of addresses: of IPv4 its 32 bits, of IPv6 its first 63. It makes blocks ranges
+    /// of numbers, for the files' extremes and for whoever asks the table by SQL.
     package var archiveNumber: Int64 { isIPv4 ? Int64(low & 0xffff_ffff) : Int64(high >> 1) }
 }
 

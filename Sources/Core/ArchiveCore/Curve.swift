@@ -1,8 +1,8 @@
-/// A Z-order curve over two columns (Morton 1966): rows that are near in either lie near in the file, so the extremes of its row groups tell
-/// apart by both.
+/// A Z-order curve over two columns (Morton 1966): rows that are near in either lie near in the file, so the extremes of its row groups
+/// tell apart by both.
 enum Curve {
-    /// Of each row its place on the curve. What counts is a value's rank among the rows' different values: addresses of one site, which agree in all
-    /// their leading bits, would otherwise count for nothing beside sources from everywhere.
+    /// Of each row its place on the curve. What counts is a value's rank among the rows' different values: addresses of one site, which
+    /// agree in all their leading bits, would otherwise count for nothing beside sources from everywhere.
     static func keys(_ one: [Int64], _ other: [Int64]) -> [UInt64] {
         let ranks = ranks(one), others = self.ranks(other)
         return ranks.indices.map { spread(ranks[$0]) << 1 | spread(others[$0]) }

@@ -47,8 +47,8 @@ package struct Places: Sendable {
         return place
     }
 
-    /// A name that is a folder's on every file system and needs no escapes in a path or in a table's log: lower-case letters, digits, `-`, `.`
-    /// and `_`, at most 63. Two names that differ in nothing else share a place.
+    /// A name that is a folder's on every file system and needs no escapes in a path or in a table's log: lower-case letters, digits,
+    /// `-`, `.` and `_`, at most 63. Two names that differ in nothing else share a place.
     package static func clean(_ name: String) -> String {
         var bytes: [UInt8] = []
         for byte in name.utf8.prefix(63) {

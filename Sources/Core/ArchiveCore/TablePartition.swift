@@ -13,8 +13,8 @@ package struct TablePartition: Hashable, Comparable, Sendable {
         self.hour = hour
     }
 
-    /// A node writes the times of its events, and its clock may be wrong. So what claims to be older than a week, or more than an hour ahead of
-    /// when the broker had it, belongs to the hour in which the broker had it: no node makes partitions at will.
+    /// A node writes the times of its events, and its clock may be wrong. So what claims to be older than a week, or more than an hour
+    /// ahead of when the broker had it, belongs to the hour in which the broker had it: no node makes partitions at will.
     package init(place: String, time: Instant, appended: Instant) {
         let isBelieved = time > appended - .seconds(7 * 86_400) && time < appended + .seconds(3600)
         self.init(place: place, hour: Self.hour(of: isBelieved ? time : appended))

@@ -25,7 +25,8 @@ package struct Sums: Sendable, Equatable {
     }
 }
 
-/// Sums by texts: a hash table over bytes, because a text that is counted in two hundred files is not to be made a `String` two hundred times.
+/// Sums by texts: a hash table over bytes, because a text that is counted in two hundred files is not to be made a `String` two hundred
+/// times.
 package struct Tally: Sendable {
     /// What is known of a key lies together, so that an addition meets the memory's latency once.
     private struct Entry {
@@ -51,15 +52,17 @@ package struct Tally: Sendable {
         add(sum, to: text, range, Self.hash(text, range))
     }
 
-    /// Adds to each of many keys. What each needs of the table is looked at beforehand, for all of a handful at once: so the memory's latencies, of which an
-    /// addition alone is made, run side by side.
+    /// Adds to each of many keys. What each needs of the table is looked at beforehand, for all of a handful at once: so the memory's
+    /// latencies, of which an addition alone is made, run side by side.
     package mutating func add(_ many: [(sums: Sums, range: Range<Int>)], in text: [UInt8]) {
         let handful = 128
         var hashes = [UInt64](repeating: 0, count: handful), places = [Int](repeating: 0, count: handful)
         for first in stride(from: 0, to: many.count, by: handful) {
             let count = min(handful, many.count - first)
             for index in 0..<count { hashes[index] = Self.hash(text, many[first + index].range) }
-            for index in 0..<count { places[index] = Int(slots[Int(truncatingIfNeeded: hashes[index]) & (slots.count - 1)] & 0xffff_ffff) - 1 }
+            for index in 0..<count {
+                places[index] = Int(slots[Int(truncatingIfNeeded: hashes[index]) & (slots.count - 1)] & 0xffff_ffff) - 1
+            }
             for index in 0..<count where places[index] >= 0 { places[index] = entries[places[index]].start }
             var seen: UInt8 = 0
             for index in 0..<count where bytes.indices.contains(places[index]) { seen ^= bytes[places[index]] }

@@ -1,5 +1,5 @@
-/// Reads columns of a Parquet file: ours, and others' that are written with the same means (data pages of version 1, PLAIN and dictionaries,
-/// zstd or nothing). Bytes of any kind give columns or a `ParquetError`.
+/// Reads columns of a Parquet file: ours, and others' that are written with the same means (data pages of version 1, PLAIN and
+/// dictionaries, zstd or nothing). Bytes of any kind give columns or a `ParquetError`.
 package struct FileReader {
     /// The bytes at a place of the file.
     package typealias Source = (Range<Int>) throws(ParquetError) -> [UInt8]

@@ -64,7 +64,8 @@ private func settings(_ arguments: Arguments) throws -> Settings {
     let rules = try arguments.texts("place").map { text in
         guard let rule = Places.Rule(text) else {
             throw Refusal(
-                description: "weir-archive: --place `\(text)`: PATTERN=PLACE is expected, such as eu-*=eu, or *=* for a place for each node",
+                description:
+                    "weir-archive: --place `\(text)`: PATTERN=PLACE is expected, such as eu-*=eu, or *=* for a place for each node",
                 code: 2)
         }
         return rule
@@ -81,7 +82,8 @@ private func kafkaConfiguration(_ arguments: Arguments) throws -> KafkaConfigura
     if let file = arguments.text("kafka-config") { try kafka.load(file) }
     guard kafka.value(of: "bootstrap.servers") != nil else {
         throw Refusal(
-            description: "weir-archive: no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config", code: 2)
+            description: "weir-archive: no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config", code: 2
+        )
     }
     return kafka
 }

@@ -11,8 +11,8 @@ extension Service {
     /// After a commit that failed.
     private static let pause: UInt64 = 5_000_000_000
 
-    /// Begins behind what the table has, or with the oldest record there is: what the group has committed belongs to whatever table it wrote then. What
-    /// fails is tried again.
+    /// Begins behind what the table has, or with the oldest record there is: what the group has committed belongs to whatever table it
+    /// wrote then. What fails is tried again.
     func begin() {
         guard case .given(let partitions, let notBefore) = state, Clock.monotonic >= notBefore else { return }
         do {
@@ -27,7 +27,8 @@ extension Service {
             }
             try consumer.assign(starts)
             state = .reading(partitions)
-            log.write(.info, "partitions assigned", [("partitions", "\(partitions.count)"), ("version", "\(archive.table.snapshot.version)")])
+            log.write(
+                .info, "partitions assigned", [("partitions", "\(partitions.count)"), ("version", "\(archive.table.snapshot.version)")])
         } catch let error as TableError {
             state = .given(partitions, notBefore: Clock.monotonic + Self.pause)
             telemetry.failed(error, "the table cannot be read, tried again", log)
@@ -45,7 +46,8 @@ extension Service {
         log.write(.info, "partitions revoked", [("partitions", "\(partitions.count)")])
     }
 
-    /// Puts the batch into the table. Where that fails the batch is dropped and read again a little later: memory stays bounded, and Kafka has it.
+    /// Puts the batch into the table. Where that fails the batch is dropped and read again a little later: memory stays bounded, and
+    /// Kafka has it.
     func commit() {
         guard !batch.isEmpty else { return }
         let begun = Clock.monotonic

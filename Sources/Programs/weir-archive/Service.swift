@@ -12,8 +12,8 @@ internal import Wire
 
 /// The archive's loop: records in, commits out, on one thread.
 ///
-/// A life goes: join the group; for the partitions given, begin behind what the table has of them; collect; commit to the table; tell Kafka. Kafka's
-/// offsets only show how far it has come: what counts is in the table.
+/// A life goes: join the group; for the partitions given, begin behind what the table has of them; collect; commit to the table; tell
+/// Kafka. Kafka's offsets only show how far it has come: what counts is in the table.
 final class Service {
     let log: Log
     let settings: Settings

@@ -73,8 +73,10 @@ final class Telemetry {
         metrics.counter("weir_archive_files_total", "Files of the table, by what was done with them.", labels: [("what", $0)])
     }
     private lazy var bytes = metrics.counter("weir_archive_bytes_total", "Bytes of files that were written from records.")
-    private lazy var failures = ["commit_lost", "table", "kafka", "broker_loss", "topic_made_anew", "place_refused", "log_dropped", "http_evicted"]
-        .map { metrics.counter("weir_archive_failures_total", "What went wrong and was survived.", labels: [("what", $0)]) }
+    private lazy var failures = [
+        "commit_lost", "table", "kafka", "broker_loss", "topic_made_anew", "place_refused", "log_dropped", "http_evicted"
+    ]
+    .map { metrics.counter("weir_archive_failures_total", "What went wrong and was survived.", labels: [("what", $0)]) }
     private static let levels: [(name: String, help: String)] = [
         ("files", "Files of the table."), ("version", "The table's version."), ("waiting", "Rows that wait for the next commit."),
         ("partitions", "Partitions of the topics that this replica has."), ("broker_up", "1 while Kafka answers.")
@@ -99,7 +101,8 @@ extension Service {
         telemetry.set(
             archive.counts, failures: [places.refused, log.dropped, web.evicted],
             gauges: [
-                archive.table.snapshot.files.count, Int(archive.table.snapshot.version), batch.rows.count, count, telemetry.brokerIsUp ? 1 : 0
+                archive.table.snapshot.files.count, Int(archive.table.snapshot.version), batch.rows.count, count,
+                telemetry.brokerIsUp ? 1 : 0
             ])
         telemetry.unready =
             switch state {

@@ -9,13 +9,16 @@ internal import Wire
 
 /// `weir query --archive DIR`: what the archive's records come to, by source, hour, anomaly or whatever is asked for.
 func queryArchive(_ arguments: Arguments) throws -> CInt {
-    guard let folder = arguments.text("archive") else { throw Ending.wrong("query: --archive DIR is missing: the table that weir-archive writes") }
+    guard let folder = arguments.text("archive") else {
+        throw Ending.wrong("query: --archive DIR is missing: the table that weir-archive writes")
+    }
     var query = try archiveQuery(arguments)
     let scan: ArchiveScan
     do { scan = try ArchiveScan(folder) } catch { throw Ending.cannot("query: \(error)") }
     for place in query.places where !scan.places.contains(place) {
         throw Ending.wrong(
-            "query: --place \(Spelling.quoted(place)): the archive has no such place" + Spelling.hint(for: place, among: scan.places.sorted()))
+            "query: --place \(Spelling.quoted(place)): the archive has no such place"
+                + Spelling.hint(for: place, among: scan.places.sorted()))
     }
     query.places = Set(arguments.texts("place"))
     let begun = Clock.monotonic, answer: (tally: Tally, read: ArchiveScan.Read)
@@ -23,7 +26,9 @@ func queryArchive(_ arguments: Arguments) throws -> CInt {
     let result = QueryResult(answer.tally, query.grouping, top: arguments.number("top")!)
     let took = Duration.nanoseconds(Int64(Clock.monotonic - begun))
     if let path = arguments.text("svg") {
-        guard File.write(path, Array(queryPicture(result, query).utf8)) else { throw Ending.cannot("query: --svg \(path): \(Errno.current)") }
+        guard File.write(path, Array(queryPicture(result, query).utf8)) else {
+            throw Ending.cannot("query: --svg \(path): \(Errno.current)")
+        }
     }
     let lines =
         if arguments.text("format") == "json" {

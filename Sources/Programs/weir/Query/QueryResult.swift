@@ -35,7 +35,8 @@ struct QueryResult {
         ])
         for group in groups {
             table.append([
-                Self.name(group.key), Figures.count(group.sums.records), Figures.count(group.sums.hellos), Figures.count(group.sums.refused),
+                Self.name(group.key), Figures.count(group.sums.records), Figures.count(group.sums.hellos),
+                Figures.count(group.sums.refused),
                 Self.seconds(group.sums.first), Self.seconds(group.sums.last)
             ])
         }
