@@ -101,7 +101,7 @@ bench-cluster: build ## until every node, an Envoy, KEDA and the decisions topic
 	unshare -n $(VENV)/bin/python3 bench/cluster.py .build/release $(if $(BROKER),$(BROKER),noida)
 
 .PHONY: bench-events
-bench-events: build ## how many events a second one controller takes from Kafka; BROKER=noida|apache
+bench-events: build ## how many events a second one controller takes from Kafka, and one weir-archive; BROKER=noida|apache
 	swift build $(RELEASE_FLAGS) --product weir-bench
 	unshare -n $(VENV)/bin/python3 bench/events.py .build/release $(if $(BROKER),$(BROKER),noida)
 
