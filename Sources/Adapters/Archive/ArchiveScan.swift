@@ -131,9 +131,7 @@ package struct ArchiveScan {
                     guard footer.integers("time", in: group).map({ query.concerns(times: $0) }) ?? true,
                         footer.integers("source_number", in: group).map({ query.concerns(sources: $0) }) ?? true
                     else { continue }
-                    var columns: [ArchiveColumn: Column] = [:]
-                    for column in query.columns { columns[column] = try reader.column(column.name, in: group) }
-                    QueryRows(columns, count: footer.groups[group].rows, query).add(to: &tally)
+                    try QueryRows(reader, group: group, query).add(to: &tally)
                     read.groups += 1
                     read.rows += footer.groups[group].rows
                 }

@@ -41,10 +41,16 @@ struct ColumnDecoder {
         if isNested { levels.repetition += try level(&cursor, declared.repetition, count) }
         var isNull: [Bool] = [], present = count
         if declared.definition > 0 {
-            let definition = try level(&cursor, declared.definition, count), most = UInt32(declared.definition)
-            present = definition.count { $0 == most }
-            if present < count { isNull = definition.map { $0 != most } }
-            if isNested { levels.definition += definition }
+            let most = UInt32(declared.definition)
+            // Mostly all rows have a value, or none has one: then there is nothing to go through.
+            if !isNested, let level = try onlyLevel(&cursor, declared.definition, count) {
+                if level < most { (present, isNull) = (0, [Bool](repeating: true, count: count)) }
+            } else {
+                let definition = try level(&cursor, declared.definition, count)
+                present = definition.count { $0 == most }
+                if present < count { isNull = definition.map { $0 != most } }
+                if isNested { levels.definition += definition }
+            }
         }
         switch encoding {
         case 0:
@@ -69,6 +75,19 @@ struct ColumnDecoder {
             }
         default: throw ParquetError("a page has an encoding that is not read here (\(encoding))")
         }
+    }
+
+    /// The level of all rows, where one run says it; then the cursor is behind it, and else where it was.
+    private func onlyLevel(_ cursor: inout ByteCursor, _ maximum: Int, _ count: Int) throws(ParquetError) -> UInt32? {
+        var ahead = cursor
+        let range = try ahead.take(try ahead.littleEndian(4))
+        var inner = ByteCursor(ahead.bytes, from: range.lowerBound, to: range.upperBound)
+        let header = try inner.varint()
+        guard header & 1 == 0, header >> 1 >= UInt64(count) else { return nil }
+        let level = UInt32(truncatingIfNeeded: try inner.littleEndian((Hybrid.width(of: maximum) + 7) / 8))
+        guard level <= UInt32(maximum) else { throw ParquetError("a level in it is too high") }
+        cursor = ahead
+        return level
     }
 
     private func level(_ cursor: inout ByteCursor, _ maximum: Int, _ count: Int) throws(ParquetError) -> [UInt32] {
@@ -99,7 +118,15 @@ struct ColumnDecoder {
             let range = try cursor.take(UInt64((count + 7) / 8))
             for index in 0..<count { values.append(Int64(cursor.bytes[range.lowerBound + index / 8] >> UInt8(index % 8) & 1)) }
         case 1: for _ in 0..<count { values.append(Int64(Int32(truncatingIfNeeded: try cursor.littleEndian(4)))) }
-        default: for _ in 0..<count { values.append(Int64(bitPattern: try cursor.littleEndian(8))) }
+        default:
+            let bytes = cursor.bytes, range = try cursor.take(UInt64(count) * 8)
+            values = [Int64](repeating: 0, count: count)
+            for index in 0..<count {
+                let at = range.lowerBound + index * 8
+                let low = UInt32(bytes[at]) | UInt32(bytes[at + 1]) << 8 | UInt32(bytes[at + 2]) << 16 | UInt32(bytes[at + 3]) << 24
+                let high = UInt32(bytes[at + 4]) | UInt32(bytes[at + 5]) << 8 | UInt32(bytes[at + 6]) << 16 | UInt32(bytes[at + 7]) << 24
+                values[index] = Int64(bitPattern: UInt64(high) << 32 | UInt64(low))
+            }
         }
         return values
     }

@@ -30,16 +30,14 @@ package struct FileReader {
         return Array(tail.bytes[(range.lowerBound - tail.start)..<(range.upperBound - tail.start)])
     }
 
-    package var columnNames: [String] { footer.columns.map { $0.path.joined(separator: ".") } }
+    package var columnNames: [String] { footer.columns.map(\.name) }
 
     /// A column's rows in a row group; `nil` when the file has no such column.
     package func column(_ name: String, in group: Int) throws(ParquetError) -> Column? { try nested(name, in: group)?.column }
 
     /// The same with its levels, and a row for each of them: for columns within others.
     package func nested(_ name: String, in group: Int) throws(ParquetError) -> (column: Column, levels: Levels)? {
-        guard let declared = footer.columns.first(where: { $0.path.joined(separator: ".") == name }),
-            let place = footer.groups[group].columns.first(where: { $0.path == declared.path })
-        else { return nil }
+        guard let (declared, place) = footer.find(name, in: group) else { return nil }
         guard place.physical == declared.physical, [0, 1, 2, 6].contains(place.physical) else {
             throw ParquetError("column \(name) has a type that is not read here")
         }

@@ -20,6 +20,8 @@ package struct Footer: Sendable {
     /// A column as the schema declares it.
     struct Declared: Sendable {
         let path: [String]
+        /// With dots between.
+        let name: String
         let physical: Int32
         let definition: Int
         let repetition: Int
@@ -29,6 +31,7 @@ package struct Footer: Sendable {
     package let rowCount: Int
     package let groups: [Group]
     let columns: [Declared]
+    private let numbers: [String: Int]
 
     /// A row group of more rows is not ours.
     static let mostRows = 1 << 24
@@ -55,6 +58,7 @@ package struct Footer: Sendable {
         var index = 0, columns: [Declared] = []
         try Self.declare(elements, &index, under: [], 0, 0, &columns, depth: 0)
         self.columns = columns
+        numbers = Dictionary(columns.enumerated().map { ($1.name, $0) }) { first, _ in first }
         var groups: [Group] = [], total = 0
         for group in file.structures(4) {
             let rows = try group.required(3, "a row group's length")
@@ -87,7 +91,8 @@ package struct Footer: Sendable {
             let isMicroseconds = element.integer(6) == 10 || unit?.structure(2) != nil
             columns.append(
                 Declared(
-                    path: path, physical: Int32(clamping: element.integer(1) ?? -1), definition: definition, repetition: repetition,
+                    path: path, name: path.joined(separator: "."), physical: Int32(clamping: element.integer(1) ?? -1),
+                    definition: definition, repetition: repetition,
                     isTimestampInMicroseconds: isMicroseconds))
         }
     }
@@ -108,9 +113,16 @@ package struct Footer: Sendable {
 }
 
 extension Footer {
+    /// A column of that name, and its place in a row group. Columns lie in the order of the schema.
+    func find(_ name: String, in group: Int) -> (declared: Declared, place: ColumnPlace)? {
+        guard let number = numbers[name], number < groups[group].columns.count else { return nil }
+        let place = groups[group].columns[number]
+        return place.path == columns[number].path ? (columns[number], place) : nil
+    }
+
     /// The extremes of a column's numbers in a row group; `nil` where the file does not say.
     package func integers(_ name: String, in group: Int) -> ClosedRange<Int64>? {
-        guard let place = groups[group].columns.first(where: { $0.path == [name] }), let least = place.least, let greatest = place.greatest,
+        guard let place = find(name, in: group)?.place, let least = place.least, let greatest = place.greatest,
             let low = Self.integer(least, place.physical), let high = Self.integer(greatest, place.physical), low <= high
         else { return nil }
         return low...high
@@ -118,7 +130,15 @@ extension Footer {
 
     /// Whether no row of a row group has a value there. False where the file does not say.
     package func isNull(_ name: String, in group: Int) -> Bool {
-        groups[group].columns.first { $0.path == [name] }?.nulls == groups[group].rows
+        find(name, in: group)?.place.nulls == groups[group].rows
+    }
+
+    /// The value that all rows of a row group have, as the file writes it; `nil` where they differ, or where the file does not say.
+    package func only(_ name: String, in group: Int) -> [UInt8]? {
+        guard let place = find(name, in: group)?.place, place.nulls == 0, let least = place.least,
+            least == place.greatest
+        else { return nil }
+        return least
     }
 
     private static func integer(_ bytes: [UInt8], _ physical: Int32) -> Int64? {

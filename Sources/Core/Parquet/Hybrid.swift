@@ -67,17 +67,25 @@ enum Hybrid {
     }
 
     private static func unpack(_ bytes: [UInt8], _ range: Range<Int>, _ width: Int, _ count: Int, _ values: inout [UInt32]) {
-        var buffer: UInt64 = 0, bits = 0, index = range.lowerBound
-        let mask: UInt64 = (1 << UInt64(width)) - 1
-        for _ in 0..<count {
+        let mask: UInt64 = (1 << UInt64(width)) - 1, first = values.count
+        values.append(contentsOf: repeatElement(0, count: count))
+        var index = range.lowerBound, row = 0, buffer: UInt64 = 0, bits = 0
+        while row < count {
+            // Four bytes at once while there are so many; a value has 32 bits at most, so there is always room for them.
             while bits < width {
-                buffer |= UInt64(bytes[index]) << UInt64(bits)
-                index += 1
-                bits += 8
+                if range.upperBound - index >= 4 {
+                    let low = UInt32(bytes[index]) | UInt32(bytes[index + 1]) << 8
+                    buffer |= UInt64(low | UInt32(bytes[index + 2]) << 16 | UInt32(bytes[index + 3]) << 24) << UInt64(bits)
+                    (index, bits) = (index + 4, bits + 32)
+                } else {
+                    buffer |= UInt64(bytes[index]) << UInt64(bits)
+                    (index, bits) = (index + 1, bits + 8)
+                }
             }
-            values.append(UInt32(truncatingIfNeeded: buffer & mask))
+            values[first + row] = UInt32(truncatingIfNeeded: buffer & mask)
             buffer >>= UInt64(width)
             bits -= width
+            row += 1
         }
     }
 }

@@ -132,6 +132,12 @@ int weir_exit_code(int status)
 
 void weir_trim_heap(void) { malloc_trim(0); }
 
+void weir_keep_large_blocks(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
 unsigned weir_raise_descriptors(unsigned wanted)
 {
 	struct rlimit limit;

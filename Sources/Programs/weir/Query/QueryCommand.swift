@@ -21,6 +21,7 @@ func queryArchive(_ arguments: Arguments) throws -> CInt {
                 + Spelling.hint(for: place, among: scan.places.sorted()))
     }
     query.places = Set(arguments.texts("place"))
+    Heap.keepLargeBlocks()
     let begun = Clock.monotonic, answer: (tally: Tally, read: ArchiveScan.Read)
     do { answer = try scan.run(query, threads: arguments.number("threads")) } catch { throw Ending.cannot("query: \(error)") }
     let result = QueryResult(answer.tally, query.grouping, top: arguments.number("top")!)

@@ -11,19 +11,12 @@ struct QueryResult {
     let groups: [Group]
     /// Groups that are not shown.
     let leftOut: Int
-    /// Over all groups; a record with several anomalies is in several groups.
-    let total: Sums
 
     /// The groups with the most records; hours in the order of time, the latest ones.
     init(_ tally: Tally, _ grouping: ArchiveQuery.Grouping, top: Int) {
         self.grouping = grouping
-        let all = tally.groups
-        total = all.reduce(into: Sums()) { $0.add($1.sums) }
-        leftOut = max(0, all.count - top)
-        groups =
-            grouping == .hour
-            ? Array(all.sorted { $0.key < $1.key }.suffix(top))
-            : Array(all.sorted { ($1.sums.records, $0.key) < ($0.sums.records, $1.key) }.prefix(top))
+        leftOut = max(0, tally.count - top)
+        groups = grouping == .hour ? Array(tally.groups.sorted { $0.key < $1.key }.suffix(top)) : tally.largest(top)
     }
 
     private static func name(_ key: String) -> String { key.isEmpty ? "-" : key }

@@ -131,6 +131,7 @@ unsigned weir_raise_descriptors(unsigned wanted);
 
 /* Gives the kernel back what every thread's part of the heap has free (malloc_trim(3)). */
 void weir_trim_heap(void);
+void weir_keep_large_blocks(void);
 
 /*
  * Closes descriptors without waiting for what closing them takes: the kernel's collector of lost sockets does it (since Linux 6.10).
