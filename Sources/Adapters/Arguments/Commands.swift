@@ -253,7 +253,8 @@ extension Command {
                 "explain",
                 "why a source is limited: evidence, limits, decisions, and when it ends; exit code 1 when nothing is known of it",
                 options: [
-                    Option(flag: "all", "every event, limit and decision, not only the last 20")
+                    Option(flag: "all", "every event, limit and decision, not only the last 20"),
+                    Option("archive", .directory, "the table that weir-archive writes: what was seen before the topics' first event, too")
                 ] + Option.broker, positionals: [prefix],
                 notes: [
                     ("reads", "the events, limits and decisions topics to their ends; what they no longer keep is not told"),
