@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 SECONDS ?=
+EVENTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 VENV := .deps/venv
@@ -61,7 +62,7 @@ deps-kernels: ## what test-kernels needs: an emulator and two kernels, in .deps;
 	@.ci/deps-kernels $(KERNELS)
 
 .PHONY: build
-build: deps bpf ## weir, weir-agent and weir-controller, optimised, in .build/release
+build: deps bpf ## weir, weir-agent, weir-controller and weir-archive, optimised, in .build/release
 	swift build $(RELEASE_FLAGS)
 
 .PHONY: agent
@@ -100,7 +101,7 @@ bench-cluster: build ## until every node, an Envoy, KEDA and the decisions topic
 	unshare -n $(VENV)/bin/python3 bench/cluster.py .build/release $(if $(BROKER),$(BROKER),noida)
 
 .PHONY: bench-events
-bench-events: build ## how many events a second one controller takes from Kafka; BROKER=noida|apache
+bench-events: build ## how many events a second one controller takes from Kafka, and one weir-archive; BROKER=noida|apache
 	swift build $(RELEASE_FLAGS) --product weir-bench
 	unshare -n $(VENV)/bin/python3 bench/events.py .build/release $(if $(BROKER),$(BROKER),noida)
 
@@ -111,6 +112,11 @@ bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy:
 .PHONY: bench-goodput
 bench-goodput: build ## visits of well-behaved clients under attack: with Weir, with nftables, with neither; SECONDS
 	unshare -n $(VENV)/bin/python3 -B bench/goodput.py .build/release $(SECONDS)
+
+.PHONY: bench-archive
+bench-archive: build ## rows a second into the archive, bytes a row, and weir query beside DuckDB on the same files; EVENTS
+	swift build $(RELEASE_FLAGS) --product weir-bench
+	$(VENV)/bin/python3 -B bench/archive.py .build/release $(EVENTS)
 
 .PHONY: fuzz
 fuzz: deps bpf ## every parser of others' bytes and the flow machine, each with a share of SECONDS (60)
@@ -126,7 +132,7 @@ sim: deps ## nodes, controllers, a broker and attackers on one clock, with fault
 	.build/release/weir-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(KEEP),--keep $(KEEP)) $(if $(PLANT),--plant $(PLANT))
 
 LICENCES = $(VENV)/bin/python3 -B .ci/licences
-PROGRAMS ?= .build/release/weir .build/release/weir-agent .build/release/weir-controller
+PROGRAMS ?= .build/release/weir .build/release/weir-agent .build/release/weir-controller .build/release/weir-archive
 SITE ?= $(wildcard $(VENV)/lib/python3*/site-packages)
 
 .PHONY: sbom
@@ -158,12 +164,12 @@ soak: build ## twenty minutes of attack and honest visits; memory and descriptor
 
 .PHONY: install
 install: build ## into PREFIX (/usr/local)
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin .build/release/weir .build/release/weir-agent .build/release/weir-controller
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix .build/release/,weir weir-agent weir-controller weir-archive)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir manifests/policy.yaml
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	.build/release/weir completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
-	for program in weir weir-agent weir-controller; do \
+	for program in weir weir-agent weir-controller weir-archive; do \
 		.build/release/weir manual $$program > $(DESTDIR)$(PREFIX)/share/man/man1/$$program.1; \
 	done
 

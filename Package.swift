@@ -65,6 +65,7 @@ let package = Package(
         system("Crypto", ["CCrypto"]),
         library("CGRPC"),
         library("CCurl"),
+        library("CZstd"),
 
         // Core
         core("Detection", ["Wire"]),
@@ -72,6 +73,8 @@ let package = Package(
         core("ControllerCore", ["Wire", "Detection", "Messages"]),
         core("AgentCore", ["Wire", "Detection", "Messages"]),
         core("Spelling"),
+        core("Parquet"),
+        core("ArchiveCore", ["Detection", "Messages", "Parquet", "Wire"]),
 
         // Adapters
         adapter("PolicyFile", ["CYAML", "Crypto", "Linux", "Wire", "Detection", "Messages", "Spelling"]),
@@ -92,6 +95,7 @@ let package = Package(
         adapter("Requests", ["CCurl"]),
         adapter("OTLP", ["Messages", "Requests", "Wire"]),
         adapter("Kubernetes", ["ControllerCore", "JSON", "Linux", "Messages", "Requests", "Wire"]),
+        adapter("Archive", ["ArchiveCore", "CZstd", "JSON", "Linux", "Messages", "Parquet", "Wire"]),
         adapter("NetPoll", ["CLinux", "Linux"]),
         adapter("Startup", ["Linux", "Messages"]),
         adapter("Probe", ["CQUIC", "CWire", "Detection", "Wire"]),
@@ -101,16 +105,18 @@ let package = Package(
         program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Evidence", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
         program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes", "OTLP"]),
+        program("weir-archive", ["Archive", "ArchiveCore", "Arguments", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics",
+                                 "Wire"]),
 
-        program("weir", ["AgentCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Evidence", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
-                         "PolicyFile", "Probe", "Terminal", "Wire"]),
+        program("weir", ["AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Evidence", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
+                         "PolicyFile", "Probe", "Spelling", "Terminal", "Wire"]),
 
         .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"],
             path: "Sources/Programs/Simulation", swiftSettings: strict),
         program("weir-sim", ["Linux", "Log", "Simulation"]),
 
         c("CSender", path: "bench/CSender"),
-        .executableTarget(name: "weir-bench", dependencies: ["BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["cluster.py", "envoy.py", "events.py", "goodput.py", "lab.py", "CSender"],
+        .executableTarget(name: "weir-bench", dependencies: ["Archive", "ArchiveCore", "BPF", "CPcap", "CSender", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Wire"], path: "bench", exclude: ["archive.py", "cluster.py", "envoy.py", "events.py", "goodput.py", "lab.py", "CSender"],
                           swiftSettings: strict),
 
         // Tests
@@ -125,7 +131,8 @@ let package = Package(
               exclude: ["answers.py", "attack.py", "balanced.py", "cuts.py", "datagrams.py", "decoys.py", "flood.py", "forgers.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "pump.py", "quic.py", "quic_peers.py", "server.py",
                         "stage.py", "wire.py", "witness.py"]),
         c("CFlow", ["CWire"], path: "fuzz/flow"),
-        tests("FuzzTests", ["CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Pcap", "PolicyFile", "Support", "Wire"]),
+        tests("FuzzTests", ["Archive", "CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Parquet", "Pcap", "PolicyFile", "Support",
+                            "Wire"]),
         tests("ParityTests", ["Detection", "Linux", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),
@@ -136,15 +143,16 @@ let package = Package(
         tests("EvidenceTests", ["Detection", "Evidence", "Linux", "Messages", "Pcap", "Probe", "Support", "Wire"]),
         tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Wire"]),
-        tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-controller"]),
+        tests("IntegrationTests", ["CKafka", "Kafka", "JSON", "PolicyFile", "ControllerCore", "Messages", "Detection", "Wire", "weir", "weir-archive", "weir-controller"]),
         tests("EnvoyTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py"]),
-        tests("ManifestTests", ["Kafka", "Linux", "Messages", "Wire", "weir", "weir-agent", "weir-controller"], exclude: ["check.py", "licences.py", "metrics.py"]),
+        tests("ManifestTests", ["Kafka", "Linux", "Messages", "Wire", "weir", "weir-agent", "weir-archive", "weir-controller"], exclude: ["check.py", "licences.py", "metrics.py"]),
         tests("KubernetesTests", ["JSON", "Linux", "weir", "weir-controller"], exclude: ["stage.py", "api.py"]),
         tests("EdgeTests", ["Envoy", "GRPC", "Wire"]),
         tests("MessagesTests", ["Messages", "JSON", "Detection", "Wire"]),
         tests("SimulationTests", ["Simulation"]),
         tests("SpellingTests", ["Spelling"]),
         tests("SpoolTests", ["Spool"]),
+        tests("ArchiveTests", ["Archive", "ArchiveCore", "Detection", "Kafka", "Linux", "Messages", "Parquet", "Wire", "weir"]),
         tests("StartupTests", ["Startup", "weir", "weir-controller"], exclude: ["trace.py"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Linux", "Wire"]),

@@ -42,6 +42,9 @@ func run() {
         case "events" where words.count == 4 && ["produce", "read"].contains(words[1]):
             guard let count = Int(words[3]), count > 0 else { fallthrough }
             return try words[1] == "produce" ? produceEvents(words[2], count: count) : readEvents(words[2], count: count)
+        case "archive" where words.count == 3:
+            guard let count = Int(words[2]), count > 0 else { fallthrough }
+            return try makeArchive(words[1], count: count)
         case "capture" where words.count == 4:
             guard let kind = CaptureMaker.Kind(rawValue: words[1]), let count = Int(words[3]), count > 0 else { fallthrough }
             let made = try makeCapture(kind, hellos: count, at: words[2])

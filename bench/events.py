@@ -1,4 +1,5 @@
-"""How many events a second one controller takes from Kafka: half a million, stored before it starts; beside it the same consumer that does nothing with them.
+"""How many events a second one controller takes from Kafka, and one weir-archive: half a million, stored before they start; beside them the same consumer
+that does nothing with them.
 
 usage (by `make bench-events`): unshare -n python3 events.py PROGRAMS [noida|apache] [EVENTS]
 One controller, one broker process, both on this machine's cores; ends within five minutes.
@@ -35,6 +36,27 @@ def measure(home, programs, kind, count):
     print(f"{count:,} events of 10,000 sources, broker: {kind}\n"
           f"  controller   {more / took:9,.0f} events/s   ({said:,} limits and decisions said; {1e6 * used / more:.1f} us of processor time an event, {lab.megabytes(controller):.0f} MB)\n"
           f"  only read    {count / plain:9,.0f} events/s   (the same consumer, nothing done with them)")
+    controller.kill()
+    controller.wait()
+    lab.processes.remove(controller)
+    archive(home, programs, kafka, count)
+
+
+def archive(home, programs, kafka, count):
+    """From the first commit to the last: a commit has 100,000 rows at most, and comes after a second at the latest."""
+    words = ("--kafka", kafka, "--archive", f"{home}/archive", "--every", "1s", "--listen", "127.0.0.1:9743")
+    writer, written = lab.start(home, f"{programs}/weir-archive", *words), 'records_total{outcome="written"}'
+
+    def rows():
+        return lab.metric(written, 9743, "weir_archive_")
+    lab.wait(home, "the first commit", rows)
+    began, before = time.monotonic(), rows()
+    lab.wait(home, "the last commit", lambda: time.sleep(0.05) or rows() >= count, 200)
+    took, used = time.monotonic() - began, lab.processor(writer)
+    count = rows()
+    size = lab.metric("bytes_total", 9743, "weir_archive_") / count
+    print(f"  archive      {(count - before) / took:9,.0f} events/s   ({1e6 * used / count:.1f} us of processor time an event, "
+          f"{lab.megabytes(writer):.0f} MB, {size:.1f} bytes a row)")
 
 
 def main():

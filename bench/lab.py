@@ -1,6 +1,6 @@
 """What the measurements in Python share: processes that end with them, a broker of each kind, and what a process has used.
 
-In a network namespace of its own, whose ports it may take: the broker 19092, the controller 9741 and 9742.
+In a network namespace of its own, whose ports it may take: the broker 19092, the controller 9741 and 9742, the archive 9743.
 """
 import os
 import socket

@@ -1,11 +1,13 @@
 import Kafka
 import Messages
 
-/// How far the controllers' group has come, seen from outside it.
+/// How far a group has come with the events, seen from outside it.
 final class Group {
     private let observer: KafkaConsumer
 
-    init(_ broker: Broker) throws { observer = try KafkaConsumer(try broker.configuration(), group: "weir-controller", name: "weir-test") }
+    init(_ broker: Broker, _ name: String = "weir-controller") throws {
+        observer = try KafkaConsumer(try broker.configuration(), group: name, name: "weir-test")
+    }
 
     /// Only what is answered is committed, and only when the answers are stored.
     var hasAnsweredEverything: Bool {

@@ -4,7 +4,7 @@ import Testing
 
 /// docs/metrics.md is what the programs say of themselves (metrics.py).
 @Suite(.enabled(if: geteuid() == 0, "the agent and a network namespace need root")) struct MetricsPageTests {
-    @Test("docs/metrics.md names every metric of agent and controller, with its words and labels")
+    @Test("docs/metrics.md names every metric of agent, controller and archive, with its words and labels")
     func page() throws {
         let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
         let programs = access("\(products)/weir-agent", X_OK) == 0 ? products : "\(root)/.build/debug"

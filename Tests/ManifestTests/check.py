@@ -135,7 +135,7 @@ sources = "".join(open(path).read() for path in glob.glob(f"{ROOT}/Sources/**/*.
 for group in rules["spec"]["groups"]:
     for rule in group["rules"]:
         for metric in re.findall(r"weir_[a-z_]+", rule["expr"]):
-            stem = re.sub(r"^weir_(probe|agent|controller)_|_total$", "", metric)
+            stem = re.sub(r"^weir_(probe|agent|controller|archive)_|_total$", "", metric)
             looked += 1
             if f'"{stem}"' not in sources and f'{stem}_total"' not in sources and f"{metric}\"" not in sources:
                 wrong.append(f"monitoring: nothing is called {metric}")

@@ -13,7 +13,7 @@ from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 programs, root = sys.argv[1:3]
-ours = [f"{programs}/{name}" for name in ("weir", "weir-agent", "weir-controller")]
+ours = [f"{programs}/{name}" for name in ("weir", "weir-agent", "weir-archive", "weir-controller")]
 site = sysconfig.get_path("purelib")
 trouble = []
 

@@ -13,6 +13,7 @@ import time
 import urllib.request
 
 PROGRAMS, ROOT = sys.argv[1:3]
+PAGES = ("agent", "controller", "archive")
 HEAD = """# Metrics
 
 What `/metrics` of each program says, in Prometheus' text format. The page is made by `make metrics-page`; a test compares it.
@@ -104,8 +105,10 @@ def main():
         ]
         started.append(subprocess.Popen([*agent, "--user", "root"], **quiet))
         started.append(subprocess.Popen([f"{PROGRAMS}/weir-controller", "--kafka", kafka, "--grpc", "127.0.0.1:0"], **quiet))
+        archive = [f"{PROGRAMS}/weir-archive", "--kafka", kafka, "--archive", f"{home.name}/archive"]
+        started.append(subprocess.Popen(archive, **quiet))
         pages = []
-        for port in (9740, 9741):
+        for port in (9740, 9741, 9743):
             wait(f"port {port}", lambda: get(port, "/readyz"))
             pages.append(told(get(port, "/metrics")))
     finally:
@@ -113,8 +116,8 @@ def main():
             process.kill()
             process.wait()
     for name, row in written().items():
-        pages[name.startswith("weir_controller")].setdefault(name, row)
-    print(HEAD + section("weir-agent", pages[0]) + section("weir-controller", pages[1]), end="")
+        pages[next((at for at, page in enumerate(pages) if name.split("_")[1] == PAGES[at]), 0)].setdefault(name, row)
+    print(HEAD + "".join(section(f"weir-{program}", page) for program, page in zip(PAGES, pages)), end="")
 
 
 main()

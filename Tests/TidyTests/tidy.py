@@ -18,7 +18,8 @@ FLOORS = ["System", "Core", "Adapters", "Programs"]
 MOST_COLUMNS, MOST_LINES = 140, 350
 # An adapter that is built on another one; nothing else crosses that floor.
 BUILT_ON = {("Envoy", "GRPC"), ("KEDA", "GRPC"),
-            ("Kubernetes", "JSON"), ("Kubernetes", "Requests"), ("OTLP", "Requests"), ("Evidence", "JSON"), ("BPF", "Probe")}
+            ("Kubernetes", "JSON"), ("Archive", "JSON"), ("Kubernetes", "Requests"), ("OTLP", "Requests"),
+            ("Evidence", "JSON"), ("BPF", "Probe")}
 # The simulation is no product: it makes its hellos as the tests do.
 FOR_TESTS = {("Simulation", "Support")}
 # C modules that several use: plain types and constants, or the platform itself.

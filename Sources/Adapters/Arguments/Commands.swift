@@ -6,15 +6,15 @@ private let long = Duration.seconds(1)...(.seconds(365 * 86_400))
 
 extension Option {
     fileprivate static let policy = Option("policy", .file, "the policy; without it the built-in one, which observes")
-    private static let kafka = Option("kafka", .endpoints, "the brokers")
-    private static let log = Option("log", .choice(["text", "json"]), "how log lines look", standard: "text")
+    static let kafka = Option("kafka", .endpoints, "the brokers")
+    static let log = Option("log", .choice(["text", "json"]), "how log lines look", standard: "text")
     private static let interface = Option("interface", .text("PATTERN"), "interface to watch, such as eth0 or 'eth*'", isRepeatable: true)
-    private static let format = Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table")
+    static let format = Option("format", .choice(["table", "json"]), "for people or for programs", standard: "table")
 
     private static let startupTrace = Option(
         "startup-trace", .file, "write there where the start-up's time went, for weir startup, Perfetto or chrome://tracing")
 
-    private static func listen(_ standard: String) -> Option {
+    static func listen(_ standard: String) -> Option {
         Option("listen", .endpoint, "where /metrics, /healthz and /readyz answer", standard: standard)
     }
 
@@ -260,7 +260,8 @@ extension Command {
                 "explain",
                 "why a source is limited: evidence, limits, decisions, and when it ends; exit code 1 when nothing is known of it",
                 options: [
-                    Option(flag: "all", "every event, limit and decision, not only the last 20")
+                    Option(flag: "all", "every event, limit and decision, not only the last 20"),
+                    Option("archive", .directory, "the table that weir-archive writes: what was seen before the topics' first event, too")
                 ] + Option.broker, positionals: [prefix],
                 notes: [
                     ("reads", "the events, limits and decisions topics to their ends; what they no longer keep is not told"),
@@ -270,6 +271,7 @@ extension Command {
                     ("weir explain 203.0.113.7 --kafka broker:9092", "one address, and the blocks around it"),
                     ("weir explain 203.0.113.0/24 --all --kafka broker:9092", "a block, and whatever is in it")
                 ]),
+            query,
             Command(
                 "trace", "one detection's way: the event, limits and decisions that bear its trace id; exit code 1 when none does",
                 options: Option.broker,

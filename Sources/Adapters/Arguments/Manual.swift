@@ -1,7 +1,7 @@
 /// Manual pages, in man(7)'s macros, made from what each command declares: help, completion and manual cannot differ.
 extension Command {
-    /// The three programs, as `man` knows them.
-    package static let programs: [Command] = [.weir, .agent, .controller]
+    /// The programs, as `man` knows them.
+    package static let programs: [Command] = [.weir, .agent, .controller, .archive]
 
     /// Exit codes that all programs share.
     static let exitCodes: [(String, String)] = [

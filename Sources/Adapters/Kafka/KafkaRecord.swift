@@ -29,6 +29,9 @@ internal import Messages
     /// A node's word on what it has lost, among the throttle events.
     package var isLossNotice: Bool { header("ce_type") == LossNotice.type }
 
+    /// The value's bytes; 0 for a tombstone.
+    package var size: Int { unsafe message.pointee.len }
+
     package var isTombstone: Bool { unsafe message.pointee.payload == nil }
 
     /// The value's bytes in place; empty for a tombstone.

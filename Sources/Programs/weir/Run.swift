@@ -45,6 +45,7 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["tail"]: try tailTopic(arguments)
     case ["explain"]: try explainSource(arguments)
     case ["trace"]: try traceStory(arguments)
+    case ["query"]: try queryArchive(arguments)
     case ["doctor"]: try examine(arguments)
     case ["broker"]: try serveBroker()
     case ["completion"]: try printCompletion(arguments)

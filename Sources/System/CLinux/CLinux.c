@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <stdio.h>
 #include "CLinux.h"
 
 #include <errno.h>
@@ -130,6 +131,12 @@ int weir_exit_code(int status)
 }
 
 void weir_trim_heap(void) { malloc_trim(0); }
+
+void weir_keep_large_blocks(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
 
 unsigned weir_raise_descriptors(unsigned wanted)
 {
@@ -273,4 +280,9 @@ void weir_unexpedite(int pid, int guard)
 	close(guard);
 	while (waitpid(pid, 0, 0) < 0 && errno == EINTR)
 		;
+}
+
+int weir_rename_new(const char *from, const char *to)
+{
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) ? errno : 0;
 }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 package enum File {
@@ -15,6 +16,12 @@ package enum File {
             }
         }
         return String(decoding: bytes.prefix(limit), as: UTF8.self)
+    }
+
+    /// Gives a file another name that nobody has; says why not, `.exists` where somebody has it.
+    package static func renameAsNew(_ from: String, to: String) throws(Errno) {
+        let error = unsafe weir_rename_new(from, to)
+        guard error == 0 else { throw Errno(rawValue: error) }
     }
 
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }

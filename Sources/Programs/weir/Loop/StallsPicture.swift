@@ -7,7 +7,7 @@ func stallsPicture(_ report: StallsReport, byReason: Bool) -> String {
     let cell = (width: 10, height: 14), left = 80, line = 18
     var body = "", y = 28, width = left + 90 * cell.width + 20
     func text(_ x: Int, _ y: Int, _ words: String, _ attributes: String = "") {
-        body += "<text x=\"\(x)\" y=\"\(y)\"\(attributes)>\(escaped(words))</text>\n"
+        body += "<text x=\"\(x)\" y=\"\(y)\"\(attributes)>\(escapedForXML(words))</text>\n"
     }
 
     text(12, y, "\(report.node): where its agent's loop spent time, until \(report.time.rfc3339)", " font-weight=\"bold\"")
@@ -21,7 +21,7 @@ func stallsPicture(_ report: StallsReport, byReason: Bool) -> String {
             for (index, count) in row.counts.enumerated() where count > 0 {
                 let place = "x=\"\(left + index * cell.width)\" y=\"\(y)\" width=\"\(cell.width - 1)\" height=\"\(cell.height - 1)\""
                 body += "<rect \(place) fill=\"\(colour(count, of: map.largest))\">"
-                body += "<title>\(escaped("\(row.label): \(Figures.count(count))"))</title></rect>\n"
+                body += "<title>\(escapedForXML("\(row.label): \(Figures.count(count))"))</title></rect>\n"
             }
             y += cell.height
         }
@@ -61,7 +61,8 @@ private func colour(_ count: Int, of largest: Int) -> String {
     return colours[min(magnitude(count) * (colours.count - 1) / max(magnitude(largest), 4), colours.count - 1)]
 }
 
-private func escaped(_ text: String) -> String {
+/// As text or attribute of an XML document.
+func escapedForXML(_ text: String) -> String {
     text.reduce(into: "") { result, character in
         switch character {
         case "&": result += "&amp;"

@@ -16,11 +16,12 @@ func explainSource(_ arguments: Arguments) throws -> CInt {
     let topic = try LimitsTopic(kafka), nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
     try nodes.catchUp()
     let concerned = topic.entries.filter { $0.limit.key.prefix.contains(source) || source.contains($0.limit.key.prefix) }
-    guard !story.records.isEmpty || !concerned.isEmpty else {
+    let kept = try arguments.text("archive").map { try archived(source, in: $0, before: story.sum.first ?? now, at: now) } ?? []
+    guard !story.records.isEmpty || !concerned.isEmpty || !kept.isEmpty else {
         complain("weir: nothing is known of \(source): no event, no limit, no decision")
         return 1
     }
-    for line in standing(of: source, concerned, topic, nodes, at: now) + evidence(story.sum, at: now) { print(line) }
+    for line in standing(of: source, concerned, topic, nodes, at: now) + evidence(story.sum, at: now) + kept { print(line) }
     printRecords(of: story, showingAll: arguments.has("all"))
     return 0
 }

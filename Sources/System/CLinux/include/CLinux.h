@@ -23,6 +23,9 @@
 #define WEIR_EMPTY_PATH 0x1000
 #define WEIR_PATH 010000000
 
+/* Gives a file another name that nobody has. 0, or the error's number: EEXIST where somebody has it. */
+int weir_rename_new(const char *from, const char *to);
+
 /*
  * Starts argv[0] with the three given descriptors as 0, 1, 2 (-1: inherited). The child is killed when its
  * parent's thread ends; with WEIR_NEW_NETWORK it runs in a network namespace of its own.
@@ -128,6 +131,7 @@ unsigned weir_raise_descriptors(unsigned wanted);
 
 /* Gives the kernel back what every thread's part of the heap has free (malloc_trim(3)). */
 void weir_trim_heap(void);
+void weir_keep_large_blocks(void);
 
 /*
  * Closes descriptors without waiting for what closing them takes: the kernel's collector of lost sockets does it (since Linux 6.10).

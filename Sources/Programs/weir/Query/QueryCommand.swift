@@ -1,0 +1,81 @@
+internal import Archive
+internal import ArchiveCore
+internal import Arguments
+internal import Linux
+internal import Messages
+internal import Spelling
+internal import Terminal
+internal import Wire
+
+/// `weir query --archive DIR`: what the archive's records come to, by source, hour, anomaly or whatever is asked for.
+func queryArchive(_ arguments: Arguments) throws -> CInt {
+    guard let folder = arguments.text("archive") else {
+        throw Ending.wrong("query: --archive DIR is missing: the table that weir-archive writes")
+    }
+    var query = try archiveQuery(arguments)
+    let scan: ArchiveScan
+    do { scan = try ArchiveScan(folder) } catch { throw Ending.cannot("query: \(error)") }
+    for place in query.places where !scan.places.contains(place) {
+        throw Ending.wrong(
+            "query: --place \(Spelling.quoted(place)): the archive has no such place"
+                + Spelling.hint(for: place, among: scan.places.sorted()))
+    }
+    query.places = Set(arguments.texts("place"))
+    Heap.keepLargeBlocks()
+    let begun = Clock.monotonic, answer: (tally: Tally, read: ArchiveScan.Read)
+    do { answer = try scan.run(query, threads: arguments.number("threads")) } catch { throw Ending.cannot("query: \(error)") }
+    let result = QueryResult(answer.tally, query.grouping, top: arguments.number("top")!)
+    let took = Duration.nanoseconds(Int64(Clock.monotonic - begun))
+    if let path = arguments.text("svg") {
+        guard File.write(path, Array(queryPicture(result, query).utf8)) else {
+            throw Ending.cannot("query: --svg \(path): \(Errno.current)")
+        }
+    }
+    let lines =
+        if arguments.text("format") == "json" {
+            result.json
+        } else if arguments.has("plot") {
+            result.bars(Terminal(of: 1))
+        } else {
+            result.table(Terminal(of: 1), query.kind)
+        }
+    guard try Standard.output.write(Array(lines.map { $0 + "\n" }.joined().utf8)) else { return 0 }
+    Standard.error.show(readFigures(answer.read, took))
+    return 0
+}
+
+/// What it took, on standard error, so that pipes have the answer alone.
+private func readFigures(_ read: ArchiveScan.Read, _ took: Duration) -> String {
+    "weir: read \(Figures.count(read.files)) of \(Figures.count(read.allFiles)) files, \(Figures.count(read.groups)) of their "
+        + "\(Figures.count(read.allGroups)) row groups, \(Figures.count(read.rows)) rows, \(Figures.bytes(read.bytes)) of "
+        + "\(Figures.bytes(read.allBytes)), in \(Figures.latency(took))\n"
+}
+
+private func archiveQuery(_ arguments: Arguments) throws -> ArchiveQuery {
+    let until = try arguments.text("until").map { text in
+        guard let time = Instant(rfc3339: text) else {
+            throw Ending.wrong("query: --until \(Spelling.quoted(text)): a time such as 2026-11-24T10:00:00Z is expected (RFC 3339)")
+        }
+        return time
+    }
+    // What a node's clock has put a little ahead is asked for as well.
+    let end = until ?? Instant(nanoseconds: Clock.wall) + .seconds(3600)
+    let from = (until ?? Instant(nanoseconds: Clock.wall)) - arguments.duration("last")!
+    var query = ArchiveQuery(from: from, until: end, by: ArchiveQuery.Grouping(rawValue: arguments.text("by")!)!)
+    query.kind = [ArchiveKind.event, .limit, .decision].first { "\($0.rawValue)s" == arguments.text("of") } ?? .event
+    query.places = Set(arguments.texts("place"))
+    query.source = arguments.text("source").flatMap { Prefix($0) }
+    query.severity = arguments.text("severity").flatMap { Severity(id: $0) }
+    query.heedsRehearsals = arguments.has("rehearsals")
+    if let text = arguments.text("anomaly") {
+        guard let anomaly = Anomaly.allCases.first(where: { $0.id == text }) else {
+            throw Ending.wrong(
+                "query: --anomaly \(Spelling.quoted(text)): no such anomaly" + Spelling.hint(for: text, among: Anomaly.allCases.map(\.id)))
+        }
+        query.anomaly = anomaly
+    }
+    for (option, column) in [("node", ArchiveColumn.node), ("workload", .workload), ("ja4", .ja4), ("trace", .traceID)] {
+        if let value = arguments.text(option) { query.equal[column] = value }
+    }
+    return query
+}
