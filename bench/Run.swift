@@ -6,7 +6,7 @@ private let usage = """
     weir-bench agent | controller           those of the probe and the agent, of the controller's core
     weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
     weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
-    weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are measured on
+    weir-bench capture KIND FILE N           the capture of N hellos that they are measured on
 
     """
 

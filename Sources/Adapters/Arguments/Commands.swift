@@ -45,6 +45,9 @@ extension Option {
         format,
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
         Option(flag: "summary-only", "the figures, and nothing of single hellos: several times as fast"),
+        Option(
+            "jobs", .number(1...64), "threads: several files at a time, or up to three for one; the output is the same, memory is for each file",
+            standard: "1"),
         Option(flag: "ja4-raw", "with --format json: JA4 before hashing as well, as tls.client.ja4_r"),
         Option(
             "fail-on", .choice(["info", "low", "med", "high", "critical"]), "exit code 1 when an anomaly of at least this severity is found"

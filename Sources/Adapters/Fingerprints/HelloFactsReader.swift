@@ -24,6 +24,8 @@ package struct HelloFactsReader: HelloFingerprints {
             if known.count >= Self.capacity { known.removeAll(keepingCapacity: true) }
             known[hash] = stack.ja4
         }
-        return HelloFacts(serverName: read.serverName, alpn: read.stack?.alpn ?? [], ja3: read.stack?.ja3, ja4: read.stack?.ja4)
+        return HelloFacts(
+            serverName: read.serverName(in: hello), alpn: read.stack == nil ? [] : read.protocols(in: hello), ja3: read.stack?.ja3,
+            ja4: read.stack?.ja4)
     }
 }

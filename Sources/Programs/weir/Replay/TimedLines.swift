@@ -1,3 +1,4 @@
+internal import Detection
 internal import Messages
 internal import Wire
 
@@ -99,6 +100,36 @@ internal import Wire
         var writer = JSONWriter()
         writer.element(text)
         put(writer.bytes)
+    }
+
+    /// Bytes that are to be text, as the other one puts it.
+    func put(text bytes: Span<UInt8>) {
+        let to = unsafe room(bytes.count + 2)
+        unsafe to[0] = UInt8(ascii: "\"")
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            guard byte >= 0x20, byte < 0x7f, byte != 0x22, byte != 0x5c else { return put(text: String(decoding: bytes.bytes(0..<bytes.count), as: UTF8.self)) }
+            unsafe to[index + 1] = byte
+        }
+        unsafe to[bytes.count + 1] = UInt8(ascii: "\"")
+        count += bytes.count + 2
+    }
+
+    /// The last `digits` of it, in hexadecimal.
+    func put(_ number: UInt64, digits: Int) {
+        let to = unsafe room(digits)
+        for index in 0..<digits {
+            let digit = UInt8(truncatingIfNeeded: number >> UInt64((digits - 1 - index) * 4) & 15)
+            unsafe to[index] = digit < 10 ? 48 + digit : 87 + digit
+        }
+        count += digits
+    }
+
+    /// The last `size` bytes of it as characters, the highest first.
+    func put(_ characters: UInt64, size: Int) {
+        let to = unsafe room(size)
+        for index in 0..<size { unsafe to[index] = UInt8(truncatingIfNeeded: characters >> UInt64((size - 1 - index) * 8)) }
+        count += size
     }
 
     func put(_ address: Address) {
