@@ -40,6 +40,7 @@ internal import Wire
 
         var places = HelloPlaces()
         var formats: Range<Int>?, algorithms: Range<Int>?, versions: Range<Int>?
+        var hasShares = false
         let start = count
         while at < end {
             guard at + 4 <= end, at + 4 + word(at + 2) <= end else { return nil }
@@ -73,8 +74,10 @@ internal import Wire
                 guard versions == nil, size >= 1, unsafe Int(from[body]) == size - 1, size & 1 == 1 else { return nil }
                 versions = body + 1..<at
             case 51:
-                guard places.keyShares == nil, size >= 2, word(body) == size - 2 else { return nil }
-                places.keyShares = body + 2..<at
+                // No fingerprint follows from them, so what is odd about them keeps nothing from being plain.
+                guard !hasShares else { return nil }
+                hasShares = true
+                if size >= 2, word(body) <= size - 2 { places.keyShares = body + 2..<body + 2 + word(body) }
             case ClientHello.encryptedHelloType:
                 guard places.encryptedHello == nil else { return nil }
                 places.encryptedHello = body..<at

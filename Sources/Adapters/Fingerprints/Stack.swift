@@ -71,7 +71,9 @@ extension HelloReader {
         let formats = groups + size(Place.groups), algorithms = formats + size(Place.formats)
 
         count = 0
-        unsafe put(number: words[Place.legacyVersion])
+        var to = unsafe text
+        unsafe Self.put(number: words[Place.legacyVersion], to: &to)
+        unsafe count = to - text
         unsafe put(numbers: words, suites..<extensions)
         unsafe put(numbers: words, extensions..<groups)
         unsafe put(numbers: words, groups..<formats)
@@ -143,37 +145,54 @@ extension HelloReader {
 
     /// The ordered ones, in hexadecimal.
     private func put(digits size: Int) {
+        var to = unsafe text + count
         for index in 0..<size {
-            if index > 0 { put(UInt8(ascii: ",")) }
-            unsafe put(digitsOf: ordered[index])
+            if index > 0 {
+                unsafe to[0] = UInt8(ascii: ",")
+                unsafe to += 1
+            }
+            unsafe Self.put(digitsOf: ordered[index], to: &to)
         }
+        unsafe count = to - text
     }
 
     private func put(digitsOf value: UInt16) {
-        let to = unsafe text + count
+        var to = unsafe text + count
+        unsafe Self.put(digitsOf: value, to: &to)
+        count += 4
+    }
+
+    @inline(__always) private static func put(digitsOf value: UInt16, to: inout UnsafeMutablePointer<UInt8>) {
         for index in 0..<4 as Range<UInt16> {
             let digit = UInt8(truncatingIfNeeded: value >> (12 - index * 4) & 15)
             unsafe to[Int(index)] = digit < 10 ? 48 + digit : 87 + digit
         }
-        count += 4
+        unsafe to += 4
     }
 
     /// Behind a comma.
     private func put(numbers words: UnsafePointer<UInt16>, _ range: Range<Int>) {
-        put(UInt8(ascii: ","))
+        var to = unsafe text + count
+        unsafe to[0] = UInt8(ascii: ",")
+        unsafe to += 1
         for index in range {
-            if index > range.lowerBound { put(UInt8(ascii: "-")) }
-            unsafe put(number: words[index])
+            if index > range.lowerBound {
+                unsafe to[0] = UInt8(ascii: "-")
+                unsafe to += 1
+            }
+            unsafe Self.put(number: words[index], to: &to)
         }
+        unsafe count = to - text
     }
 
-    private func put(number: UInt16) {
-        var divisor: UInt16 = number < 10 ? 1 : number < 100 ? 10 : number < 1000 ? 100 : number < 10_000 ? 1000 : 10_000
-        var rest = number
-        while divisor > 0 {
-            put(48 + UInt8(truncatingIfNeeded: rest / divisor))
-            rest %= divisor
-            divisor /= 10
+    @inline(__always) private static func put(number: UInt16, to: inout UnsafeMutablePointer<UInt8>) {
+        let size = number < 10 ? 1 : number < 100 ? 2 : number < 1000 ? 3 : number < 10_000 ? 4 : 5
+        var rest = number, at = size - 1
+        while at >= 0 {
+            unsafe to[at] = 48 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+            at -= 1
         }
+        unsafe to += size
     }
 }

@@ -68,6 +68,9 @@ private struct ReplayCommand {
         isTable = arguments.text("format") != "json"
     }
 
+    /// Goes on when nobody reads any more.
+    private var isPatient: Bool { arguments.has("fail-on") || rehearsal != nil }
+
     private func output(to sink: Sink) -> any ReplayOutput {
         var output: any ReplayOutput =
             isTable
@@ -76,7 +79,7 @@ private struct ReplayCommand {
             : JSONOutput(to: sink, showsRaw: arguments.has("ja4-raw"))
         if arguments.has("summary-only") { output = SummaryOutput(output) }
         if let rehearsal { output = KafkaOutput(output, rehearsal) }
-        if arguments.has("fail-on") || rehearsal != nil { output = PatientOutput(output) }
+        if isPatient { output = PatientOutput(output) }
         return output
     }
 
@@ -137,8 +140,9 @@ private struct ReplayCommand {
         }
         for number in files.indices {
             guard let result = results[number].receive() else { return }
-            guard try sinks[number].flush() else { return found.isReaderGone = true }
+            let isRead = try sinks[number].flush()
             try found.note(result)
+            if !isRead, !isPatient { found.isReaderGone = true }
             if found.isReaderGone { return }
             turns.pass()
         }

@@ -41,18 +41,20 @@ internal import Wire
 
     // MARK: A line's pieces. Each makes its own room.
 
-    private func room(_ size: Int) -> UnsafeMutablePointer<UInt8> {
-        if count + size > capacity {
-            capacity = max(capacity * 2, count + size)
-            let more = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-            unsafe more.update(from: base, count: count)
-            unsafe base.deallocate()
-            unsafe base = more
-        }
+    @inline(__always) private func room(_ size: Int) -> UnsafeMutablePointer<UInt8> {
+        if count + size > capacity { grow(size) }
         return unsafe base + count
     }
 
-    func put(_ text: StaticString) {
+    @inline(never) private func grow(_ size: Int) {
+        capacity = max(capacity * 2, count + size)
+        let more = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        unsafe more.update(from: base, count: count)
+        unsafe base.deallocate()
+        unsafe base = more
+    }
+
+    @inline(__always) func put(_ text: StaticString) {
         let size = text.utf8CodeUnitCount
         unsafe room(size).update(from: text.utf8Start, count: size)
         count += size
