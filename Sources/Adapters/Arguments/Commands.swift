@@ -43,6 +43,9 @@ extension Option {
         Option(flag: "all-ports", "look for hellos on every port, not only the policy's"),
         Option(flag: "decap", "look into tunnels (GRE, VXLAN, MPLS, GTP-U and others), as a capture of a mirror needs"),
         format,
+        Option(
+            "report", .choice(["pqc"]),
+            "instead of hellos and events: which clients use post-quantum groups (pqc), by hellos, groups and stacks, and who encrypts hellos"),
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
         Option(flag: "summary-only", "the figures, and nothing of single hellos: several times as fast"),
         Option(

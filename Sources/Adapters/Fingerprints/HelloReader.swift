@@ -25,6 +25,26 @@ package struct HelloReader {
             places.eachProtocol(in: Span<UInt8>(_bytes: message)) { names.append(String(decoding: Span<UInt8>(_bytes: message).bytes($0), as: UTF8.self)) }
             return names
         }
+
+        /// Groups that it offers, GREASE aside.
+        package func eachGroup(in message: RawSpan, _ body: (NamedGroup) -> Void) {
+            func tell(_ group: NamedGroup) { if !group.isGREASE { body(group) } }
+            guard let whole else { return places.eachGroup(in: Span<UInt8>(_bytes: message), tell) }
+            for number in whole.hello.groups { tell(NamedGroup(number)) }
+        }
+
+        /// Groups that it sends a share of, GREASE aside.
+        package func eachKeyShare(in message: RawSpan, _ body: (NamedGroup) -> Void) {
+            func tell(_ group: NamedGroup) { if !group.isGREASE { body(group) } }
+            guard let whole else { return places.eachKeyShare(in: Span<UInt8>(_bytes: message), tell) }
+            for number in whole.hello.keyShares { tell(NamedGroup(number)) }
+        }
+
+        /// `nil` without the extension.
+        package func encryptedHello(in message: RawSpan) -> EncryptedHello? {
+            if let whole { return whole.hello.encryptedHello.map { EncryptedHello($0.span) } }
+            return places.encryptedHello.map { EncryptedHello(Span<UInt8>(_bytes: message).extracting($0)) }
+        }
     }
 
     package final class Whole: Sendable {

@@ -243,6 +243,10 @@ package struct Agent: Sendable {
         event.alpn = hello?.alpn ?? []
         event.ja3 = hello?.ja3
         event.ja4 = hello?.ja4
+        event.groups = hello?.groups ?? []
+        event.keyShares = hello?.keyShares ?? []
+        event.encryptedHello = hello?.encryptedHello?.use(isRetry: handshake.isRetry)
+        event.communityID = hello?.communityID
         event.workload =
             policy.target(destination: handshake.destination, port: handshake.destinationPort, serverName: hello?.serverName)?.workload
         event.policyName = policy.name
@@ -323,6 +327,12 @@ package struct HelloFacts: Sendable, Equatable {
     package var alpn: [String]
     package var ja3: String?
     package var ja4: String?
+    /// IANA's names, GREASE aside.
+    package var groups: [String] = []
+    package var keyShares: [String] = []
+    package var encryptedHello: EncryptedHello?
+    /// Of the flow, which needs no byte of the hello.
+    package var communityID: String?
 
     package init(serverName: String? = nil, alpn: [String] = [], ja3: String? = nil, ja4: String? = nil) {
         self.serverName = serverName

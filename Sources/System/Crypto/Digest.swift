@@ -49,6 +49,20 @@ package enum Digest: Sendable {
         }
     }
 
+    /// SHA-1's twenty bytes, as three words, its first byte the highest. It allocates nothing.
+    package static func sha1(of bytes: UnsafeRawBufferPointer) -> (UInt64, UInt64, UInt32) {
+        var context = SHA_CTX()
+        return unsafe withUnsafeTemporaryAllocation(byteCount: Int(SHA_DIGEST_LENGTH) + 4, alignment: 8) { output in
+            unsafe SHA1_Init(&context)
+            unsafe SHA1_Update(&context, bytes.baseAddress, bytes.count)
+            unsafe SHA1_Final(output.baseAddress!.assumingMemoryBound(to: UInt8.self), &context)
+            return unsafe (
+                UInt64(bigEndian: output.load(as: UInt64.self)), UInt64(bigEndian: output.load(fromByteOffset: 8, as: UInt64.self)),
+                UInt32(bigEndian: output.load(fromByteOffset: 16, as: UInt32.self))
+            )
+        }
+    }
+
     package func hex(of text: String) -> String {
         let bytes = Array(text.utf8)
         return hex(of: bytes.span)

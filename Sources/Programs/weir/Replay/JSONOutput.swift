@@ -56,12 +56,18 @@ struct JSONOutput: ReplayOutput {
         lines.put("\",\"destination.port\":")
         lines.put(Int(handshake.destinationPort))
         lines.put(handshake.transport == .udp ? ",\"network.transport\":\"udp\"" : ",\"network.transport\":\"tcp\"")
+        if let id = CommunityID(of: handshake) {
+            lines.put(",\"network.community_id\":\"")
+            lines.put(id)
+            lines.put("\"")
+        }
         lines.put(",\"tls.client.server_name\":")
         putName(item.hello, message)
         lines.put(",\"tls.client.version\":")
         put(item.version)
         lines.put(",")
         putFingerprints(item.hello, message)
+        putKeys(item.hello, message, isRetry: handshake.isRetry)
         lines.put(",\"segments\":")
         lines.put(handshake.segments)
         lines.put(",\"records\":")
@@ -111,6 +117,7 @@ struct JSONOutput: ReplayOutput {
             json.member("destination.address", handshake.destination)
             json.member("destination.port", Int(handshake.destinationPort))
             json.member("network.transport", handshake.transport.id)
+            if let id = CommunityID(of: handshake) { json.member("network.community_id", id.text) }
             json.member("proof", handshake.proof.id)
             json.array("anomalies") { json in
                 for anomaly in Anomaly.allCases where item.anomalies.contains(anomaly) { json.element(anomaly.id) }
@@ -157,6 +164,34 @@ struct JSONOutput: ReplayOutput {
         guard showsRaw else { return }
         lines.put(",\"tls.client.ja4_r\":")
         put(ClientHello(message).flatMap { Fingerprint($0) }?.ja4Raw)
+    }
+
+    /// Groups, shares and encrypted_client_hello. `null`: the hello was not read.
+    private func putKeys(_ hello: HelloReader.Reading?, _ message: RawSpan, isRetry: Bool) {
+        guard let hello else {
+            return lines.put(",\"tls.client.supported_groups\":null,\"tls.client.key_shares\":null,\"tls.client.ech\":null")
+        }
+        lines.put(",\"tls.client.supported_groups\":[")
+        var count = 0
+        hello.eachGroup(in: message) { put($0, &count) }
+        lines.put("],\"tls.client.key_shares\":[")
+        count = 0
+        hello.eachKeyShare(in: message) { put($0, &count) }
+        lines.put("],\"tls.client.ech\":")
+        put(hello.encryptedHello(in: message)?.use(isRetry: isRetry).rawValue)
+    }
+
+    private func put(_ group: NamedGroup, _ count: inout Int) {
+        count += 1
+        guard count <= NamedGroup.mostTold else { return }
+        lines.put(count > 1 ? ",\"" : "\"")
+        if let name = group.name {
+            lines.put(name)
+        } else {
+            lines.put("0x")
+            lines.put(UInt64(group.number), digits: 4)
+        }
+        lines.put("\"")
     }
 
     mutating func event(_ event: ThrottleEvent) throws { try line("event", at: event.time) { event.write(to: &$0) } }

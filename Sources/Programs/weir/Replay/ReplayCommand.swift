@@ -17,6 +17,9 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     if jobs > 1, arguments.has("kafka") { throw Ending.wrong("--kafka sends events in the order of their captures, so it takes no --jobs") }
     if jobs > 1, arguments.text("engine") == "kernel" { throw Ending.wrong("--engine kernel runs one frame after the other, so it takes no --jobs") }
 
+    if arguments.has("report"), let other = ["all", "summary-only", "ja4-raw"].first(where: { arguments.has($0) }) {
+        throw Ending.wrong("--report has an output of its own, so it takes no --\(other)")
+    }
     let rehearsal = try arguments.text("kafka").map { try Rehearsal(brokers: $0, isPaced: arguments.text("speed") == "1") }
     let command = ReplayCommand(arguments, policy, rehearsal, jobs: jobs)
     let least = arguments.text("fail-on").flatMap { Severity(id: $0) }
@@ -78,6 +81,7 @@ private struct ReplayCommand {
                 to: sink, terminal: Terminal(of: 1), showsAll: arguments.has("all"), summaryOnly: arguments.has("summary-only"))
             : JSONOutput(to: sink, showsRaw: arguments.has("ja4-raw"))
         if arguments.has("summary-only") { output = SummaryOutput(output) }
+        if arguments.text("report") == "pqc" { output = QuantumReport(to: sink, terminal: Terminal(of: 1), isJSON: !isTable) }
         if let rehearsal { output = KafkaOutput(output, rehearsal) }
         if isPatient { output = PatientOutput(output) }
         return output

@@ -1,4 +1,5 @@
 internal import Detection
+internal import Fingerprints
 internal import Messages
 internal import Wire
 
@@ -132,6 +133,14 @@ internal import Wire
         let to = unsafe room(size)
         for index in 0..<size { unsafe to[index] = UInt8(truncatingIfNeeded: characters >> UInt64((size - 1 - index) * 8)) }
         count += size
+    }
+
+    func put(_ id: CommunityID) {
+        let to = unsafe room(30), start = count
+        id.eachCharacter { byte in
+            unsafe to[count - start] = byte
+            count += 1
+        }
     }
 
     func put(_ address: Address) {
