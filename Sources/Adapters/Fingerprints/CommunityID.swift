@@ -9,9 +9,9 @@ package struct CommunityID: Sendable, Equatable, BitwiseCopyable {
 
     package static func == (left: CommunityID, right: CommunityID) -> Bool { left.words == right.words }
 
-    /// `nil` where a proxy named the source: the flow is the proxy's, and its port is not known here.
+    /// `nil` where a proxy named the source: the flow is the proxy's, and its port is not known here. Nor has a record that names no source one.
     package init?(of handshake: Handshake) {
-        guard handshake.proxy == nil else { return nil }
+        guard handshake.proxy == nil, handshake.source.high | handshake.source.low != 0 else { return nil }
         self.init(
             handshake.source, handshake.sourcePort, handshake.destination, handshake.destinationPort, handshake.transport)
     }

@@ -60,6 +60,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
     @discardableResult
     package mutating func take<World: NodeWorld>(_ handshake: Handshake, hello: RawSpan, in world: World) -> AnomalySet {
         let seen = instant(handshake.seenNanoseconds)
+        if handshake.isOfDestination { return agent.note(condition: handshake, at: seen) }
         let order = agent.consider(handshake, hello: hello, found: look(into: hello, of: handshake, at: seen, in: world), at: seen)
         var enforced: UInt64?
         if let limit = order.limit {
@@ -105,11 +106,11 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
 
     // MARK: Events
 
-    package var hasDueEvents: Bool { !due.isEmpty }
+    package var hasDueEvents: Bool { !due.isEmpty || agent.hasConditions }
 
     /// Makes the event that has waited longest. `nil` when none is due.
     package mutating func nextEvent<World: NodeWorld>(in world: World) -> ThrottleEvent? {
-        guard let item = due.next() else { return nil }
+        guard let item = due.next() else { return agent.takeCondition(clockOffset: clockOffset) { world.interface($0) } }
         let handshake = agent.latest(of: item.slot)
         let end = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
         let facts = agent.withHello(of: item.slot) { fingerprints.facts(of: $0, handshake) } ?? fingerprints.facts(of: RawSpan(), handshake)

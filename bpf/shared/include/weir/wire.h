@@ -56,7 +56,10 @@ enum weir_anomaly {
 	WEIR_UNJUDGED_HELLO = 39,
 	WEIR_UNSEEN_ANSWER = 40,
 	WEIR_URGENT_DATA = 41,
-	WEIR_ANOMALY_COUNT = 42,
+	WEIR_QUIC_BAD_INITIAL = 42,
+	WEIR_QUIC_UNVALIDATED_FLOOD = 43,	/* of a destination: the record names no source, and hello_length says how many */
+	WEIR_QUIC_VERSION_UNKNOWN = 44,
+	WEIR_ANOMALY_COUNT = 45,
 };
 
 /* What a record tells of. */
