@@ -67,7 +67,8 @@ struct CaptureMaker: ~Copyable {
         return shape.stream(name: random.below(50) == 0 ? nil : names[skewed(names.count)], &random)
     }
 
-    /// Every stack as often as any other. It is made anew each time: so many of them would be this program's memory, and count as its children's.
+    /// Every stack as often as any other. It is made anew each time: so many of them would be this program's memory, and count as its
+    /// children's.
     private mutating func diverseHello() -> [UInt8] {
         let number = random.below(Self.diverseStacks)
         var own = SplitMix64(seed &+ UInt64(number) &* 7919)

@@ -39,7 +39,9 @@ private func run(_ turns: Int, _ commands: [String]...) throws -> [Timed] {
 }
 
 /// By processor time, of which several threads take more and not less; and what a second core brings, by the clock.
-private func measureDiverse(_ report: inout Report, _ file: String, _ kind: CaptureMaker.Kind, frames: Int, megabytes: Int, hellos: Int) throws {
+private func measureDiverse(_ report: inout Report, _ file: String, _ kind: CaptureMaker.Kind, frames: Int, megabytes: Int, hellos: Int)
+    throws
+{
     let title = "replay of \(thousands(hellos)) \(kind) hellos (\(thousands(frames)) frames, \(megabytes) MB)"
     let runs = try run(
         5, ["tcpdump", "-r", file, "-w", "/dev/null"], [weir, "replay", "--summary-only", file], [weir, "replay", "--format", "json", file],
@@ -49,7 +51,8 @@ private func measureDiverse(_ report: inout Report, _ file: String, _ kind: Capt
     let ratio = Double(floor.cpuNanoseconds) / Double(summary.cpuNanoseconds), goal = kind == .diverse ? 0.33 : 0.6
     report.add(
         "\(title): summary only", "\(millions(perSecond(frames, summary))) frames per processor second",
-        baseline: "tcpdump -w /dev/null \(millions(perSecond(frames, floor)))", goal: "\(goal) of it: \(rounded(ratio))", isMet: ratio >= goal)
+        baseline: "tcpdump -w /dev/null \(millions(perSecond(frames, floor)))", goal: "\(goal) of it: \(rounded(ratio))",
+        isMet: ratio >= goal)
     report.add(
         "a JSON line for each, JA3 and JA4 in it", "\(thousands(Int(perSecond(hellos, json)))) per processor second",
         baseline: "summary \(thousands(Int(perSecond(hellos, summary))))", goal: "900,000", isMet: perSecond(hellos, json) >= 900_000)

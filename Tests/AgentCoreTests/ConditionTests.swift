@@ -27,7 +27,9 @@ import Wire
         return policy
     }
 
-    @Test("It makes an event without proof, prefix, limit or consequence", arguments: [Severity.medium, .high, .critical], [Proof.unproven, .tracked])
+    @Test(
+        "It makes an event without proof, prefix, limit or consequence", arguments: [Severity.medium, .high, .critical],
+        [Proof.unproven, .tracked])
     func event(severity: Severity, proof: Proof) throws {
         let policy = policy(severity, proof: proof), world = RecordingWorld()
         var core = NodeCore<TableOfFingerprints>(policy, NodeOptions(node: "a", bootID: "0", seed: 1))

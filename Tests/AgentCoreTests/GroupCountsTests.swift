@@ -6,7 +6,10 @@ import Wire
 @Suite struct GroupCountsTests {
     /// A hello with these extensions.
     private static func message(_ extensions: [UInt8]) -> [UInt8] {
-        let body = [3, 3] + [UInt8](repeating: 5, count: 32) + [0, 0, 2, 0x13, 1, 1, 0] + [UInt8(extensions.count >> 8), UInt8(extensions.count & 255)] + extensions
+        let body =
+            [3, 3] + [UInt8](repeating: 5, count: 32) + [0, 0, 2, 0x13, 1, 1, 0] + [
+                UInt8(extensions.count >> 8), UInt8(extensions.count & 255)
+            ] + extensions
         return [1, 0, UInt8(body.count >> 8), UInt8(body.count & 255)] + body
     }
 

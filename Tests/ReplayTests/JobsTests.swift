@@ -13,7 +13,9 @@ import Wire
         try shell(line).lines.map { $0.contains(" of traffic in ") ? String($0.prefix { $0 != "," }) : $0 }
     }
 
-    @Test("Several files, with one that is broken and one that is not there", arguments: ["--format json --ja4-raw", "", "--all", "--summary-only"])
+    @Test(
+        "Several files, with one that is broken and one that is not there",
+        arguments: ["--format json --ja4-raw", "", "--all", "--summary-only"])
     func several(options: String) throws {
         let broken = fixture("cut-frames.pcap"), line = "weir replay \(options) \(Self.files) /nowhere.pcap \(broken) \(Self.files) 2>&1"
         let one = try said(line)

@@ -67,7 +67,8 @@ import Wire
     func tshark() throws {
         var count = 0
         for name in Self.captures {
-            let found = try ours("\(root)/Tests/Fixtures/\(name)").sorted(), expected = try theirs("\(root)/Tests/Fixtures/\(name)").sorted()
+            let found = try ours("\(root)/Tests/Fixtures/\(name)").sorted(),
+                expected = try theirs("\(root)/Tests/Fixtures/\(name)").sorted()
             #expect(found == expected, "\(name)")
             count += found.filter { !$0.groups.isEmpty && !$0.shares.isEmpty }.count
         }
@@ -114,12 +115,14 @@ import Wire
             }
         }
         let hellos =
-            many(5, [grease, Self.hybrid, Self.x25519], [grease, Self.hybrid, Self.x25519]) + many(4, [Self.hybrid, Self.x25519, Self.hybrid], [Self.x25519])
+            many(5, [grease, Self.hybrid, Self.x25519], [grease, Self.hybrid, Self.x25519])
+            + many(4, [Self.hybrid, Self.x25519, Self.hybrid], [Self.x25519])
             + many(3, [Self.kyber, Self.x25519], [Self.kyber]) + many(2, [Self.x25519], [Self.x25519])
             // Post-quantum groups without TLS 1.3 are of no use.
             + many(1, [Self.hybrid], [Self.hybrid], [0x0303])
         let file = try file(hellos), said = try report(file)
-        #expect(said.contains("\"hellos\":15,\"unread\":0,\"readiness\":{\"share\":5,\"offered\":4,\"draft\":3,\"classical\":2,\"older\":1}"))
+        #expect(
+            said.contains("\"hellos\":15,\"unread\":0,\"readiness\":{\"share\":5,\"offered\":4,\"draft\":3,\"classical\":2,\"older\":1}"))
         #expect(said.contains("{\"group\":\"X25519MLKEM768\",\"post_quantum\":true,\"key_shares\":6,\"offers\":10}"))
         #expect(said.contains("{\"group\":\"x25519\",\"post_quantum\":false,\"key_shares\":11,\"offers\":14}"))
         #expect(said.contains("{\"group\":\"X25519Kyber768Draft00\",\"post_quantum\":false,\"key_shares\":3,\"offers\":3}"))

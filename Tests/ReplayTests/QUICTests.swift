@@ -79,7 +79,8 @@ import Testing
     @Test("An id of fewer than eight bytes is told, and counts against whoever was proven alone")
     func shortID() throws {
         for engine in engines {
-            let lines = try lines(of: "short_id", engine: engine), bad = lines.filter { $0.contains("\"anomalies\":[\"quic_bad_initial\"]") }
+            let lines = try lines(of: "short_id", engine: engine),
+                bad = lines.filter { $0.contains("\"anomalies\":[\"quic_bad_initial\"]") }
             #expect(bad.count == 3 && lines.count == 3, "\(engine): \(lines)")
             #expect(bad.filter(isEvent).allSatisfy { $0.contains("198.51.100.20/32") && $0.contains("\"limit\":null") })
             #expect(bad.filter(isEvent).count == 1)
@@ -96,8 +97,8 @@ import Testing
     }
 
     @Test(
-        "Honest: Initials sent again, from another port and address too, another version on the same path, Retry, early data, both versions",
-        arguments: ["again", "retry", "resumed", "plain"])
+        "Honest: Initials sent again, from elsewhere too, another version on the same path, Retry, early data, both versions",
+        arguments: ["again", "retry", "retry_short", "resumed", "plain"])
     func honest(kind: String) throws {
         for engine in engines {
             let lines = try lines(of: kind, engine: engine)
@@ -122,7 +123,8 @@ import Testing
             #expect(told.count == 2 && lines.filter(isEvent).count == 1, "\(engine): \(told)")
             let event = try #require(told.first(where: isEvent))
             for part in [
-                "\"source.prefix\":\"::/0\"", "\"destination.address\":\"192.0.2.1\"", "\"proof\":\"unproven\"", "\"reach\":\"destination\"",
+                "\"source.prefix\":\"::/0\"", "\"destination.address\":\"192.0.2.1\"", "\"proof\":\"unproven\"",
+                "\"reach\":\"destination\"",
                 "\"limit\":null", "\"action\":\"none\"", "\"seen\":1100,"
             ] { #expect(event.contains(part), "\(part) in \(event)") }
             #expect(!event.contains("community_id"))

@@ -154,14 +154,19 @@ def unanswered(capture, made, key):
     return [{"source": "198.51.100.9"}] * 4
 
 
-def retry(capture, made, key):
+def retry_short(capture, made, key):
+    """The same of a server whose ids have five bytes: then the client's second Initial has one, too."""
+    return retry(capture, made, key, size=5)
+
+
+def retry(capture, made, key, size=8):
     """A server that asks for a token first: the same hello comes twice, under two keys."""
     client = QuicConnection(configuration=configuration(server_name=None))
     source, now = ("198.51.100.7", 41000), 0.0
     client.connect(SERVER, now=now)
     [(data, _)] = client.datagrams_to_send(now=now)
     capture.datagram(source, SERVER, data)
-    original, theirs, ours = first_id(data), data[7 + data[5] : 7 + data[5] + data[6 + data[5]]], os.urandom(8)
+    original, theirs, ours = first_id(data), data[7 + data[5] : 7 + data[5] + data[6 + data[5]]], os.urandom(size)
     answer = quic_packet.encode_quic_retry(
         version=1, source_cid=ours, destination_cid=theirs, original_destination_cid=original, retry_token=os.urandom(16)
     )
@@ -212,13 +217,14 @@ def again(capture, made, key):
     [(data, _)] = client.datagrams_to_send(now=0.0)
     for source in [("198.51.100.40", 46000), ("198.51.100.40", 46000), ("198.51.100.40", 46001), ("198.51.100.41", 46001)]:
         capture.datagram(source, SERVER, data)
-    there = server(made, key, first_id(data))
-    there.receive_datagram(data, source, now=0.1)
-    answers = [answer for answer, _to in there.datagrams_to_send(now=0.1)]
-    for answer in answers:
-        capture.datagram(SERVER, source, answer)
-    # A client's packet that bears the server's id.
-    capture.datagram(source, SERVER, long_header(0xE0, 1, client_id(answers[0]), client_id(data)) + bytes(30))
+    # Answered at both addresses, it bears both ids.
+    for source in [("198.51.100.40", 46000), ("198.51.100.41", 46001)]:
+        there = server(made, key, first_id(data))
+        there.receive_datagram(data, source, now=0.1)
+        answers = [answer for answer, _to in there.datagrams_to_send(now=0.1)]
+        for answer in answers:
+            capture.datagram(SERVER, source, answer)
+        capture.datagram(source, SERVER, long_header(0xE0, 1, client_id(answers[0]), client_id(data)) + bytes(30))
     chosen, source = os.urandom(8), ("198.51.100.42", 46002)
     for version in [0x6B3343CF, 1]:
         settings = configuration(server_name="shop.example", original_version=version, supported_versions=[version])

@@ -45,11 +45,13 @@ extension Option {
         format,
         Option(
             "report", .choice(["pqc"]),
-            "instead of hellos and events: which clients use post-quantum groups (pqc), by hellos, groups and stacks, and who encrypts hellos"),
+            "instead of hellos and events: which clients use post-quantum groups, by hellos, groups and stacks; who encrypts hellos"
+        ),
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
         Option(flag: "summary-only", "the figures, and nothing of single hellos: several times as fast"),
         Option(
-            "jobs", .number(1...64), "threads: several files at a time, or up to three for one; the output is the same, memory is for each file",
+            "jobs", .number(1...64),
+            "threads: several files at a time, or up to three for one; the output is the same, memory is for each file",
             standard: "1"),
         Option(flag: "ja4-raw", "with --format json: JA4 before hashing as well, as tls.client.ja4_r"),
         Option(

@@ -1,15 +1,16 @@
 internal import Crypto
 package import Wire
 
-/// Community ID version 1 with seed 0 (https://github.com/corelight/community-id-spec): one name for a flow in every tool that knows its addresses
-/// and ports, whoever of both it names first.
+/// Community ID version 1 with seed 0 (https://github.com/corelight/community-id-spec): one name for a flow in every tool that knows its
+/// addresses and ports, whoever of both it names first.
 package struct CommunityID: Sendable, Equatable, BitwiseCopyable {
     /// SHA-1, its first byte the highest.
     private let words: (UInt64, UInt64, UInt32)
 
     package static func == (left: CommunityID, right: CommunityID) -> Bool { left.words == right.words }
 
-    /// `nil` where a proxy named the source: the flow is the proxy's, and its port is not known here. Nor has a record that names no source one.
+    /// `nil` where a proxy named the source: the flow is the proxy's, and its port is not known here. Nor has a record that names no
+    /// source one.
     package init?(of handshake: Handshake) {
         guard handshake.proxy == nil, handshake.source.high | handshake.source.low != 0 else { return nil }
         self.init(
@@ -63,7 +64,8 @@ package struct CommunityID: Sendable, Equatable, BitwiseCopyable {
 
     private static func character(_ value: UInt32) -> UInt8 {
         let value = UInt8(value)
-        return value < 26 ? 65 + value : value < 52 ? 71 + value : value < 62 ? value - 4 : value == 62 ? UInt8(ascii: "+") : UInt8(ascii: "/")
+        return value < 26
+            ? 65 + value : value < 52 ? 71 + value : value < 62 ? value - 4 : value == 62 ? UInt8(ascii: "+") : UInt8(ascii: "/")
     }
 
     package var text: String {

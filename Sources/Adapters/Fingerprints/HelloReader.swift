@@ -22,7 +22,9 @@ package struct HelloReader {
         package func protocols(in message: RawSpan) -> [String] {
             if let whole { return whole.hello.alpnNames }
             var names: [String] = []
-            places.eachProtocol(in: Span<UInt8>(_bytes: message)) { names.append(String(decoding: Span<UInt8>(_bytes: message).bytes($0), as: UTF8.self)) }
+            places.eachProtocol(in: Span<UInt8>(_bytes: message)) {
+                names.append(String(decoding: Span<UInt8>(_bytes: message).bytes($0), as: UTF8.self))
+            }
             return names
         }
 
@@ -67,7 +69,9 @@ package struct HelloReader {
     /// - Parameter transport: what it came over, for JA4 says so.
     package mutating func read(_ message: RawSpan, over transport: Transport) -> Reading? {
         // The bytes are read while the span lives.
-        guard let places = unsafe message.withUnsafeBytes({ unsafe walk.read($0, over: transport) }) else { return readSlowly(message, transport) }
+        guard let places = unsafe message.withUnsafeBytes({ unsafe walk.read($0, over: transport) }) else {
+            return readSlowly(message, transport)
+        }
         return Reading(stack: cache.stack(of: walk) { writer.stack(of: walk) }, places: places, whole: nil)
     }
 

@@ -4,10 +4,12 @@ internal import Wire
 /// What fingerprints are made of, out of one hello that is as plain as nearly all are: whole, each of its telling extensions there once, no
 /// list longer than `most`. GREASE is left out, so two hellos of a stack that draws it anew give the same words.
 ///
-/// One hello at a time; nothing is allocated once it stands. The bytes that are read are the caller's, each index compared with their end before.
+/// One hello at a time; nothing is allocated once it stands. The bytes that are read are the caller's, each index compared with their end
+/// before.
 @safe final class HelloWalk {
     static let most = 64
-    /// Head, then suites, extensions, groups, point formats, signature algorithms; rounded up to whole 64-bit words, which are zero behind the end.
+    /// Head, then suites, extensions, groups, point formats, signature algorithms; rounded up to whole 64-bit words, which are zero
+    /// behind the end.
     let words: UnsafeMutablePointer<UInt16>
     private(set) var count = 0
     static let capacity = Place.lists + 5 * most + 4
@@ -85,7 +87,9 @@ internal import Wire
             }
         }
         let extensions = count - start
-        guard let groups = unsafe list(from, places.groups), let algorithmCount = unsafe listBehind(from, formats, algorithms) else { return nil }
+        guard let groups = unsafe list(from, places.groups), let algorithmCount = unsafe listBehind(from, formats, algorithms) else {
+            return nil
+        }
 
         // Of a list that names none but GREASE, the hello's own version counts.
         var highest = -1
@@ -148,7 +152,8 @@ internal import Wire
         return unsafe list(from, algorithms)
     }
 
-    /// JA4's two characters for the first protocol: its first and last, or of its hexadecimal when either is no letter or digit. `nil`: lengths disagree.
+    /// JA4's two characters for the first protocol: its first and last, or of its hexadecimal when either is no letter or digit. `nil`:
+    /// lengths disagree.
     private static func ends(_ from: UnsafePointer<UInt8>, _ range: Range<Int>) -> UInt16? {
         var at = range.lowerBound, ends: UInt16?
         while at < range.upperBound {

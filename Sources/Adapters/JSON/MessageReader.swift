@@ -45,7 +45,9 @@ package struct MessageReader: ~Copyable {
             if object.has("network.community_id") { event.communityID = try object.string("network.community_id") }
             event.groups = try object.optionalStrings("tls.client.supported_groups")
             event.keyShares = try object.optionalStrings("tls.client.key_shares")
-            if object.has("tls.client.ech") { event.encryptedHello = try object.word("tls.client.ech", "what is known of it", Words.encryptedHellos) }
+            if object.has("tls.client.ech") {
+                event.encryptedHello = try object.word("tls.client.ech", "what is known of it", Words.encryptedHellos)
+            }
             event.action = try object.word("action", "an action", Words.actions)
             event.limit = try object.optionalObject("limit", Self.eventLimit)
             event.counts = try object.object("counts", Self.counts)

@@ -60,7 +60,9 @@ package struct PathOpinion {
     /// Judges what is whole, and hands each verdict over, with its hello behind it; and verdicts without one.
     package func judge(_ record: (RawSpan) -> Void) {
         var flow = weir_handshake()
-        while unsafe weir_initials_flow(reader, &flow) == 1 { unsafe withUnsafeBytes(of: &flow) { unsafe record(RawSpan(_unsafeBytes: $0)) } }
+        while unsafe weir_initials_flow(reader, &flow) == 1 {
+            unsafe withUnsafeBytes(of: &flow) { unsafe record(RawSpan(_unsafeBytes: $0)) }
+        }
         var hello = unsafe weir_initials_hello()
         while unsafe weir_initials_next(reader, &hello) == 1 {
             unsafe engine.judge(&hello.seen, hello.message, hello.size, record)

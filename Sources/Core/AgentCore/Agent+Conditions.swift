@@ -2,8 +2,8 @@ internal import Detection
 internal import Messages
 internal import Wire
 
-/// What is told of a destination, because nobody is proven to have done it. It touches no source, sets no limit, and its event asks for nothing:
-/// it is without proof, its prefix is everybody's, and it reaches one destination only.
+/// What is told of a destination, because nobody is proven to have done it. It touches no source, sets no limit, and its event asks for
+/// nothing: it is without proof, its prefix is everybody's, and it reaches one destination only.
 struct Conditions: Sendable {
     /// At most one a minute comes of each destination (`conditions.c`).
     private var waiting: [Handshake] = []

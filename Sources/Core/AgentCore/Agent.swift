@@ -225,7 +225,8 @@ package struct Agent: Sendable {
     ) -> ThrottleEvent {
         let source = sources.slots[slot], handshake = source.latest
         statistics.folded += source.seen - 1
-        var event = makeEvent(at: seen, of: handshake, source.prefix, source.anomalies, policy.severity(of: source.anomalies) ?? .medium, hello)
+        var event = makeEvent(
+            at: seen, of: handshake, source.prefix, source.anomalies, policy.severity(of: source.anomalies) ?? .medium, hello)
         event.interface = interface
         event.reach = source.reach
         event.counts = ThrottleEvent.Counts(since: source.since)
@@ -246,7 +247,8 @@ package struct Agent: Sendable {
 
     /// What every event has, by its verdict.
     mutating func makeEvent(
-        at seen: Instant, of handshake: Handshake, _ prefix: Prefix, _ anomalies: AnomalySet, _ severity: Severity, _ hello: HelloFacts? = nil
+        at seen: Instant, of handshake: Handshake, _ prefix: Prefix, _ anomalies: AnomalySet, _ severity: Severity,
+        _ hello: HelloFacts? = nil
     ) -> ThrottleEvent {
         sequence += 1
         statistics.events += 1
@@ -327,26 +329,5 @@ extension Handshake {
     fileprivate func isSameConnection(as other: Handshake) -> Bool {
         source == other.source && destination == other.destination && sourcePort == other.sourcePort
             && destinationPort == other.destinationPort
-    }
-}
-
-/// What only the hello's bytes tell, worked out outside this module.
-package struct HelloFacts: Sendable, Equatable {
-    package var serverName: String?
-    package var alpn: [String]
-    package var ja3: String?
-    package var ja4: String?
-    /// IANA's names, GREASE aside.
-    package var groups: [String] = []
-    package var keyShares: [String] = []
-    package var encryptedHello: EncryptedHello?
-    /// Of the flow, which needs no byte of the hello.
-    package var communityID: String?
-
-    package init(serverName: String? = nil, alpn: [String] = [], ja3: String? = nil, ja4: String? = nil) {
-        self.serverName = serverName
-        self.alpn = alpn
-        self.ja3 = ja3
-        self.ja4 = ja4
     }
 }

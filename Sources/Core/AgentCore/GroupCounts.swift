@@ -1,7 +1,7 @@
 package import Detection
 
-/// Hellos by the groups that they offer and send shares of, of all whose bytes came here: those of new stacks, anomalous ones, and every one
-/// over QUIC. Filled without allocating; of groups that are not listed all count as one, so nobody can make up labels.
+/// Hellos by the groups that they offer and send shares of, of all whose bytes came here: those of new stacks, anomalous ones, and every
+/// one over QUIC. Filled without allocating; of groups that are not listed all count as one, so nobody can make up labels.
 package struct GroupCounts: Sendable {
     package static let listed: [UInt16] = [
         0x11ec, 0x11eb, 0x11ed, 0x0200, 0x0201, 0x0202, 0x6399, 0x639a, 0x001d, 0x0017, 0x0018, 0x0019, 0x001e

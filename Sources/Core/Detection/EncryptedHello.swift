@@ -1,5 +1,5 @@
-/// encrypted_client_hello (RFC 9849 section 5), as far as anybody can read it who has no key. The name beside it is the outer one, of whoever
-/// serves the key.
+/// encrypted_client_hello (RFC 9849 section 5), as far as anybody can read it who has no key. The name beside it is the outer one, of
+/// whoever serves the key.
 package struct EncryptedHello: Sendable, Equatable {
     package enum Form: Sendable, Equatable {
         /// A hello inside, or GREASE: they are made to look alike.

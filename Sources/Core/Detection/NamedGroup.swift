@@ -84,7 +84,8 @@ package enum QuantumReadiness: String, Sendable, CaseIterable {
     ///   - version: the highest offered, as on the wire.
     package init(version: UInt16, groups: NamedGroup.Strength, shares: NamedGroup.Strength) {
         self =
-            version < 0x0304 ? .older : shares == .postQuantum ? .share : groups == .postQuantum ? .offered : groups == .draft ? .draft : .classical
+            version < 0x0304
+            ? .older : shares == .postQuantum ? .share : groups == .postQuantum ? .offered : groups == .draft ? .draft : .classical
     }
 }
 

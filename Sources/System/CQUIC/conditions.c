@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is odd about Initials besides their hellos. Tables are direct-mapped: a newer entry takes the place of an older one. Nothing here is an
- * accusation of an address that nobody has proven: what belongs to a connection goes with it, a flood is told of its destination.
+ * What is odd about Initials besides their hellos. Tables are direct-mapped: a newer entry takes the place of an older one. Nothing here
+ * accuses an address that nobody has proven: what belongs to a connection goes with it, a flood is told of its destination.
  */
 #include "connection.h"
 
@@ -47,15 +47,18 @@ static struct weir_handshake *add_flow(struct weir_initials *r)
  * A version that no one speaks. Every version that is known has the fixed bit set, and none is 0: without that it may be another protocol's
  * datagram altogether. Told once in ten seconds of a path; its client is nobody who was proven, and cannot become it.
  */
-void quic_note_version(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen, __u8 first, __u32 version)
+void quic_note_version(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen, __u8 first,
+		       __u32 version)
 {
+	__u64 hash, ports = (__u64)seen->source_port << 48 | (__u64)seen->destination_port << 32, now = seen->seen_ns ? seen->seen_ns : 1;
 	struct weir_handshake *flow;
-	__u64 hash, now = seen->seen_ns ? seen->seen_ns : 1;
 	struct quic_told *told;
 
+	r->counts.unknown++;
 	if (!version || !(first & 0x40) || !quic_is_recorded(engine, WEIR_QUIC_VERSION_UNKNOWN))
 		return;
-	hash = hash_bytes(seen->source, 32) ^ ((__u64)seen->source_port << 48 | (__u64)seen->destination_port << 32 | version) * 0x9e3779b97f4a7c15ull;
+	/* Source and destination lie behind each other. */
+	hash = hash_bytes(seen->source, 32) ^ (ports | version) * 0x9e3779b97f4a7c15ull;
 	told = &r->versions[hash >> 32 & (QUIC_TOLD - 1)];
 	if (told->hash == hash && now - told->seen_ns < 10 * WEIR_SECOND)
 		return;
@@ -118,7 +121,7 @@ static void judge_destination(struct weir_initials *r, const struct weir_engine 
 {
 	struct weir_handshake *flow;
 
-	if (!quic_is_recorded(engine, WEIR_QUIC_UNVALIDATED_FLOOD) || d->begun < QUIC_FLOOD_LEAST || d->proven * 5 >= d->begun)
+	if (!quic_is_recorded(engine, WEIR_QUIC_UNVALIDATED_FLOOD) || d->begun < QUIC_FLOOD_LEAST || (__u64)d->proven * 5 >= d->begun)
 		return;
 	if ((r->answers - d->answers) * 2 < d->begun || (d->told_ns && now - d->told_ns < 60 * WEIR_SECOND))
 		return;
@@ -134,10 +137,19 @@ static void judge_destination(struct weir_initials *r, const struct weir_engine 
 	flow->hello_length = d->begun - d->proven;
 }
 
-void quic_note_begun(struct weir_initials *r, const struct connection *c, __u64 now)
+void quic_note_begun(struct weir_initials *r, const struct weir_engine *engine, struct connection *c, const struct weir_handshake *seen,
+		     const struct quic_packet *packet)
 {
 	struct quic_destination *d = destination_of(r, &c->flow);
+	__u64 now = seen->seen_ns;
 
+	c->is_given = seen->proof || packet->has_token;
+	if (packet->to.size < 8) {
+		/* A client's own is never shorter; a server's, behind its Retry, may be. */
+		r->counts.small_id++;
+		if (!c->is_given && quic_is_recorded(engine, WEIR_QUIC_BAD_INITIAL))
+			c->seen.anomalies |= 1ULL << WEIR_QUIC_BAD_INITIAL;
+	}
 	if (!is_to(d, &c->flow)) {
 		/* Whoever is counted goes on being counted; others' turn comes when it is quiet. */
 		if (d->start_ns && now - d->start_ns < 2 * QUIC_WINDOW_NS) {
@@ -185,4 +197,13 @@ void quic_sweep_destinations(struct weir_initials *r, const struct weir_engine *
 		judge_destination(r, engine, d, now);
 		d->begun = 0;
 	}
+}
+
+int weir_initials_flow(struct weir_initials *r, struct weir_handshake *out)
+{
+	if (!r->flow_count)
+		return 0;
+	*out = r->flows[0];
+	memmove(r->flows, r->flows + 1, --r->flow_count * sizeof(*out));
+	return 1;
 }

@@ -82,10 +82,12 @@ static inline int is_queued(const struct weir_initials *r, const struct connecti
 }
 
 int quic_is_recorded(const struct weir_engine *engine, enum weir_anomaly anomaly);
-void quic_note_version(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen, __u8 first, __u32 version);
+void quic_note_version(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen, __u8 first,
+		       __u32 version);
 void quic_recall_id(struct weir_initials *r, struct connection *c);
 /* A connection begins; its client has heard the server; it was the same as another one, from before its Retry. */
-void quic_note_begun(struct weir_initials *r, const struct connection *c, __u64 now);
+void quic_note_begun(struct weir_initials *r, const struct weir_engine *engine, struct connection *c, const struct weir_handshake *seen,
+		     const struct quic_packet *packet);
 void quic_note_heard(struct weir_initials *r, struct connection *c);
 void quic_note_retried(struct weir_initials *r, const struct connection *before);
 void quic_sweep_destinations(struct weir_initials *r, const struct weir_engine *engine, __u64 now, int end);

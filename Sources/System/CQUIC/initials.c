@@ -129,8 +129,8 @@ static void forget_before_retry(struct weir_initials *r, struct connection *kept
 }
 
 /* The connection whose keys open the packet, with its payload opened; a new one, if the packet's own id gives the keys. */
-static struct connection *find(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen, const struct weir_flow_key *flow,
-			       const struct quic_packet *packet, const __u8 *bytes, int *size)
+static struct connection *find(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen,
+			       const struct weir_flow_key *flow, const struct quic_packet *packet, const __u8 *bytes, int *size)
 {
 	struct connection *set = set_of(r, flow, &packet->from), *c;
 	struct quic_keys keys;
@@ -159,16 +159,11 @@ static struct connection *find(struct weir_initials *r, const struct weir_engine
 	*size = quic_open(r->opener, &keys, packet, bytes, r->payload);
 	if (*size < 0)
 		return 0;
-	if (packet->to.size < 8)
-		r->counts.small_id++;		/* a client's own is never shorter; a server's, behind its Retry, may be */
 	c = make_room(r, set);
 	if (!c)
 		return 0;
 	begin(c, seen, flow, packet, &keys);
-	c->is_given = seen->proof || packet->has_token;
-	if (packet->to.size < 8 && !c->is_given && quic_is_recorded(engine, WEIR_QUIC_BAD_INITIAL))
-		c->seen.anomalies |= 1ULL << WEIR_QUIC_BAD_INITIAL;
-	quic_note_begun(r, c, seen->seen_ns);
+	quic_note_begun(r, engine, c, seen, packet);
 	if (seen->retried)
 		forget_before_retry(r, c);
 	return c;
@@ -211,8 +206,8 @@ static void prove_only(struct weir_initials *r, const struct weir_handshake *see
 }
 
 /* One Initial. Returns its connection; `opened` says whether its tag was right. */
-static struct connection *take_initial(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen, const struct weir_flow_key *flow,
-				       const struct quic_packet *packet, const __u8 *bytes, int *opened)
+static struct connection *take_initial(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen,
+				       const struct weir_flow_key *flow, const struct quic_packet *packet, const __u8 *bytes, int *opened)
 {
 	int size = -1;
 	struct connection *c = find(r, engine, seen, flow, packet, bytes, &size);
@@ -290,10 +285,7 @@ int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, cons
 		return 0;
 	switch (quic_version_kind(first.version)) {
 	case QUIC_FOREIGN: r->counts.foreign++; return 0;
-	case QUIC_UNKNOWN:
-		r->counts.unknown++;
-		quic_note_version(r, engine, seen, bytes[0], first.version);
-		return 0;
+	case QUIC_UNKNOWN: quic_note_version(r, engine, seen, bytes[0], first.version); return 0;
 	case QUIC_SPOKEN: break;
 	}
 	/* Packets of one datagram (RFC 9000 section 12.2) have one destination; a server that takes another one is told something else. */
@@ -332,15 +324,6 @@ void weir_initials_sweep(struct weir_initials *r, const struct weir_engine *engi
 			tell(r, c);
 		}
 	}
-}
-
-int weir_initials_flow(struct weir_initials *r, struct weir_handshake *out)
-{
-	if (!r->flow_count)
-		return 0;
-	*out = r->flows[0];
-	memmove(r->flows, r->flows + 1, --r->flow_count * sizeof(*out));
-	return 1;
 }
 
 int weir_initials_next(struct weir_initials *r, struct weir_initials_hello *out)

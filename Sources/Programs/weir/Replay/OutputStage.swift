@@ -3,8 +3,8 @@ internal import Detection
 internal import Fingerprints
 internal import Wire
 
-/// Between judging and telling: names and fingerprints are read here, and the output is written. At once, or by a thread of its own, which has
-/// the same said to it in the same order.
+/// Between judging and telling: names and fingerprints are read here, and the output is written. At once, or by a thread of its own,
+/// which has the same said to it in the same order.
 final class OutputStage {
     /// What is said of a hello, but for its record.
     struct Judgement {

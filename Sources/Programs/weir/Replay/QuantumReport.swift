@@ -4,8 +4,8 @@ internal import Messages
 internal import Terminal
 internal import Wire
 
-/// `--report pqc`: which clients agree on keys that no quantum computer finds out later, by hellos, groups and stacks; and who encrypts a hello.
-/// Stacks and names beyond those that fit are counted together.
+/// `--report pqc`: which clients agree on keys that no quantum computer finds out later, by hellos, groups and stacks; and who encrypts a
+/// hello. Stacks and names beyond those that fit are counted together.
 final class QuantumReport: ReplayOutput {
     private struct Stack {
         let ja4: String
@@ -28,8 +28,8 @@ final class QuantumReport: ReplayOutput {
         var ids = InlineArray<4, UInt64>(repeating: 0)
         var distinct: Int { (0..<4).reduce(0) { $0 + ids[$1].nonzeroBitCount } }
 
-        /// Clients of one key share its config id. Who pretends draws an id for each connection (RFC 9849 section 6.2.1). So many alike, or so
-        /// many that differ, are no accident; between these nothing is said.
+        /// Clients of one key share its config id. Who pretends draws an id for each connection (RFC 9849 section 6.2.1). So many alike,
+        /// or so many that differ, are no accident; between these nothing is said.
         var finding: String {
             if hellos >= QuantumReport.leastHellos {
                 if distinct <= 2 { return "used" }
@@ -142,7 +142,9 @@ final class QuantumReport: ReplayOutput {
     // MARK: As text
 
     private var orderedGroups: [(NamedGroup, Group)] {
-        groups.sorted { ($1.value.shares, $1.value.offers, $0.key.number) < ($0.value.shares, $0.value.offers, $1.key.number) }.map { ($0, $1) }
+        groups.sorted { ($1.value.shares, $1.value.offers, $0.key.number) < ($0.value.shares, $0.value.offers, $1.key.number) }.map {
+            ($0, $1)
+        }
     }
     private var lacking: [Stack] {
         stacks.values.filter { $0.readiness != .share }.sorted { ($1.hellos, $0.ja4) < ($0.hellos, $1.ja4) }
@@ -192,16 +194,23 @@ final class QuantumReport: ReplayOutput {
                 table.append([stack.ja4, Figures.count(stack.hellos), Self.words(stack.readiness), stack.name ?? "-"])
             }
             lines += [""] + table.lines(for: terminal)
-            if lacking.count > Self.shown { lines.append("…  \(Figures.count(lacking.count - Self.shown)) more stacks (--format json has them)") }
+            if lacking.count > Self.shown {
+                lines.append("…  \(Figures.count(lacking.count - Self.shown)) more stacks (--format json has them)")
+            }
             if further > 0 { lines.append("…  \(Figures.count(further)) hellos of further stacks") }
         }
         if !encrypted.isEmpty {
-            var table = Table([.init("encrypted hellos by outer name", minimum: 12), .init("hellos", .right), .init("config ids", .right), .init("what", minimum: 7)])
+            var table = Table([
+                .init("encrypted hellos by outer name", minimum: 12), .init("hellos", .right), .init("config ids", .right),
+                .init("what", minimum: 7)
+            ])
             for (name, found) in orderedNames.prefix(Self.shown) {
                 table.append([name.isEmpty ? "-" : name, Figures.count(found.hellos), Figures.count(found.distinct), found.finding])
             }
             lines += [""] + table.lines(for: terminal)
-            if names.count > Self.shown { lines.append("…  \(Figures.count(names.count - Self.shown)) more names (--format json has them)") }
+            if names.count > Self.shown {
+                lines.append("…  \(Figures.count(names.count - Self.shown)) more names (--format json has them)")
+            }
         }
         return lines
     }

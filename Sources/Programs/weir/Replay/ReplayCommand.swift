@@ -15,7 +15,9 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     guard arguments.positionals.filter({ $0 == "-" }).count < 2 else { throw Ending.wrong("standard input can be read once") }
     let jobs = arguments.number("jobs") ?? 1, files = arguments.positionals
     if jobs > 1, arguments.has("kafka") { throw Ending.wrong("--kafka sends events in the order of their captures, so it takes no --jobs") }
-    if jobs > 1, arguments.text("engine") == "kernel" { throw Ending.wrong("--engine kernel runs one frame after the other, so it takes no --jobs") }
+    if jobs > 1, arguments.text("engine") == "kernel" {
+        throw Ending.wrong("--engine kernel runs one frame after the other, so it takes no --jobs")
+    }
 
     if arguments.has("report"), let other = ["all", "summary-only", "ja4-raw"].first(where: { arguments.has($0) }) {
         throw Ending.wrong("--report has an output of its own, so it takes no --\(other)")

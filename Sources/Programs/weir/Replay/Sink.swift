@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Standard output for one of several captures that are read at the same time. Whose turn it is writes through; who is early keeps its bytes, and
-/// waits once they are more than `most`. So the output is in the order of the captures, and memory is bounded.
+/// Standard output for one of several captures that are read at the same time. Whose turn it is writes through; who is early keeps its
+/// bytes, and waits once they are more than `most`. So the output is in the order of the captures, and memory is bounded.
 @safe final class Turns: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>

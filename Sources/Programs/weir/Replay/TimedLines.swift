@@ -111,7 +111,9 @@ internal import Wire
         unsafe to[0] = UInt8(ascii: "\"")
         for index in 0..<bytes.count {
             let byte = bytes[index]
-            guard byte >= 0x20, byte < 0x7f, byte != 0x22, byte != 0x5c else { return put(text: String(decoding: bytes.bytes(0..<bytes.count), as: UTF8.self)) }
+            guard byte >= 0x20, byte < 0x7f, byte != 0x22, byte != 0x5c else {
+                return put(text: String(decoding: bytes.bytes(0..<bytes.count), as: UTF8.self))
+            }
             unsafe to[index + 1] = byte
         }
         unsafe to[bytes.count + 1] = UInt8(ascii: "\"")

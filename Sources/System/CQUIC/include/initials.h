@@ -50,8 +50,8 @@ int weir_initials_take(struct weir_initials *reader, struct weir_engine *engine,
 		       __u32 size, struct weir_quic_opinion *opinion);
 
 /*
- * What nothing proves after three seconds is told as unproven, what is not whole is forgotten; all of it at the `end`. `answers` is how many
- * answers servers here have given since the start: a flood is none where nobody answers.
+ * What nothing proves after three seconds is told as unproven, what is not whole is forgotten; all of it at the `end`. `answers` is how
+ * many answers servers here have given since the start: a flood is none where nobody answers.
  */
 void weir_initials_sweep(struct weir_initials *reader, const struct weir_engine *engine, __u64 answers, __u64 now, int end);
 
