@@ -42,35 +42,44 @@ package struct CommunityID: Sendable, Equatable, BitwiseCopyable {
         }
     }
 
-    /// `1:LQU9qZlK+B5F3KDmev6m5PMibrg=`, a character at a time.
-    package func eachCharacter(_ body: (UInt8) -> Void) {
-        body(UInt8(ascii: "1"))
-        body(UInt8(ascii: ":"))
-        func byte(_ index: Int) -> UInt32 {
-            index < 8
-                ? UInt32(truncatingIfNeeded: words.0 >> UInt64(56 - index * 8)) & 255
-                : index < 16
-                    ? UInt32(truncatingIfNeeded: words.1 >> UInt64(56 - (index - 8) * 8)) & 255
-                    : index < 20 ? words.2 >> UInt32(24 - (index - 16) * 8) & 255 : 0
+    /// Characters of `text`.
+    package static let size = 30
+
+    /// Writes `1:LQU9qZlK+B5F3KDmev6m5PMibrg=`: `size` characters.
+    package func write(to text: UnsafeMutablePointer<UInt8>) {
+        unsafe text[0] = UInt8(ascii: "1")
+        unsafe text[1] = UInt8(ascii: ":")
+        // RFC 4648 section 4: twenty bytes are six times three, and two. Five bytes of each word are eight characters but for a rest.
+        var rest = words.0, bits: UInt64 = 0, held = 0, at = 2, left = 8, next = 1
+        func character(_ value: UInt64) -> UInt8 {
+            let value = UInt8(truncatingIfNeeded: value & 63)
+            return value < 26
+                ? 65 + value : value < 52 ? 71 + value : value < 62 ? value - 4 : value == 62 ? UInt8(ascii: "+") : UInt8(ascii: "/")
         }
-        // RFC 4648 section 4: twenty bytes are six times three, and two.
-        for group in 0..<7 {
-            let value = byte(group * 3) << 16 | byte(group * 3 + 1) << 8 | byte(group * 3 + 2)
-            for place in 0..<4 as Range<UInt32> {
-                body(group == 6 && place == 3 ? UInt8(ascii: "=") : Self.character(value >> (18 - place * 6) & 63))
+        for _ in 0..<20 {
+            if left == 0 {
+                (rest, left) = next == 1 ? (words.1, 8) : (UInt64(words.2) << 32, 4)
+                next += 1
+            }
+            bits = bits << 8 | rest >> 56
+            rest <<= 8
+            left -= 1
+            held += 8
+            while held >= 6 {
+                held -= 6
+                unsafe text[at] = character(bits >> UInt64(held))
+                at += 1
             }
         }
-    }
-
-    private static func character(_ value: UInt32) -> UInt8 {
-        let value = UInt8(value)
-        return value < 26
-            ? 65 + value : value < 52 ? 71 + value : value < 62 ? value - 4 : value == 62 ? UInt8(ascii: "+") : UInt8(ascii: "/")
+        // Four bits are left of 160.
+        unsafe text[at] = character(bits << UInt64(6 - held))
+        unsafe text[at + 1] = UInt8(ascii: "=")
     }
 
     package var text: String {
-        var bytes: [UInt8] = []
-        eachCharacter { bytes.append($0) }
-        return String(decoding: bytes, as: UTF8.self)
+        unsafe String(unsafeUninitializedCapacity: Self.size) { bytes in
+            if let base = bytes.baseAddress { unsafe write(to: base) }
+            return Self.size
+        }
     }
 }

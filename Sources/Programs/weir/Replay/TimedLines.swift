@@ -138,11 +138,8 @@ internal import Wire
     }
 
     func put(_ id: CommunityID) {
-        let to = unsafe room(30), start = count
-        id.eachCharacter { byte in
-            unsafe to[count - start] = byte
-            count += 1
-        }
+        unsafe id.write(to: room(CommunityID.size))
+        count += CommunityID.size
     }
 
     func put(_ address: Address) {
@@ -201,9 +198,14 @@ internal import Wire
     /// Hands out what nothing can come before any more; everything, when `all`.
     func take(all: Bool = false, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let horizon = newest - Self.patience
-        if !isSorted { try sort() }
-        var due = all || count > Self.most ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
-        // Sorted as they lie: what is due is the start of the memory.
+        if !isSorted { marks.sort { $0.time < $1.time } }
+        let due = all || count > Self.most ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
+        if isSorted { unsafe try takeStart(due, body) } else { unsafe try gather(due, body) }
+        threshold = max(Self.atOnce, count * 2)
+    }
+
+    /// Sorted as they lie: what is due is the start of the memory.
+    private func takeStart(_ due: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let size = due == 0 ? 0 : marks[due - 1].end
         if size > 0 { unsafe try body(UnsafeRawBufferPointer(start: base, count: size)) }
         unsafe base.update(from: base + size, count: count - size)
@@ -211,26 +213,38 @@ internal import Wire
         lineStart -= size
         if due == marks.count {
             marks.removeAll(keepingCapacity: true)
-            due = 0
         } else {
             marks = marks[due...].map { Mark(time: $0.time, start: $0.start - size, end: $0.end - size) }
         }
-        threshold = max(Self.atOnce, count * 2)
     }
 
-    /// Lays the lines down in the order of their times; those of one time stay as they came.
-    private func sort() throws {
-        marks.sort { $0.time < $1.time }
-        let ordered = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+    /// Line by line in the order of their times, those of one time as they came. What stays moves together, so no second memory of this size is
+    /// needed.
+    private func gather(_ due: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        var chunk: [UInt8] = []
+        chunk.reserveCapacity(Self.atOnce)
+        for mark in marks[..<due] {
+            unsafe chunk.append(contentsOf: UnsafeRawBufferPointer(start: base + mark.start, count: mark.end - mark.start))
+            if chunk.count >= Self.atOnce {
+                unsafe try chunk.withUnsafeBytes { unsafe try body($0) }
+                chunk.removeAll(keepingCapacity: true)
+            }
+        }
+        if !chunk.isEmpty { unsafe try chunk.withUnsafeBytes { unsafe try body($0) } }
+        let open = count - lineStart
+        // As they lie, each only moves towards the start.
+        var rest = Array(marks[due...])
+        rest.sort { $0.start < $1.start }
         var at = 0
-        for index in marks.indices {
-            let mark = marks[index], size = mark.end - mark.start
-            unsafe (ordered + at).update(from: base + mark.start, count: size)
-            marks[index] = Mark(time: mark.time, start: at, end: at + size)
+        isSorted = true
+        for index in rest.indices {
+            let mark = rest[index], size = mark.end - mark.start
+            unsafe (base + at).update(from: base + mark.start, count: size)
+            rest[index] = Mark(time: mark.time, start: at, end: at + size)
+            if index > 0, rest[index - 1].time > mark.time { isSorted = false }
             at += size
         }
-        unsafe base.deallocate()
-        unsafe base = ordered
-        isSorted = true
+        unsafe (base + at).update(from: base + lineStart, count: open)
+        (marks, lineStart, count) = (rest, at, at + open)
     }
 }
