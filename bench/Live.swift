@@ -173,7 +173,7 @@ private func wait(_ what: String, until condition: () -> Bool) throws {
     }
 }
 
-private enum Processor {
+enum Processor {
     /// Of a process and its children, user and system.
     static func seconds(of pid: CInt) -> Double {
         let children = (File.read("/proc/\(pid)/task/\(pid)/children", limit: 4096) ?? "").split(separator: " ").compactMap { CInt($0) }
@@ -196,9 +196,9 @@ struct SendingProcess: ~Copyable {
 
     fileprivate let child: Child
 
-    static func start() throws -> SendingProcess {
-        let sender = SendingProcess(
-            child: try Child("weir-bench", [ownExecutable, "send", "outer", "0"], ownNetwork: true, input: true, output: true))
+    static func start(_ kind: CaptureMaker.Kind = .hellos) throws -> SendingProcess {
+        let words = [ownExecutable, "send", "outer", "0", kind.rawValue]
+        let sender = SendingProcess(child: try Child("weir-bench", words, ownNetwork: true, input: true, output: true))
         try sender.setUp()
         return sender
     }

@@ -49,32 +49,22 @@ package struct CommunityID: Sendable, Equatable, BitwiseCopyable {
     package func write(to text: UnsafeMutablePointer<UInt8>) {
         unsafe text[0] = UInt8(ascii: "1")
         unsafe text[1] = UInt8(ascii: ":")
-        // RFC 4648 section 4: twenty bytes are six times three, and two. Five bytes of each word are eight characters but for a rest.
-        var rest = words.0, bits: UInt64 = 0, held = 0, at = 2, left = 8, next = 1
-        func character(_ value: UInt64) -> UInt8 {
-            let value = UInt8(truncatingIfNeeded: value & 63)
-            return value < 26
-                ? 65 + value : value < 52 ? 71 + value : value < 62 ? value - 4 : value == 62 ? UInt8(ascii: "+") : UInt8(ascii: "/")
-        }
-        for _ in 0..<20 {
-            if left == 0 {
-                (rest, left) = next == 1 ? (words.1, 8) : (UInt64(words.2) << 32, 4)
-                next += 1
-            }
-            bits = bits << 8 | rest >> 56
-            rest <<= 8
-            left -= 1
-            held += 8
-            while held >= 6 {
-                held -= 6
-                unsafe text[at] = character(bits >> UInt64(held))
-                at += 1
-            }
-        }
-        // Four bits are left of 160.
-        unsafe text[at] = character(bits << UInt64(6 - held))
-        unsafe text[at + 1] = UInt8(ascii: "=")
+        // RFC 4648 section 4: of 160 bits the first 60, those from 60 on, and so on; four are left for the last character.
+        unsafe Self.put(words.0 >> 4, 10, at: text + 2)
+        unsafe Self.put((words.0 & 0xf) << 56 | words.1 >> 8, 10, at: text + 12)
+        unsafe Self.put((words.1 & 0xff) << 34 | UInt64(words.2) << 2, 7, at: text + 22)
+        unsafe text[29] = UInt8(ascii: "=")
     }
+
+    /// The last six bits for each of so many characters, the first one the highest.
+    @inline(__always) private static func put(_ bits: UInt64, _ count: Int, at text: UnsafeMutablePointer<UInt8>) {
+        for index in 0..<count {
+            let value = UInt8(truncatingIfNeeded: bits >> UInt64((count - 1 - index) * 6) & 63)
+            unsafe text[index] = unsafe digits.utf8Start[Int(value)]
+        }
+    }
+
+    private static let digits: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
     package var text: String {
         unsafe String(unsafeUninitializedCapacity: Self.size) { bytes in

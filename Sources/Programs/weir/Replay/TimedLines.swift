@@ -120,14 +120,32 @@ internal import Wire
         count += bytes.count + 2
     }
 
-    /// The last `digits` of it, in hexadecimal.
+    /// The last `digits` of it, in hexadecimal: a multiple of four.
     func put(_ number: UInt64, digits: Int) {
-        let to = unsafe room(digits)
-        for index in 0..<digits {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64((digits - 1 - index) * 4) & 15)
-            unsafe to[index] = digit < 10 ? 48 + digit : 87 + digit
+        let to = unsafe room(digits + 8)
+        var at = 0
+        if digits & 7 != 0 {
+            // The four first ones; what is written behind them is written over.
+            let first = UInt32(truncatingIfNeeded: number >> UInt64((digits - 4) * 4)) << 16
+            unsafe UnsafeMutableRawPointer(to).storeBytes(of: Self.eightDigits(first), as: UInt64.self)
+            at = 4
+        }
+        while at < digits {
+            let eight = UInt32(truncatingIfNeeded: number >> UInt64((digits - at - 8) * 4))
+            unsafe UnsafeMutableRawPointer(to + at).storeBytes(of: Self.eightDigits(eight), as: UInt64.self)
+            at += 8
         }
         count += digits
+    }
+
+    /// As they lie in memory: a nibble to a byte, then what each byte lacks to be a digit.
+    @inline(__always) private static func eightDigits(_ number: UInt32) -> UInt64 {
+        var x = UInt64(number)
+        x = (x & 0xffff_0000) << 16 | x & 0xffff
+        x = x << 8 & 0x00ff_0000_00ff_0000 | x & 0x0000_00ff_0000_00ff
+        x = x << 4 & 0x0f00_0f00_0f00_0f00 | x & 0x000f_000f_000f_000f
+        let letters = (x &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return (x &+ 0x3030_3030_3030_3030 &+ letters &* 39).bigEndian
     }
 
     /// The last `size` bytes of it as characters, the highest first.
