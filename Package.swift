@@ -135,7 +135,7 @@ let package = Package(
                             "Wire"]),
         tests("ParityTests", ["Detection", "Linux", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
-        tests("AgentCoreTests", ["AgentCore", "Detection", "Messages", "Wire"]),
+        tests("AgentCoreTests", ["AgentCore", "ControllerCore", "Detection", "Messages", "Wire"]),
         tests("LinuxTests", ["CTrial", "Linux"]),
         tests("TidyTests", ["Linux"], exclude: ["tidy.py", "exceptions.tsv"]),
         tests("WireTests", ["CWire", "Linux", "Wire"]),

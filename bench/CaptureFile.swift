@@ -84,13 +84,14 @@ struct Dialogue {
     private var sent: UInt32, received: UInt32 = 77_000
     private var said = 0, turn = 0
     private static let segment = 1448
-    /// Data of the server, with acknowledgements.
-    private static let answers = 5
+    /// Turns of the server's data, with acknowledgements.
+    private let answers: Int
     private(set) var isOver = false
 
-    init(ends: Endpoints, hello: [UInt8]?, sequence: UInt32) {
+    init(ends: Endpoints, hello: [UInt8]?, sequence: UInt32, answers: Int = 5) {
         self.ends = ends
         self.hello = hello
+        self.answers = answers
         sent = sequence
     }
 
@@ -107,11 +108,11 @@ struct Dialogue {
             try client(&file, flags: push, hello[said..<(said + size)])
             said += size
             if said < hello.count { turn -= 1 }
-        case 4..<(4 + Self.answers):
+        case 4..<(4 + answers):
             // An acknowledgement for every two segments of data.
             if (turn - 4) % 3 == 2 { try client(&file, flags: ack, []) } else { try server(&file, flags: ack, data(bulk, Self.segment)) }
-        case 4 + Self.answers: try client(&file, flags: push, data(bulk, 100))
-        case 5 + Self.answers: try client(&file, flags: 0x11, [])
+        case 4 + answers: try client(&file, flags: push, data(bulk, 100))
+        case 5 + answers: try client(&file, flags: 0x11, [])
         default:
             try server(&file, flags: 0x11, [])
             isOver = true

@@ -89,6 +89,45 @@ struct HelloShape {
         return shape
     }
 
+    /// As those that send GREASE do: other values each time (RFC 8701 section 3.1). The others are as they were.
+    func withGREASE(_ random: inout SplitMix64) -> HelloShape {
+        var shape = self
+        // One for the suites, one for versions, one for groups and their shares; of extensions two that differ.
+        let drawn = (0..<4).map { _ in UInt8(random.below(16)) << 4 | 0x0a }
+        func redraw(_ bytes: inout [UInt8], from start: Int, to value: UInt8) {
+            for at in stride(from: start, to: bytes.count - 1, by: 2) where Self.isGREASE(bytes[at], bytes[at + 1]) {
+                (bytes[at], bytes[at + 1]) = (value, value)
+            }
+        }
+        redraw(&shape.ciphers, from: 0, to: drawn[0])
+        var count: UInt8 = 0
+        for index in shape.extensions.indices {
+            let type = shape.extensions[index].type
+            if Self.isGREASE(UInt8(type >> 8), UInt8(type & 255)) {
+                shape.extensions[index].type = UInt16(drawn[1] ^ (count << 4)) * 0x0101
+                count += 1
+            }
+            switch type {
+            case 10: redraw(&shape.extensions[index].body, from: 2, to: drawn[2])
+            case 43: redraw(&shape.extensions[index].body, from: 1, to: drawn[3])
+            case 51: Self.redrawShares(&shape.extensions[index].body, drawn[2])
+            default: break
+            }
+        }
+        return shape
+    }
+
+    private static func isGREASE(_ high: UInt8, _ low: UInt8) -> Bool { high == low && low & 15 == 10 }
+
+    /// RFC 8446 section 4.2.8: each share behind its group and length.
+    private static func redrawShares(_ body: inout [UInt8], _ value: UInt8) {
+        var at = 2
+        while at + 4 <= body.count {
+            if isGREASE(body[at], body[at + 1]) { (body[at], body[at + 1]) = (value, value) }
+            at += 4 + (Int(body[at + 2]) << 8 | Int(body[at + 3]))
+        }
+    }
+
     /// The hello in one TLS record, with a random and a session id of its own.
     func stream(name: [UInt8]?, _ random: inout SplitMix64) -> [UInt8] {
         var out: [UInt8] = []

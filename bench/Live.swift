@@ -182,7 +182,7 @@ private func wait(_ what: String, until condition: () -> Bool) throws {
     }
 }
 
-private enum Processor {
+enum Processor {
     /// Of a process, its threads that are there and its children, by the scheduler's nanoseconds (sched-stats.rst):
     /// a tick would see nothing of who works for a hundredth of it.
     static func seconds(of pid: CInt) -> Double {
@@ -214,9 +214,9 @@ struct SendingProcess: ~Copyable {
 
     fileprivate let child: Child
 
-    static func start() throws -> SendingProcess {
-        let sender = SendingProcess(
-            child: try Child("weir-bench", [ownExecutable, "send", "outer", "0"], ownNetwork: true, input: true, output: true))
+    static func start(_ kind: CaptureMaker.Kind = .hellos) throws -> SendingProcess {
+        let words = [ownExecutable, "send", "outer", "0", kind.rawValue]
+        let sender = SendingProcess(child: try Child("weir-bench", words, ownNetwork: true, input: true, output: true))
         try sender.setUp()
         return sender
     }

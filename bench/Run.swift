@@ -5,8 +5,9 @@ private let usage = """
     weir-bench                              each claim of speed beside its baseline (root: it makes a network namespace and loads BPF)
     weir-bench agent | controller           those of the probe and the agent, of the controller's core
     weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
+    weir-bench flood                        a distributed flood: kernel's and agent's processor time a hello (root)
     weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
-    weir-bench capture hellos|mixed FILE N  the capture of N hellos that they are measured on
+    weir-bench capture KIND FILE N           the capture of N hellos that they are measured on
 
     """
 
@@ -17,10 +18,11 @@ func run() {
     do {
         switch words.first {
         case nil:
-            // First: a child's peak memory is not less than ours was when it began (fs/exec.c).
+            try makeNetwork()
+            try measureFlood(&report)
+            // Then: a child's peak memory is not less than ours was when it began (fs/exec.c).
             try measureReplay(&report)
             measureController(&report)
-            try makeNetwork()
             try measureProbe(&report)
             try measureReflex(&report)
             try measureAgent(&report)
@@ -32,9 +34,12 @@ func run() {
         case "live":
             try makeNetwork()
             try measureLive(&report)
-        case "send" where words.count == 3:
-            guard let processor = CInt(words[2]) else { fallthrough }
-            return try sendAsAsked(words[1], processor: processor)
+        case "flood":
+            try makeNetwork()
+            try measureFlood(&report)
+        case "send" where words.count == 4:
+            guard let processor = CInt(words[2]), let kind = CaptureMaker.Kind(rawValue: words[3]) else { fallthrough }
+            return try sendAsAsked(words[1], processor: processor, kind)
         case "controller":
             measureController(&report)
         case "replay":

@@ -11,10 +11,12 @@ struct PreparedFrames {
     private var first: [UInt8] = []
     /// As many as `CaptureMaker` has client ports for, so that no two of them are of one flow.
     static let hellos = 60_000
+    /// Of the diverse ones, as many as sources.
+    static let diverseHellos = 131_072
 
-    init() throws {
+    init(_ kind: CaptureMaker.Kind) throws {
         let file = try ScratchFile("hellos", "")
-        _ = try makeCapture(.hellos, hellos: Self.hellos, at: file.path)
+        _ = try makeCapture(kind, hellos: kind == .diverse ? Self.diverseHellos : Self.hellos, at: file.path)
         var capture = try Capture(path: file.path)
         var latest: (port: [UInt8], source: [UInt8]) = ([], [])
         while try capture.next({ _, frame in
@@ -45,11 +47,11 @@ struct PreparedFrames {
     }
 }
 
-/// `weir-bench send INTERFACE PROCESSOR`: the sender's process, in a network namespace of its own. It waits for the interface, says that it is ready,
+/// `weir-bench send INTERFACE PROCESSOR KIND`: the sender's process, in a network namespace of its own. It waits for the interface, says that it is ready,
 /// and then sends what each line of its standard input asks for: hellos, and how many a second. Its answer: hellos, frames, nanoseconds, nanoseconds
 /// of processor.
-func sendAsAsked(_ name: String, processor: CInt) throws {
-    let frames = try PreparedFrames()
+func sendAsAsked(_ name: String, processor: CInt, _ kind: CaptureMaker.Kind) throws {
+    let frames = try PreparedFrames(kind)
     guard weir_pin(processor) == 0 else { throw Errno.current }
     let end = Clock.monotonic + 5_000_000_000
     while Interfaces.matching([name]).isEmpty, Clock.monotonic < end { usleep(1000) }

@@ -73,7 +73,7 @@ struct TableOfFingerprints: HelloFingerprints {
         }
     }
 
-    func facts(of hello: RawSpan, over transport: Transport, hash: UInt64) -> HelloFacts? {
-        HelloFacts(serverName: hello.byteCount > 0 ? "shop.example" : nil, ja4: "\(hash)")
+    func facts(of hello: RawSpan, _ handshake: Handshake) -> HelloFacts? {
+        HelloFacts(serverName: hello.byteCount > 0 ? "shop.example" : nil, ja4: "\(handshake.fingerprint)")
     }
 }

@@ -27,9 +27,42 @@ import Testing
     private func agree(_ reader: inout HelloReader, _ message: [UInt8]) -> Bool {
         let hello = ClientHello(message), fingerprint = hello.flatMap { Fingerprint($0) },
             reading = reader.read(message.span.bytes, over: .tcp)
-        return (reading == nil) == (hello == nil) && reading?.serverName == hello?.serverName && reading?.stack?.ja3 == fingerprint?.ja3
-            && reading?.stack?.ja4 == fingerprint?.ja4
-            && (reading?.stack == nil || reading?.stack?.alpn == hello?.alpnNames)
+        return (reading == nil) == (hello == nil) && reading?.serverName(in: message.span.bytes) == hello?.serverName
+            && reading?.stack?.ja3 == fingerprint?.ja3 && reading?.stack?.ja4 == fingerprint?.ja4
+            && reading?.protocols(in: message.span.bytes) == hello?.alpnNames
+    }
+
+    @Test("GREASE that is drawn anew is no other stack, and what is drawn changes no fingerprint")
+    func grease() {
+        var reader = HelloReader(), ja4 = Set<String?>(), ja3 = Set<String?>()
+        for value in stride(from: UInt16(0x0a0a), through: 0xfafa, by: 0x1010) {
+            var hello = Hello(versions: [value, 0x0304, 0x0303])
+            hello.ciphers.insert(value, at: 0)
+            hello.extensions?.insert((value, []), at: 0)
+            #expect(agree(&reader, hello.message))
+            let reading = reader.read(hello.message.span.bytes, over: .tcp)
+            ja4.insert(reading?.stack?.ja4)
+            ja3.insert(reading?.stack?.ja3)
+        }
+        #expect(ja4.count == 1 && ja3.count == 1 && reader.count == 1)
+    }
+
+    @Test("Every list up to the longest that is plain, and beyond it", arguments: [0, 1, 63, 64, 65, 200])
+    func lengths(count: Int) {
+        var reader = HelloReader()
+        var hello = Hello()
+        hello.ciphers = (0..<count).map { UInt16($0 * 300 + 1) }
+        #expect(agree(&reader, hello.message))
+        hello = Hello()
+        hello.extensions! += (0..<count).map { (UInt16(1000 + $0 * 7), [1]) }
+        #expect(agree(&reader, hello.message) && agree(&reader, hello.message))
+        for type in [10, 11, 13] as [UInt16] {
+            hello = Hello()
+            hello.extensions!.removeAll { $0.type == type }
+            let list = (0..<count).flatMap { [UInt8($0 & 255), UInt8($0 * 3 & 255)] }
+            hello.extensions!.append((type, type == 11 ? Hello.vector8(Array(list.prefix(count))) : Hello.vector16(list)))
+            #expect(agree(&reader, hello.message), "\(type)")
+        }
     }
 
     @Test("Each start of a hello, and each twice")

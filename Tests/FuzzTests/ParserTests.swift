@@ -215,11 +215,10 @@ private func contents(of path: String) -> [UInt8] {
                 return reading?.stack == nil ? nil : "a fingerprint of what has none"
             }
             guard let reading else { return "a hello that only the slow way reads" }
-            guard reading.serverName == slow.serverName else {
-                return "name \(reading.serverName ?? "none"), not \(slow.serverName ?? "none")"
-            }
-            return reading.stack?.ja3 == fingerprint.ja3 && reading.stack?.ja4 == fingerprint.ja4
-                && reading.stack?.ja4Raw == fingerprint.ja4Raw ? nil : "fingerprints differ"
+            let name = reading.serverName(in: input.span.bytes)
+            guard name == slow.serverName else { return "name \(name ?? "none"), not \(slow.serverName ?? "none")" }
+            guard reading.protocols(in: input.span.bytes) == slow.alpnNames else { return "protocols differ" }
+            return reading.stack?.ja3 == fingerprint.ja3 && reading.stack?.ja4 == fingerprint.ja4 ? nil : "fingerprints differ"
         }
     }
 }

@@ -55,6 +55,19 @@ import Wire
         #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
     }
 
+    @Test("Groups, shares, an encrypted hello and the Community ID are said where they are known, and survive")
+    func keys() throws {
+        var event = Examples.event(), reader = MessageReader()
+        for name in ["community_id", "supported_groups", "key_shares", "ech"] { #expect(!event.encoded().text.contains(name)) }
+        event.communityID = "1:LQU9qZlK+B5F3KDmev6m5PMibrg="
+        event.groups = (0..<NamedGroup.mostTold).map { NamedGroup(UInt16(0x9000 + $0)).text }
+        event.keyShares = ["X25519MLKEM768"]
+        for use in EncryptedHello.Use.allCases {
+            event.encryptedHello = use
+            #expect(try reader.throttleEvent(event.encoded().span.bytes) == event)
+        }
+    }
+
     @Test("How far the proof reaches is said where it is not the whole source, and survives")
     func reach() throws {
         var event = Examples.event(), reader = MessageReader()

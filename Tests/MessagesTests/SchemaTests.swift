@@ -35,6 +35,12 @@ import Testing
         )
         #expect(try validate("throttle-event", Examples.event().encoded()))
         #expect(try validate("throttle-event", bare.encoded()))
+        var keyed = Examples.event()
+        (keyed.communityID, keyed.groups, keyed.keyShares, keyed.encryptedHello) = (
+            "1:LQU9qZlK+B5F3KDmev6m5PMibrg=", ["X25519MLKEM768", "x25519"], ["X25519MLKEM768"], .offered
+        )
+        #expect(try validate("throttle-event", keyed.encoded()))
+        #expect(try !validate("throttle-event", Array(keyed.encoded().text.replacing("\"offered\"", with: "\"perhaps\"").utf8)))
         #expect(try validate("limit", Examples.limit().encoded()))
         #expect(try validate("limit", Examples.limit().released(at: Examples.limit().until).encoded()))
         var rehearsed = (event: Examples.event(), limit: Examples.limit())

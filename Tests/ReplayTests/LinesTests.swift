@@ -9,8 +9,10 @@ private let engines = Glibc.geteuid() == 0 ? ["native", "kernel"] : ["native"]
 
 private let handshakeKeys = [
     "type", "frame", "time", "source.address", "source.port", "destination.address", "destination.port", "network.transport",
+    "network.community_id",
     "tls.client.server_name", "tls.client.version", "tls.client.alpn",
-    "tls.client.ja3", "tls.client.ja4", "segments", "records", "completeness", "incomplete.reason", "proof", "retry", "anomalies",
+    "tls.client.ja3", "tls.client.ja4", "tls.client.supported_groups", "tls.client.key_shares", "tls.client.ech", "segments", "records",
+    "completeness", "incomplete.reason", "proof", "retry", "anomalies",
     "severity", "encapsulation"
 ]
 

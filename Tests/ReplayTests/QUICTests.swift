@@ -61,4 +61,83 @@ import Testing
             #expect(hellos.count == 1 && events == 1 && hellos.first?.proof == "tracked", "\(engine): \(hellos)")
         }
     }
+
+    // MARK: What is odd besides the hello
+
+    /// Lines of a kind's capture, without the summary.
+    private func lines(of kind: String, engine: String, _ options: String...) throws -> [String] {
+        let file = try TemporaryFile([])
+        let made = try output(of: [Self.python, "\(root)/Tests/oracles/quic.py", kind, file.path])
+        #expect(made.code == 0, "\(made.text.suffix(400))")
+        let lines = try run([program, "replay", "--format", "json", "--engine", engine] + options + [file.path]).lines
+        #expect(lines.last?.hasPrefix("{\"type\":\"summary\"") == true)
+        return lines.dropLast()
+    }
+
+    private func isEvent(_ line: String) -> Bool { line.hasPrefix("{\"type\":\"event\"") }
+
+    @Test("An id of fewer than eight bytes is told, and counts against whoever was proven alone")
+    func shortID() throws {
+        for engine in engines {
+            let lines = try lines(of: "short_id", engine: engine),
+                bad = lines.filter { $0.contains("\"anomalies\":[\"quic_bad_initial\"]") }
+            #expect(bad.count == 3 && lines.count == 3, "\(engine): \(lines)")
+            #expect(bad.filter(isEvent).allSatisfy { $0.contains("198.51.100.20/32") && $0.contains("\"limit\":null") })
+            #expect(bad.filter(isEvent).count == 1)
+        }
+    }
+
+    @Test("One id of several proven connections is told of all but the first, whoever they are")
+    func repeatedID() throws {
+        for engine in engines {
+            let lines = try lines(of: "repeated_id", engine: engine)
+            let bad = lines.filter { !isEvent($0) && $0.contains("\"anomalies\":[\"quic_bad_initial\"]") }
+            #expect(bad.count == 2 && bad.allSatisfy { !$0.contains("\"source.port\":45000") }, "\(engine): \(lines)")
+        }
+    }
+
+    @Test(
+        "Honest: Initials sent again, from elsewhere too, another version on the same path, Retry, early data, both versions",
+        arguments: ["again", "retry", "retry_short", "resumed", "plain"])
+    func honest(kind: String) throws {
+        for engine in engines {
+            let lines = try lines(of: kind, engine: engine)
+            #expect(!lines.isEmpty && lines.allSatisfy { !$0.contains("quic_") }, "\(engine): \(lines.filter { $0.contains("quic_") })")
+        }
+    }
+
+    @Test("A version that no one speaks is told once of its path, without proof; a bait, others' versions, 0 and what may be RTP are not")
+    func unknownVersions() throws {
+        for engine in engines {
+            let lines = try lines(of: "versions", engine: engine)
+            #expect(lines.count == 1, "\(engine): \(lines)")
+            #expect(lines.first?.hasPrefix("{\"type\":\"flow\"") == true && lines.first?.contains("\"proof\":\"unproven\"") == true)
+            #expect(lines.first?.contains("\"source.port\":47001") == true && lines.first?.contains("[\"quic_version_unknown\"]") == true)
+        }
+    }
+
+    @Test("A flood that nothing validates is told of its destination: no source, no limit, no decision")
+    func flood() throws {
+        for engine in engines {
+            let lines = try lines(of: "flood", engine: engine), told = lines.filter { $0.contains("quic_unvalidated_flood") }
+            #expect(told.count == 2 && lines.filter(isEvent).count == 1, "\(engine): \(told)")
+            let event = try #require(told.first(where: isEvent))
+            for part in [
+                "\"source.prefix\":\"::/0\"", "\"destination.address\":\"192.0.2.1\"", "\"proof\":\"unproven\"",
+                "\"reach\":\"destination\"",
+                "\"limit\":null", "\"action\":\"none\"", "\"seen\":1100,"
+            ] { #expect(event.contains(part), "\(part) in \(event)") }
+            #expect(!event.contains("community_id"))
+        }
+    }
+
+    @Test(
+        "No flood is what nobody answers, whom everybody answers, and a server without ids of its own that is heard",
+        arguments: ["outage", "popular", "no_ids"])
+    func crowd(kind: String) throws {
+        for engine in engines {
+            let lines = try lines(of: kind, engine: engine)
+            #expect(lines.count > 900 && lines.allSatisfy { !$0.contains("quic_") }, "\(engine): \(lines.filter { $0.contains("quic_") })")
+        }
+    }
 }

@@ -27,7 +27,7 @@ func output(of words: [String]) throws -> (code: Int, text: String) {
     return (code, lines.joined(separator: "\n"))
 }
 
-private func run(_ words: [String]) throws -> (code: Int, lines: [String]) {
+func run(_ words: [String]) throws -> (code: Int, lines: [String]) {
     var child = try Child("weir", words, output: true, errorsToo: true)
     var bytes: [UInt8] = []
     while let more = child.take() {

@@ -30,7 +30,7 @@ import Wire
     @Test("An anomaly has the header's number, and its id is the constant's name")
     func anomalies() throws {
         let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
-        let text = try #require(File.read("\(root)/bpf/shared/include/weir/wire.h", limit: 1 << 20))
+        let text = try #require(File.read("\(root)/bpf/shared/include/weir/anomalies.h", limit: 1 << 20))
         let block = try #require(text.split(separator: "enum weir_anomaly {").dropFirst().first?.split(separator: "};").first)
         let constants = block.matches(of: /WEIR_([A-Z0-9_]+) = ([0-9]+),/).map { (name: $0.1.lowercased(), value: Int($0.2) ?? -1) }
         #expect(constants.map(\.name) == Anomaly.allCases.map(\.id) + ["anomaly_count"])

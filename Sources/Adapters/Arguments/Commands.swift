@@ -43,8 +43,16 @@ extension Option {
         Option(flag: "all-ports", "look for hellos on every port, not only the policy's"),
         Option(flag: "decap", "look into tunnels (GRE, VXLAN, MPLS, GTP-U and others), as a capture of a mirror needs"),
         format,
+        Option(
+            "report", .choice(["pqc"]),
+            "instead of hellos and events: which clients use post-quantum groups, by hellos, groups and stacks; who encrypts hellos"
+        ),
         Option(flag: "all", "show every hello, also the repeated ones of a source"),
         Option(flag: "summary-only", "the figures, and nothing of single hellos: several times as fast"),
+        Option(
+            "jobs", .number(1...64),
+            "threads: several files at a time, or up to three for one; the output is the same, memory is for each file",
+            standard: "1"),
         Option(flag: "ja4-raw", "with --format json: JA4 before hashing as well, as tls.client.ja4_r"),
         Option(
             "fail-on", .choice(["info", "low", "med", "high", "critical"]), "exit code 1 when an anomaly of at least this severity is found"

@@ -18,12 +18,24 @@ package struct HelloFactsReader: HelloFingerprints {
         denials.find(handshake, hello, at: now)
     }
 
-    package mutating func facts(of hello: RawSpan, over transport: Transport, hash: UInt64) -> HelloFacts? {
-        guard hello.byteCount > 0, let read = reader.read(hello, over: transport) else { return known[hash].map { HelloFacts(ja4: $0) } }
-        if hash != 0, known[hash] == nil, let stack = read.stack {
+    package mutating func facts(of hello: RawSpan, _ handshake: Handshake) -> HelloFacts? {
+        var facts = HelloFacts()
+        facts.communityID = CommunityID(of: handshake)?.text
+        let hash = handshake.fingerprint
+        guard hello.byteCount > 0, let read = reader.read(hello, over: handshake.transport) else {
+            facts.ja4 = known[hash]
+            return facts
+        }
+        facts.serverName = read.serverName(in: hello)
+        read.eachGroup(in: hello) { if facts.groups.count < NamedGroup.mostTold { facts.groups.append($0.text) } }
+        read.eachKeyShare(in: hello) { if facts.keyShares.count < NamedGroup.mostTold { facts.keyShares.append($0.text) } }
+        facts.encryptedHello = read.encryptedHello(in: hello)
+        guard let stack = read.stack else { return facts }
+        (facts.alpn, facts.ja3, facts.ja4) = (read.protocols(in: hello), stack.ja3, stack.ja4)
+        if hash != 0, known[hash] == nil {
             if known.count >= Self.capacity { known.removeAll(keepingCapacity: true) }
             known[hash] = stack.ja4
         }
-        return HelloFacts(serverName: read.serverName, alpn: read.stack?.alpn ?? [], ja3: read.stack?.ja3, ja4: read.stack?.ja4)
+        return facts
     }
 }

@@ -1,164 +1,121 @@
-internal import Detection
+package import Detection
 internal import Glibc
 package import Wire
 
-/// Names and fingerprints of many hellos. Clients are many, their TLS stacks few: what depends on the stack alone is worked out
-/// once for each and looked up by the very bytes that it depends on.
+/// Names and fingerprints of many hellos, without an allocation for those that are plain. Clients are many, their TLS stacks fewer: what
+/// depends on the stack alone is worked out and remembered by the very words that it depends on, which hold no GREASE.
 package struct HelloReader {
-    /// What a TLS stack sends whoever uses it.
-    package final class Stack: Sendable {
-        package let ja3: String
-        package let ja4: String
-        /// JA4_r: the same before hashing.
-        package let ja4Raw: String
-        package let alpn: [String]
-
-        init(ja3: String, ja4: String, ja4Raw: String, alpn: [String]) {
-            self.ja3 = ja3
-            self.ja4 = ja4
-            self.ja4Raw = ja4Raw
-            self.alpn = alpn
-        }
-    }
-
     package struct Reading {
         /// `nil` when the hello's bytes do not all lie here.
         package let stack: Stack?
-        package let serverName: String?
+        /// Where its parts lie; says nothing where `whole` is there.
+        package let places: HelloPlaces
+        /// The long way's words, for a hello that is not plain.
+        package let whole: Whole?
+
+        /// Parts of the hello `message`, which this is of.
+        package func serverName(in message: RawSpan) -> String? {
+            if let whole { return whole.hello.serverName }
+            return places.name.map { String(decoding: Span<UInt8>(_bytes: message).bytes($0), as: UTF8.self) }
+        }
+
+        package func protocols(in message: RawSpan) -> [String] {
+            if let whole { return whole.hello.alpnNames }
+            var names: [String] = []
+            places.eachProtocol(in: Span<UInt8>(_bytes: message)) {
+                names.append(String(decoding: Span<UInt8>(_bytes: message).bytes($0), as: UTF8.self))
+            }
+            return names
+        }
+
+        /// Groups that it offers, GREASE aside.
+        package func eachGroup(in message: RawSpan, _ body: (NamedGroup) -> Void) {
+            func tell(_ group: NamedGroup) { if !group.isGREASE { body(group) } }
+            guard let whole else { return places.eachGroup(in: Span<UInt8>(_bytes: message), tell) }
+            for number in whole.hello.groups { tell(NamedGroup(number)) }
+        }
+
+        /// Groups that it sends a share of, GREASE aside.
+        package func eachKeyShare(in message: RawSpan, _ body: (NamedGroup) -> Void) {
+            func tell(_ group: NamedGroup) { if !group.isGREASE { body(group) } }
+            guard let whole else { return places.eachKeyShare(in: Span<UInt8>(_bytes: message), tell) }
+            for number in whole.hello.keyShares { tell(NamedGroup(number)) }
+        }
+
+        /// `nil` without the extension.
+        package func encryptedHello(in message: RawSpan) -> EncryptedHello? {
+            if let whole { return whole.hello.encryptedHello.map { EncryptedHello($0.span) } }
+            return places.encryptedHello.map { EncryptedHello(Span<UInt8>(_bytes: message).extracting($0)) }
+        }
     }
 
-    /// A stack and the very bytes that it follows from.
-    private struct Entry {
-        let key: [UInt8]
-        let stack: Stack?
+    package final class Whole: Sendable {
+        package let hello: ClientHello
+        init(_ hello: ClientHello) { self.hello = hello }
     }
 
-    /// By a hash of the key; of two that share one, the second is worked out each time.
-    private var stacks: [UInt64: Entry] = [:]
-    private let capacity: Int
-    /// Where a key is gathered: as long as the longest hello.
-    private let room: Room
+    private let cache: StackCache
+    private let walk = HelloWalk()
+    private let writer = StackWriter()
 
-    /// - Parameter capacity: stacks remembered; beyond it all are forgotten, since a client that makes up one after the other must not fill memory.
-    package init(capacity: Int = 4096) {
-        self.capacity = capacity
-        room = Room()
-    }
+    /// - Parameter capacity: stacks remembered, a power of two; a newer one takes the place of an older one, since a client that makes up
+    ///   one after the other must not fill memory.
+    package init(capacity: Int = 8192) { cache = StackCache(capacity) }
 
-    package var count: Int { stacks.count }
+    /// Stacks that are remembered.
+    package var count: Int { cache.count }
 
     /// `nil` when the bytes start no ClientHello.
     /// - Parameter transport: what it came over, for JA4 says so.
     package mutating func read(_ message: RawSpan, over transport: Transport) -> Reading? {
-        let bytes = Span<UInt8>(_bytes: message)
-        // The bytes are read while the span lives, each index compared with its end before.
-        let walked = unsafe message.withUnsafeBytes { unsafe room.walk($0) }
-        guard let walked else { return readSlowly(bytes, transport) }
-        let serverName = unsafe message.withUnsafeBytes { all in walked.map { unsafe String(decoding: all[$0], as: UTF8.self) } }
-        room.end(with: transport.rawValue)
-        let hash = room.hash
-        if let known = stacks[hash] {
-            guard room.holds(known.key) else { return readSlowly(bytes, transport) }
-            return Reading(stack: known.stack, serverName: serverName)
+        // The bytes are read while the span lives.
+        guard let places = unsafe message.withUnsafeBytes({ unsafe walk.read($0, over: transport) }) else {
+            return readSlowly(message, transport)
         }
-        guard var hello = ClientHello(bytes) else { return nil }
-        hello.transport = transport
-        let stack = Self.stack(of: hello)
-        if stack != nil {
-            if stacks.count >= capacity { stacks.removeAll(keepingCapacity: true) }
-            stacks[hash] = Entry(key: room.key, stack: stack)
-        }
-        return Reading(stack: stack, serverName: serverName)
+        return Reading(stack: cache.stack(of: walk) { writer.stack(of: walk) }, places: places, whole: nil)
     }
 
-    private func readSlowly(_ bytes: Span<UInt8>, _ transport: Transport) -> Reading? {
-        guard var hello = ClientHello(bytes) else { return nil }
+    private func readSlowly(_ message: RawSpan, _ transport: Transport) -> Reading? {
+        guard var hello = ClientHello(message) else { return nil }
         hello.transport = transport
-        return Reading(stack: Self.stack(of: hello), serverName: hello.serverName)
-    }
-
-    private static func stack(of hello: ClientHello) -> Stack? {
-        Fingerprint(hello).map { Stack(ja3: $0.ja3, ja4: $0.ja4, ja4Raw: $0.ja4Raw, alpn: hello.alpnNames) }
+        return Reading(stack: Fingerprint(hello).map { Stack($0) }, places: HelloPlaces(), whole: Whole(hello))
     }
 }
 
-/// A key under construction.
-@safe private final class Room: @unchecked Sendable {
-    private let base: UnsafeMutablePointer<UInt8>
-    private var count = 0
-    private static let size = 1 << 17
+/// Stacks by the words that they follow from: each has one place, by a hash.
+@safe private final class StackCache {
+    private let words: UnsafeMutablePointer<UInt16>
+    private let sizes: UnsafeMutablePointer<UInt16>
+    private let stacks: UnsafeMutablePointer<HelloReader.Stack>
+    private let mask: Int
+    private(set) var count = 0
+    /// Words of one; a stack that has more is worked out each time.
+    private static let most = 160
 
-    init() { unsafe base = .allocate(capacity: Self.size) }
-    deinit { unsafe base.deallocate() }
-
-    var key: [UInt8] { unsafe [UInt8](UnsafeBufferPointer(start: base, count: count)) }
-
-    /// One byte more, behind what was walked: a hello leaves at least that much room.
-    func end(with byte: UInt8) {
-        unsafe base[count] = byte
-        count += 1
+    init(_ capacity: Int) {
+        precondition(capacity > 0 && capacity & (capacity - 1) == 0, "a cache's capacity is a power of two")
+        mask = capacity - 1
+        // Untouched memory costs nothing.
+        unsafe words = calloc(capacity * Self.most, 2)!.bindMemory(to: UInt16.self, capacity: capacity * Self.most)
+        unsafe sizes = calloc(capacity, 2)!.bindMemory(to: UInt16.self, capacity: capacity)
+        unsafe stacks = calloc(capacity, MemoryLayout<HelloReader.Stack>.stride)!.bindMemory(to: HelloReader.Stack.self, capacity: capacity)
     }
 
-    func holds(_ key: [UInt8]) -> Bool {
-        unsafe key.count == count && key.withUnsafeBufferPointer { unsafe memcmp($0.baseAddress!, base, count) == 0 }
+    deinit {
+        unsafe free(words)
+        unsafe free(sizes)
+        unsafe free(stacks)
     }
 
-    /// Eight bytes at a time; a key is compared byte by byte before it is believed.
-    var hash: UInt64 {
-        var hash = UInt64(count) &* 0x9e37_79b9_7f4a_7c15, at = 0
-        let raw = unsafe UnsafeRawPointer(base)
-        while at + 8 <= count {
-            hash = unsafe (hash ^ raw.loadUnaligned(fromByteOffset: at, as: UInt64.self)) &* 0xff51_afd7_ed55_8ccd
-            hash ^= hash >> 32
-            at += 8
-        }
-        while at < count {
-            hash = unsafe (hash ^ UInt64(base[at])) &* 0xc4ce_b9fe_1a85_ec53
-            hash ^= hash >> 29
-            at += 1
-        }
-        return hash
-    }
-
-    /// Collects what fingerprints and ALPN are made of: version, ciphers, extension types in order, and the bodies of those that JA3 or
-    /// JA4 looks into. Returns where the name lies (`.some(nil)`: there is none), and `nil` for any hello that is not as plain as that.
-    func walk(_ bytes: UnsafeRawBufferPointer) -> Range<Int>?? {
-        let end = bytes.count
-        count = 0
-        guard end >= 44, end < Self.size, let from = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
-            unsafe from[0] == 1 && Int(from[1]) << 16 | Int(from[2]) << 8 | Int(from[3]) == end - 4 && from[38] <= 32
-        else { return nil }
-        func word(_ at: Int) -> Int { unsafe Int(from[at]) << 8 | Int(from[at + 1]) }
-        // A key is never longer than its hello, for each byte is taken once at most.
-        func copy(_ at: Int, _ size: Int) {
-            unsafe (base + count).update(from: from + at, count: size)
-            count += size
-        }
-        var at = unsafe 39 + Int(from[38])
-        guard at + 2 <= end, at + 2 + word(at) + 1 <= end else { return nil }
-        copy(4, 2)
-        copy(at, 2 + word(at))
-        at += 2 + word(at)
-        at += unsafe 1 + Int(from[at])
-        guard at + 2 <= end, word(at) == end - at - 2 else { return nil }
-        at += 2
-        var name: Range<Int>?
-        while at < end {
-            guard at + 4 <= end, at + 4 + word(at + 2) <= end else { return nil }
-            let type = word(at), size = word(at + 2)
-            switch type {
-            case 0:
-                // One host name and nothing else (RFC 6066 section 3).
-                guard name == nil, size > 5, unsafe word(at + 4) == size - 2 && from[at + 6] == 0 && word(at + 7) == size - 5 else {
-                    return nil
-                }
-                name = (at + 9)..<(at + 4 + size)
-                copy(at, 2)
-            case 10, 11, 13, 16, 43: copy(at, 4 + size)
-            default: copy(at, 2)
-            }
-            at += 4 + size
-        }
-        return .some(name)
+    func stack(of walk: HelloWalk, orElse make: () -> HelloReader.Stack) -> HelloReader.Stack {
+        guard walk.count <= Self.most else { return make() }
+        let place = Int(truncatingIfNeeded: walk.hash >> 20) & mask, own = unsafe words + place * Self.most
+        if unsafe Int(sizes[place]) == walk.count && memcmp(own, walk.words, walk.count * 2) == 0 { return unsafe stacks[place] }
+        let stack = make()
+        if unsafe sizes[place] == 0 { count += 1 }
+        unsafe sizes[place] = UInt16(walk.count)
+        unsafe own.update(from: walk.words, count: walk.count)
+        unsafe stacks[place] = stack
+        return stack
     }
 }

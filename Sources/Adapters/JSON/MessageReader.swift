@@ -42,6 +42,12 @@ package struct MessageReader: ~Copyable {
             event.alpn = try object.optionalStrings("tls.client.alpn")
             event.ja3 = try object.optionalString("tls.client.ja3")
             event.ja4 = try object.optionalString("tls.client.ja4")
+            if object.has("network.community_id") { event.communityID = try object.string("network.community_id") }
+            event.groups = try object.optionalStrings("tls.client.supported_groups")
+            event.keyShares = try object.optionalStrings("tls.client.key_shares")
+            if object.has("tls.client.ech") {
+                event.encryptedHello = try object.word("tls.client.ech", "what is known of it", Words.encryptedHellos)
+            }
             event.action = try object.word("action", "an action", Words.actions)
             event.limit = try object.optionalObject("limit", Self.eventLimit)
             event.counts = try object.object("counts", Self.counts)
@@ -196,6 +202,7 @@ private enum Words {
     static let proofs = Vocabulary(Proof.allCases, \.id)
     static let reaches = Vocabulary(Reach.allCases, \.id)
     static let transports = Vocabulary(Transport.allCases, \.id)
+    static let encryptedHellos = Vocabulary(EncryptedHello.Use.allCases, \.rawValue)
     static let classes = Vocabulary(LimitClass.allCases, \.id)
     static let answers = Vocabulary(Answer.allCases, \.id)
     static let actions = Vocabulary(ThrottleEvent.Action.allCases, \.rawValue)

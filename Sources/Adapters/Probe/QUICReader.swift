@@ -1,5 +1,6 @@
 internal import CQUIC
 internal import CWire
+package import Wire
 
 /// What user space thinks of a QUIC path: whether the first answer on it is owed to somebody who does nothing wrong.
 package struct PathOpinion {
@@ -49,10 +50,19 @@ package struct PathOpinion {
     }
 
     /// What nothing has proven after three seconds is a verdict without proof; at the `end` of a capture nothing is waited for.
-    package func sweep(at nanoseconds: UInt64, end: Bool = false) { unsafe weir_initials_sweep(reader, nanoseconds, end ? 1 : 0) }
+    /// - Parameter counters: the probe's, which has seen the servers' answers.
+    package func sweep(at nanoseconds: UInt64, counters: Counters, end: Bool = false) {
+        var answers: UInt64 = 0
+        for counter in [Counter.quicAnswers, .quicCounted, .quicRetries, .quicRefused] { answers &+= counters[counter] }
+        unsafe weir_initials_sweep(reader, engine.engine, answers, nanoseconds, end ? 1 : 0)
+    }
 
-    /// Judges what is whole, and hands each verdict over, with its hello behind it.
+    /// Judges what is whole, and hands each verdict over, with its hello behind it; and verdicts without one.
     package func judge(_ record: (RawSpan) -> Void) {
+        var flow = weir_handshake()
+        while unsafe weir_initials_flow(reader, &flow) == 1 {
+            unsafe withUnsafeBytes(of: &flow) { unsafe record(RawSpan(_unsafeBytes: $0)) }
+        }
         var hello = unsafe weir_initials_hello()
         while unsafe weir_initials_next(reader, &hello) == 1 {
             unsafe engine.judge(&hello.seen, hello.message, hello.size, record)
@@ -74,12 +84,14 @@ package struct PathOpinion {
             case .evicted: counts.evicted
             case .ambiguous: counts.ambiguous
             case .told: counts.told
+            case .untold: counts.untold
+            case .uncounted: counts.uncounted
             }
         return Int(clamping: count)
     }
 
     package enum Count: CaseIterable, Sendable {
-        case opened, bad, smallID, foreign, unknown, tooLong, incomplete, evicted, ambiguous, told
+        case opened, bad, smallID, foreign, unknown, tooLong, incomplete, evicted, ambiguous, told, untold, uncounted
 
         package var id: String {
             switch self {
@@ -93,6 +105,8 @@ package struct PathOpinion {
             case .evicted: "evicted"
             case .ambiguous: "ambiguous"
             case .told: "told"
+            case .untold: "untold"
+            case .uncounted: "uncounted"
             }
         }
     }

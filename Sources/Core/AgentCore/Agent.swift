@@ -46,6 +46,7 @@ package struct Agent: Sendable {
     private var sources: SourceTable
     private var behaviour: Behaviour
     private var hellos: HelloStore
+    var conditions = Conditions()
     /// Slots with counts that wait for their second to pass, in order of arrival.
     private var queue: [Int] = []
     private var sequence: UInt64 = 0
@@ -90,9 +91,10 @@ package struct Agent: Sendable {
 
     package var trackedSources: Int { sources.count }
     mutating func passOver() { statistics.unreadable += 1 }
+    mutating func countUnproven() { statistics.unproven += 1 }
 
     /// Verdicts that no event counts yet. Looks at every source.
-    var gathering: Int { sources.slots.indices.reduce(0) { $0 + (sources.slots[$1].isUsed ? sources.slots[$1].seen : 0) } }
+    var gathering: Int { sources.slots.indices.reduce(conditions.count) { $0 + (sources.slots[$1].isUsed ? sources.slots[$1].seen : 0) } }
     /// Sources whose behaviour was forgotten for others'.
     package var displacedSources: Int { behaviour.displaced }
 
@@ -222,31 +224,11 @@ package struct Agent: Sendable {
         of slot: Int, interface: String, hello: HelloFacts?, seen: Instant, decided: Instant, enforced: Instant?, until: Instant?
     ) -> ThrottleEvent {
         let source = sources.slots[slot], handshake = source.latest
-        sequence += 1
-        statistics.events += 1
         statistics.folded += source.seen - 1
-        let severity = policy.severity(of: source.anomalies) ?? .medium
-        var event = ThrottleEvent(
-            id: "\(node):\(bootID):\(sequence)", time: seen, node: node, sourceAddress: handshake.source, sourcePrefix: source.prefix,
-            destinationAddress: handshake.destination, anomalies: source.anomalies, severity: severity, traceID: traces.next())
+        var event = makeEvent(
+            at: seen, of: handshake, source.prefix, source.anomalies, policy.severity(of: source.anomalies) ?? .medium, hello)
         event.interface = interface
-        event.direction = handshake.direction
-        event.sourcePort = handshake.sourcePort
-        event.proxy = handshake.proxy
-        event.destinationPort = handshake.destinationPort
-        event.completeness = handshake.completeness
-        event.proof = handshake.proof
         event.reach = source.reach
-        event.transport = source.latest.transport
-        event.version = ClientHello.name(ofVersion: handshake.version)
-        event.serverName = hello?.serverName
-        event.alpn = hello?.alpn ?? []
-        event.ja3 = hello?.ja3
-        event.ja4 = hello?.ja4
-        event.workload =
-            policy.target(destination: handshake.destination, port: handshake.destinationPort, serverName: hello?.serverName)?.workload
-        event.policyName = policy.name
-        event.policyVersion = policy.version
         event.counts = ThrottleEvent.Counts(since: source.since)
         event.counts.seen = source.seen
         event.counts.suppressed = source.seen - 1
@@ -260,6 +242,39 @@ package struct Agent: Sendable {
         sources.slots[slot].isDue = false
         sources.slots[slot].lastEvent = seen
         sources.slots[slot].clearCounts()
+        return event
+    }
+
+    /// What every event has, by its verdict.
+    mutating func makeEvent(
+        at seen: Instant, of handshake: Handshake, _ prefix: Prefix, _ anomalies: AnomalySet, _ severity: Severity,
+        _ hello: HelloFacts? = nil
+    ) -> ThrottleEvent {
+        sequence += 1
+        statistics.events += 1
+        var event = ThrottleEvent(
+            id: "\(node):\(bootID):\(sequence)", time: seen, node: node, sourceAddress: handshake.source, sourcePrefix: prefix,
+            destinationAddress: handshake.destination, anomalies: anomalies, severity: severity, traceID: traces.next())
+        event.direction = handshake.direction
+        event.sourcePort = handshake.sourcePort
+        event.proxy = handshake.proxy
+        event.destinationPort = handshake.destinationPort
+        event.completeness = handshake.completeness
+        event.proof = handshake.proof
+        event.transport = handshake.transport
+        event.version = ClientHello.name(ofVersion: handshake.version)
+        event.serverName = hello?.serverName
+        event.alpn = hello?.alpn ?? []
+        event.ja3 = hello?.ja3
+        event.ja4 = hello?.ja4
+        event.groups = hello?.groups ?? []
+        event.keyShares = hello?.keyShares ?? []
+        event.encryptedHello = hello?.encryptedHello?.use(isRetry: handshake.isRetry)
+        event.communityID = hello?.communityID
+        event.workload =
+            policy.target(destination: handshake.destination, port: handshake.destinationPort, serverName: hello?.serverName)?.workload
+        event.policyName = policy.name
+        event.policyVersion = policy.version
         return event
     }
 
@@ -314,20 +329,5 @@ extension Handshake {
     fileprivate func isSameConnection(as other: Handshake) -> Bool {
         source == other.source && destination == other.destination && sourcePort == other.sourcePort
             && destinationPort == other.destinationPort
-    }
-}
-
-/// What only the hello's bytes tell, worked out outside this module.
-package struct HelloFacts: Sendable, Equatable {
-    package var serverName: String?
-    package var alpn: [String]
-    package var ja3: String?
-    package var ja4: String?
-
-    package init(serverName: String? = nil, alpn: [String] = [], ja3: String? = nil, ja4: String? = nil) {
-        self.serverName = serverName
-        self.alpn = alpn
-        self.ja3 = ja3
-        self.ja4 = ja4
     }
 }

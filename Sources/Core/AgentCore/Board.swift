@@ -72,7 +72,7 @@ package struct Board: Sendable {
         let start = Int(truncatingIfNeeded: hash ^ hash >> 32) & (rows.count - 1) & ~(Self.ways - 1)
         for index in start..<start + Self.ways where rows[index].isUsed && rows[index].address == address { return index }
         var least = start
-        for index in start + 1..<start + Self.ways where goes(rows[index], before: rows[least], at: handshake.seenNanoseconds) {
+        for index in start + 1..<start + Self.ways where goes(index, before: least, at: handshake.seenNanoseconds) {
             least = index
         }
         if rows[least].isUsed {
@@ -85,15 +85,18 @@ package struct Board: Sendable {
         return least
     }
 
-    /// Empty places first, then the unproven, then the silent, then whoever did least.
-    private func goes(_ row: Row, before other: Row, at now: UInt64) -> Bool {
-        if row.isUsed != other.isUsed { return !row.isUsed }
-        if row.isProven != other.isProven { return !row.isProven }
-        let isSilent = now > row.lastSeen && now - row.lastSeen > Self.silence,
-            isOtherSilent = now > other.lastSeen && now - other.lastSeen > Self.silence
-        if isSilent != isOtherSilent { return isSilent }
-        return (row.anomalous, row.handshakes) < (other.anomalous, other.handshakes)
+    /// Empty places first, then the unproven, then the silent, then whoever did least. By index: a row is long, and this is asked seven
+    /// times for every source that is new.
+    private func goes(_ one: Int, before other: Int, at now: UInt64) -> Bool {
+        if rows[one].isUsed != rows[other].isUsed { return !rows[one].isUsed }
+        if rows[one].isProven != rows[other].isProven { return !rows[one].isProven }
+        let isSilent = isSilent(one, at: now)
+        if isSilent != self.isSilent(other, at: now) { return isSilent }
+        if rows[one].anomalous != rows[other].anomalous { return rows[one].anomalous < rows[other].anomalous }
+        return rows[one].handshakes < rows[other].handshakes
     }
+
+    private func isSilent(_ index: Int, at now: UInt64) -> Bool { now > rows[index].lastSeen && now - rows[index].lastSeen > Self.silence }
 
     /// The busiest first.
     package func busiest(_ count: Int) -> [Row] {

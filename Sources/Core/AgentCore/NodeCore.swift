@@ -19,6 +19,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
     /// Of the event that was made last.
     private var lastSlot: Int?
     package private(set) var board = Board()
+    package private(set) var groups = GroupCounts()
     /// From the kernel's verdict to the agent's, and to the limit where that was the agent's to set.
     package private(set) var latency = Latency()
     package private(set) var enforcedLatency = Latency()
@@ -61,6 +62,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
     @discardableResult
     package mutating func take<World: NodeWorld>(_ handshake: Handshake, hello: RawSpan, in world: World) -> AnomalySet {
         let seen = instant(handshake.seenNanoseconds)
+        if handshake.isOfDestination { return agent.note(condition: handshake, at: seen) }
         let order = agent.consider(handshake, hello: hello, found: look(into: hello, of: handshake, at: seen, in: world), at: seen)
         var enforced: UInt64?
         if let limit = order.limit {
@@ -72,6 +74,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         let decided = world.steady
         latency.note(decided &- handshake.seenNanoseconds)
         board.note(handshake, anomalies: order.anomalies)
+        if options.countsGroups, handshake.hasHello, hello.byteCount > 0 { groups.note(hello, version: handshake.version) }
         if let slot = order.publish {
             due.add(
                 DueEvents.Item(
@@ -105,18 +108,18 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
 
     // MARK: Events
 
-    package var hasDueEvents: Bool { !due.isEmpty }
+    package var hasDueEvents: Bool { !due.isEmpty || agent.hasConditions }
 
     /// Makes the event that has waited longest. `nil` when none is due.
     package mutating func nextEvent<World: NodeWorld>(in world: World) -> ThrottleEvent? {
-        guard let item = due.next() else { return nil }
+        guard let item = due.next() else {
+            lastSlot = nil
+            return agent.takeCondition(clockOffset: clockOffset) { world.interface($0) }
+        }
         let handshake = agent.latest(of: item.slot)
         let end = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
-        let hash = handshake.fingerprint
         lastSlot = item.slot
-        let facts =
-            agent.withHello(of: item.slot) { fingerprints.facts(of: $0, over: handshake.transport, hash: hash) }
-            ?? fingerprints.facts(of: RawSpan(), over: handshake.transport, hash: hash)
+        let facts = agent.withHello(of: item.slot) { fingerprints.facts(of: $0, handshake) } ?? fingerprints.facts(of: RawSpan(), handshake)
         return agent.takeEvent(
             of: item.slot, interface: world.interface(handshake.interfaceIndex), hello: facts, seen: instant(item.seen),
             decided: instant(item.decided), enforced: item.enforced.map { instant($0) }, until: end)
@@ -193,11 +196,14 @@ package struct NodeOptions: Sendable {
     package let seed: UInt64
     /// Limits that follow from a rehearsal hold here as well.
     package let heedsRehearsals: Bool
+    /// Somebody reads `GroupCounts`; of a capture nobody does.
+    package let countsGroups: Bool
 
-    package init(node: String, bootID: String, seed: UInt64, heedsRehearsals: Bool = false) {
+    package init(node: String, bootID: String, seed: UInt64, heedsRehearsals: Bool = false, countsGroups: Bool = true) {
         self.node = node
         self.bootID = bootID
         self.seed = seed
         self.heedsRehearsals = heedsRehearsals
+        self.countsGroups = countsGroups
     }
 }

@@ -48,8 +48,8 @@ package protocol HelloFingerprints {
     var isEmpty: Bool { get }
     /// - Parameter hello: its bytes, or nothing where they did not travel.
     mutating func find(_ handshake: Handshake, _ hello: RawSpan, at now: Instant) -> DenialFinding
-    /// For an event. `hash` is the kernel's, which covers what JA4 covers; 0 where it has none.
-    mutating func facts(of hello: RawSpan, over transport: Transport, hash: UInt64) -> HelloFacts?
+    /// For an event about this verdict. Its own hash is the kernel's, which covers what JA4 covers; 0 where it has none.
+    mutating func facts(of hello: RawSpan, _ handshake: Handshake) -> HelloFacts?
 }
 
 package enum DenialFinding: Sendable, Equatable {

@@ -14,6 +14,10 @@ package struct ClientHello: Sendable, Equatable {
     package var groups: [UInt16] = []
     package var pointFormats: [UInt8] = []
     package var signatureAlgorithms: [UInt16] = []
+    /// Groups that a key share is sent for (RFC 8446 section 4.2.8), in its order.
+    package var keyShares: [UInt16] = []
+    /// The body of encrypted_client_hello (RFC 9849 section 5); `nil` without the extension.
+    package var encryptedHello: [UInt8]?
     /// Protocol names (RFC 7301), as bytes: nothing says that they are text.
     package var alpn: [[UInt8]] = []
     /// The first host name (RFC 6066 section 3) as bytes; `nil` without the extension, empty when it holds none.
@@ -79,8 +83,18 @@ package struct ClientHello: Sendable, Equatable {
                 alpn.append(name.contents(of: message))
             }
         case 43: if let list = only(content, 1, message) { supportedVersions = numbers(list, message) }
+        case 51: readKeyShares(content, message)
+        case Self.encryptedHelloType: encryptedHello = content.contents(of: message)
         default: break
         }
+    }
+
+    /// What is odd about shares is the server's to refuse: it makes no hello malformed here, for the kernel does not look into them.
+    private mutating func readKeyShares(_ content: Cursor, _ message: Span<UInt8>) {
+        var content = content
+        keyShares = []
+        guard var list = content.vector(2, of: message) else { return }
+        while let group = list.number(2, of: message), list.vector(2, of: message) != nil { keyShares.append(UInt16(group)) }
     }
 
     private mutating func readServerName(_ content: Cursor, _ message: Span<UInt8>) {
@@ -112,6 +126,9 @@ package struct ClientHello: Sendable, Equatable {
 }
 
 extension ClientHello {
+    /// encrypted_client_hello (RFC 9849 section 11.1).
+    package static let encryptedHelloType = 0xfe0d
+
     /// RFC 8701: both bytes the same, of the form 0x?A.
     package static func isGREASE(_ value: UInt16) -> Bool { value & 0x0f0f == 0x0a0a && value >> 8 == value & 0xff }
 

@@ -9,7 +9,7 @@ extension ThrottleEvent {
 
     /// As the value of a record.
     package func encoded() -> [UInt8] {
-        var json = JSONWriter(capacity: 1280)
+        var json = JSONWriter(capacity: 1536)
         json.object { write(to: &$0) }
         return json.bytes
     }
@@ -29,6 +29,7 @@ extension ThrottleEvent {
         json.member("destination.address", destinationAddress.description)
         json.member("destination.port", Int(destinationPort))
         json.member("network.transport", transport.id)
+        if let communityID { json.member("network.community_id", communityID) }
         json.member("workload", workload)
         json.member("anomalies", anomalies.list.map(\.id))
         json.member("severity", severity.id)
@@ -40,6 +41,9 @@ extension ThrottleEvent {
         json.member("tls.client.alpn", alpn)
         json.member("tls.client.ja3", ja3)
         json.member("tls.client.ja4", ja4)
+        if !groups.isEmpty { json.member("tls.client.supported_groups", groups) }
+        if !keyShares.isEmpty { json.member("tls.client.key_shares", keyShares) }
+        if let encryptedHello { json.member("tls.client.ech", encryptedHello.rawValue) }
         json.member("action", action.rawValue)
         if let limit {
             json.object("limit") { json in

@@ -1,4 +1,4 @@
-internal import Detection
+package import Detection
 package import Wire
 
 /// What one agent saw one source do: the first anomaly of a source at once, then at most one a second with counts.
@@ -62,12 +62,19 @@ package struct ThrottleEvent: Sendable, Equatable {
     /// `.destination`: the limit holds towards that destination on that node, and nobody else acts on the event.
     package var reach = Reach.source
     package var transport = Transport.tcp
+    /// Community ID, version 1, of the flow that the latest hello came on; `nil` where a proxy named the source.
+    package var communityID: String?
     package var serverName: String?
     /// `1.3`, `1.2`, ...; `nil` when unknown.
     package var version: String?
     package var alpn: [String] = []
     package var ja3: String?
     package var ja4: String?
+    /// Groups that the hello offers and those that it sends a share of, by IANA's names (`NamedGroup`), GREASE aside; 32 of each at most.
+    package var groups: [String] = []
+    package var keyShares: [String] = []
+    /// What is known of its encrypted_client_hello (`EncryptedHello.Use`); `nil` without one. The server's name is the outer one then.
+    package var encryptedHello: EncryptedHello.Use?
     package var action = Action.none
     package var limit: Limit?
     package var counts: Counts

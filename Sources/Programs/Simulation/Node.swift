@@ -300,5 +300,5 @@ struct NoFingerprints: HelloFingerprints {
     init(_ policy: Policy) {}
     var isEmpty: Bool { true }
     func find(_ handshake: Handshake, _ hello: RawSpan, at now: Instant) -> DenialFinding { .nothing }
-    func facts(of hello: RawSpan, over transport: Transport, hash: UInt64) -> HelloFacts? { nil }
+    func facts(of hello: RawSpan, _ handshake: Handshake) -> HelloFacts? { nil }
 }

@@ -52,7 +52,7 @@ extension Node {
 
     /// Once a second: what nothing has proven is told without proof.
     func sweepDatagrams() {
-        quic.reader.sweep(at: Clock.monotonic)
+        quic.reader.sweep(at: Clock.monotonic, counters: probe.counters)
         judgeDatagrams()
     }
 

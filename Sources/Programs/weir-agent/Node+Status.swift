@@ -114,6 +114,16 @@ extension Node {
         count("weir_agent_board_displaced_total", "sources that left the board to make room for others", core.board.displaced)
         count("weir_agent_http_evicted_total", "connections closed to make room for new ones", webCounts.evicted)
         count("weir_agent_events_delivered_total", "events that Kafka has", publisher?.delivered ?? 0)
+        core.groups.each { group, offers, shares in
+            let help = "hellos that the agent has read by group: those of new stacks, anomalous ones, all over QUIC"
+            for (sent, value) in [("offer", offers), ("share", shares)] {
+                board.set(board.counter("weir_agent_hello_groups_total", help, labels: [("group", group), ("sent", sent)]), to: value)
+            }
+        }
+        core.groups.each { (way: QuantumReadiness, value: UInt64) in
+            let help = "the same hellos by post-quantum readiness (docs/replay.md, \"Post-quantum readiness\")"
+            board.set(board.counter("weir_agent_hello_readiness_total", help, labels: [("readiness", way.rawValue)]), to: value)
+        }
         for count in QUICReader.Count.allCases {
             let counter = board.counter("weir_agent_quic_total", "what became of QUIC clients' datagrams", labels: [("what", count.id)])
             board.set(counter, to: UInt64(clamping: quic.reader.count(count)))

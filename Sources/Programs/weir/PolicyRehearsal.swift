@@ -65,9 +65,9 @@ private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -
     let outcomes = SourceOutcomes()
     for path in captures {
         do {
-            var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
+            let capture = FramesHere(try Capture(path: path, accepting: Capture.LinkType.readable))
             let (_, broken) = try Replay(policy: policy, kernel: false, allPorts: false, output: outcomes).run(
-                &capture, spent: { .zero }, progress: { _ in })
+                capture, spent: { .zero }, progress: { _ in })
             if let broken { throw broken }
         } catch let error as CaptureError { throw Ending.wrong("\(error)") }
     }
@@ -89,7 +89,7 @@ private final class SourceOutcomes: ReplayOutput {
 
     func of(_ source: Address) -> Outcome { sources[source] ?? Outcome() }
 
-    func handshake(_ item: ReplayedHandshake) {
+    func handshake(_ item: ReplayedHandshake, _ message: RawSpan) {
         let isRefused = item.handshake.outcome.isRefused
         if isRefused { refused += 1 }
         let source = item.handshake.source

@@ -66,6 +66,7 @@ static void tell(struct weir_initials *r, struct connection *c)
 	c->next = NONE;
 	c->seen.completeness = c->seen.segments > 1 ? WEIR_REASSEMBLED : WEIR_COMPLETE;
 	c->seen.proof = c->is_proven ? WEIR_TRACKED : WEIR_UNPROVEN;
+	quic_recall_id(r, c);
 	if (r->last == NONE)
 		r->first = place;
 	else
@@ -121,14 +122,15 @@ static void forget_before_retry(struct weir_initials *r, struct connection *kept
 
 		if (c != kept && is_of(c, &kept->flow, &kept->client) && !c->is_told && !c->is_proven) {
 			kept->seen.first_ns = c->seen.first_ns;
+			quic_note_retried(r, c);
 			c->last_ns = 0;
 		}
 	}
 }
 
 /* The connection whose keys open the packet, with its payload opened; a new one, if the packet's own id gives the keys. */
-static struct connection *find(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow,
-			       const struct quic_packet *packet, const __u8 *bytes, int *size)
+static struct connection *find(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen,
+			       const struct weir_flow_key *flow, const struct quic_packet *packet, const __u8 *bytes, int *size)
 {
 	struct connection *set = set_of(r, flow, &packet->from), *c;
 	struct quic_keys keys;
@@ -146,26 +148,30 @@ static struct connection *find(struct weir_initials *r, const struct weir_handsh
 		if (!is_of(c, flow, &packet->from) || c->version != packet->version)
 			continue;
 		*size = quic_open(r->opener, &c->keys, packet, bytes, r->payload);
-		if (*size >= 0)
+		if (*size >= 0) {
+			/* Of an id that proves nothing, for it can be guessed, that much is believed. */
+			if (packet->to.size < 4)
+				quic_note_heard(r, c);
 			return c;
+		}
 	}
 	quic_derive(&keys, packet->version, &packet->to);
 	*size = quic_open(r->opener, &keys, packet, bytes, r->payload);
 	if (*size < 0)
 		return 0;
-	if (packet->to.size < 8)
-		r->counts.small_id++;		/* a client's own is never shorter; a server's, behind its Retry, may be */
 	c = make_room(r, set);
 	if (!c)
 		return 0;
 	begin(c, seen, flow, packet, &keys);
+	quic_note_begun(r, engine, c, seen, packet);
 	if (seen->retried)
 		forget_before_retry(r, c);
 	return c;
 }
 
-static void prove(struct connection *c, const struct weir_handshake *seen)
+static void prove(struct weir_initials *r, struct connection *c, const struct weir_handshake *seen)
 {
+	quic_note_heard(r, c);
 	c->is_proven = 1;
 	c->seen.reach = seen->reach;
 }
@@ -195,16 +201,16 @@ static void prove_only(struct weir_initials *r, const struct weir_handshake *see
 	}
 	if (!only)
 		return;
-	prove(only, seen);
+	prove(r, only, seen);
 	settle(r, only);
 }
 
 /* One Initial. Returns its connection; `opened` says whether its tag was right. */
-static struct connection *take_initial(struct weir_initials *r, const struct weir_handshake *seen, const struct weir_flow_key *flow,
-				       const struct quic_packet *packet, const __u8 *bytes, int *opened)
+static struct connection *take_initial(struct weir_initials *r, const struct weir_engine *engine, const struct weir_handshake *seen,
+				       const struct weir_flow_key *flow, const struct quic_packet *packet, const __u8 *bytes, int *opened)
 {
 	int size = -1;
-	struct connection *c = find(r, seen, flow, packet, bytes, &size);
+	struct connection *c = find(r, engine, seen, flow, packet, bytes, &size);
 
 	if (size < 0)
 		r->counts.bad++;
@@ -218,7 +224,7 @@ static struct connection *take_initial(struct weir_initials *r, const struct wei
 		c->seen.segments += c->seen.segments < 255;
 	}
 	if (seen->proof)
-		prove(c, seen);
+		prove(r, c, seen);
 	if (quic_read_frames(r, c, (__u32)size)) {
 		r->counts.bad++;
 		c->seen.anomalies |= 1ULL << WEIR_OVERLAP_CONFLICT;
@@ -240,7 +246,7 @@ static int think(struct connection *c, struct weir_engine *engine, const struct 
 		c->limiting = weir_engine_glance(engine, c->bytes, c->need);
 		c->is_judged = 1;
 	}
-	limiting &= c->limiting;
+	limiting &= c->limiting | c->seen.anomalies;
 	if (limiting && !c->is_spoilt)
 		rule = (__u32)__builtin_ctzll(limiting);
 	out->path = seen->fingerprint;
@@ -279,7 +285,7 @@ int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, cons
 		return 0;
 	switch (quic_version_kind(first.version)) {
 	case QUIC_FOREIGN: r->counts.foreign++; return 0;
-	case QUIC_UNKNOWN: r->counts.unknown++; return 0;
+	case QUIC_UNKNOWN: quic_note_version(r, engine, seen, bytes[0], first.version); return 0;
 	case QUIC_SPOKEN: break;
 	}
 	/* Packets of one datagram (RFC 9000 section 12.2) have one destination; a server that takes another one is told something else. */
@@ -287,7 +293,7 @@ int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, cons
 		if (packet.type != QUIC_INITIAL)
 			continue;
 		initials++;
-		c = take_initial(r, seen, &flow, &packet, bytes, &opened);
+		c = take_initial(r, engine, seen, &flow, &packet, bytes, &opened);
 		if (c && ((last && last != c) || !same_id(&packet.to, &first.to) || !same_id(&packet.from, &first.from)))
 			c->is_spoilt = 1;
 		if (c && last && last != c)
@@ -302,8 +308,10 @@ int weir_initials_take(struct weir_initials *r, struct weir_engine *engine, cons
 	return last ? think(last, engine, seen, opinion) : 0;
 }
 
-void weir_initials_sweep(struct weir_initials *r, __u64 now, int end)
+void weir_initials_sweep(struct weir_initials *r, const struct weir_engine *engine, __u64 answers, __u64 now, int end)
 {
+	r->answers = answers;
+	quic_sweep_destinations(r, engine, now, end);
 	for (__u32 i = 0; i < WEIR_INITIALS_PLACES; i++) {
 		struct connection *c = r->places + i;
 

@@ -75,6 +75,7 @@ int quic_read_packet(struct quic_packet *packet, const __u8 *bytes, __u32 size, 
 	if (packet->type == QUIC_INITIAL) {	/* the token */
 		if (quic_number(bytes, size, &at, &value) || value > size - at)
 			return -1;
+		packet->has_token = value > 0;
 		at += (__u32)value;
 	}
 	if (quic_number(bytes, size, &at, &value) || value > size - at || value < 4 + QUIC_TAG)

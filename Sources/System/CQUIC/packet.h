@@ -27,6 +27,7 @@ struct quic_packet {
 	__u32 version;
 	enum quic_packet_type type;
 	struct quic_id to, from;
+	__u8 has_token;			/* of an Initial: somebody gave it to the client, in a Retry or before */
 	__u32 start;
 	__u32 number;			/* where the packet number lies */
 	__u32 end;			/* behind the tag */

@@ -25,6 +25,44 @@ package enum Digest: Sendable {
         }
     }
 
+    /// MD5 as two words, its first byte the highest of the first. It allocates nothing.
+    package static func md5(of bytes: UnsafeRawBufferPointer) -> (high: UInt64, low: UInt64) {
+        var context = MD5_CTX()
+        return unsafe withUnsafeTemporaryAllocation(byteCount: Int(MD5_DIGEST_LENGTH), alignment: 8) { output in
+            unsafe MD5_Init(&context)
+            unsafe MD5_Update(&context, bytes.baseAddress, bytes.count)
+            unsafe MD5_Final(output.baseAddress!.assumingMemoryBound(to: UInt8.self), &context)
+            return unsafe (
+                UInt64(bigEndian: output.load(as: UInt64.self)), UInt64(bigEndian: output.load(fromByteOffset: 8, as: UInt64.self))
+            )
+        }
+    }
+
+    /// The first eight bytes of SHA-256, its first byte the highest. It allocates nothing.
+    package static func startOfSHA256(of bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var context = SHA256_CTX()
+        return unsafe withUnsafeTemporaryAllocation(byteCount: Int(SHA256_DIGEST_LENGTH), alignment: 8) { output in
+            unsafe SHA256_Init(&context)
+            unsafe SHA256_Update(&context, bytes.baseAddress, bytes.count)
+            unsafe SHA256_Final(output.baseAddress!.assumingMemoryBound(to: UInt8.self), &context)
+            return unsafe UInt64(bigEndian: output.load(as: UInt64.self))
+        }
+    }
+
+    /// SHA-1's twenty bytes, as three words, its first byte the highest. It allocates nothing.
+    package static func sha1(of bytes: UnsafeRawBufferPointer) -> (UInt64, UInt64, UInt32) {
+        var context = SHA_CTX()
+        return unsafe withUnsafeTemporaryAllocation(byteCount: Int(SHA_DIGEST_LENGTH) + 4, alignment: 8) { output in
+            unsafe SHA1_Init(&context)
+            unsafe SHA1_Update(&context, bytes.baseAddress, bytes.count)
+            unsafe SHA1_Final(output.baseAddress!.assumingMemoryBound(to: UInt8.self), &context)
+            return unsafe (
+                UInt64(bigEndian: output.load(as: UInt64.self)), UInt64(bigEndian: output.load(fromByteOffset: 8, as: UInt64.self)),
+                UInt32(bigEndian: output.load(fromByteOffset: 16, as: UInt32.self))
+            )
+        }
+    }
+
     package func hex(of text: String) -> String {
         let bytes = Array(text.utf8)
         return hex(of: bytes.span)

@@ -44,6 +44,9 @@ package enum Anomaly: UInt8, CaseIterable, Sendable, Hashable, Comparable {
     case unjudgedHello = 39
     case unseenAnswer = 40
     case urgentData = 41
+    case quicBadInitial = 42
+    case quicUnvalidatedFlood = 43
+    case quicVersionUnknown = 44
 
     /// The id in policies, events and docs.
     package var id: String { row.id }
@@ -95,6 +98,9 @@ package enum Anomaly: UInt8, CaseIterable, Sendable, Hashable, Comparable {
         case .unjudgedHello: ("unjudged_hello", .high)
         case .unseenAnswer: ("unseen_answer", .medium)
         case .urgentData: ("urgent_data", .high)
+        case .quicBadInitial: ("quic_bad_initial", .medium)
+        case .quicUnvalidatedFlood: ("quic_unvalidated_flood", .medium)
+        case .quicVersionUnknown: ("quic_version_unknown", .low)
         }
     }
 

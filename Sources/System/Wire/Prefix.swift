@@ -4,6 +4,8 @@ package struct Prefix: Hashable, Sendable, BitwiseCopyable {
     /// Over 128 bits: an IPv4 /32 counts 128.
     package let length: UInt8
 
+    @inlinable package static func == (left: Prefix, right: Prefix) -> Bool { left.address == right.address && left.length == right.length }
+
     package init(_ address: Address, length: Int) {
         precondition((0...128).contains(length), "a prefix has at most 128 bits")
         self.address = address.masked(to: length)

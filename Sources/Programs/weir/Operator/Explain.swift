@@ -78,7 +78,13 @@ private func evidence(_ sum: TopicStory.Sum, at now: Instant) -> [String] {
     let stack = [last.ja4.map { "JA4 \($0)" }, last.version.map { "TLS \($0)" }, last.serverName.map { "for \($0)" }].compactMap { $0 }
     lines.append(
         "last: " + (stack.isEmpty ? "" : stack.joined(separator: ", ") + ", ")
-            + "to \(last.destinationAddress) port \(last.destinationPort)" + (last.workload.map { " (\($0))" } ?? ""))
+            + "to \(last.destinationAddress) port \(last.destinationPort)" + (last.workload.map { " (\($0))" } ?? "")
+            + (last.communityID.map { ", Community ID \($0)" } ?? ""))
+    if !last.groups.isEmpty || last.encryptedHello != nil {
+        let shares = last.keyShares.isEmpty ? "none" : last.keyShares.joined(separator: ", ")
+        let hidden = last.encryptedHello.map { "; encrypted hello (\($0.rawValue)), so the name is the outer one" } ?? ""
+        lines.append("groups: \(last.groups.joined(separator: ", ")); key shares: \(shares)\(hidden)")
+    }
     return lines
 }
 

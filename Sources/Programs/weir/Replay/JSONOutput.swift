@@ -6,13 +6,15 @@ internal import Wire
 /// One JSON object a line, flat, with OpenTelemetry's names: handshakes, events and decisions by time, a summary at last.
 struct JSONOutput: ReplayOutput {
     private let showsRaw: Bool
+    private let sink: Sink
     private var json = JSONWriter(capacity: 4096)
     private let lines = TimedLines()
-    /// What a stack's hellos have in common, as it is written.
-    private var stacks: [ObjectIdentifier: (stack: HelloReader.Stack, members: [UInt8])] = [:]
 
     /// - Parameter showsRaw: JA4 before hashing as well.
-    init(showsRaw: Bool = false) { self.showsRaw = showsRaw }
+    init(to sink: Sink, showsRaw: Bool = false) {
+        self.sink = sink
+        self.showsRaw = showsRaw
+    }
 
     private mutating func line(_ type: String, at time: Instant, _ members: (inout JSONWriter) -> Void) throws {
         json.removeAll()
@@ -26,14 +28,14 @@ struct JSONOutput: ReplayOutput {
 
     private func write(all: Bool = false) throws {
         unsafe try lines.take(all: all) { bytes in
-            if unsafe try !Standard.output.write(bytes) { throw ReaderGone() }
+            if unsafe try !sink.write(bytes) { throw ReaderGone() }
         }
     }
 
     var readsHellos: Bool { true }
 
     /// The one line that there are millions of, written piece by piece where it waits.
-    mutating func handshake(_ item: ReplayedHandshake) throws {
+    mutating func handshake(_ item: ReplayedHandshake, _ message: RawSpan) throws {
         let handshake = item.handshake
         guard handshake.kind == .hello else { return try flow(item) }
         lines.put("{\"type\":\"handshake\",\"frame\":")
@@ -54,12 +56,18 @@ struct JSONOutput: ReplayOutput {
         lines.put("\",\"destination.port\":")
         lines.put(Int(handshake.destinationPort))
         lines.put(handshake.transport == .udp ? ",\"network.transport\":\"udp\"" : ",\"network.transport\":\"tcp\"")
+        if let id = CommunityID(of: handshake) {
+            lines.put(",\"network.community_id\":\"")
+            lines.put(id)
+            lines.put("\"")
+        }
         lines.put(",\"tls.client.server_name\":")
-        put(item.serverName)
+        putName(item.hello, message)
         lines.put(",\"tls.client.version\":")
         put(item.version)
         lines.put(",")
-        putMembers(of: item.stack)
+        putFingerprints(item.hello, message)
+        putKeys(item.hello, message, isRetry: handshake.isRetry)
         lines.put(",\"segments\":")
         lines.put(handshake.segments)
         lines.put(",\"records\":")
@@ -109,6 +117,7 @@ struct JSONOutput: ReplayOutput {
             json.member("destination.address", handshake.destination)
             json.member("destination.port", Int(handshake.destinationPort))
             json.member("network.transport", handshake.transport.id)
+            if let id = CommunityID(of: handshake) { json.member("network.community_id", id.text) }
             json.member("proof", handshake.proof.id)
             json.array("anomalies") { json in
                 for anomaly in Anomaly.allCases where item.anomalies.contains(anomaly) { json.element(anomaly.id) }
@@ -117,29 +126,72 @@ struct JSONOutput: ReplayOutput {
         }
     }
 
-    private mutating func putMembers(of stack: HelloReader.Stack?) {
-        guard let stack else {
+    private func putName(_ hello: HelloReader.Reading?, _ message: RawSpan) {
+        guard let hello, hello.whole == nil else { return put(hello?.serverName(in: message)) }
+        guard let name = hello.places.name else { return lines.put("null") }
+        lines.put(text: Span<UInt8>(_bytes: message).extracting(name))
+    }
+
+    private func putFingerprints(_ hello: HelloReader.Reading?, _ message: RawSpan) {
+        guard let hello, let stack = hello.stack else {
             lines.put("\"tls.client.alpn\":[],\"tls.client.ja3\":null,\"tls.client.ja4\":null")
             if showsRaw { lines.put(",\"tls.client.ja4_r\":null") }
             return
         }
-        if let known = stacks[ObjectIdentifier(stack)] { return lines.put(known.members) }
-        if stacks.count >= 4096 { stacks.removeAll(keepingCapacity: true) }
-        let members = written(stack)
-        // The stack is kept too, so that its identity stays its own.
-        stacks[ObjectIdentifier(stack)] = (stack, members)
-        lines.put(members)
+        lines.put("\"tls.client.alpn\":[")
+        if hello.whole != nil {
+            put(list: hello.protocols(in: message))
+        } else {
+            let bytes = Span<UInt8>(_bytes: message)
+            var isFirst = true
+            hello.places.eachProtocol(in: bytes) { name in
+                if !isFirst { lines.put(",") }
+                isFirst = false
+                lines.put(text: Span<UInt8>(_bytes: message).extracting(name))
+            }
+        }
+        lines.put("],\"tls.client.ja3\":\"")
+        lines.put(stack.ja3Words.high, digits: 16)
+        lines.put(stack.ja3Words.low, digits: 16)
+        lines.put("\",\"tls.client.ja4\":\"")
+        lines.put(stack.ja4Head.start, size: 8)
+        lines.put(UInt64(stack.ja4Head.end), size: 2)
+        lines.put("_")
+        lines.put(stack.ja4Hashes.suites, digits: 12)
+        lines.put("_")
+        lines.put(stack.ja4Hashes.extensions, digits: 12)
+        lines.put("\"")
+        guard showsRaw else { return }
+        lines.put(",\"tls.client.ja4_r\":")
+        put(ClientHello(message).flatMap { Fingerprint($0) }?.ja4Raw)
     }
 
-    private func written(_ stack: HelloReader.Stack) -> [UInt8] {
-        var json = JSONWriter(capacity: 256)
-        json.object { json in
-            json.member("tls.client.alpn", stack.alpn)
-            json.member("tls.client.ja3", stack.ja3)
-            json.member("tls.client.ja4", stack.ja4)
-            if showsRaw { json.member("tls.client.ja4_r", stack.ja4Raw) }
+    /// Groups, shares and encrypted_client_hello. `null`: the hello was not read.
+    private func putKeys(_ hello: HelloReader.Reading?, _ message: RawSpan, isRetry: Bool) {
+        guard let hello else {
+            return lines.put(",\"tls.client.supported_groups\":null,\"tls.client.key_shares\":null,\"tls.client.ech\":null")
         }
-        return Array(json.bytes.dropFirst().dropLast())
+        lines.put(",\"tls.client.supported_groups\":[")
+        var count = 0
+        hello.eachGroup(in: message) { put($0, &count) }
+        lines.put("],\"tls.client.key_shares\":[")
+        count = 0
+        hello.eachKeyShare(in: message) { put($0, &count) }
+        lines.put("],\"tls.client.ech\":")
+        put(hello.encryptedHello(in: message)?.use(isRetry: isRetry).rawValue)
+    }
+
+    private func put(_ group: NamedGroup, _ count: inout Int) {
+        count += 1
+        guard count <= NamedGroup.mostTold else { return }
+        lines.put(count > 1 ? ",\"" : "\"")
+        if let name = group.name {
+            lines.put(name)
+        } else {
+            lines.put("0x")
+            lines.put(UInt64(group.number), digits: 4)
+        }
+        lines.put("\"")
     }
 
     mutating func event(_ event: ThrottleEvent) throws { try line("event", at: event.time) { event.write(to: &$0) } }

@@ -22,7 +22,7 @@ struct KafkaOutput: ReplayOutput {
         try rehearsal.send(event)
     }
 
-    mutating func handshake(_ handshake: ReplayedHandshake) throws { try next.handshake(handshake) }
+    mutating func handshake(_ handshake: ReplayedHandshake, _ message: RawSpan) throws { try next.handshake(handshake, message) }
     mutating func limit(_ limit: Limit) throws { try next.limit(limit) }
     mutating func decision(_ decision: ScaleDecision, at time: Instant) throws { try next.decision(decision, at: time) }
     mutating func ended(_ workload: String, at time: Instant) throws { try next.ended(workload, at: time) }

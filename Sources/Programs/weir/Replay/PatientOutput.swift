@@ -9,7 +9,7 @@ struct PatientOutput: ReplayOutput {
     init(_ next: any ReplayOutput) { self.next = next }
 
     var readsHellos: Bool { next.readsHellos }
-    mutating func handshake(_ handshake: ReplayedHandshake) throws { try pass { try $0.handshake(handshake) } }
+    mutating func handshake(_ handshake: ReplayedHandshake, _ message: RawSpan) throws { try pass { try $0.handshake(handshake, message) } }
     mutating func event(_ event: ThrottleEvent) throws { try pass { try $0.event(event) } }
     mutating func limit(_ limit: Limit) throws { try pass { try $0.limit(limit) } }
     mutating func decision(_ decision: ScaleDecision, at time: Instant) throws { try pass { try $0.decision(decision, at: time) } }

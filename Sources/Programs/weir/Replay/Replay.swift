@@ -15,12 +15,9 @@ final class Replay {
     private var core: NodeCore<HelloFactsReader>
     private var controller: Controller
     private let policy: Policy
-    /// What an event may be about, and what is said at all.
-    private let counting: AnomalySet
+    /// What is said at all.
     private let recorded: AnomalySet
-    private var hellos = HelloReader()
-    private var output: any ReplayOutput
-    private let readsHellos: Bool
+    private let output: OutputStage
     private var summary = ReplaySummary()
     private var clock = CaptureClock()
     private var datagrams = Datagrams()
@@ -30,8 +27,10 @@ final class Replay {
     /// What an output, or the engine, could not do while a frame was being judged.
     private var failure: (any Error)?
 
-    /// - Parameter policy: as it is in force; replay says what it would have done, so it enforces whatever the mode.
-    init(policy given: Policy, kernel: Bool, allPorts: Bool, decap: Bool = false, output: any ReplayOutput) throws {
+    /// - Parameters:
+    ///   - policy: as it is in force; replay says what it would have done, so it enforces whatever the mode.
+    ///   - apart: the output has a thread of its own.
+    init(policy given: Policy, kernel: Bool, allPorts: Bool, decap: Bool = false, apart: Bool = false, output: any ReplayOutput) throws {
         var policy = given
         policy.mode = .enforce
         // What nobody reads need not travel.
@@ -47,12 +46,10 @@ final class Replay {
         }
         self.policy = policy
         recorded = policy.recorded
-        counting = policy.anomalies(atLeast: .medium).union(policy.limiting)
-        self.output = output
-        readsHellos = output.readsHellos
+        self.output = OutputStage(output, apart: apart)
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy, vouchesForAll: true))
         world = ReplayWorld(engine)
-        core = NodeCore(policy, NodeOptions(node: "replay", bootID: "0", seed: 1))
+        core = NodeCore(policy, NodeOptions(node: "replay", bootID: "0", seed: 1, countsGroups: false))
         // Of the node's own addresses a capture knows nothing.
         core.use(KnownAddresses(), at: .distantPast, in: world)
         controller = Controller(policy: policy, sources: 100_000, limits: 100_000)
@@ -60,12 +57,12 @@ final class Replay {
 
     /// Reads the capture to its end. `progress` is told the bytes read, now and then.
     /// - Returns: the summary, which has been told too, and what ended the capture before its time.
-    func run(_ capture: inout Capture, spent: () -> Duration, progress: (Int) -> Void) throws -> (ReplaySummary, CaptureError?) {
+    func run(_ capture: any Frames, spent: () -> Duration, progress: (Int) -> Void) throws -> (ReplaySummary, CaptureError?) {
         summary.name = capture.name
         isLive = capture.bytesTotal == nil
-        var broken: CaptureError?, room: [UInt8] = []
+        var broken: CaptureError?
         do throws(CaptureError) {
-            while try capture.nextEthernet(&room, { take($0, $1) }), failure == nil {
+            while try capture.next({ take($0, $1) }), failure == nil {
                 if summary.frames & 1023 == 0 { progress(capture.bytesRead) }
             }
         } catch { broken = error }
@@ -82,7 +79,9 @@ final class Replay {
         summary.pushedOut = engine.pushedOut
         summary.withoutWorkload = controller.counts.unknownWorkload
         summary.spent = spent()
-        try output.end(summary)
+        let end = summary
+        try output.say { try $0.end(end) }
+        try output.finish()
         return (summary, broken)
     }
 
@@ -111,9 +110,10 @@ final class Replay {
         publish()
         guard number % 10 == 0 else { return }
         let passing = controller.tick(at: time, partitions: [0])
-        for workload in passing.ended { attempt { try output.ended(workload, at: time) } }
+        for workload in passing.ended { attempt { try output.say { try $0.ended(workload, at: time) } } }
         tell(passing.outputs, at: time)
-        attempt { try output.passed(time, isLive: isLive) }
+        let isLive = isLive
+        attempt { try output.say(now: isLive) { try $0.passed(time, isLive: isLive) } }
     }
 
     /// One verdict, as a node's loop takes it. There is always time for the events that are due.
@@ -123,30 +123,18 @@ final class Replay {
         let raw = record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength)
         let anomalies = core.take(handshake, hello: raw, in: world).intersection(recorded)
         if case .flow = handshake.kind, anomalies.isEmpty { return publish() }
-        let counts = counts(handshake, anomalies)
-        let item = ReplayedHandshake(
-            handshake: handshake, frame: frame, time: time, anomalies: anomalies,
-            severity: anomalies.isEmpty ? nil : policy.severity(of: anomalies),
-            hello: readsHellos || counts ? read(handshake, raw) : nil)
-        summary.note(item)
+        let severity = anomalies.isEmpty ? nil : policy.severity(of: anomalies)
+        summary.note(handshake, anomalies, severity)
         if summary.firstLimit == nil, handshake.isReflex || world.hasLimited { summary.firstLimit = time }
-        attempt { try output.handshake(item) }
+        let judgement = OutputStage.Judgement(frame: frame, time: time, anomalies: anomalies, severity: severity)
+        attempt { try output.handshake(handshake, record, judgement) }
         publish()
-    }
-
-    /// Whether an event may be about it.
-    private func counts(_ handshake: Handshake, _ anomalies: AnomalySet) -> Bool {
-        !anomalies.intersection(counting).isEmpty && handshake.proof >= policy.proof
-    }
-
-    private func read(_ handshake: Handshake, _ raw: RawSpan) -> HelloReader.Reading? {
-        handshake.hasHello && raw.byteCount > 0 ? hellos.read(raw, over: handshake.transport) : nil
     }
 
     private func publish() {
         while let event = core.nextEvent(in: world) {
             summary.events += 1
-            attempt { try output.event(event) }
+            attempt { try output.say { try $0.event(event) } }
             offset += 1
             tell(controller.consider(event, at: LogPosition(partition: 0, offset: offset)), at: event.time)
         }
@@ -157,11 +145,11 @@ final class Replay {
             switch said {
             case .limit(let limit):
                 summary.limits = controller.counts.limitsSet + controller.counts.limitsRenewed
-                attempt { try output.limit(limit) }
+                attempt { try output.say { try $0.limit(limit) } }
                 core.take(limit, at: time, in: world)
             case .scale(let decision):
                 summary.decisions += 1
-                attempt { try output.decision(decision, at: time) }
+                attempt { try output.say { try $0.decision(decision, at: time) } }
             case .forget(let key): core.lift(key, in: world)
             }
         }

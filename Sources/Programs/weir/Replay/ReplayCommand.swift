@@ -13,55 +13,144 @@ func replayCaptures(_ arguments: Arguments) throws -> CInt {
     let policy: Policy
     do { policy = try arguments.text("policy").map { try PolicyFile.load(path: $0) } ?? Policy() } catch { throw Ending.wrong("\(error)") }
     guard arguments.positionals.filter({ $0 == "-" }).count < 2 else { throw Ending.wrong("standard input can be read once") }
+    let jobs = arguments.number("jobs") ?? 1, files = arguments.positionals
+    if jobs > 1, arguments.has("kafka") { throw Ending.wrong("--kafka sends events in the order of their captures, so it takes no --jobs") }
+    if jobs > 1, arguments.text("engine") == "kernel" {
+        throw Ending.wrong("--engine kernel runs one frame after the other, so it takes no --jobs")
+    }
 
-    let isTable = arguments.text("format") != "json"
-    let least = arguments.text("fail-on").flatMap { Severity(id: $0) }
+    if arguments.has("report"), let other = ["all", "summary-only", "ja4-raw"].first(where: { arguments.has($0) }) {
+        throw Ending.wrong("--report has an output of its own, so it takes no --\(other)")
+    }
     let rehearsal = try arguments.text("kafka").map { try Rehearsal(brokers: $0, isPaced: arguments.text("speed") == "1") }
-    // Lines that appear and a bar that is drawn over do not go together.
-    let terminal = Terminal(of: 2), showsProgress = isTable || isatty(1) == 0
-    var worst: Severity?, isBroken = false
-    for path in arguments.positionals {
-        var output: any ReplayOutput =
-            isTable
-            ? TableOutput(terminal: Terminal(of: 1), showsAll: arguments.has("all"), summaryOnly: arguments.has("summary-only"))
-            : JSONOutput(showsRaw: arguments.has("ja4-raw"))
-        if arguments.has("summary-only") { output = SummaryOutput(output) }
-        if let rehearsal { output = KafkaOutput(output, rehearsal) }
-        // An exit code or a broker waits for the end, whoever has stopped reading.
-        if least != nil || rehearsal != nil { output = PatientOutput(output) }
+    let command = ReplayCommand(arguments, policy, rehearsal, jobs: jobs)
+    let least = arguments.text("fail-on").flatMap { Severity(id: $0) }
+    var found = Found()
+    if jobs > 1, files.count > 1 {
+        try command.runSideBySide(files, into: &found)
+    } else {
+        for path in files where !found.isReaderGone { try found.note(Result { try command.run(path, to: Sink(), showsProgress: true) }) }
+    }
+    // An exit code or a broker waits for the end, whoever has stopped reading; else the end is here.
+    if found.isReaderGone { return found.isBroken ? 2 : 0 }
+    try rehearsal?.finish()
+    if found.isBroken { return 2 }
+    guard let least, let worst = found.worst else { return 0 }
+    return worst >= least ? 1 : 0
+}
+
+/// What the captures so far came to.
+private struct Found {
+    var worst: Severity?
+    var isBroken = false
+    var isReaderGone = false
+
+    mutating func note(_ result: Result<(ReplaySummary, CaptureError?), any Error>) throws {
         do {
-            let (summary, broken) = try replay(path, policy, arguments, output, showsProgress ? terminal : nil)
+            let (summary, broken) = try result.get()
             if let severity = summary.worst { worst = max(worst ?? severity, severity) }
             if let broken { throw broken }
         } catch let error as CaptureError {
             complain("weir: \(error)")
             isBroken = true
         } catch is ReaderGone {
-            return isBroken ? 2 : 0
+            isReaderGone = true
         }
     }
-    try rehearsal?.finish()
-    if isBroken { return 2 }
-    guard let least, let worst else { return 0 }
-    return worst >= least ? 1 : 0
 }
 
-private func replay(_ path: String, _ policy: Policy, _ arguments: Arguments, _ output: any ReplayOutput, _ terminal: Terminal?) throws -> (
-    ReplaySummary, CaptureError?
-) {
-    var capture = try Capture(path: path, accepting: Capture.LinkType.readable)
-    let replay = try Replay(
-        policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"), decap: arguments.has("decap"),
-        output: output)
-    let began = Clock.monotonic
-    func spent() -> Duration { .nanoseconds(Int64(Clock.monotonic &- began)) }
-    var progress = Progress(capture.name, total: capture.bytesTotal, now: .zero)
-    let result = try replay.run(&capture) {
-        // The bar goes before the figures come.
-        if let terminal { Standard.error.show(terminal.lineStart) }
-        return spent()
-    } progress: { done in
-        if let terminal, let line = progress.line(done: done, now: spent(), on: terminal) { Standard.error.show(line) }
+private struct ReplayCommand {
+    let arguments: Arguments
+    let policy: Policy
+    let rehearsal: Rehearsal?
+    let jobs: Int
+    // Lines that appear and a bar that is drawn over do not go together.
+    let terminal = Terminal(of: 2)
+    let isTable: Bool
+
+    init(_ arguments: Arguments, _ policy: Policy, _ rehearsal: Rehearsal?, jobs: Int) {
+        (self.arguments, self.policy, self.rehearsal, self.jobs) = (arguments, policy, rehearsal, jobs)
+        isTable = arguments.text("format") != "json"
     }
-    return result
+
+    /// Goes on when nobody reads any more.
+    private var isPatient: Bool { arguments.has("fail-on") || rehearsal != nil }
+
+    private func output(to sink: Sink) -> any ReplayOutput {
+        var output: any ReplayOutput =
+            isTable
+            ? TableOutput(
+                to: sink, terminal: Terminal(of: 1), showsAll: arguments.has("all"), summaryOnly: arguments.has("summary-only"))
+            : JSONOutput(to: sink, showsRaw: arguments.has("ja4-raw"))
+        if arguments.has("summary-only") { output = SummaryOutput(output) }
+        if arguments.text("report") == "pqc" { output = QuantumReport(to: sink, terminal: Terminal(of: 1), isJSON: !isTable) }
+        if let rehearsal { output = KafkaOutput(output, rehearsal) }
+        if isPatient { output = PatientOutput(output) }
+        return output
+    }
+
+    /// One capture. With two threads its frames are read ahead, or what is told of each hello is told apart; with three both.
+    func run(_ path: String, to sink: Sink, threads: Int? = nil, showsProgress: Bool = false) throws -> (ReplaySummary, CaptureError?) {
+        let threads = threads ?? jobs, output = output(to: sink)
+        let capture = FramesHere(try Capture(path: path, accepting: Capture.LinkType.readable))
+        let tellsApart = threads > 2 || threads == 2 && output.readsHellos
+        // From a pipe a frame may come alone, and is not to wait for others.
+        let readsAhead = capture.bytesTotal != nil && (threads > 2 || threads == 2 && !tellsApart)
+        var frames: any Frames = capture
+        if readsAhead, let ahead = FramesAhead(capture) { frames = ahead }
+        let replay = try Replay(
+            policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"),
+            decap: arguments.has("decap"), apart: tellsApart, output: output)
+        let terminal = showsProgress && (isTable || isatty(1) == 0) ? terminal : nil
+        let began = Clock.monotonic
+        func spent() -> Duration { .nanoseconds(Int64(Clock.monotonic &- began)) }
+        var progress = Progress(frames.name, total: frames.bytesTotal, now: .zero)
+        return try replay.run(frames) {
+            // The bar goes before the figures come.
+            if let terminal { Standard.error.show(terminal.lineStart) }
+            return spent()
+        } progress: { done in
+            if let terminal, let line = progress.line(done: done, now: spent(), on: terminal) { Standard.error.show(line) }
+        }
+    }
+
+    /// Several captures at a time; what is said of them, errors too, comes in their order.
+    func runSideBySide(_ files: [String], into found: inout Found) throws {
+        let turns = Turns(), sinks = files.indices.map { Sink(turns, $0) }, count = min(jobs, files.count)
+        let next = Channel<Int>(capacity: files.count)
+        for number in files.indices { next.send(number) }
+        next.close()
+        let results = files.map { _ in Channel<Result<(ReplaySummary, CaptureError?), any Error>>(capacity: 1) }
+        func work() {
+            while let number = next.receive() {
+                results[number].send(Result { try run(files[number], to: sinks[number], threads: jobs / count) })
+            }
+        }
+        var workers: [Channel<Void>] = []
+        for _ in 0..<count {
+            let done = Channel<Void>(capacity: 1)
+            let worker = Worker {
+                work()
+                done.close()
+            }
+            guard let worker else { break }
+            worker.detach()
+            workers.append(done)
+        }
+        if workers.isEmpty { throw Ending.cannot("no thread is to be had") }
+        defer {
+            turns.end()
+            // What nobody has begun nobody begins.
+            while next.receive() != nil {}
+            for worker in workers { _ = worker.receive() }
+        }
+        for number in files.indices {
+            guard let result = results[number].receive() else { return }
+            let isRead = try sinks[number].flush()
+            try found.note(result)
+            if !isRead, !isPatient { found.isReaderGone = true }
+            if found.isReaderGone { return }
+            turns.pass()
+        }
+    }
 }

@@ -103,7 +103,7 @@ final class ReplayEngine {
         native?.sweep(at: nanoseconds, end: end, body)
         probe?.sweep(now: max(nanoseconds, 1), end: end)  // 0 would ask the kernel's clock
         _ = ring?.drain(budget: .max, body)
-        quic.sweep(at: nanoseconds, end: end)
+        quic.sweep(at: nanoseconds, counters: counters, end: end)
         quic.judge(body)
     }
 

@@ -1,4 +1,3 @@
-internal import AgentCore
 internal import Detection
 internal import Fingerprints
 internal import Messages
@@ -17,22 +16,15 @@ struct ReplayedHandshake {
     let severity: Severity?
     let hello: HelloReader.Reading?
 
-    var stack: HelloReader.Stack? { hello?.stack }
-    var serverName: String? { hello?.serverName }
     var version: String? { ClientHello.name(ofVersion: handshake.version) }
-}
-
-extension HelloFacts {
-    init(_ hello: HelloReader.Reading) {
-        self.init(serverName: hello.serverName, alpn: hello.stack?.alpn ?? [], ja3: hello.stack?.ja3, ja4: hello.stack?.ja4)
-    }
 }
 
 /// Where a replay's story goes, in the order in which Weir would have said it.
 protocol ReplayOutput {
     /// Names and fingerprints of every hello are wanted, not only of those that an event may be about.
     var readsHellos: Bool { get }
-    mutating func handshake(_ handshake: ReplayedHandshake) throws
+    /// - Parameter message: the hello's bytes, for this call only; none where they did not travel.
+    mutating func handshake(_ handshake: ReplayedHandshake, _ message: RawSpan) throws
     mutating func event(_ event: ThrottleEvent) throws
     mutating func limit(_ limit: Limit) throws
     mutating func decision(_ decision: ScaleDecision, at time: Instant) throws
@@ -80,8 +72,7 @@ struct ReplaySummary {
     var withoutWorkload = 0
     var worst: Severity?
 
-    mutating func note(_ item: ReplayedHandshake) {
-        let handshake = item.handshake
+    mutating func note(_ handshake: Handshake, _ found: AnomalySet, _ severity: Severity?) {
         switch handshake.kind {
         case .hello: handshakes += 1
         case .flow: flows += 1
@@ -93,10 +84,10 @@ struct ReplaySummary {
         case .incomplete: incomplete[handshake.incompleteReason, default: 0] += 1
         }
         if case .unproven = handshake.proof { unproven += 1 }
-        guard !item.anomalies.isEmpty else { return }
+        guard !found.isEmpty else { return }
         anomalous += 1
-        item.anomalies.forEach { anomalies[$0, default: 0] += 1 }
-        if let severity = item.severity { worst = max(worst ?? severity, severity) }
+        found.forEach { anomalies[$0, default: 0] += 1 }
+        if let severity { worst = max(worst ?? severity, severity) }
         if handshake.outcome.isRefused { refused += 1 }
     }
 

@@ -11,10 +11,10 @@ final class SummaryOutput: ReplayOutput {
 
     var readsHellos: Bool { false }
     /// The first one alone: the table counts its times from there.
-    func handshake(_ handshake: ReplayedHandshake) throws {
+    func handshake(_ handshake: ReplayedHandshake, _ message: RawSpan) throws {
         guard !hasBegun else { return }
         hasBegun = true
-        if !isJSON { try next.handshake(handshake) }
+        if !isJSON { try next.handshake(handshake, message) }
     }
 
     func event(_ event: ThrottleEvent) {}

@@ -14,6 +14,7 @@ struct TableOutput: ReplayOutput {
     }
 
     private let terminal: Terminal
+    private let sink: Sink
     private let showsAll: Bool
     /// No rows: `--summary-only`.
     private let summaryOnly: Bool
@@ -30,30 +31,33 @@ struct TableOutput: ReplayOutput {
     private static let shown = 2
     private static let batch = 500, mostGroups = 100, mostPlain = 20, mostActions = 12
 
-    init(terminal: Terminal, showsAll: Bool, summaryOnly: Bool = false) {
+    init(to sink: Sink, terminal: Terminal, showsAll: Bool, summaryOnly: Bool = false) {
+        self.sink = sink
         self.terminal = terminal
         self.summaryOnly = summaryOnly
         self.showsAll = showsAll
     }
 
-    mutating func handshake(_ item: ReplayedHandshake) throws {
+    mutating func handshake(_ item: ReplayedHandshake, _ message: RawSpan) throws {
         start = start ?? item.time
-        guard !summaryOnly, try isShown(item) else { return }
+        guard !summaryOnly else { return }
+        let name = item.hello?.serverName(in: message)
+        guard try isShown(item, name) else { return }
         let handshake = item.handshake
         let anomalies = item.anomalies.isEmpty ? "-" : item.anomalies.list.map(\.id).joined(separator: ",")
         let what = handshake.completeness == .incomplete ? "incomplete (\(handshake.incompleteReason.id ?? "unknown"))" : anomalies
         rows.append([
             seconds(item.time), endpoint(handshake.source, handshake.sourcePort),
-            endpoint(handshake.destination, handshake.destinationPort), item.serverName ?? "-",
-            item.version.map { $0.first?.isNumber == true ? "TLS \($0)" : $0 } ?? "-", item.stack?.ja4 ?? "-",
+            endpoint(handshake.destination, handshake.destinationPort), name ?? "-",
+            item.version.map { $0.first?.isNumber == true ? "TLS \($0)" : $0 } ?? "-", item.hello?.stack?.ja4 ?? "-",
             what + (handshake.proof == .unproven ? " (unproven)" : "")
         ])
         if showsAll, rows.count >= Self.batch { try write(layOut()) }
     }
 
-    private mutating func isShown(_ item: ReplayedHandshake) throws -> Bool {
+    private mutating func isShown(_ item: ReplayedHandshake, _ name: String?) throws -> Bool {
         if showsAll { return true }
-        let group = Group(source: item.handshake.source, anomalies: item.anomalies, name: item.serverName)
+        let group = Group(source: item.handshake.source, anomalies: item.anomalies, name: name)
         if let count = groups[group] {
             groups[group] = count + 1
             if count < Self.shown { return true }
@@ -185,7 +189,7 @@ struct TableOutput: ReplayOutput {
 
     private func write(_ lines: [String]) throws {
         guard !lines.isEmpty else { return }
-        if try !Standard.output.write(Array((lines.joined(separator: "\n") + "\n").utf8)) { throw ReaderGone() }
+        if try !sink.write(Array((lines.joined(separator: "\n") + "\n").utf8)) { throw ReaderGone() }
     }
 
     private func seconds(_ time: Instant) -> String {

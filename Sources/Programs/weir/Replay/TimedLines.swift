@@ -1,3 +1,5 @@
+internal import Detection
+internal import Fingerprints
 internal import Messages
 internal import Wire
 
@@ -40,18 +42,20 @@ internal import Wire
 
     // MARK: A line's pieces. Each makes its own room.
 
-    private func room(_ size: Int) -> UnsafeMutablePointer<UInt8> {
-        if count + size > capacity {
-            capacity = max(capacity * 2, count + size)
-            let more = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-            unsafe more.update(from: base, count: count)
-            unsafe base.deallocate()
-            unsafe base = more
-        }
+    @inline(__always) private func room(_ size: Int) -> UnsafeMutablePointer<UInt8> {
+        if count + size > capacity { grow(size) }
         return unsafe base + count
     }
 
-    func put(_ text: StaticString) {
+    @inline(never) private func grow(_ size: Int) {
+        capacity = max(capacity * 2, count + size)
+        let more = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        unsafe more.update(from: base, count: count)
+        unsafe base.deallocate()
+        unsafe base = more
+    }
+
+    @inline(__always) func put(_ text: StaticString) {
         let size = text.utf8CodeUnitCount
         unsafe room(size).update(from: text.utf8Start, count: size)
         count += size
@@ -99,6 +103,61 @@ internal import Wire
         var writer = JSONWriter()
         writer.element(text)
         put(writer.bytes)
+    }
+
+    /// Bytes that are to be text, as the other one puts it.
+    func put(text bytes: Span<UInt8>) {
+        let to = unsafe room(bytes.count + 2)
+        unsafe to[0] = UInt8(ascii: "\"")
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            guard byte >= 0x20, byte < 0x7f, byte != 0x22, byte != 0x5c else {
+                return put(text: String(decoding: bytes.bytes(0..<bytes.count), as: UTF8.self))
+            }
+            unsafe to[index + 1] = byte
+        }
+        unsafe to[bytes.count + 1] = UInt8(ascii: "\"")
+        count += bytes.count + 2
+    }
+
+    /// The last `digits` of it, in hexadecimal: a multiple of four.
+    func put(_ number: UInt64, digits: Int) {
+        let to = unsafe room(digits + 8)
+        var at = 0
+        if digits & 7 != 0 {
+            // The four first ones; what is written behind them is written over.
+            let first = UInt32(truncatingIfNeeded: number >> UInt64((digits - 4) * 4)) << 16
+            unsafe UnsafeMutableRawPointer(to).storeBytes(of: Self.eightDigits(first), as: UInt64.self)
+            at = 4
+        }
+        while at < digits {
+            let eight = UInt32(truncatingIfNeeded: number >> UInt64((digits - at - 8) * 4))
+            unsafe UnsafeMutableRawPointer(to + at).storeBytes(of: Self.eightDigits(eight), as: UInt64.self)
+            at += 8
+        }
+        count += digits
+    }
+
+    /// As they lie in memory: a nibble to a byte, then what each byte lacks to be a digit.
+    @inline(__always) private static func eightDigits(_ number: UInt32) -> UInt64 {
+        var x = UInt64(number)
+        x = (x & 0xffff_0000) << 16 | x & 0xffff
+        x = x << 8 & 0x00ff_0000_00ff_0000 | x & 0x0000_00ff_0000_00ff
+        x = x << 4 & 0x0f00_0f00_0f00_0f00 | x & 0x000f_000f_000f_000f
+        let letters = (x &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return (x &+ 0x3030_3030_3030_3030 &+ letters &* 39).bigEndian
+    }
+
+    /// The last `size` bytes of it as characters, the highest first.
+    func put(_ characters: UInt64, size: Int) {
+        let to = unsafe room(size)
+        for index in 0..<size { unsafe to[index] = UInt8(truncatingIfNeeded: characters >> UInt64((size - 1 - index) * 8)) }
+        count += size
+    }
+
+    func put(_ id: CommunityID) {
+        unsafe id.write(to: room(CommunityID.size))
+        count += CommunityID.size
     }
 
     func put(_ address: Address) {
@@ -157,9 +216,14 @@ internal import Wire
     /// Hands out what nothing can come before any more; everything, when `all`.
     func take(all: Bool = false, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let horizon = newest - Self.patience
-        if !isSorted { try sort() }
-        var due = all || count > Self.most ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
-        // Sorted as they lie: what is due is the start of the memory.
+        if !isSorted { marks.sort { $0.time < $1.time } }
+        let due = all || count > Self.most ? marks.count : marks.firstIndex { $0.time > horizon } ?? marks.count
+        if isSorted { unsafe try takeStart(due, body) } else { unsafe try gather(due, body) }
+        threshold = max(Self.atOnce, count * 2)
+    }
+
+    /// Sorted as they lie: what is due is the start of the memory.
+    private func takeStart(_ due: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let size = due == 0 ? 0 : marks[due - 1].end
         if size > 0 { unsafe try body(UnsafeRawBufferPointer(start: base, count: size)) }
         unsafe base.update(from: base + size, count: count - size)
@@ -167,26 +231,38 @@ internal import Wire
         lineStart -= size
         if due == marks.count {
             marks.removeAll(keepingCapacity: true)
-            due = 0
         } else {
             marks = marks[due...].map { Mark(time: $0.time, start: $0.start - size, end: $0.end - size) }
         }
-        threshold = max(Self.atOnce, count * 2)
     }
 
-    /// Lays the lines down in the order of their times; those of one time stay as they came.
-    private func sort() throws {
-        marks.sort { $0.time < $1.time }
-        let ordered = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+    /// Line by line in the order of their times, those of one time as they came. What stays moves together, so no second memory of this size is
+    /// needed.
+    private func gather(_ due: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        var chunk: [UInt8] = []
+        chunk.reserveCapacity(Self.atOnce)
+        for mark in marks[..<due] {
+            unsafe chunk.append(contentsOf: UnsafeRawBufferPointer(start: base + mark.start, count: mark.end - mark.start))
+            if chunk.count >= Self.atOnce {
+                unsafe try chunk.withUnsafeBytes { unsafe try body($0) }
+                chunk.removeAll(keepingCapacity: true)
+            }
+        }
+        if !chunk.isEmpty { unsafe try chunk.withUnsafeBytes { unsafe try body($0) } }
+        let open = count - lineStart
+        // As they lie, each only moves towards the start.
+        var rest = Array(marks[due...])
+        rest.sort { $0.start < $1.start }
         var at = 0
-        for index in marks.indices {
-            let mark = marks[index], size = mark.end - mark.start
-            unsafe (ordered + at).update(from: base + mark.start, count: size)
-            marks[index] = Mark(time: mark.time, start: at, end: at + size)
+        isSorted = true
+        for index in rest.indices {
+            let mark = rest[index], size = mark.end - mark.start
+            unsafe (base + at).update(from: base + mark.start, count: size)
+            rest[index] = Mark(time: mark.time, start: at, end: at + size)
+            if index > 0, rest[index - 1].time > mark.time { isSorted = false }
             at += size
         }
-        unsafe base.deallocate()
-        unsafe base = ordered
-        isSorted = true
+        unsafe (base + at).update(from: base + lineStart, count: open)
+        (marks, lineStart, count) = (rest, at, at + open)
     }
 }

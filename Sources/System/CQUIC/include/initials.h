@@ -9,6 +9,7 @@
 #include <weir/engine.h>
 
 #define WEIR_INITIALS_PLACES 2048	/* connections whose hello is not told yet, or was told a moment ago */
+#define WEIR_INITIALS_FLOWS 64		/* verdicts without a hello that wait to be asked for */
 #define WEIR_INITIALS_HELLO 4096	/* bytes of a hello: browsers' are up to 2.5 KB with post-quantum key shares */
 
 struct weir_initials;
@@ -25,6 +26,8 @@ struct weir_initials_counts {
 	__u64 evicted;			/* whose place others took before anything was told */
 	__u64 ambiguous;		/* proofs that may be another connection's: they prove none */
 	__u64 told;			/* hellos handed out */
+	__u64 untold;			/* verdicts without a hello for which there was no room */
+	__u64 uncounted;		/* connections to servers beyond those that floods are looked for at */
 };
 
 /* A whole hello. The bytes are the reader's, and stay until it is asked again. */
@@ -46,8 +49,14 @@ void weir_initials_destroy(struct weir_initials *reader);
 int weir_initials_take(struct weir_initials *reader, struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *bytes,
 		       __u32 size, struct weir_quic_opinion *opinion);
 
-/* What nothing proves after three seconds is told as unproven, what is not whole is forgotten; all of it at the `end`. */
-void weir_initials_sweep(struct weir_initials *reader, __u64 now, int end);
+/*
+ * What nothing proves after three seconds is told as unproven, what is not whole is forgotten; all of it at the `end`. `answers` is how
+ * many answers servers here have given since the start: a flood is none where nobody answers.
+ */
+void weir_initials_sweep(struct weir_initials *reader, const struct weir_engine *engine, __u64 answers, __u64 now, int end);
+
+/* The next verdict without a hello, a record of kind `flow`; 0 when there is none. */
+int weir_initials_flow(struct weir_initials *reader, struct weir_handshake *out);
 
 /* The next hello that is to be told; 0 when there is none. */
 int weir_initials_next(struct weir_initials *reader, struct weir_initials_hello *out);
