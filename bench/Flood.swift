@@ -3,8 +3,8 @@ internal import HTTP
 internal import Linux
 internal import Terminal
 
-/// A distributed flood on a veth: hellos without a handshake, of 100,000 stacks drawn evenly, from 131,072 sources a pass. What kernel and agent
-/// take of the processors for each hello, beyond what the packet takes by itself. Nothing is warm, so this figure stands first.
+/// A distributed flood on a veth: hellos without a handshake, of 100,000 stacks drawn evenly, from 131,072 sources a pass. What kernel
+/// and agent take of the processors for each hello, beyond what the packet takes by itself. Nothing is warm, so this figure stands first.
 func measureFlood(_ report: inout Report) throws {
     let sender = try SendingProcess.start(.diverse), hellos = 5 * PreparedFrames.diverseHellos
     _ = try sender.send(PreparedFrames.diverseHellos, perSecond: 0)

@@ -236,8 +236,8 @@ internal import Wire
         }
     }
 
-    /// Line by line in the order of their times, those of one time as they came. What stays moves together, so no second memory of this size is
-    /// needed.
+    /// Line by line in the order of their times, those of one time as they came. What stays moves together, so no second memory of this
+    /// size is needed.
     private func gather(_ due: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         var chunk: [UInt8] = []
         chunk.reserveCapacity(Self.atOnce)
