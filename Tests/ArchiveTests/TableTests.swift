@@ -75,7 +75,9 @@ import Wire
     @Test(
         "A log that is not one is refused by file and line",
         arguments: [
-            "{", "[]", "{\"add\":{\"path\":1}}", "{\"add\":5}", "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}", "\u{0}"
+            "{", "[]", "{\"add\":{\"path\":1}}", "{\"remove\":{\"path\":\"../x\",\"dataChange\":true}}",
+            "{\"remove\":{\"path\":\"/etc/x\",\"dataChange\":true}}", "{\"add\":5}",
+            "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}", "\u{0}"
         ])
     func malformed(line: String) throws {
         let scratch = Scratch()
