@@ -112,6 +112,26 @@ import Testing
         try compare(broker, folder, attack.events.count, log)
     }
 
+    @Test("What cannot be written is read again until it can, and is there once", .enabled(if: missing == nil))
+    func unwritable() throws {
+        let broker = try Broker(.mock), folder = Place.temporary("table"), log = Place.temporary("archive.log")
+        let attack = Attack(TestPolicy(workloads: 2), each: 100),
+            producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+        // A file where a folder has to be made: as a full disk, it is no reason to end.
+        mkdir(folder, 0o700)
+        let inTheWay = "\(folder)/place=node-t"
+        write(inTheWay, "")
+        let writer = try Writer(broker, folder, log: log), group = try Group(broker, "weir-archive")
+        #expect(try producer.deliver(attack.events))
+        #expect(eventually { writer.metric("weir_archive_failures_total{what=\"table\"}") > 1 }, "\(read(log).suffix(500))")
+        #expect(writer.written == 0)
+        #expect(read(log).contains("the batch is not in the table, and is read again: \(inTheWay)/"))
+        unlink(inTheWay)
+        #expect(eventually { group.hasAnsweredEverything }, "\(read(log).suffix(500))")
+        #expect(writer.process.terminate().code == 0)
+        try compare(broker, folder, attack.events.count, log)
+    }
+
     @Test("A table that cannot be had is refused in one line, before any record is read")
     func refused() throws {
         let broker = try Broker(.mock), log = Place.temporary("archive.log"), file = Place.temporary("file")
