@@ -23,7 +23,7 @@ import Wire
                 id: "\(number)", time: time, node: "<n&1>", sourceAddress: source, sourcePrefix: Prefix(source, length: 128),
                 destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "")
             (event.counts.seen, event.counts.reset) = (10, 4)
-            batch.take(LogPartition(topic: "t", partition: 0), offset: Int64(number), bytes: 1) {
+            batch.take(LogPartition(topic: "t", partition: 0), offset: Int64(number), appended: time, bytes: 1) {
                 $0.append(event, at: LogOrigin(partition: 0, offset: Int64(number), appended: time), in: "eu")
             }
         }
