@@ -16,7 +16,8 @@ extension Service {
         guard var position = reading[key] else { return }
         let appended = record.timestamp.map { Instant(nanoseconds: $0.milliseconds &* 1_000_000) } ?? now
         if record.offset < position.next {
-            // Brokers that have lost their end hand out again what they still have. What is younger than all that was read is something else.
+            // Brokers that have lost their end hand out again what they still have. What is younger than all that was read is
+            // something else.
             let known = [archive.time(of: position.partition), batch.times[position.partition]].compactMap(\.self).max()
             guard appended > known ?? .distantPast else {
                 telemetry.passedOver += 1
