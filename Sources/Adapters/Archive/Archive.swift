@@ -23,6 +23,8 @@ package struct Archive: ~Copyable {
     private let cluster: String
     private let token = String(UInt64.random(in: 0 ... .max), radix: 16)
     private var fileNumber = 0
+    /// Partitions of the table with a file that could not be read when it was to be merged.
+    var spoiled: Set<TablePartition> = []
     /// The last version that this writer made a checkpoint of, or began at.
     var checkpointed: Int64
 
