@@ -40,7 +40,7 @@ func makeArchive(_ folder: String, count: Int) throws {
             (event.counts.seen, event.counts.reset) = (1 + Int(pow(share(), 4) * 50), Int(pow(share(), 4) * 48))
             let origin = LogOrigin(partition: 0, offset: offset, appended: Instant(nanoseconds: time.nanoseconds / 1_000_000 * 1_000_000))
             let begun = Clock.monotonic
-            batch.take(log, offset: offset, bytes: 1000) { $0.append(event, at: origin, in: place) }
+            batch.take(log, offset: offset, appended: time, bytes: 1000) { $0.append(event, at: origin, in: place) }
             spent += Clock.monotonic - begun
             offset += 1
         }

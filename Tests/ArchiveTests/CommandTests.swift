@@ -23,7 +23,7 @@ import Wire
                 id: "\(number)", time: time, node: "<n&1>", sourceAddress: source, sourcePrefix: Prefix(source, length: 128),
                 destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "")
             (event.counts.seen, event.counts.reset) = (10, 4)
-            batch.take(LogPartition(topic: "t", partition: 0), offset: Int64(number), bytes: 1) {
+            batch.take(LogPartition(topic: "t", partition: 0), offset: Int64(number), appended: time, bytes: 1) {
                 $0.append(event, at: LogOrigin(partition: 0, offset: Int64(number), appended: time), in: "eu")
             }
         }
@@ -100,8 +100,8 @@ import Wire
         #expect(code == 0)
         #expect(
             text.contains(
-                "archive: 200 anomalous hellos in 20 earlier events of 1 node, from 2026-11-24T10:00:00Z to 2026-11-24T12:20:00Z: missing_sni; "
-                    + "80 refused\n"), "\(text)")
+                "archive: 200 anomalous hellos in 20 earlier events of 1 node, from 2026-11-24T10:00:00Z to 2026-11-24T12:20:00Z: "
+                    + "missing_sni; 80 refused\n"), "\(text)")
         #expect(explain("198.51.100.7").code == 1)
     }
 
@@ -117,7 +117,7 @@ import Wire
         #expect(system("mkdir -p \(scratch.path)/other/_delta_log") == 0)
         let metadata = """
             {"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
-            {"metaData":{"id":"a","format":{"provider":"parquet","options":{}},"schemaString":"{}","partitionColumns":[],"configuration":{}}}
+            {"metaData":{"id":"a","schemaString":"{}","partitionColumns":[],"configuration":{}}}
 
             """
         #expect(File.write("\(scratch.path)/other/_delta_log/00000000000000000000.json", Array(metadata.utf8)))

@@ -23,7 +23,9 @@ import Wire
                         id: "\(offset)", time: time, node: "n", sourceAddress: source, sourcePrefix: Prefix(source, length: 128),
                         destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "")
                     let origin = LogOrigin(partition: 0, offset: offset, appended: time)
-                    batch.take(LogPartition(topic: "t", partition: 0), offset: offset, bytes: 1) { $0.append(event, at: origin, in: place) }
+                    batch.take(LogPartition(topic: "t", partition: 0), offset: offset, appended: time, bytes: 1) {
+                        $0.append(event, at: origin, in: place)
+                    }
                     offset += 1
                 }
             }
@@ -69,7 +71,7 @@ import Wire
             let event = ThrottleEvent(
                 id: "", time: Self.start, node: "n", sourceAddress: source, sourcePrefix: Prefix(source, length: 128),
                 destinationAddress: Address(ipv4: 1), anomalies: AnomalySet(.missingSNI), severity: .high, traceID: "")
-            batch.take(LogPartition(topic: "t", partition: 0), offset: Int64(number), bytes: 1) {
+            batch.take(LogPartition(topic: "t", partition: 0), offset: Int64(number), appended: Self.start, bytes: 1) {
                 $0.append(event, at: LogOrigin(partition: 0, offset: Int64(number), appended: Self.start), in: "p")
             }
         }

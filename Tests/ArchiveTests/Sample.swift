@@ -173,7 +173,7 @@ extension Sample.Record {
     /// As `weir-archive` takes it.
     func take(into batch: inout ArchiveBatch, _ places: inout Places) {
         let origin = LogOrigin(partition: partition, offset: offset, appended: appended), place = node.map { places.place(of: $0) }
-        batch.take(log, offset: offset, bytes: value?.count ?? 0) { rows in
+        batch.take(log, offset: offset, appended: appended, bytes: value?.count ?? 0) { rows in
             switch word {
             case .event(let event): rows.append(event, at: origin, in: place!)
             case .loss(let notice): rows.append(notice, at: origin, in: place!)

@@ -75,7 +75,9 @@ import Wire
     @Test(
         "A log that is not one is refused by file and line",
         arguments: [
-            "{", "[]", "{\"add\":{\"path\":1}}", "{\"add\":5}", "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}", "\u{0}"
+            "{", "[]", "{\"add\":{\"path\":1}}", "{\"remove\":{\"path\":\"../x\",\"dataChange\":true}}",
+            "{\"remove\":{\"path\":\"/etc/x\",\"dataChange\":true}}", "{\"add\":5}",
+            "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}", "\u{0}"
         ])
     func malformed(line: String) throws {
         let scratch = Scratch()
@@ -123,6 +125,26 @@ import Wire
         _ = try Publisher(folder, ways: [refuses, Publisher.rename])
         _ = try Publisher(folder, ways: [Publisher.link])
         #expect(try folder.names(in: "_delta_log") == ["00000000000000000000.json"])
+    }
+
+    @Test("A damaged file is named, and keeps no other hour from being merged")
+    func spoiled() throws {
+        let scratch = Scratch(), path = "\(scratch.path)/table"
+        var archive = try Archive(path, cluster: "main", now: Self.now), sample = Sample(seed: 3), places = Places(cluster: "main")
+        for _ in 0..<4 {
+            var batch = ArchiveBatch()
+            for _ in 0..<100 { sample.record().take(into: &batch, &places) }
+            try archive.commit(batch) { Self.now }
+        }
+        let victim = try TableRows(path).files.filter { $0.contains("T10/") }.sorted()[0]
+        #expect(system("printf X | dd of=\(path)/\(victim) bs=1 seek=200 conv=notrunc status=none") == 0)
+        do {
+            while try archive.compact(now: Self.now) {}
+            Issue.record("it was read")
+        } catch { #expect(error.description.contains(victim)) }
+        while try archive.compact(now: Self.now) {}
+        // Four files of the hour with the damaged one, and one of each of the other five.
+        #expect(archive.table.snapshot.files.count == 9)
     }
 
     @Test("Old hours go, and their files a day later; those of a dead writer go too, and no others")

@@ -42,4 +42,13 @@ import Testing
         #expect(!text.contains("warning") && !text.contains("error:"), "\(text)")
         #expect(text.contains("SYNOPSIS") && text.contains("EXIT STATUS"))
     }
+
+    @Test("weir manual knows every program", arguments: Command.programs.map(\.name))
+    func known(name: String) throws {
+        guard case .run(let arguments) = try Command.weir.parse(["manual", name], version: "1") else {
+            Issue.record("it shows something else")
+            return
+        }
+        #expect(arguments.positionals == [name])
+    }
 }

@@ -37,6 +37,7 @@ struct SecureTests {
                 ("weir-agent", (done, refused), (refused, done), (refused, refused), (done, done)),
                 ("weir-controller", (refused, done), (done, done), (done, done), (refused, refused)),
                 ("weir-operator", (refused, done), (done, done), (refused, done), (refused, done)),
+                ("weir-archive", (refused, done), (refused, done), (refused, done), (refused, refused)),
                 ("weir-autoscaler", (refused, refused), (refused, refused), (refused, done), (refused, refused))
             ]
             let lines = expected.flatMap { user in
@@ -48,7 +49,7 @@ struct SecureTests {
             }
             #expect(try seen.strings("trials") == lines)
             // RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, for each of them.
-            #expect(try seen.strings("administrators") == ["31", "31", "31", "31"])
+            #expect(try seen.strings("administrators") == ["31", "31", "31", "31", "31"])
             #expect(try seen.integer("code") == 0)
             #expect(try seen.integer("controller_code") == 0)
         }

@@ -112,6 +112,52 @@ import Testing
         try compare(broker, folder, attack.events.count, log)
     }
 
+    @Test("What cannot be written is read again until it can, and is there once", .enabled(if: missing == nil))
+    func unwritable() throws {
+        let broker = try Broker(.mock), folder = Place.temporary("table"), log = Place.temporary("archive.log")
+        let attack = Attack(TestPolicy(workloads: 2), each: 100),
+            producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+        // A file where a folder has to be made: as a full disk, it is no reason to end.
+        mkdir(folder, 0o700)
+        let inTheWay = "\(folder)/place=node-t"
+        write(inTheWay, "")
+        let writer = try Writer(broker, folder, log: log), group = try Group(broker, "weir-archive")
+        #expect(try producer.deliver(attack.events))
+        #expect(eventually { writer.metric("weir_archive_failures_total{what=\"table\"}") > 1 }, "\(read(log).suffix(500))")
+        #expect(writer.written == 0)
+        #expect(read(log).contains("the batch is not in the table, and is read again: \(inTheWay)/"))
+        unlink(inTheWay)
+        #expect(eventually { group.hasAnsweredEverything }, "\(read(log).suffix(500))")
+        #expect(writer.process.terminate().code == 0)
+        try compare(broker, folder, attack.events.count, log)
+    }
+
+    @Test(
+        "A topic that somebody deletes and makes anew is archived from its beginning, beside what was there",
+        .enabled(if: BrokerKind.available.contains(.apache), "only Apache Kafka has a tool here that deletes topics"))
+    func madeAnew() throws {
+        let broker = try Broker(.apache), folder = Place.temporary("table"), log = Place.temporary("archive.log")
+        let script = "\(Place.environment("WEIR_KAFKA_DISTRIBUTION")!)/kafka.sh"
+        let attack = Attack(TestPolicy(workloads: 2), each: 200)
+        func rows() -> Int {
+            let words = ["\(Place.programs)/weir", "query", "--archive", folder, "--last", "30d", "--by", "node", "--format", "json"]
+            let line = output(of: words)?.split(separator: "\n").first ?? ""
+            return line.split(separator: "\"records\":").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+        }
+        // The same sources, and so the same partitions.
+        for (events, total) in [(attack.events[...], 400), (attack.events.prefix(40), 440)] {
+            // A producer of its own: who knows the topic from before waits for it.
+            let producer = try KafkaProducer(try broker.configuration(), name: "weir-test")
+            try producer.createTopics()
+            #expect(try producer.deliver(events))
+            let writer = try Writer(broker, folder, log: log)
+            #expect(eventually(within: 60) { rows() == total }, "\(rows()): \(read(log).suffix(900))")
+            #expect(writer.process.terminate().code == 0)
+            system("bash \(script) topics --bootstrap-server \(broker.bootstrap) --delete --topic \(Topic.events.name) >/dev/null 2>&1")
+        }
+        #expect(read(log).contains("a topic was made anew topic=\(Topic.events.name)"))
+    }
+
     @Test("A table that cannot be had is refused in one line, before any record is read")
     func refused() throws {
         let broker = try Broker(.mock), log = Place.temporary("archive.log"), file = Place.temporary("file")

@@ -114,14 +114,26 @@ package enum Action: Sendable, Equatable {
         }
         return .add(
             TableFile(
-                path: try object.string("path"), partition: partition, size: try object.integer("size"),
+                path: try path(object), partition: partition, size: try object.integer("size"),
                 modified: Int64(try object.integer("modificationTime")), statistics: try object.optionalString("stats") ?? ""),
             isNews: try object.boolean("dataChange"))
     }
 
+    /// Files are read and deleted by it, so it has to stay below the table's folder.
+    private static func path(_ object: borrowing JSONObject) throws(JSONError) -> String {
+        let path = try object.string("path")
+        guard isWithin(path) else { throw JSONError("path", .wrongValue(wanted: "a path below the table's folder")) }
+        return path
+    }
+
+    static func isWithin(_ path: String) -> Bool {
+        !path.isEmpty && !path.utf8.contains(0)
+            && path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !["", ".", ".."].contains($0) }
+    }
+
     private static func removed(_ object: borrowing JSONObject) throws(JSONError) -> Action {
         .remove(
-            path: try object.string("path"), at: Int64(try object.optionalInteger("deletionTimestamp") ?? 0),
+            path: try path(object), at: Int64(try object.optionalInteger("deletionTimestamp") ?? 0),
             isNews: try object.boolean("dataChange"))
     }
 

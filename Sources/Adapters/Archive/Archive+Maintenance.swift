@@ -22,7 +22,11 @@ extension Archive {
     package mutating func compact(now: Instant) throws(TableError) -> Bool {
         guard let (partition, inputs) = candidates(now) else { return false }
         var rows = ArchiveRows()
-        for input in inputs { try read(input, into: &rows, partition) }
+        do throws(TableError) { for input in inputs { try read(input, into: &rows, partition) } } catch {
+            // Until the next start: a damaged file must not keep the others from being merged.
+            spoiled.insert(partition)
+            throw error
+        }
         let outputs = try write(rows, Array(0..<rows.count), now)
         let actions =
             inputs.map { Action.remove(path: $0.path, at: now.milliseconds, isNews: false) } + outputs.map { .add($0, isNews: false) }
@@ -48,7 +52,7 @@ extension Archive {
             guard let place = file.partition["place"], let hour = file.partition["hour"], hour < open else { continue }
             groups[TablePartition(place: place, hour: hour), default: []].append(file)
         }
-        for (partition, files) in groups.sorted(by: { $0.key < $1.key }) where files.count > 1 {
+        for (partition, files) in groups.sorted(by: { $0.key < $1.key }) where files.count > 1 && !spoiled.contains(partition) {
             let last = files.map(\.modified).max() ?? 0
             guard files.count >= 4 || last < now.milliseconds - 3_600_000 else { continue }
             var inputs: [TableFile] = [], rows = 0

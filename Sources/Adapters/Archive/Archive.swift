@@ -23,6 +23,8 @@ package struct Archive: ~Copyable {
     private let cluster: String
     private let token = String(UInt64.random(in: 0 ... .max), radix: 16)
     private var fileNumber = 0
+    /// Partitions of the table with a file that could not be read when it was to be merged.
+    var spoiled: Set<TablePartition> = []
     /// The last version that this writer made a checkpoint of, or began at.
     var checkpointed: Int64
 
@@ -56,6 +58,11 @@ package struct Archive: ~Copyable {
         table.snapshot.transactions[partition.transactionName(of: cluster)]?.version
     }
 
+    /// When the last record of a partition that the table has was appended to it.
+    package func time(of partition: LogPartition) -> Instant? {
+        table.snapshot.transactions[partition.transactionName(of: cluster)].map { Instant(nanoseconds: $0.at &* 1_000_000) }
+    }
+
     /// What others have committed meanwhile.
     package mutating func update() throws(TableError) { _ = try table.update() }
 
@@ -67,7 +74,8 @@ package struct Archive: ~Copyable {
             guard !news.isEmpty else { return }
             let begun = now(), files = try write(batch.rows, rows, begun)
             let transactions = news.sorted { $0.key < $1.key }.map { partition, offset in
-                Action.transaction(name: partition.transactionName(of: cluster), version: offset, at: begun.milliseconds)
+                Action.transaction(
+                    name: partition.transactionName(of: cluster), version: offset, at: (batch.times[partition] ?? begun).milliseconds)
             }
             do throws(TableError) {
                 if try publish(files, transactions, begun, now) { return }

@@ -156,6 +156,12 @@ extension Table {
             let reader = try FileReader(size: file.size, codec: codec, source: file.source)
             var actions: [Action] = []
             for group in reader.footer.groups.indices { actions += try CheckpointRows(reader, group).actions() }
+            for case .add(let file, _) in actions where !Action.isWithin(file.path) {
+                throw ParquetError("a path in it leads out of the table")
+            }
+            for case .remove(let path, _, _) in actions where !Action.isWithin(path) {
+                throw ParquetError("a path in it leads out of the table")
+            }
             return actions
         } catch { throw TableError("\(folder.path(name)): \(error)") }
     }

@@ -297,12 +297,12 @@ extension Command {
             Command(
                 "manual", "the manual page of a program, for man",
                 positionals: [
-                    Positional("PROGRAM", .choice(["weir", "weir-agent", "weir-controller"]), "whose")
+                    Positional("PROGRAM", .choice(["weir", "weir-agent", "weir-controller", "weir-archive"]), "whose")
                 ],
                 examples: [
                     (
                         "weir manual weir-agent > weir-agent.1",
-                        "and man -l weir-agent.1 shows it; make install puts all three where man looks"
+                        "and man -l weir-agent.1 shows it; make install puts them all where man looks"
                     )
                 ])
         ],

@@ -1,8 +1,12 @@
+package import Wire
+
 /// Records on their way into the table: rows, and which offsets of which partitions they cover, with those that gave no row.
 package struct ArchiveBatch: Sendable {
     package var rows = ArchiveRows()
     /// Of each partition the last offset that was read.
     package private(set) var ends: [LogPartition: Int64] = [:]
+    /// Of each partition when the last of them was appended.
+    package private(set) var times: [LogPartition: Instant] = [:]
     /// Of each row where it comes from.
     private var origins: [(partition: LogPartition, offset: Int64)] = []
     /// What their records took up.
@@ -13,13 +17,16 @@ package struct ArchiveBatch: Sendable {
     package var isEmpty: Bool { ends.isEmpty }
 
     /// Takes a record, which `body` may make a row of. One that it has already, because reading began anew, is passed over.
-    package mutating func take(_ partition: LogPartition, offset: Int64, bytes size: Int, _ body: (inout ArchiveRows) -> Void) {
+    package mutating func take(
+        _ partition: LogPartition, offset: Int64, appended: Instant, bytes size: Int, _ body: (inout ArchiveRows) -> Void
+    ) {
         if let end = ends[partition], offset <= end { return }
         let before = rows.count
         body(&rows)
         precondition(rows.count <= before + 1, "a record makes one row")
         if rows.count > before { origins.append((partition, offset)) }
         ends[partition] = offset
+        times[partition] = max(times[partition] ?? appended, appended)
         bytes += size
     }
 

@@ -1,7 +1,8 @@
 package import Parquet
 internal import Wire
 
-/// A row group, and which of its rows are asked for. Columns are read when they are needed, so what a filter leaves nothing of costs that filter's column.
+/// A row group, and which of its rows are asked for. Columns are read when they are needed: where a filter leaves nothing,
+/// that filter's column is all that was read.
 package struct QueryRows {
     private let reader: FileReader
     private let group: Int

@@ -25,7 +25,8 @@ package struct Sums: Sendable, Equatable {
     }
 }
 
-/// Sums by texts: a hash table over bytes, because a text that is counted in two hundred files is not to be made a `String` two hundred times.
+/// Sums by texts: a hash table over bytes, because a text that is counted in two hundred files is not to be made a `String`
+/// two hundred times.
 package struct Tally: Sendable {
     /// A text as the table looks for it: its length and its first sixteen bytes, which tell apart nearly all that are not the same.
     private struct Key {
@@ -68,8 +69,8 @@ package struct Tally: Sendable {
     /// - Parameter range: where the key lies in `text`.
     package mutating func add(_ sum: Sums, to text: [UInt8], _ range: Range<Int>) { add(sum, to: text, range, Key(text, range)) }
 
-    /// Adds to each of many keys. What each needs of the table is looked at beforehand, for all of a handful at once: so the memory's latencies,
-    /// of which an addition alone is made, run side by side.
+    /// Adds to each of many keys. What each needs of the table is looked at beforehand, for all of a handful at once: so the
+    /// memory's latencies, of which an addition alone is made, run side by side.
     package mutating func add(_ many: [(sums: Sums, range: Range<Int>)], in text: [UInt8]) {
         let handful = 64
         var keys: [Key] = [], places = [Int](repeating: 0, count: handful)

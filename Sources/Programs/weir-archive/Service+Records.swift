@@ -14,8 +14,16 @@ extension Service {
         let key = KafkaPartition(topic: record.topic, partition: record.partition)
         // What a partition that was taken away has still sent.
         guard var position = reading[key] else { return }
+        let appended = record.timestamp.map { Instant(nanoseconds: $0.milliseconds &* 1_000_000) } ?? now
         if record.offset < position.next {
-            // Somebody has deleted the topic and made it anew: its offsets mean other records now.
+            // Brokers that have lost their end hand out again what they still have. What is younger than all that was read is
+            // something else.
+            let known = [archive.time(of: position.partition), batch.times[position.partition]].compactMap(\.self).max()
+            guard appended > known ?? .distantPast else {
+                telemetry.passedOver += 1
+                return
+            }
+            // Somebody has deleted the topic and made it anew, or its end was lost: its offsets mean other records now.
             commit()
             // A commit that failed has taken the partitions' places with it: they are looked for again.
             guard reading[key] != nil else { return }
@@ -30,9 +38,8 @@ extension Service {
             return
         }
         if batch.isEmpty { batchSince = Clock.monotonic }
-        let appended = record.timestamp.map { Instant(nanoseconds: $0.milliseconds &* 1_000_000) } ?? now
         let origin = LogOrigin(partition: record.partition, offset: record.offset, appended: appended)
-        batch.take(position.partition, offset: record.offset, bytes: record.size) { rows in
+        batch.take(position.partition, offset: record.offset, appended: appended, bytes: record.size) { rows in
             do throws(JSONError) { try append(record, origin, &rows) } catch {
                 telemetry.malformed += 1
                 telemetry.malformedLog.write(

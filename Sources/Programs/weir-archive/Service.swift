@@ -124,19 +124,22 @@ final class Service {
         guard case .reading(let partitions) = state, partitions.contains(KafkaPartition(topic: Topic.events.name, partition: 0)),
             Clock.monotonic >= maintainAt
         else { return }
-        do throws(TableError) {
-            let isBusy = try archive.compact(now: now)
-            try archive.expire(olderThan: settings.keep, now: now)
-            try archive.checkpointIfDue(now: now)
-            if Clock.monotonic >= clearAt {
-                clearAt = Clock.monotonic + 3600 * 1_000_000_000
-                try archive.clear(now: now)
+        var isBusy = false, hasFailed = false
+        // What fails keeps nothing else from being done.
+        func tend(_ step: () throws(TableError) -> Void) {
+            do throws(TableError) { try step() } catch {
+                hasFailed = true
+                telemetry.failed(error, "the table cannot be tended, tried again in a minute", log)
             }
-            maintainAt = Clock.monotonic + (isBusy ? 1_000_000_000 : 30_000_000_000)
-        } catch {
-            maintainAt = Clock.monotonic + 60_000_000_000
-            telemetry.failed(error, "the table cannot be tended, tried again in a minute", log)
         }
+        tend { () throws(TableError) in isBusy = try archive.compact(now: now) }
+        tend { () throws(TableError) in try archive.expire(olderThan: settings.keep, now: now) }
+        tend { () throws(TableError) in try archive.checkpointIfDue(now: now) }
+        if Clock.monotonic >= clearAt {
+            clearAt = Clock.monotonic + 3600 * 1_000_000_000
+            tend { () throws(TableError) in try archive.clear(now: now) }
+        }
+        maintainAt = Clock.monotonic + (hasFailed ? 60_000_000_000 : isBusy ? 1_000_000_000 : 30_000_000_000)
     }
 
     /// What is in the batch goes into the table, the group is told, and that is all: nothing else is owed to anybody.

@@ -11,7 +11,8 @@ final class Telemetry {
     private let metrics = Metrics()
     var malformed = 0, passedOver = 0, madeAnew = 0, tableFailures = 0, kafkaFailures = 0, losses = 0
     var malformedLog = LimitedLog(interval: 60_000_000_000)
-    private var tableLog = LimitedLog(interval: 60_000_000_000)
+    /// By what could not be done: tending the table does not hide that nothing is committed.
+    private var tableLogs: [String: LimitedLog] = [:]
     private var troubles = KafkaTroubles()
     private var isUp: Bool?
     /// Why it is not ready; `nil` when it is.
@@ -52,14 +53,14 @@ final class Telemetry {
 
     func failed(_ error: TableError, _ what: String, _ log: Log) {
         tableFailures += 1
-        tableLog.write(log, .error, "\(what): \(error)", [])
+        tableLogs[what, default: LimitedLog(interval: 60_000_000_000)].write(log, .error, "\(what): \(error)", [])
     }
 
     func committed(seconds: Double) { metrics.observe(seconds, in: commits) }
 
     func flush(_ log: Log) {
         malformedLog.flush(log)
-        tableLog.flush(log)
+        for what in tableLogs.keys { tableLogs[what]?.flush(log) }
     }
 
     private lazy var commits = metrics.histogram(
