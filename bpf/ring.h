@@ -9,16 +9,20 @@ struct {
 } handshakes SEC(".maps");
 
 /*
- * Who sleeps by the clock is woken for what cannot wait: a hello that is not in order and that nobody has refused,
- * one whose name user space has to read, or a ring that is a quarter full. User space writes `dozing` and then
- * reads the ring once more. A record whose processor read `dozing` before that, and that was written after it,
- * waits for the clock: ten milliseconds at most.
+ * Who sleeps by the clock is woken for what cannot wait: a hello that is not in order or that user space has to
+ * judge, if nobody has refused it; or a ring that is a quarter full. User space writes `dozing` and then reads the
+ * ring once more. A record whose processor read `dozing` before that, and that was written after it, waits for the
+ * clock: ten milliseconds at most.
  */
 WEIR_INLINE __u64 weir_wakeup(weir_frame *frame, const struct weir_handshake *r)
 {
+	__u64 says;
+
 	if (!policies.dozing)
 		return settings.wakeup;
-	if ((!(r->anomalies || weir_policy(frame)->read_names) || !r->proof || r->action == WEIR_RESET || r->action == WEIR_DROPPED) &&
+	/* Without a branch for each, of which the verifier would follow both ways. */
+	says = r->anomalies | (r->flags & WEIR_FLAG_LITERAL) | (__u64)r->raw_length * weir_policy(frame)->judges;
+	if ((!says | !r->proof | (r->action == WEIR_RESET) | (r->action == WEIR_DROPPED)) &&
 	    bpf_ringbuf_query(&handshakes, BPF_RB_AVAIL_DATA) < bpf_ringbuf_query(&handshakes, BPF_RB_RING_SIZE) / 4)
 		return settings.wakeup;
 	policies.dozing = 0;

@@ -60,6 +60,7 @@ package struct KernelPolicy {
             }
             unsafe config.pointee.decap = policy.decap ? 1 : 0
             unsafe config.pointee.read_names = policy.readsEveryHello ? 1 : 0
+            unsafe config.pointee.judges = policy.readsEveryHello || !policy.lists.denied.isEmpty ? 1 : 0
             // Whoever has a /48 has 65,536 sources: wider blocks have a window of their own (adversary.md).
             unsafe config.pointee.wide_lengths = (56, 48)
             unsafe config.pointee.wide_per_second = (12, 48)
