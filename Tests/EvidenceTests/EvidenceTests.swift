@@ -63,6 +63,15 @@ private final class Directory {
             writer.flush()
             #expect(directory.size(0) + directory.size(1) <= 64 << 10)
         }
+        // What waits is never more than a file may have, and whole lines of it are kept.
+        for number in 0..<100 { writer.keep(event(number), [UInt8](repeating: 7, count: 16_000).span.bytes) }
+        writer.flush()
+        #expect(directory.size(0) + directory.size(1) <= 64 << 10)
+        #expect(writer.counts.kept == 501 && writer.counts.over == 99 && writer.counts.unwritten == 0)
+        for number in 0..<500 {
+            writer.keep(event(number), message(number).span.bytes)
+            writer.flush()
+        }
         let numbers = try EvidenceReader.read(directory: directory.path).evidence.map { Int($0.event.id.split(separator: ":")[2])! }
         #expect(numbers.count > 10 && numbers == Array((500 - numbers.count)..<500))
     }

@@ -23,7 +23,7 @@ package struct EvidenceWriter: ~Copyable {
     private var waiting: [UInt8] = []
     private var count = 0
     package private(set) var counts = Counts()
-    /// Lines between two flushes.
+    /// Lines between two flushes, if they are no more than a file.
     package static let room = 32
     package static let names = ["evidence.0.jsonl", "evidence.1.jsonl"]
 
@@ -62,16 +62,15 @@ package struct EvidenceWriter: ~Copyable {
     /// - Parameter hello: the handshake message, from its type on (RFC 8446 section 4); nothing is kept of an empty one.
     package mutating func keep(_ event: ThrottleEvent, _ hello: RawSpan) {
         guard hello.byteCount > 0 else { return }
-        guard count < Self.room else {
-            counts.over += 1
-            return
-        }
-        count += 1
+        guard count < Self.room else { return counts.over += 1 }
         var json = JSONWriter(capacity: 2048 + hello.byteCount * 2)
         json.object { json in
             event.write(to: &json)
             json.member("hello", Base64.text(hello))
         }
+        // What is written at once has to fit into one file.
+        guard waiting.count + json.bytes.count < half else { return counts.over += 1 }
+        count += 1
         waiting += json.bytes
         waiting.append(10)
     }
