@@ -151,6 +151,8 @@ final class Node {
                 if some == 0 { publishDue(atMost: 1) }
                 now = Clock.monotonic
             } while (ring.hasRecords || core.hasDueEvents) && now < turnEnds
+            // More comes than a turn can take.
+            let isBehind = now >= turnEnds && ring.hasRecords
             doze.found(found, at: now)
             // Under a flood, too, events go on.
             publishDue(atMost: Self.leastEvents)
@@ -158,7 +160,7 @@ final class Node {
             now = Clock.monotonic
             account(at: now)
             let webDue = web?.server.timeoutMilliseconds
-            let (milliseconds, isDozing) = rest(doze.sleep(at: now), atMost: webDue)
+            let (milliseconds, isDozing) = isBehind ? (0, false) : rest(doze.sleep(at: now), atMost: webDue)
             let ready = try poller.wait(milliseconds: milliseconds)
             let awake = Clock.monotonic
             if isDozing {
@@ -233,9 +235,9 @@ final class Node {
             return (min(milliseconds, most ?? .max), false)
         case .atMost(let milliseconds, isDeaf: false):
             probe.isDozing = true
-            // Those that came before woke nobody.
-            _ = drain(since: Clock.monotonic)
-            return (core.hasDueEvents ? 0 : min(milliseconds, most ?? .max), true)
+            // Those that came before woke nobody. As many as that at once are the beginning of more.
+            let isBehind = drain(since: Clock.monotonic) == Self.budget
+            return (isBehind || core.hasDueEvents ? 0 : min(milliseconds, most ?? .max), true)
         }
     }
 
