@@ -9,6 +9,21 @@ struct Cursor {
         end = range.upperBound
     }
 
+    /// At a ClientHello's extensions (RFC 8446 section 4.1.2), at its end where it has none or is cut before them.
+    /// `nil` when the bytes start no ClientHello.
+    init?(extensionsOf message: Span<UInt8>) {
+        guard message.count >= 4, message[0] == 1 else { return nil }
+        var body = Cursor(4..<min(message.count, 4 + (Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3]))))
+        guard body.number(2, of: message) != nil, body.skip(32), let session = body.number(1, of: message), body.skip(session),
+            body.vector(2, of: message) != nil
+        else { return nil }
+        guard body.vector(1, of: message) != nil, let size = body.number(2, of: message) else {
+            self.init(message.count..<message.count)
+            return
+        }
+        self = body.take(upTo: size)
+    }
+
     var left: Int { end - offset }
     var isAtEnd: Bool { left == 0 }
     var range: Range<Int> { offset..<end }

@@ -10,13 +10,7 @@ package struct HelloGlance {
 
     /// `nil` when the bytes start no ClientHello. What is cut or contradicts itself is left out, as `ClientHello` leaves it out.
     package init?(_ message: Span<UInt8>) {
-        guard message.count >= 4, message[0] == 1 else { return nil }
-        var body = Cursor(4..<min(message.count, 4 + (Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3]))))
-        guard body.number(2, of: message) != nil, body.skip(32), let session = body.number(1, of: message), body.skip(session),
-            body.vector(2, of: message) != nil
-        else { return nil }
-        guard body.vector(1, of: message) != nil, let size = body.number(2, of: message) else { return }
-        var list = body.take(upTo: size)
+        guard var list = Cursor(extensionsOf: message) else { return nil }
         while let type = list.number(2, of: message), let content = list.vector(2, of: message) {
             if type == 0, name == nil { name = Self.name(content, message) }
             if type == 16, protocols == nil { protocols = Self.only(content, message)?.range }

@@ -18,13 +18,7 @@ package struct HelloPlaces: Sendable, Equatable {
 extension HelloPlaces {
     /// Groups and shares alone, of a hello that may be cut: what cannot be read is left out. `nil` when the bytes start no ClientHello.
     package init?(glancing message: Span<UInt8>) {
-        guard message.count >= 4, message[0] == 1 else { return nil }
-        var body = Cursor(4..<min(message.count, 4 + (Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3]))))
-        guard body.number(2, of: message) != nil, body.skip(32), let session = body.number(1, of: message), body.skip(session),
-            body.vector(2, of: message) != nil
-        else { return nil }
-        guard body.vector(1, of: message) != nil, let size = body.number(2, of: message) else { return }
-        var list = body.take(upTo: size)
+        guard var list = Cursor(extensionsOf: message) else { return nil }
         while let type = list.number(2, of: message), var content = list.vector(2, of: message) {
             if type == 10, groups == nil { groups = content.vector(2, of: message)?.range }
             if type == 51, keyShares == nil { keyShares = content.vector(2, of: message)?.range }
