@@ -220,6 +220,28 @@ int replay_limiter(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+struct bpf_map;
+
+struct room {
+	__u64 now;
+	__u32 left;			/* entries that stay */
+};
+
+/* Each entry that has nothing more to say goes. Those that strangers share stay: they are there before anybody needs them. */
+static long make_room(struct bpf_map *map, const struct weir_limit_key *key, struct weir_limit *limit, struct room *room)
+{
+	struct weir_limit_order order = { .what = WEIR_ORDER_FORGET_SPENT };
+
+	room->left++;
+	/* Read without its lock: the order looks again. */
+	if (key->length && weir_is_spent(limit, room->now, 0)) {
+		order.key = *key;	/* what a map lends as its key, no function may take as memory */
+		weir_set_limit(0, &order, room->now);
+		room->left--;
+	}
+	return 0;
+}
+
 /*
  * Run by user space with an order as the frame, never attached: a map update would overwrite the entry, stamps and
  * all, between two hellos, and let more through. (A syscall program would sleep, and may take no spin lock.)
@@ -231,5 +253,11 @@ int set_limit(struct __sk_buff *skb)
 
 	if (bpf_skb_load_bytes(skb, 0, &order, sizeof(order)))
 		return 1;
+	if (order.what == WEIR_ORDER_MAKE_ROOM) {
+		struct room room = { .now = weir_now(skb) };
+
+		bpf_for_each_map_elem(&limits, make_room, &room, 0);
+		return room.left;
+	}
 	return weir_set_limit(skb, &order, weir_now(skb)) ? 2 : 0;
 }

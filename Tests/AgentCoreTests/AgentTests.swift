@@ -136,21 +136,6 @@ private let enforcing: Policy = {
         #expect(agent.consider(verdict(at: 2600), found: [], at: time(2600)).publish == slot)
     }
 
-    @Test("A full table loses no limit, only events, and counts them; silence makes room again")
-    func full() {
-        var agent = agent(capacity: 4)
-        for number in 0..<10 as Range<UInt32> {
-            _ = agent.consider(verdict(Address(ipv4: 0x0a00_0000 + number).description, at: 0), found: [], at: time(0))
-        }
-        #expect(agent.trackedSources == 4 && agent.statistics.untracked == 6)
-        for slot in 0..<8 where agent.latest(of: slot).seenNanoseconds == 0 && agent.latest(of: slot).anomalies == AnomalySet(.missingSNI) {
-            _ = publish(&agent, slot, at: 1)
-        }
-        agent.forget(at: time(700_000))
-        #expect(agent.trackedSources == 0)
-        #expect(agent.consider(verdict("10.9.9.9", at: 700_001), found: [], at: time(700_001)).publish != nil)
-    }
-
     @Test("The event of a limit that was set here says so, also when the kernel has counted the source's next hello against it by then")
     func setHere() throws {
         var policy = enforcing

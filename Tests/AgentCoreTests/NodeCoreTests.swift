@@ -196,15 +196,17 @@ private func verdict(
         "Whatever comes in, and however it is proven: each record is in one term of the account, at every moment",
         arguments: 1...8 as ClosedRange<UInt64>)
     func accounts(seed: UInt64) {
-        var random = SplitMix64(seed), core = core(), taken = 0
+        var policy = enforcing
+        policy.trust.newSources = 8
+        var random = SplitMix64(seed), core = core(policy), taken = 0
         func pick(_ count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
         for step in 1...2000 {
-            world.wall = Instant(nanoseconds: Int64(step) * 10_000_000)
+            world.wall = Instant(nanoseconds: Int64(step) * 100_000_000)
             // More sources than the table has room for.
             let anomalies = pick(3) == 0 ? AnomalySet() : AnomalySet([.missingSNI, .emptySNI, .fallbackSCSV][pick(3)])
             let source = "203.0.113.\(pick(2) == 0 ? pick(4) : pick(250))"
             var handshake = verdict(source, anomalies, [.admitted, .reset, .passed, .allowed][pick(4)])
-            handshake.seenNanoseconds = UInt64(step) * 10_000_000
+            handshake.seenNanoseconds = UInt64(step) * 100_000_000
             handshake.proof = [.unproven, .tracked, .tracked, .socket][pick(4)]
             handshake.reach = pick(2) == 0 ? .source : .destination
             core.take(handshake, hello: RawSpan(), in: world)
@@ -219,7 +221,7 @@ private func verdict(
         }
         var accounts = Accounts()
         core.account(into: &accounts)
-        for term in [.own, .folded, .clean, .unproven, .allowed, .outweighed, .sourcesFull] as [Accounts.Term] {
+        for term in [.own, .folded, .clean, .unproven, .allowed, .outweighed, .together] as [Accounts.Term] {
             #expect(accounts[term] > 0, "\(term)")
         }
     }

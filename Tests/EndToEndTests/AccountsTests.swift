@@ -88,6 +88,21 @@ struct AccountsTests {
         }
     }
 
+    @Test("Twenty thousand sources come once each: none of them keeps an attacker's events away, and they do not flood the topic")
+    func strangers() throws {
+        try play("strangers") { seen throws(JSONError) in
+            let count = try seen.integer("count"), crowd = try seen.integer("crowd")
+            #expect(try seen.integer("answered") == count, "each was within its limit")
+            #expect(crowd >= 450 && crowd <= 1500, "600 a minute, and it takes less than two")
+            #expect(try seen.integer("his_seen") == 60)
+            #expect(try seen.integer("his_reset") == seen.integer("failed"))
+            #expect(try seen.integer("failed") > 40)
+            try expectBalance(seen)
+            #expect(try seen.boolean("metrics_agree"))
+            #expect(try seen.integer("code") == 0)
+        }
+    }
+
     @Test("A long backlog and a kill in its midst: nothing is missed, each source's order stays, and the news does not wait for it")
     func drained() throws {
         try play("drained") { seen throws(JSONError) in

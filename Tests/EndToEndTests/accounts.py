@@ -208,5 +208,54 @@ def evidence():
             "unknown": unknown.returncode, "unknown_said": unknown.stderr}
 
 
+STRANGERS = """
+import socket, ssl, sys
+first, count, server, port = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+out = ssl.MemoryBIO()
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+tls = context.wrap_bio(ssl.MemoryBIO(), out)
+try:
+    tls.do_handshake()
+except ssl.SSLWantReadError:
+    pass
+hello, answered = out.read(), 0
+for number in range(first, first + count):
+    with socket.socket(socket.AF_INET6) as one:
+        one.settimeout(5)
+        one.setsockopt(socket.IPPROTO_IPV6, 78, 1)    # IPV6_FREEBIND
+        one.bind((f"2001:db8:{0x8000 + number:x}::1", 0))
+        one.connect((server, port))
+        one.sendall(hello)
+        try:
+            answered += one.recv(1) == b"\\x16"
+        except ConnectionResetError:
+            print(number, file=sys.stderr)
+print(answered)
+"""
+
+
+def strangers():
+    """More sources than the agent remembers come once each, each from a network of its own; an attacker among them is told all the same."""
+    client, count, bootstrap = stage(), 20_000, broker()
+    client.sh("ip -6 route add local 2001:db8:8000::/33 dev lo")
+    sh(f"ip -6 route add 2001:db8:8000::/33 via {CLIENT6} dev inner")
+    agent = Agent("--interface", "inner", "--policy", policy(), "--kafka", bootstrap)
+
+    def come(first, number):
+        return int(client.run("python3", "-c", STRANGERS, str(first), str(number), SERVER6, str(PORT), timeout=120).stdout)
+    answered = come(0, count - 500)
+    attack = client.handshakes([CLIENT], 60)[CLIENT]
+    answered += come(count - 500, 500)
+    wait("all of them", lambda: agent.metric("weir_agent_anomalous_total") >= count + 60, 30)
+    last = everywhere(agent)
+    wait("the broker", lambda: sums(accounts(agent), "waiting", "under_way") == 0)
+    events = [json.loads(value) for _, _, _, kind, value in consume(bootstrap) if kind == "dev.weir.throttle-event.v1"]
+    his = [event["counts"] for event in events if event["source.prefix"] == f"{CLIENT}/32"]
+    return {**last, "count": count, "answered": answered, "crowd": len({event["source.prefix"] for event in events}) - 1,
+            "his_seen": sum(counts["seen"] for counts in his), "his_reset": sum(counts["reset"] for counts in his),
+            "failed": attack["attempted"] - len(attack["spans"]), "code": agent.stop()}
+
+
 if __name__ == "__main__":
     main(globals())

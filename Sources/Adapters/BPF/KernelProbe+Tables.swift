@@ -56,9 +56,8 @@ extension KernelProbe {
     }
 
     /// Looks at the next limits of the map, in its own order, and forgets those that have nothing more to say. Returns how many it looked at.
-    /// - Parameter spentToo: those of the kernel's that have not ended and carry no stamp of the last second, because others need the room.
     @discardableResult
-    package mutating func forgetLimits(atMost most: Int, spentToo: Bool) -> Int {
+    package mutating func forgetLimits(atMost most: Int) -> Int {
         var looked = 0
         unsafe withUnsafeTemporaryAllocation(byteCount: LimitKey.size, alignment: 8) { next in
             while looked < most {
@@ -70,7 +69,7 @@ extension KernelProbe {
                     return
                 }
                 // The limit before it: a key that is gone would begin the walk anew.
-                if !forgotten.isEmpty { forget(forgotten, spentToo: spentToo) }
+                if !forgotten.isEmpty { forget(forgotten) }
                 forgotten = unsafe [UInt8](next)
                 looked += 1
             }
@@ -78,10 +77,20 @@ extension KernelProbe {
         return looked
     }
 
-    private func forget(_ key: [UInt8], spentToo: Bool) {
+    private func forget(_ key: [UInt8]) {
         guard !LimitOrder.sharedKeys.contains(key) else { return }
-        _ = LimitOrder.withForgetting(key: unsafe key.span.bytes, spentToo: spentToo) { obey($0) }
+        _ = LimitOrder.withForgetting(key: unsafe key.span.bytes) { obey($0) }
     }
+
+    /// Forgets all limits that have ended, and those of the kernel's own that carry no stamp of the last second: others need the room.
+    /// Returns how many stay.
+    package mutating func makeRoom() -> Int {
+        forgotten = []
+        return (try? LimitOrder.withMakingRoom { obey($0) }.get()).map { Int($0) } ?? limitsCapacity
+    }
+
+    /// How many limits the map has room for.
+    package var limitsCapacity: Int { unsafe Int(bpf_map__max_entries(bpf_object__find_map_by_name(object, "limits"))) }
 
     package func entry(_ key: LimitKey) -> LimitEntry? {
         unsafe withUnsafeTemporaryAllocation(byteCount: LimitEntry.size, alignment: 8) { value in

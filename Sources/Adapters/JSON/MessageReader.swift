@@ -183,6 +183,7 @@ package struct MessageReader: ~Copyable {
         counts.reset = try object.integer("reset")
         counts.dropped = try object.integer("dropped")
         if object.has("would_refuse") { counts.wouldRefuse = try object.integer("would_refuse") }
+        if object.has("sources") { counts.sources = try object.integer("sources") }
         return counts
     }
 }

@@ -25,7 +25,7 @@ package struct Accounts: Sendable, Equatable {
     }
 
     package enum Term: Int, Sendable, CaseIterable {
-        case seen, quic, own, folded, gathering, inRing, clean, unproven, allowed, outweighed, ringFull, sourcesFull, unreadable
+        case seen, quic, own, folded, together, gathering, inRing, clean, unproven, allowed, outweighed, ringFull, unreadable
         case made, notices, found, delivered, waiting, underWay, aside, handedOver, noBroker, successors
         case spoolFull, tooOld, diskFull, queueFull, refused, asideFull, clientLost, left
     }
@@ -101,6 +101,10 @@ extension Accounts.Term {
         case .quic: records(.came, "quic", "verdicts about hellos over QUIC, which the agent reaches itself")
         case .own: records(.told, "own_event", "records that an event was made for")
         case .folded: records(.told, "folded", "records that another's event counts")
+        case .together:
+            records(
+                .told, "together",
+                "records that one event counts with those of other sources, because a minute has room for so many new ones")
         case .gathering: records(.waiting, "gathering", "records that the next event of their source will count")
         case .inRing: records(.waiting, "in_ring", "records in the ring that were not read yet")
         case .clean: records(.suppressed, "clean", "records without an anomaly that counts")
@@ -109,7 +113,6 @@ extension Accounts.Term {
         case .outweighed:
             records(.suppressed, "outweighed", "records that one destination alone proves, of a source of whom more is proven")
         case .ringFull: records(.lost, "ring_full", "verdicts that found the ring full")
-        case .sourcesFull: records(.lost, "sources_full", "anomalous records of sources that the table had no room for")
         case .unreadable: records(.lost, "unreadable", "records that could not be read")
 
         case .made: events(.came, "made", "throttle events made")

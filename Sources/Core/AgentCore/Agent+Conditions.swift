@@ -35,7 +35,7 @@ extension Agent {
     mutating func note(condition handshake: Handshake, at now: Instant) -> AnomalySet {
         let found = handshake.anomalies.intersection(policy.recorded)
         guard let severity = policy.severity(of: found), severity >= .medium, conditions.add(handshake) else {
-            countUnproven()
+            statistics.unproven += 1
             return found
         }
         return found

@@ -1,5 +1,5 @@
 package import Detection
-package import Messages
+internal import Messages
 package import Wire
 
 /// What the agent makes of verdicts: which become events, which need a limit that only user space can set. A value;
@@ -30,27 +30,36 @@ package struct Agent: Sendable {
         /// Of one destination's proof, left out for what others may act on.
         package var outweighed = 0
         package var coalesced = 0
-        /// Sources that did not fit into the table: limited, but without events.
-        package var untracked = 0
+        /// Verdicts that the event of the rest counts besides the one that it shows.
+        package var together = 0
+        /// Sources whose place another took.
+        package var displaced = 0
+        /// Sources that had no event of their own.
+        package var untold = 0
         /// Events without facts of their hello, because newer hellos had taken its room.
         package var hellosLost = 0
     }
 
     package private(set) var policy: Policy
-    package private(set) var statistics = Statistics()
+    package internal(set) var statistics = Statistics()
     /// Whom nothing is held against, in either direction: the kernel's list, which it heeds on the way in alone.
     package var allowed = AllowList()
-    private let node: String
-    private let bootID: String
+    let node: String
+    let bootID: String
     private var masks: Masks
-    private var sources: SourceTable
+    var sources: SourceTable
     private var behaviour: Behaviour
     private var hellos: HelloStore
     var conditions = Conditions()
+    var newcomers = Newcomers()
+    /// What sources did that have no event of their own.
+    var rest = Rest()
+    /// Each source has an event, however many there are: a capture's report leaves nobody out.
+    private let tellsEverySource: Bool
     /// Slots with counts that wait for their second to pass, in order of arrival.
     private var queue: [Int] = []
-    private var sequence: UInt64 = 0
-    private var traces: TraceIDs
+    var sequence: UInt64 = 0
+    var traces: TraceIDs
 
     /// The policy as bit sets, so that a verdict costs no dictionary.
     private struct Masks: Sendable {
@@ -69,12 +78,14 @@ package struct Agent: Sendable {
     ///   - bootID: tells this run's event ids from the last one's.
     ///   - seed: of trace ids; replay passes a constant.
     ///   - capacity: sources remembered, a power of two.
-    package init(policy: Policy, node: String, bootID: String, seed: UInt64, capacity: Int = 8192) {
+    ///   - tellsEverySource: nobody is told with the rest for want of room in a minute.
+    package init(policy: Policy, node: String, bootID: String, seed: UInt64, capacity: Int = 8192, tellsEverySource: Bool = false) {
         self.policy = policy
         self.node = node
         self.bootID = bootID
         masks = Masks(policy)
-        sources = SourceTable(capacity: capacity)
+        self.tellsEverySource = tellsEverySource
+        sources = SourceTable(capacity: capacity, key: seed)
         behaviour = Behaviour(capacity: max(8, capacity / 4))
         hellos = HelloStore(capacity: capacity * Self.helloBytes)
         queue.reserveCapacity(capacity)
@@ -91,10 +102,11 @@ package struct Agent: Sendable {
 
     package var trackedSources: Int { sources.count }
     mutating func passOver() { statistics.unreadable += 1 }
-    mutating func countUnproven() { statistics.unproven += 1 }
 
     /// Verdicts that no event counts yet. Looks at every source.
-    var gathering: Int { sources.slots.indices.reduce(conditions.count) { $0 + (sources.slots[$1].isUsed ? sources.slots[$1].seen : 0) } }
+    var gathering: Int {
+        sources.slots.indices.reduce(conditions.count + rest.seen) { $0 + (sources.slots[$1].isUsed ? sources.slots[$1].seen : 0) }
+    }
     /// Sources whose behaviour was forgotten for others'.
     package var displacedSources: Int { behaviour.displaced }
 
@@ -122,36 +134,48 @@ package struct Agent: Sendable {
             return order
         }
         statistics.anomalous += 1
-        guard let slot = sources.slot(of: prefix) else {
-            statistics.untracked += 1
+        setLimit(of: &order, handshake, prefix, anomalies, at: now)
+        guard let slot = slot(of: prefix) else {
+            rest.add(handshake, anomalies, at: now)
             return order
         }
         note(handshake, hello, anomalies, slot, now)
-
-        // The reflex has limited what the kernel can judge; the rest is ours, before anything else.
-        // Over QUIC nothing was judged in the kernel.
-        let reflexes = handshake.transport == .tcp ? handshake.anomalies : AnomalySet()
-        let unlimited = anomalies.intersection(masks.limiting).subtracting(reflexes)
-        if policy.mode == .enforce, !unlimited.isEmpty, handshake.outcome == .passed || handshake.outcome == .observed,
-            let limit = policy.limitRule(for: unlimited)
-        {
-            order.limit = (
-                LimitKey(of: handshake, prefix, limit.limitClass), limit.perSecond, limit.answer,
-                now + (limit.duration ?? policy.duration(ofStep: 0))
-            )
-        }
-        if !sources.slots[slot].isDue, now - sources.slots[slot].lastEvent >= .seconds(1) {
+        if order.limit != nil { sources.slots[slot].wasRefused = true }
+        if isToBeTold(slot, at: now) {
             sources.slots[slot].isDue = true
+            sources.slots[slot].isHeld = false
             order.publish = slot
         } else {
             sources.slots[slot].suppressed += 1
             statistics.coalesced += 1
-            if !sources.slots[slot].isQueued, !sources.slots[slot].isDue {
+            if !sources.slots[slot].isQueued, !sources.slots[slot].isDue, !sources.slots[slot].isHeld {
                 sources.slots[slot].isQueued = true
                 queue.append(slot)
             }
         }
         return order
+    }
+
+    /// The reflex has limited what the kernel can judge; the rest is ours, before anything else. Over QUIC nothing was judged in the kernel.
+    private func setLimit(of order: inout Order, _ handshake: Handshake, _ prefix: Prefix, _ anomalies: AnomalySet, at now: Instant) {
+        let reflexes = handshake.transport == .tcp ? handshake.anomalies : AnomalySet()
+        let unlimited = anomalies.intersection(masks.limiting).subtracting(reflexes)
+        guard policy.mode == .enforce, !unlimited.isEmpty, handshake.outcome == .passed || handshake.outcome == .observed,
+            let limit = policy.limitRule(for: unlimited)
+        else { return }
+        order.limit = (
+            LimitKey(of: handshake, prefix, limit.limitClass), limit.perSecond, limit.answer,
+            now + (limit.duration ?? policy.duration(ofStep: 0))
+        )
+    }
+
+    /// Whether the source's event goes now: none went in the last second, and the minute has room if it is the source's first.
+    private mutating func isToBeTold(_ slot: Int, at now: Instant) -> Bool {
+        guard !sources.slots[slot].isDue, now - sources.slots[slot].lastEvent >= .seconds(1) else { return false }
+        guard sources.slots[slot].lastEvent == .distantPast, !tellsEverySource else { return true }
+        if newcomers.admits(isRefused: sources.slots[slot].refused > 0, at: now, most: policy.trust.newSources) { return true }
+        sources.slots[slot].isHeld = true
+        return false
     }
 
     private mutating func note(_ handshake: Handshake, _ hello: RawSpan, _ anomalies: AnomalySet, _ slot: Int, _ now: Instant) {
@@ -181,6 +205,7 @@ package struct Agent: Sendable {
         sources.slots[slot].latest = handshake
         if handshake.outcome == .reset { sources.slots[slot].reset += 1 }
         if handshake.outcome == .dropped { sources.slots[slot].dropped += 1 }
+        if handshake.outcome.isRefused { sources.slots[slot].wasRefused = true }
         if policy.mode == .observe, let rule = policy.limitRule(for: anomalies) { noteObserved(slot, rule, now) }
     }
 
@@ -193,17 +218,19 @@ package struct Agent: Sendable {
             sources.slots[slot].inSecond = 0
         }
         sources.slots[slot].inSecond += 1
-        if sources.slots[slot].inSecond > rule.perSecond { sources.slots[slot].wouldRefuse += 1 }
+        guard sources.slots[slot].inSecond > rule.perSecond else { return }
+        sources.slots[slot].wouldRefuse += 1
+        sources.slots[slot].wasRefused = true
     }
 
     /// Sources whose second has passed, each with an event to publish. Call it several times a second.
     package mutating func tick(at now: Instant) -> [Int] {
-        guard !queue.isEmpty else { return [] }
-        var due: [Int] = []
+        var due = tellsEverySource ? [] : endMinute(at: now)
+        guard !queue.isEmpty else { return due }
         queue.removeAll { slot in
             guard now - sources.slots[slot].lastEvent >= .seconds(1) else { return false }
             sources.slots[slot].isQueued = false
-            if sources.slots[slot].seen > 0, !sources.slots[slot].isDue {
+            if sources.slots[slot].seen > 0, !sources.slots[slot].isDue, !sources.slots[slot].isHeld {
                 sources.slots[slot].isDue = true
                 due.append(slot)
             }
@@ -212,95 +239,8 @@ package struct Agent: Sendable {
         return due
     }
 
-    /// Forgets who was silent for ten minutes. Call it now and then, when every event that was ordered is taken: others move to other slots.
+    /// Forgets who was silent for ten minutes. Call it now and then.
     package mutating func forget(at now: Instant) { sources.forget(silentSince: now - .seconds(600)) }
-
-    /// The source's event, and its counts begin anew.
-    ///
-    /// - Parameters:
-    ///   - seen: when the kernel saw the latest hello, `decided` when it was judged here, `enforced` when the limit stood; equal to `seen` for the kernel's own.
-    ///   - until: end of the limit in force.
-    package mutating func takeEvent(
-        of slot: Int, interface: String, hello: HelloFacts?, seen: Instant, decided: Instant, enforced: Instant?, until: Instant?
-    ) -> ThrottleEvent {
-        let source = sources.slots[slot], handshake = source.latest
-        statistics.folded += source.seen - 1
-        var event = makeEvent(
-            at: seen, of: handshake, source.prefix, source.anomalies, policy.severity(of: source.anomalies) ?? .medium, hello)
-        event.interface = interface
-        event.reach = source.reach
-        event.counts = ThrottleEvent.Counts(since: source.since)
-        event.counts.seen = source.seen
-        event.counts.suppressed = source.seen - 1
-        event.counts.reset = source.reset
-        event.counts.dropped = source.dropped
-        event.counts.wouldRefuse = source.wouldRefuse
-        event.seenToDecided = Int((decided - seen).wholeNanoseconds / 1000)
-        setAction(of: &event, source, seen: seen, enforced: enforced, until: until)
-
-        sources.slots[slot].isLimited = event.limit?.enforced ?? false
-        sources.slots[slot].isDue = false
-        sources.slots[slot].lastEvent = seen
-        sources.slots[slot].clearCounts()
-        return event
-    }
-
-    /// What every event has, by its verdict.
-    mutating func makeEvent(
-        at seen: Instant, of handshake: Handshake, _ prefix: Prefix, _ anomalies: AnomalySet, _ severity: Severity,
-        _ hello: HelloFacts? = nil
-    ) -> ThrottleEvent {
-        sequence += 1
-        statistics.events += 1
-        var event = ThrottleEvent(
-            id: "\(node):\(bootID):\(sequence)", time: seen, node: node, sourceAddress: handshake.source, sourcePrefix: prefix,
-            destinationAddress: handshake.destination, anomalies: anomalies, severity: severity, traceID: traces.next())
-        event.direction = handshake.direction
-        event.sourcePort = handshake.sourcePort
-        event.proxy = handshake.proxy
-        event.destinationPort = handshake.destinationPort
-        event.completeness = handshake.completeness
-        event.proof = handshake.proof
-        event.transport = handshake.transport
-        event.version = ClientHello.name(ofVersion: handshake.version)
-        event.serverName = hello?.serverName
-        event.alpn = hello?.alpn ?? []
-        event.ja3 = hello?.ja3
-        event.ja4 = hello?.ja4
-        event.groups = hello?.groups ?? []
-        event.keyShares = hello?.keyShares ?? []
-        event.encryptedHello = hello?.encryptedHello?.use(isRetry: handshake.isRetry)
-        event.communityID = hello?.communityID
-        event.workload =
-            policy.target(destination: handshake.destination, port: handshake.destinationPort, serverName: hello?.serverName)?.workload
-        event.policyName = policy.name
-        event.policyVersion = policy.version
-        return event
-    }
-
-    private func setAction(of event: inout ThrottleEvent, _ source: SourceTable.Source, seen: Instant, enforced: Instant?, until: Instant?)
-    {
-        guard let rule = policy.limitRule(for: source.anomalies) else { return }
-        let handshake = source.latest
-        // What the kernel did with the latest hello may be by a limit that was set here for the one before.
-        let byKernel = enforced == nil && (handshake.outcome == .admitted || handshake.outcome.isRefused)
-        guard byKernel || enforced != nil || policy.mode == .observe else { return }
-        event.limit = ThrottleEvent.Limit(
-            limitClass: byKernel ? handshake.limitClass : rule.limitClass,
-            perSecond: byKernel ? handshake.limitPerSecond : rule.perSecond, answer: rule.answer,
-            until: until ?? seen + (rule.duration ?? policy.duration(ofStep: 0)), enforced: byKernel || enforced != nil)
-        if byKernel {
-            event.action = source.isLimited ? .alreadyLimited : .limited
-            event.enforcedBy = .kernel
-            event.seenToEnforced = 0
-        } else if let enforced {
-            event.action = .limited
-            event.enforcedBy = .agent
-            event.seenToEnforced = Int((enforced - seen).wholeNanoseconds / 1000)
-        } else {
-            event.action = .observed
-        }
-    }
 
     /// The latest verdict of a source whose event is due.
     package func latest(of slot: Int) -> Handshake { sources.slots[slot].latest }

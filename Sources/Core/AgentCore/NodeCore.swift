@@ -51,7 +51,9 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         self.options = options
         names = NameLists(policy)
         fingerprints = Fingerprints(policy)
-        agent = Agent(policy: policy, node: options.node, bootID: options.bootID, seed: options.seed, capacity: capacity)
+        agent = Agent(
+            policy: policy, node: options.node, bootID: options.bootID, seed: options.seed, capacity: capacity,
+            tellsEverySource: options.tellsEverySource)
     }
 
     // MARK: Verdicts
@@ -108,13 +110,14 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
 
     // MARK: Events
 
-    package var hasDueEvents: Bool { !due.isEmpty || agent.hasConditions }
+    package var hasDueEvents: Bool { !due.isEmpty || agent.hasConditions || agent.rest.isDue }
 
     /// Makes the event that has waited longest. `nil` when none is due.
     package mutating func nextEvent<World: NodeWorld>(in world: World) -> ThrottleEvent? {
         guard let item = due.next() else {
             lastSlot = nil
             return agent.takeCondition(clockOffset: clockOffset) { world.interface($0) }
+                ?? agent.takeRest(clockOffset: clockOffset) { world.interface($0) }
         }
         let handshake = agent.latest(of: item.slot)
         let end = item.until ?? (handshake.untilNanoseconds == 0 ? nil : instant(handshake.untilNanoseconds))
@@ -148,8 +151,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         admitDeferred(at: now, in: world)
         placeWaiting(in: world)
         endDenials(at: now, in: world)
-        // What is forgotten moves others to other slots.
-        if number % 100 == 0, due.isEmpty { agent.forget(at: now) }
+        if number % 100 == 0 { agent.forget(at: now) }
     }
 
     // MARK: What a node says of itself
@@ -164,7 +166,7 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         let statistics = agent.statistics
         (accounts[.own], accounts[.made], accounts[.folded]) = (statistics.events, statistics.events, statistics.folded)
         (accounts[.clean], accounts[.unproven], accounts[.allowed]) = (statistics.clean, statistics.unproven, statistics.allowed)
-        (accounts[.outweighed], accounts[.sourcesFull]) = (statistics.outweighed, statistics.untracked)
+        (accounts[.outweighed], accounts[.together]) = (statistics.outweighed, statistics.together)
         accounts[.unreadable] = statistics.unreadable
         if withGathering { accounts[.gathering] = agent.gathering }
     }
@@ -198,12 +200,17 @@ package struct NodeOptions: Sendable {
     package let heedsRehearsals: Bool
     /// Somebody reads `GroupCounts`; of a capture nobody does.
     package let countsGroups: Bool
+    /// Each source has events of its own, however many there are in a minute; of a capture nobody is left out.
+    package let tellsEverySource: Bool
 
-    package init(node: String, bootID: String, seed: UInt64, heedsRehearsals: Bool = false, countsGroups: Bool = true) {
+    package init(
+        node: String, bootID: String, seed: UInt64, heedsRehearsals: Bool = false, countsGroups: Bool = true, tellsEverySource: Bool = false
+    ) {
         self.node = node
         self.bootID = bootID
         self.seed = seed
         self.heedsRehearsals = heedsRehearsals
         self.countsGroups = countsGroups
+        self.tellsEverySource = tellsEverySource
     }
 }

@@ -1,7 +1,9 @@
 internal import Wire
 
-/// What one source has done lately, for a bounded number of sources. Open addressing over memory taken at start: nothing
-/// here allocates once it stands.
+/// What one source has done lately, for a bounded number of sources. Memory is taken at the start; nothing here allocates once it stands.
+///
+/// A source's place is in one row of eight. In a row that is full a newcomer takes the place that is missed least, so a flood of
+/// sources cannot keep a new attacker out. Places do not move.
 struct SourceTable {
     struct Source {
         var prefix = Prefix(Address(high: 0, low: 0), length: 0)
@@ -27,10 +29,17 @@ struct SourceTable {
         /// Where the bytes of that hello lie.
         var hello = HelloStore.Place()
         var isLimited = false
+        /// It was over its limit at some time.
+        var wasRefused = false
         /// Waits for its second to pass.
         var isQueued = false
         /// Its event was ordered, and not taken yet.
         var isDue = false
+        /// Nobody was told of it, and the minute has no room for another new source (`Newcomers`).
+        var isHeld = false
+
+        /// Since the last event.
+        var refused: Int { reset + dropped + wouldRefuse }
 
         mutating func clearCounts() {
             seen = 0
@@ -41,67 +50,76 @@ struct SourceTable {
         }
     }
 
+    static let ways = 8
+
     /// By slot. Written in place: an accessor of our own would be a coroutine, which may allocate its frame.
     var slots: [Source]
+    /// Part of each slot's hash, so that a row is looked through within one cache line; 0 where nobody is.
+    private var tags: [UInt32]
     private(set) var count = 0
-    private let mask: Int
+    private let rows: Int, ways: Int
+    private let key: UInt64
 
-    /// - Parameter capacity: how many sources at most; a power of two. A quarter more slots would be slower to probe than half of them empty.
-    init(capacity: Int) {
+    /// - Parameters:
+    ///   - capacity: how many sources at least, when they fall evenly on the rows; a power of two. There are twice as many slots.
+    ///   - key: of the hash, so that nobody can choose addresses that share a row.
+    init(capacity: Int, key: UInt64) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0, "a table's capacity is a power of two")
+        self.key = key
+        ways = min(Self.ways, capacity * 2)
+        rows = capacity * 2 / ways
         slots = Array(repeating: Source(), count: capacity * 2)
-        mask = capacity * 2 - 1
+        tags = Array(repeating: 0, count: capacity * 2)
     }
 
-    var isFull: Bool { count * 2 >= slots.count }
-
-    private func home(_ prefix: Prefix) -> Int {
-        var hash = (prefix.address.high ^ 0x9e37_79b9_7f4a_7c15) &* 0xff51_afd7_ed55_8ccd
+    private func place(of prefix: Prefix) -> (row: Range<Int>, tag: UInt32) {
+        var hash = (prefix.address.high ^ key ^ 0x9e37_79b9_7f4a_7c15) &* 0xff51_afd7_ed55_8ccd
         hash = (hash ^ hash >> 32 ^ prefix.address.low) &* 0xc4ce_b9fe_1a85_ec53
-        return Int(truncatingIfNeeded: hash ^ hash >> 32) & mask
+        let first = Int(truncatingIfNeeded: hash >> 16) & (rows - 1) * ways
+        return (first..<first + ways, UInt32(truncatingIfNeeded: hash >> 32) | 1)
     }
 
-    /// The slot of a source that is there, or a new one; `nil` when the table is full.
-    mutating func slot(of prefix: Prefix) -> Int? {
-        var index = home(prefix)
-        while slots[index].isUsed {
-            if slots[index].prefix == prefix { return index }
-            index = (index + 1) & mask
+    /// The slot of a source that is there.
+    func slot(of prefix: Prefix) -> Int? {
+        let (row, tag) = place(of: prefix)
+        for slot in row where tags[slot] == tag && slots[slot].prefix == prefix { return slot }
+        return nil
+    }
+
+    /// The slot that a new source gets: one that is free, or that of the source that is missed least. `nil` where each source of the
+    /// row has an event that is about to be made.
+    func slot(forNew prefix: Prefix) -> Int? {
+        var best: (slot: Int, rank: Int, lastSeen: Instant)?
+        for slot in place(of: prefix).row {
+            if tags[slot] == 0 { return slot }
+            if slots[slot].isDue { continue }
+            // Who was over a limit is worth more than who came once, and what nobody was told of more than what was told.
+            let rank = slots[slot].wasRefused ? 2 : slots[slot].seen > 0 ? 1 : 0, lastSeen = slots[slot].lastSeen
+            if let best, (best.rank, best.lastSeen) <= (rank, lastSeen) { continue }
+            best = (slot, rank, lastSeen)
         }
-        if isFull { return nil }
-        slots[index] = Source()
-        slots[index].prefix = prefix
-        slots[index].isUsed = true
-        count += 1
-        return index
+        return best?.slot
     }
 
-    /// Forgets sources that were silent since `time`, and closes the gaps (Knuth, volume 3, algorithm 6.4R).
+    /// The slot is this source's from now on. Whose it was is forgotten.
+    mutating func settle(_ prefix: Prefix, in slot: Int) {
+        if tags[slot] == 0 { count += 1 }
+        tags[slot] = place(of: prefix).tag
+        // The queue has the slot once, whosever it is.
+        let isQueued = slots[slot].isQueued
+        slots[slot] = Source()
+        slots[slot].prefix = prefix
+        slots[slot].isUsed = true
+        slots[slot].isQueued = isQueued
+    }
+
+    /// Forgets sources that were silent since `time`.
     mutating func forget(silentSince time: Instant) {
-        var index = 0
-        while index < slots.count {
-            if slots[index].isUsed, !slots[index].isQueued, slots[index].seen == 0, slots[index].lastSeen < time {
-                remove(index)
-            } else {
-                index += 1
-            }
-        }
-    }
-
-    private mutating func remove(_ start: Int) {
-        var hole = start, index = start
-        slots[hole].isUsed = false
-        count -= 1
-        while true {
-            index = (index + 1) & mask
-            guard slots[index].isUsed else { return }
-            let wanted = home(slots[index].prefix)
-            // A source may not move before its home slot.
-            let isBetween = hole <= index ? hole < wanted && wanted <= index : hole < wanted || wanted <= index
-            if isBetween { continue }
-            slots[hole] = slots[index]
-            slots[index].isUsed = false
-            hole = index
+        for slot in slots.indices
+        where slots[slot].isUsed && !slots[slot].isQueued && slots[slot].seen == 0 && slots[slot].lastSeen < time {
+            slots[slot].isUsed = false
+            tags[slot] = 0
+            count -= 1
         }
     }
 }

@@ -63,6 +63,7 @@ extension ThrottleEvent {
             json.member("reset", counts.reset)
             json.member("dropped", counts.dropped)
             if counts.wouldRefuse > 0 { json.member("would_refuse", counts.wouldRefuse) }
+            if counts.sources > 0 { json.member("sources", counts.sources) }
         }
         json.member("enforced_by", enforcedBy.rawValue)
         json.object("latency_us") { json in

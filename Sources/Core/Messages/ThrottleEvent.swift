@@ -36,6 +36,8 @@ package struct ThrottleEvent: Sendable, Equatable {
         package var dropped = 0
         /// By an observing node: how many an enforcing one would have refused, at least.
         package var wouldRefuse = 0
+        /// Of an event that names no source: how many sources it tells of; otherwise 0.
+        package var sources = 0
         /// Somebody was refused, or would have been.
         package var hasRefused: Bool { reset > 0 || dropped > 0 || wouldRefuse > 0 }
         package init(since: Instant) { self.since = since }

@@ -11,7 +11,7 @@ extension Node {
         var accounts = Accounts(), attempts = 0
         core.account(into: &accounts)
         events(into: &accounts)
-        let read = [.own, .folded, .gathering, .clean, .unproven, .allowed, .outweighed, .sourcesFull, .unreadable].reduce(0) {
+        let read = [.own, .folded, .together, .gathering, .clean, .unproven, .allowed, .outweighed, .unreadable].reduce(0) {
             $0 + accounts[$1]
         }
         accounts[.quic] = quic.judged

@@ -75,12 +75,19 @@ extension Node {
         core.restore(kept, at: wall, in: self)
     }
 
-    /// Makes room in the kernel's map, a part of it each tick; in all of it within two seconds while sources find it full.
+    /// Makes room in the kernel's map. What has ended goes bit by bit. Where three quarters may be taken, all goes at once that has
+    /// nothing more to say, so that new sources find room before it is full.
     func forgetLimits() {
-        let full = probe.counters[.limitsFull]
-        let isFull = full != limitsFull
-        limitsFull = full
-        probe.forgetLimits(atMost: isFull ? 1024 : 128, spentToo: isFull)
+        let counters = probe.counters, capacity = probe.limitsCapacity
+        // An IPv6 source takes three entries: its own, and two of wider blocks.
+        limitsTaken += 3 * Int(clamping: counters[.reflex] &- limitsMade.byReflex)
+        let wasFull = counters[.limitsFull] != limitsMade.full
+        limitsMade = (counters[.reflex], counters[.limitsFull])
+        if wasFull || limitsTaken >= capacity / 4 * 3 {
+            limitsTaken = probe.makeRoom()
+        } else {
+            probe.forgetLimits(atMost: 128)
+        }
     }
 
     /// Addresses of this node's, of its pods, and of the cluster's other nodes.

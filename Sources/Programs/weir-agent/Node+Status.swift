@@ -105,7 +105,11 @@ extension Node {
         count("weir_agent_coalesced_total", "verdicts that went into another's event", statistics.coalesced)
         count("weir_agent_displaced_total", "sources whose behaviour was forgotten for others'", core.displacedSources)
         count("weir_agent_denials_refused_total", "denied fingerprints that did not fit the kernel's table", core.refusedDenials)
-        count("weir_agent_untracked_total", "verdicts of sources that did not fit the table", statistics.untracked)
+        count(
+            "weir_agent_sources_displaced_total", "sources whose place among those that are remembered another took", statistics.displaced)
+        count(
+            "weir_agent_sources_told_together_total", "new sources beyond `trust.newSources` in a minute, of whom one event told",
+            statistics.untold)
         count(
             "weir_agent_hellos_lost_total", "events without name and fingerprint: newer hellos had taken the room of theirs",
             statistics.hellosLost)

@@ -52,8 +52,8 @@ final class Node {
     /// The policy's file as it was read last.
     var policyStamp: FileStamp?
     var reloads = (accepted: 0, refused: 0)
-    /// How often sources had found the limits map full, a tick ago.
-    var limitsFull: UInt64 = 0
+    /// How many limits the kernel's map has at most, and what its counters said then (`forgetLimits`).
+    var limitsTaken = 0, limitsMade: (byReflex: UInt64, full: UInt64) = (0, 0)
     /// Turns of the loop in which the limits topic had something, and those that left more of it to the next turn: each of these is followed by one of those.
     private(set) var reads = (turns: 0, postponed: 0)
     var reports = Reports()

@@ -71,12 +71,19 @@ package enum LimitOrder: Sendable {
         return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
     }
 
-    /// An order to forget the entry with a map's own key if it has ended, or, if the kernel made it, has nothing more to say; no
-    /// stamp of the last second is ever forgotten. The kernel looks again, under the entry's lock.
-    package static func withForgetting<Result>(key: RawSpan, spentToo: Bool, _ body: (RawSpan) -> Result) -> Result {
+    /// An order to forget the entry with a map's own key if it has ended; no stamp of the last second is ever forgotten. The kernel
+    /// looks again, under the entry's lock.
+    package static func withForgetting<Result>(key: RawSpan, _ body: (RawSpan) -> Result) -> Result {
         var order = weir_limit_order()
         if key.byteCount >= LimitKey.size { order.key = unsafe key.unsafeLoadUnaligned(as: weir_limit_key.self) }
-        order.what = UInt8(spentToo ? WEIR_ORDER_FORGET_SPENT.rawValue : WEIR_ORDER_FORGET_ENDED.rawValue)
+        order.what = UInt8(WEIR_ORDER_FORGET_ENDED.rawValue)
+        return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
+    }
+
+    /// An order to forget every entry that has nothing more to say. The answer is how many stay.
+    package static func withMakingRoom<Result>(_ body: (RawSpan) -> Result) -> Result {
+        var order = weir_limit_order()
+        order.what = UInt8(WEIR_ORDER_MAKE_ROOM.rawValue)
         return unsafe withUnsafeBytes(of: &order) { body(unsafe RawSpan(_unsafeBytes: $0)) }
     }
 

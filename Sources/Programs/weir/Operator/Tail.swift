@@ -58,8 +58,9 @@ private func line(of record: borrowing KafkaRecord, _ topic: Topic, _ reader: in
         case .events:
             guard let event = try? reader.throttleEvent(bytes) else { return nil }
             let more = event.counts.suppressed > 0 ? "  \(event.counts.suppressed) more" : ""
+            let who = event.counts.sources > 0 ? "\(event.counts.sources) sources" : "\(event.sourcePrefix)"
             return
-                "\(event.time.rfc3339)  \(event.sourcePrefix)  \(event.action.rawValue)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(event.node)\(more)  \(event.traceID)"
+                "\(event.time.rfc3339)  \(who)  \(event.action.rawValue)  \(event.anomalies.list.map(\.id).joined(separator: ","))  \(event.workload ?? "-")  \(event.node)\(more)  \(event.traceID)"
         case .limits:
             guard let limit = try? reader.limit(bytes) else { return nil }
             let what = limit.isRelease ? "released" : "\(limit.perSecond)/s  \(limit.answer.id)"

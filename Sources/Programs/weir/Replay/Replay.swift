@@ -49,7 +49,7 @@ final class Replay {
         self.output = OutputStage(output, apart: apart)
         engine = try ReplayEngine(kernel: kernel, KernelPolicy(policy, vouchesForAll: true))
         world = ReplayWorld(engine)
-        core = NodeCore(policy, NodeOptions(node: "replay", bootID: "0", seed: 1, countsGroups: false))
+        core = NodeCore(policy, NodeOptions(node: "replay", bootID: "0", seed: 1, countsGroups: false, tellsEverySource: true))
         // Of the node's own addresses a capture knows nothing.
         core.use(KnownAddresses(), at: .distantPast, in: world)
         controller = Controller(policy: policy, sources: 100_000, limits: 100_000)

@@ -254,6 +254,7 @@ enum weir_order_kind {
 	WEIR_ORDER_END = 1,		/* now */
 	WEIR_ORDER_FORGET_ENDED = 2,	/* its entry goes, if it has ended and no stamp of the last second counts */
 	WEIR_ORDER_FORGET_SPENT = 3,	/* the same, though it has not ended, if the kernel made it: room for others */
+	WEIR_ORDER_MAKE_ROOM = 4,	/* every entry of which that is true goes; the key says nothing */
 };
 
 struct weir_allow_key {
