@@ -113,6 +113,11 @@ bench-envoy: build ## what 10,000 and 100,000 limited sources cost a real Envoy:
 bench-goodput: build ## visits of well-behaved clients under attack: with Weir, with nftables, with neither; SECONDS
 	unshare -n $(VENV)/bin/python3 -B bench/goodput.py .build/release $(SECONDS)
 
+.PHONY: bench-honest
+bench-honest: build ## honest visits over a bad link with Weir enforcing, a million or COUNT: none may be refused
+	swift build $(RELEASE_FLAGS) --product weir-bench
+	unshare -n $(VENV)/bin/python3 -B bench/honest.py .build/release $(COUNT)
+
 .PHONY: bench-archive
 bench-archive: build ## rows a second into the archive, bytes a row, and weir query beside DuckDB on the same files; EVENTS
 	swift build $(RELEASE_FLAGS) --product weir-bench

@@ -55,7 +55,8 @@ func run() {
             let made = try makeCapture(kind, hellos: count, at: words[2])
             return print("\(made.frames) frames, \(made.bytes) bytes")
         default:
-            print(usage, terminator: "")
+            if try Crowd.run(words) { return }
+            print(usage + Crowd.usage)
             exit(2)
         }
         report.show()

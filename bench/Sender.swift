@@ -72,7 +72,7 @@ func sendAsAsked(_ name: String, processor: CInt, _ kind: CaptureMaker.Kind) thr
 }
 
 /// A whole line at once: nobody flushes a pipe for us.
-private func say(_ line: String) {
+func say(_ line: String) {
     let bytes = Array("\(line)\n".utf8)
     unsafe _ = write(1, bytes, bytes.count)
 }

@@ -103,4 +103,14 @@ struct AttackTests {
             #expect(row.refused == 0, "\(row)")
         }
     }
+
+    @Test("Twenty thousand visits over a link that loses, reorders and repeats: each succeeds, and no answer counts against anybody")
+    func crowd() throws {
+        let rows = try play("pumped", "reset", "crowd", secondsAtMost: 400).rows
+        #expect(rows.count == 2)
+        for row in rows {
+            #expect(row.attempted == 10_000 && row.succeeded == row.attempted, "\(row)")
+            #expect(row.refused == 0, "\(row)")
+        }
+    }
 }

@@ -72,7 +72,8 @@ func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int =
             } else {
                 rows.append(
                     try set == "quic"
-                        ? quicRow(of: object) : row(of: object, isHonest: ["honest", "forgers", "flood", "balanced"].contains(set)))
+                        ? quicRow(of: object) : row(of: object, isHonest: ["honest", "crowd", "forgers", "flood", "balanced"].contains(set))
+                )
             }
         }
     }

@@ -22,6 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SERVER, SERVER6 = "198.51.100.2", "2001:db8:1::2"
 INNER, INNER6 = "10.0.1.2", "fd00:1::2"
 HOME = tempfile.TemporaryDirectory(prefix="weir-attacks-")
+LONGEST = 600           # seconds that a namespace lives, should nobody end it
+LINK = ["7", "0.05", "0.25", "0.10"]    # seed; shares of frames that are lost, come late, come twice
 started = []
 
 
@@ -57,7 +59,7 @@ def end_all():
 
 class Namespace:
     def __init__(self):
-        holder = start(["unshare", "-n", "sleep", "600"])
+        holder = start(["unshare", "-n", "sleep", str(LONGEST)])
         mine = os.readlink("/proc/self/ns/net")
         wait("a namespace", lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != mine)
         self.pid, self.enter = holder.pid, ["nsenter", "-t", str(holder.pid), "-n"]
@@ -167,7 +169,8 @@ def is_reached(target):
 
 
 class Network:
-    def __init__(self, shape, single_frames=False):
+    def __init__(self, shape, single_frames=False, programs=None):
+        self.programs = programs
         sh("ip link set lo up; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.ip_nonlocal_bind=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.tcp_fastopen=3 "
            "net.ipv4.conf.default.rp_filter=0; ip route add local 198.19.0.0/16 dev lo; ip -6 route add local 2001:db9::/32 dev lo")
         self.server_namespace = self.watched = Namespace()
@@ -239,5 +242,5 @@ class Network:
         # IPv6 has no MTU below 1,280.
         for run, name, number in ((sh, "c0", 1), (self.server_namespace.sh, "s0", 2)):
             run(f"ethtool -K {name} tx off tso off gso off gro off >/dev/null; ip link set {name} mtu 1280; ip route change default via 10.0.0.{number} mtu 576")
-        self.pump = start([*pump.enter, sys.executable, f"{HERE}/pump.py"], stdout=subprocess.PIPE)
+        self.pump = start([*pump.enter, f"{self.programs}/weir-bench", "pump", "p0", "p1", *LINK], stdout=subprocess.PIPE)
         self.pump.stdout.readline()

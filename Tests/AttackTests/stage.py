@@ -3,7 +3,7 @@
 usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
-    SET     all, core, alone, honest, balanced; forgers, flood (routed)
+    SET     all, core, alone, honest, balanced; forgers, flood (routed); crowd (pumped), FILTER: how many visits
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
@@ -14,6 +14,7 @@ import time
 
 import attack
 import balanced
+import crowd
 import cuts      # noqa: F401  each of these adds its tricks to the list
 import answers   # noqa: F401
 import datagrams # noqa: F401
@@ -35,7 +36,8 @@ class Stage:
     def __init__(self, program, shape, answer):
         network = {"single": "direct", "clsact": "direct", "bare": "direct"}.get(shape, shape)
         self.answer = answer
-        self.shape, self.network = network, Network(network, single_frames=shape == "single")
+        self.shape, self.network = network, Network(
+            network, single_frames=shape == "single", programs=os.path.dirname(program))
         self.witness, self.agent = Witness("c0"), None
         if shape != "bare":
             options = ["--attach", "clsact"] if shape == "clsact" else []
@@ -63,6 +65,8 @@ def main(program, shape, answer, which, *words):
     began = time.monotonic()
     if which == "honest":
         rows = honest.play(stage, stage.shape, words)
+    elif which == "crowd":
+        rows = crowd.play(stage, os.path.dirname(program), int(words[0]) if words else 20_000)
     elif which == "quic":
         rows = quic.play(stage, words)
     elif which == "balanced":

@@ -22,7 +22,7 @@
  *     whole hello               ARMED -> CLEAN or ANOMALOUS
  *     other bytes at its numbers, urgent data      CLEAN -> ARMED, for good (WEIR_GATE_SPOILT)
  *     SYN-ACK sent again        CLEAN -> ARMED, until the same bytes come again; once it has answered: everything anew
- *     client's bytes after a FIN or RST            -> ARMED, for good: a SYN cookie opens the tuple again without a SYN
+ *     client's bytes after a RST or a FIN of the server's  -> ARMED, for good: a SYN cookie opens the tuple again without a SYN
  *     answer                    -> SETTLED; after a HelloRetryRequest -> ARMED, with the second hello expected
  *     answer over the limit     -> REFUSED
  *     hello over the limit      -> REFUSED
@@ -70,7 +70,7 @@ enum weir_gate_bit {
 	WEIR_GATE_FAST_OPEN = 1 << 3,	/* its first bytes came with the SYN (RFC 7413) */
 	WEIR_GATE_FRAGMENTED = 1 << 5,	/* bytes came in IP fragments: of those that no table places, nobody knows what they said */
 	WEIR_GATE_QUIET = 1 << 4,	/* refused without a word to the client: the policy's answer is `drop` */
-	WEIR_GATE_CLOSED = 1 << 6,	/* a FIN or RST was seen; a client's may be forged */
+	WEIR_GATE_CLOSED = 1 << 6,	/* a RST or the server's FIN was seen; a client's RST may be forged */
 	WEIR_GATE_AHEAD = 1 << 7,	/* the client has gone on behind its hello before it was answered */
 };
 

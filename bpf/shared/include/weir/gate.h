@@ -16,14 +16,17 @@
 #define WEIR_URGENT_REACH (1u << 17)	/* an urgent pointer has 16 bits, and a hello that is held is shorter still */
 #define WEIR_QUIET_NS (WEIR_SECOND / 10) /* a refused side that says the same again meanwhile is told nothing */
 
+#define WEIR_ENCRYPTED_LEAST 18		/* bytes of an encrypted alert: a tag of 16 at least. One in plain text has two */
+
 /*
  * Could the first `n` of these bytes begin a TLS turn of a server's: a ServerHello, or an alert (RFC 8446 section 5.1), or an
  * SSLv2 SERVER-HELLO? Of a shorter segment, as a client with a window of one byte gets it, as much as there is has to fit.
+ * An encrypted alert answers no hello: a ServerHello was before it.
  */
 WEIR_INLINE int weir_is_answer(const __u8 *b, __u32 n)
 {
 	if (b[0] == 21)
-		return (n < 2 || b[1] == 3) && (n < 3 || b[2] <= 4) && (n < 4 || !b[3]) && (n < 5 || b[4] >= 2);
+		return (n < 2 || b[1] == 3) && (n < 3 || b[2] <= 4) && (n < 4 || !b[3]) && (n < 5 || (b[4] >= 2 && b[4] < WEIR_ENCRYPTED_LEAST));
 	if (b[0] == 22)
 		return (n < 2 || b[1] == 3) && (n < 3 || b[2] <= 4) && (n < 4 || b[3] <= 0x48) && (n < 6 || b[5] == 2) && (n < 7 || !b[6]) &&
 		       (n < 10 || b[9] == 3) && (n < 11 || b[10] <= 4);

@@ -42,6 +42,12 @@ WEIR_ONCE int weir_syn_ack_again(weir_frame *frame, struct weir_flow *known)
 	return 0;
 }
 
+/* May a client's RST with this number end the connection? Its FIN does not: it frees no tuple, and what was before it may come after it. */
+WEIR_INLINE int weir_may_end(const struct weir_flow *flow, __u32 sequence)
+{
+	return sequence - flow->base < WEIR_FOLLOWED_AHEAD || sequence - flow->turn < WEIR_FOLLOWED_AHEAD;
+}
+
 /*
  * Client bytes on a connection that was closed. Nobody sends more: a SYN cookie's acknowledgement opens the tuple again, without a SYN and with any
  * number that the client likes. What the server says next is counted as another connection's.

@@ -248,7 +248,7 @@ WEIR_INLINE void weir_from_client(weir_frame *frame, struct weir_look *l, struct
 	if (!flow)
 		return;
 	was_closed = flow->gate_bits & WEIR_GATE_CLOSED && seg->payload_size && flow->gate != WEIR_GATE_REFUSED && flow->server_next != flow->server_isn + 1;
-	if (seg->flags & (WEIR_TCP_FIN | WEIR_TCP_RST) && (seg->sequence - flow->base < WEIR_FOLLOWED_AHEAD || seg->sequence - flow->turn < WEIR_FOLLOWED_AHEAD))
+	if (seg->flags & WEIR_TCP_RST && weir_may_end(flow, seg->sequence))
 		flow->gate_bits |= WEIR_GATE_CLOSED;
 	if (flow->gate == WEIR_GATE_SETTLED && flow->state == WEIR_FLOW_DONE && !was_closed)
 		return;				/* nearly every frame ends here */
