@@ -7,8 +7,10 @@
 #include <net/if.h>
 #include <arpa/inet.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,6 +82,7 @@ int weir_pump(const char *one, const char *other, const struct weir_bad_link *li
 	struct drand48_data chance;
 	uint8_t bytes[LONGEST];
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* whoever started it may be killed */
 	frames = calloc(MOST_LATE, sizeof(*frames));
 	if (ends[0].fd < 0 || ends[1].fd < 0 || !frames)
 		return -1;

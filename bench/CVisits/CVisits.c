@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,6 +98,7 @@ int weir_serve(const char *certificate, const char *key, const uint16_t *ports, 
 	struct epoll_event events[256];
 
 	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* whoever started it may be killed */
 	for (int i = 0; i < 2; i++)
 		if (!contexts[i] || SSL_CTX_use_certificate_chain_file(contexts[i], certificate) != 1 ||
 		    SSL_CTX_use_PrivateKey_file(contexts[i], key, SSL_FILETYPE_PEM) != 1)

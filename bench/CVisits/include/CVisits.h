@@ -28,7 +28,7 @@ struct weir_visited {
  */
 int weir_visit(const struct weir_visits *visits, struct weir_visited *visited);
 
-/* Serves on all addresses and these ports until the process ends; the second half of them wants another group. -1 with errno set. */
+/* Serves on all addresses and these ports until its parent ends; the second half of them wants another group. -1 with errno set. */
 int weir_serve(const char *certificate, const char *key, const uint16_t *ports, uint32_t count);
 
 struct weir_bad_link {
@@ -36,6 +36,6 @@ struct weir_bad_link {
 	uint64_t seed;
 };
 
-/* Passes frames between two interfaces until the process ends; what is reordered comes 2 to 20 ms late. -1 with errno set. */
+/* Passes frames between two interfaces until its parent ends; what is reordered comes 2 to 20 ms late. -1 with errno set. */
 int weir_pump(const char *one, const char *other, const struct weir_bad_link *link);
 #endif
