@@ -103,7 +103,7 @@ int weir_serve(const char *certificate, const char *key, const uint16_t *ports, 
 		if (!contexts[i] || SSL_CTX_use_certificate_chain_file(contexts[i], certificate) != 1 ||
 		    SSL_CTX_use_PrivateKey_file(contexts[i], key, SSL_FILETYPE_PEM) != 1)
 			return errno = EINVAL, -1;
-	SSL_CTX_set1_groups_list(contexts[1], "P-384");
+	SSL_CTX_set1_groups_list(contexts[1], "P-256");
 	for (uint32_t i = 0; i < count; i++) {
 		int s = listening(ports[i]);
 		/* Listeners are told from connections by the lowest bit. */
