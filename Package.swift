@@ -102,13 +102,15 @@ let package = Package(
         adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
 
         // Programs
-        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Evidence", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
+        .target(name: "Front", dependencies: ["Arguments", "HTTP", "Kafka", "Linux", "Log", "Metrics", "Startup"],
+            path: "Sources/Programs/Front", swiftSettings: strict),
+        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
                                "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
-        program("weir-controller", ["Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes", "OTLP"]),
-        program("weir-archive", ["Archive", "ArchiveCore", "Arguments", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics",
+        program("weir-controller", ["Front", "Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes", "OTLP"]),
+        program("weir-archive", ["Archive", "ArchiveCore", "Arguments", "Front", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics",
                                  "Wire"]),
 
-        program("weir", ["AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Evidence", "Fingerprints", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
+        program("weir", ["AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
                          "PolicyFile", "Probe", "Spelling", "Terminal", "Wire"]),
 
         .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"],
@@ -158,6 +160,7 @@ let package = Package(
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
         tests("ArgumentsTests", ["Arguments", "Linux", "Wire"]),
         tests("HTTPTests", ["HTTP"]),
+        tests("FrontTests", ["Arguments", "Front", "HTTP", "Kafka", "Linux"]),
         tests("LogTests", ["Linux", "Log"]),
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Wire"]),

@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import Detection
+internal import Front
 internal import Linux
 internal import Messages
 internal import Wire

@@ -1,6 +1,7 @@
 internal import ControllerCore
 internal import Detection
 internal import Envoy
+internal import Front
 internal import GRPC
 internal import KEDA
 internal import Linux
@@ -22,10 +23,7 @@ final class Peers {
 
     init(_ address: String, credentials: Credentials, log: Log) throws {
         guard let server = Server(address, credentials: credentials) else {
-            throw Refusal(
-                description:
-                    "weir-controller: --grpc \(address): the address cannot be had, or the certificate, key or authority cannot be used",
-                code: 3)
+            throw Refusal.cannot("--grpc \(address): the address cannot be had, or the certificate, key or authority cannot be used")
         }
         self.server = server
         port = server.port

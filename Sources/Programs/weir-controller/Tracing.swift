@@ -1,5 +1,6 @@
 internal import ControllerCore
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Log

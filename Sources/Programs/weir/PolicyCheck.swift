@@ -1,5 +1,6 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import PolicyFile
 internal import Wire
 
@@ -12,5 +13,5 @@ func checkPolicy(_ arguments: Arguments) throws -> CInt {
             "\(arguments.positionals[0]): policy \(policy.name), \(policy.mode.rawValue), ports \(policy.ports.map(String.init).joined(separator: ", ")), limits on \(limiting.isEmpty ? "nothing" : limiting)"
         )
         return 0
-    } catch { throw Ending.wrong("\(error)") }
+    } catch { throw Refusal.wrong("\(error)") }
 }

@@ -1,5 +1,6 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Messages
@@ -13,11 +14,11 @@ internal import Wire
 func rehearsePolicy(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     func load(_ path: String) throws -> Policy {
-        do { return try PolicyFile.load(path: path) } catch { throw Ending.wrong("\(error)") }
+        do { return try PolicyFile.load(path: path) } catch { throw Refusal.wrong("\(error)") }
     }
     let next = try load(arguments.positionals[0]), before = try arguments.text("against").map(load) ?? Policy()
     let captures = arguments.positionals.dropFirst()
-    guard !captures.contains("-") else { throw Ending.wrong("standard input can be read once, and a rehearsal reads each capture twice") }
+    guard !captures.contains("-") else { throw Refusal.wrong("standard input can be read once, and a rehearsal reads each capture twice") }
     let old = try rehearse(before, captures), new = try rehearse(next, captures)
     let titles = [arguments.text("against") ?? "the built-in policy", arguments.positionals[0]]
 
@@ -69,7 +70,7 @@ private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -
             let (_, broken) = try Replay(policy: policy, kernel: false, allPorts: false, output: outcomes).run(
                 capture, spent: { .zero }, progress: { _ in })
             if let broken { throw broken }
-        } catch let error as CaptureError { throw Ending.wrong("\(error)") }
+        } catch let error as CaptureError { throw Refusal.wrong("\(error)") }
     }
     return outcomes
 }

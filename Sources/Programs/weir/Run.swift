@@ -1,34 +1,13 @@
 internal import Arguments
+internal import Front
 internal import Glibc
 internal import Linux
 
-let version = "0.1.0"
+private let program = Program(.weir)
 
-/// How a subcommand ends before its time: one line, and the exit code that goes with it.
-struct Ending: Error, CustomStringConvertible {
-    let description: String
-    let code: CInt
-
-    /// Wrong use or wrong input.
-    static func wrong(_ description: String) -> Ending { Ending(description: description, code: 2) }
-    /// This machine cannot, with what to do.
-    static func cannot(_ description: String) -> Ending { Ending(description: description, code: 3) }
-}
-
-/// Exit codes: 0 well, 1 found what was asked about, 2 wrong use or input, 3 this machine cannot.
 func run() {
-    do {
-        switch try Command.weir.parse(Array(CommandLine.arguments.dropFirst()), version: version) {
-        case .show(let text): print(text, terminator: "")
-        case .run(let arguments): exit(try perform(arguments))
-        }
-    } catch let error as Ending {
-        complain("weir: \(error)")
-        exit(error.code)
-    } catch {
-        complain("\(error)")
-        exit(2)
-    }
+    let arguments = program.arguments()
+    do { exit(try perform(arguments)) } catch { program.refuse(error) }
 }
 
 private func perform(_ arguments: Arguments) throws -> CInt {
@@ -52,13 +31,13 @@ private func perform(_ arguments: Arguments) throws -> CInt {
     case ["manual"]: try printManual(arguments)
     case ["policy", "check"]: try checkPolicy(arguments)
     case ["policy", "rehearse"]: try rehearsePolicy(arguments)
-    default: throw Ending.wrong("\(arguments.path.joined(separator: " ")): no such command")
+    default: throw Refusal.wrong("\(arguments.path.joined(separator: " ")): no such command")
     }
 }
 
 /// SIGTERM and Ctrl-C, for what ends with them.
 func endingSignals() throws -> Signals {
-    do { return try Signals([Signals.terminate, Signals.interrupt]) } catch { throw Ending.cannot("signals: \(error)") }
+    do { return try Signals([Signals.terminate, Signals.interrupt]) } catch { throw Refusal.cannot("signals: \(error)") }
 }
 
 func complain(_ message: String) {
@@ -67,14 +46,14 @@ func complain(_ message: String) {
 }
 
 private func printCompletion(_ arguments: Arguments) throws -> CInt {
-    guard let shell = Shell(rawValue: arguments.positionals[0]) else { throw Ending.wrong("no such shell") }
+    guard let shell = Shell(rawValue: arguments.positionals[0]) else { throw Refusal.wrong("no such shell") }
     print(shell.completion(of: .weir), terminator: "")
     return 0
 }
 
 private func printManual(_ arguments: Arguments) throws -> CInt {
     let name = arguments.positionals[0]
-    guard let program = Command.programs.first(where: { $0.name == name }) else { throw Ending.wrong("no such program") }
+    guard let program = Command.programs.first(where: { $0.name == name }) else { throw Refusal.wrong("no such program") }
     print(program.manual(version: version), terminator: "")
     return 0
 }

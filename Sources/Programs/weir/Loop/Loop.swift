@@ -1,4 +1,5 @@
 internal import Arguments
+internal import Front
 internal import Glibc
 internal import HTTP
 internal import Kafka
@@ -12,9 +13,9 @@ func runLoop(_ arguments: Arguments) throws -> CInt {
     let signals = try endingSignals()
     let isDemonstration = arguments.texts("interface").isEmpty
     if isDemonstration {
-        if let reason = Stage.isPossible() { throw Ending.cannot(reason) }
+        if let reason = Stage.isPossible() { throw Refusal.cannot(reason) }
         if arguments.has("kafka") {
-            throw Ending.wrong(
+            throw Refusal.wrong(
                 "--kafka: the demonstration has a network of its own, from which no broker can be reached; it goes with --interface")
         }
         try Stage.enter()
@@ -58,11 +59,11 @@ final class Loop {
                 let file = try ScratchFile("policy", Self.demonstrationPolicy)
                 policyPath = file.path
                 policy = consume file
-            } catch { throw Ending.cannot("\(error)") }
+            } catch { throw Refusal.cannot("\(error)") }
         } else {
             policy = nil
         }
-        guard let agentPort = freePort(), let controllerPort = freePort() else { throw Ending.cannot("no free port on loopback") }
+        guard let agentPort = freePort(), let controllerPort = freePort() else { throw Refusal.cannot("no free port on loopback") }
         self.agentPort = agentPort
 
         var common = ["--kafka", bootstrap, "--mode", enforcing ? "enforce" : "observe"]
@@ -76,7 +77,7 @@ final class Loop {
         controller = try started(
             "weir-controller", ["\(folder)/weir-controller", "--listen", "127.0.0.1:\(controllerPort)", "--grpc", "127.0.0.1:0"] + common,
             output: true, errorsToo: true)
-        do { news = try News(KafkaConfiguration(bootstrap: bootstrap)) } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { news = try News(KafkaConfiguration(bootstrap: bootstrap)) } catch { throw Refusal.cannot("Kafka: \(error)") }
         try Self.waitUntilReady(&agent, port: agentPort)
         try Self.waitUntilReady(&controller, port: controllerPort)
 
@@ -130,7 +131,7 @@ final class Loop {
             events: news.events, limits: news.limits, decisions: news.decisions, mostInWindow: news.mostInWindow, enforced: news.enforced,
             leftBehind: leftBehind(), endedEarly: endedEarly)
         for line in summary.lines(for: terminal) { print(line) }
-        if let summaryPath, !File.write(summaryPath, summary.encoded()) { throw Ending.wrong("\(summaryPath): cannot be written") }
+        if let summaryPath, !File.write(summaryPath, summary.encoded()) { throw Refusal.wrong("\(summaryPath): cannot be written") }
         return summary.isGood ? 0 : 1
     }
 
@@ -161,7 +162,7 @@ final class Loop {
             if let line = text.firstIndex(of: "\n") { return String(text[..<line]) }
             usleep(1000)
         }
-        throw Ending.cannot("\(child.name) does not start")
+        throw Refusal.cannot("\(child.name) does not start")
     }
 
     private static func lastLine(of child: borrowing Child) -> String {
@@ -175,11 +176,11 @@ final class Loop {
         while fetch(port: port, path: "/readyz", withinMilliseconds: 200) == nil {
             if let code = child.poll() {
                 let said = lastLine(of: child)
-                throw Ending(
+                throw Refusal(
                     description: said.hasPrefix("\(child.name): ") ? String(said.dropFirst(child.name.utf8.count + 2)) : said,
                     code: CInt(code == 2 ? 2 : 3))
             }
-            guard Clock.monotonic < end else { throw Ending.cannot("\(child.name) is not ready after 15 s: \(lastLine(of: child))") }
+            guard Clock.monotonic < end else { throw Refusal.cannot("\(child.name) is not ready after 15 s: \(lastLine(of: child))") }
             usleep(2000)
         }
     }

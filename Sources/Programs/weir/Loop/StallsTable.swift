@@ -1,4 +1,5 @@
 internal import Arguments
+internal import Front
 internal import HTTP
 internal import JSON
 internal import Linux
@@ -14,14 +15,14 @@ func showStalls(_ arguments: Arguments) throws -> CInt {
     guard let bytes = fetch(port: port, path: "/stalls") else {
         // An older one has a page of another name.
         guard fetch(port: port, path: "/healthz") != nil else { throw AgentStatus.isMissing(port: port) }
-        throw Ending.cannot("\(agent) is older than this program, and says nothing of its stalls")
+        throw Refusal.cannot("\(agent) is older than this program, and says nothing of its stalls")
     }
     let report: StallsReport
-    do { report = try StallsReport(bytes) } catch { throw Ending.cannot("\(agent) says nothing of its stalls: \(error)") }
+    do { report = try StallsReport(bytes) } catch { throw Refusal.cannot("\(agent) says nothing of its stalls: \(error)") }
     let byReason = arguments.text("by") == "reason", terminal = Terminal(of: 1)
     if let path = arguments.text("svg") {
         let picture = Array(stallsPicture(report, byReason: byReason).utf8)
-        guard File.write(path, picture) else { throw Ending.wrong("--svg \(path): cannot be written: \(Errno.current)") }
+        guard File.write(path, picture) else { throw Refusal.wrong("--svg \(path): cannot be written: \(Errno.current)") }
     }
     if arguments.text("format") == "json" {
         print(String(decoding: bytes, as: UTF8.self))

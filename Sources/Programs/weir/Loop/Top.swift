@@ -1,4 +1,5 @@
 internal import Arguments
+internal import Front
 internal import Glibc
 internal import Kafka
 internal import Linux
@@ -13,8 +14,8 @@ func showTop(_ arguments: Arguments) throws -> CInt {
     guard var status = AgentStatus.ask(port: port) else { throw AgentStatus.isMissing(port: port) }
     var news: News?
     if arguments.has("kafka") || arguments.has("kafka-config") {
-        do { news = try News(try brokers(arguments), fromBeginning: false) } catch let error as KafkaError {
-            throw Ending.cannot("Kafka: \(error)")
+        do { news = try News(try quickBrokers(arguments), fromBeginning: false) } catch let error as KafkaError {
+            throw Refusal.cannot("Kafka: \(error)")
         }
     }
     let terminal = Terminal(of: 1),
@@ -27,7 +28,7 @@ func showTop(_ arguments: Arguments) throws -> CInt {
     while true {
         let now = Clock.monotonic
         if let fresh = AgentStatus.ask(port: port) { (status, heard) = (fresh, now) }
-        guard now - heard < 5_000_000_000 else { throw Ending.cannot("the agent on 127.0.0.1:\(port) has not answered for 5 s") }
+        guard now - heard < 5_000_000_000 else { throw Refusal.cannot("the agent on 127.0.0.1:\(port) has not answered for 5 s") }
         _ = news?.read()
         let elapsed = Duration.nanoseconds(Int64(now - start))
         view.show(status, news, elapsed: elapsed, of: total, start: startWall)

@@ -50,7 +50,7 @@ func examine(_ arguments: Arguments) throws -> CInt {
         examineNodePorts(policy.ports, say)
     } catch { say(false, "the policy", "\(error)") }
     if arguments.has("kafka") || arguments.has("kafka-config") {
-        for finding in KafkaExamination(try brokers(arguments)).findings { say(finding.isGood, finding.what, finding.more) }
+        for finding in KafkaExamination(try quickBrokers(arguments)).findings { say(finding.isGood, finding.what, finding.more) }
     } else {
         say(nil, "Kafka", "not asked about (--kafka HOST:PORT)")
     }

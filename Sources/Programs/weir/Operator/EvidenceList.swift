@@ -1,6 +1,7 @@
 internal import Arguments
 internal import Detection
 internal import Evidence
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Messages
@@ -12,11 +13,11 @@ internal import Wire
 func showEvidence(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     guard let directory = arguments.text("state") else {
-        throw Ending.wrong("evidence: which agent's? --state DIR is wanted, the directory of its --state")
+        throw Refusal.wrong("evidence: which agent's? --state DIR is wanted, the directory of its --state")
     }
     let found: (evidence: [Evidence], unreadable: Int)
     do throws(Errno) { found = try EvidenceReader.read(directory: directory) } catch {
-        throw Ending.wrong(
+        throw Refusal.wrong(
             "evidence: --state \(directory): \(error == .noEntry ? "no agent has kept hellos there" : "\(error)")")
     }
     if found.unreadable > 0 { complain("weir: \(found.unreadable) lines there are not whole and were passed over") }
@@ -31,18 +32,18 @@ func showEvidence(_ arguments: Arguments) throws -> CInt {
         return 1
     }
     if let other = matching.first(where: { $0.event.traceID != one.event.traceID }) {
-        throw Ending.wrong("evidence: \(trace) is the beginning of several traces: \(other.event.traceID), \(one.event.traceID)")
+        throw Refusal.wrong("evidence: \(trace) is the beginning of several traces: \(other.event.traceID), \(one.event.traceID)")
     }
     let capture = capture(of: one)
     if let path = arguments.text("output") {
-        guard File.write(path, capture) else { throw Ending.wrong("--output \(path): cannot be written: \(Errno.current)") }
+        guard File.write(path, capture) else { throw Refusal.wrong("--output \(path): cannot be written: \(Errno.current)") }
         return 0
     }
-    guard isatty(1) == 0 else { throw Ending.wrong("evidence: a capture is nothing for a terminal; > FILE or --output FILE") }
+    guard isatty(1) == 0 else { throw Refusal.wrong("evidence: a capture is nothing for a terminal; > FILE or --output FILE") }
     var written = 0
     while written < capture.count {
         let count = unsafe capture.withUnsafeBytes { unsafe write(1, $0.baseAddress! + written, $0.count - written) }
-        guard count > 0 else { throw Ending.cannot("evidence: standard output: \(Errno.current)") }
+        guard count > 0 else { throw Refusal.cannot("evidence: standard output: \(Errno.current)") }
         written += count
     }
     return 0

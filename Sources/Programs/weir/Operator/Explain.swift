@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Kafka
 internal import Linux
@@ -11,7 +12,7 @@ internal import Wire
 /// `weir explain SOURCE`: is it limited, on what evidence, what was decided, when does it end. 1 when nothing is known of it.
 func explainSource(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let kafka = try brokers(arguments), source = arguments.prefix(at: 0), story = try TopicStory(kafka, about: .source(source))
+    let kafka = try quickBrokers(arguments), source = arguments.prefix(at: 0), story = try TopicStory(kafka, about: .source(source))
     if arguments.text("format") == "json" { return try printJSON(story) }
     let topic = try LimitsTopic(kafka), nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
     try nodes.catchUp()
@@ -31,9 +32,10 @@ func traceStory(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let id = arguments.positionals[0]
     guard id.utf8.count == 32, id.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }) else {
-        throw Ending.wrong("trace: `\(id)`: a trace id is 32 lowercase hexadecimal digits, as events, limits and decisions bear (trace_id)")
+        throw Refusal.wrong(
+            "trace: `\(id)`: a trace id is 32 lowercase hexadecimal digits, as events, limits and decisions bear (trace_id)")
     }
-    let kafka = try brokers(arguments), story = try TopicStory(kafka, about: .trace(id))
+    let kafka = try quickBrokers(arguments), story = try TopicStory(kafka, about: .trace(id))
     guard !story.records.isEmpty else {
         complain("weir: no record bears the trace \(id); events are kept for days only")
         return 1

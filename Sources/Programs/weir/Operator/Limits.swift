@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import Arguments
+internal import Front
 internal import Glibc
 internal import JSON
 internal import Kafka
@@ -8,18 +9,9 @@ internal import Messages
 internal import Terminal
 internal import Wire
 
-/// The brokers that the command line names.
-func brokers(_ arguments: Arguments) throws -> KafkaConfiguration {
-    do {
-        var configuration =
-            try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) }
-            ?? KafkaConfiguration()
-        if let file = arguments.text("kafka-config") { try configuration.load(file) }
-        guard configuration.value(of: "bootstrap.servers") != nil else {
-            throw Ending.wrong("no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config")
-        }
-        return configuration.with("fetch.wait.max.ms", "20")
-    } catch let error as KafkaConfiguration.Problem { throw Ending.wrong("\(error)") }
+/// The brokers that the command line names, for a person who waits for the answer.
+func quickBrokers(_ arguments: Arguments) throws -> KafkaConfiguration {
+    try brokers(arguments).with("fetch.wait.max.ms", "20")
 }
 
 /// Those of `topics` that the broker has; a follower of one that is not there would wait for it.
@@ -31,7 +23,7 @@ func topicsThere(among topics: [Topic], _ kafka: KafkaConfiguration) throws -> [
 }
 
 /// Why Kafka does not answer: a password that it refuses looks like a broker that is away, to whoever only waits.
-func unanswered(by kafka: KafkaConfiguration) -> Ending {
+func unanswered(by kafka: KafkaConfiguration) -> Refusal {
     guard let finding = KafkaExamination(kafka).findings.first(where: { $0.isGood == false }) else {
         return .cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer in time")
     }
@@ -45,7 +37,7 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
         if try producer.topics(withinMilliseconds: 10_000)[topic.name] != nil { return true }
         guard makingIt else { return false }
         if case .refused(let error)? = try producer.create([topic], withinMilliseconds: 10_000)[topic.name] {
-            throw Ending.cannot("Kafka: \(topic.name): \(error)")
+            throw Refusal.cannot("Kafka: \(topic.name): \(error)")
         }
         return true
     } catch is KafkaError { throw unanswered(by: kafka) }
@@ -53,7 +45,7 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
 
 func listLimits(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let kafka = try brokers(arguments), topic = try LimitsTopic(kafka)
+    let kafka = try quickBrokers(arguments), topic = try LimitsTopic(kafka)
     // Read after the limits: a node that has said more by then is not called behind.
     let nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
     try nodes.catchUp()
@@ -88,7 +80,7 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
 }
 
 func addLimit(_ arguments: Arguments) throws -> CInt {
-    let kafka = try brokers(arguments), now = Instant(nanoseconds: Clock.wall)
+    let kafka = try quickBrokers(arguments), now = Instant(nanoseconds: Clock.wall)
     // With the settings that it needs, which a broker that makes topics by itself would not give it.
     _ = try hasTopic(.limits, kafka, makingIt: true)
     let key = Limit.Key(prefix: arguments.prefix(at: 0), limitClass: LimitClass(id: arguments.text("class") ?? "") ?? .all)
@@ -114,7 +106,7 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
 }
 
 func releaseLimits(_ arguments: Arguments) throws -> CInt {
-    let kafka = try brokers(arguments), prefix = arguments.prefix(at: 0), now = Instant(nanoseconds: Clock.wall)
+    let kafka = try quickBrokers(arguments), prefix = arguments.prefix(at: 0), now = Instant(nanoseconds: Clock.wall)
     let found = try LimitsTopic(kafka).entries.map(\.limit).filter { $0.key.prefix == prefix && $0.until > now && !$0.isRelease }
     guard !found.isEmpty else {
         complain("weir: \(prefix) is not limited")
@@ -142,10 +134,10 @@ private func produce(_ kafka: KafkaConfiguration, _ key: String, _ value: [UInt8
         }
         if let refusal {
             let words = [refusal.reason, refusal.advice].compactMap(\.self).joined(separator: "; ")
-            throw Ending.cannot("Kafka refuses the record: \(words)")
+            throw Refusal.cannot("Kafka refuses the record: \(words)")
         }
-        guard left == 0 else { throw Ending.cannot("Kafka did not take the record within 10 s; is it running, and is --kafka right?") }
-    } catch let error as KafkaError { throw Ending.cannot("Kafka: \(error)") }
+        guard left == 0 else { throw Refusal.cannot("Kafka did not take the record within 10 s; is it running, and is --kafka right?") }
+    } catch let error as KafkaError { throw Refusal.cannot("Kafka: \(error)") }
 }
 
 /// Returns when every node that reports has applied what was just written; 1 with the names of those that had not in time.
@@ -153,7 +145,7 @@ private func awaitNodes(_ kafka: KafkaConfiguration, _ keys: [Limit.Key], isRele
     let start = Clock.monotonic, end = start + UInt64(duration.wholeNanoseconds)
     // What was written stands before the topic's end by now.
     let topic = try LimitsTopic(kafka)
-    guard topic.isOrdered else { throw Ending.cannot(topic.disorder) }
+    guard topic.isOrdered else { throw Refusal.cannot(topic.disorder) }
     let nodes = try NodesTopic(kafka)
     try nodes.catchUp()
     while true {

@@ -1,3 +1,4 @@
+internal import Front
 internal import Glibc
 internal import JSON
 internal import Kafka
@@ -27,7 +28,7 @@ struct LimitsTopic {
         guard try hasTopic(.limits, kafka) else { return }
         let follower: KafkaFollower
         do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits", patience: 2000) } catch {
-            throw Ending.cannot("Kafka: \(error)")
+            throw Refusal.cannot("Kafka: \(error)")
         }
         var reader = MessageReader(), found: [String: Entry] = [:], unreadable = 0
         try follow(follower, kafka) { record in

@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import Detection
+internal import Front
 internal import JSON
 internal import Kafka
 internal import Linux
@@ -29,7 +30,7 @@ final class NodesTopic {
             return
         }
         do { follower = Follower(try KafkaFollower(kafka, topics: [Topic.nodes.name], name: "weir-limits", patience: 2000)) } catch {
-            throw Ending.cannot("Kafka: \(error)")
+            throw Refusal.cannot("Kafka: \(error)")
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Arguments
+internal import Front
 internal import Messages
 internal import Terminal
 internal import Wire
@@ -6,7 +7,7 @@ internal import Wire
 /// `weir startup FILE [FILE2]`: where the time of a start went, or what changed from one start to another.
 func showStartup(_ arguments: Arguments) throws -> CInt {
     let paths = arguments.positionals
-    guard paths.count <= 2 else { throw Ending.wrong("startup: one file, or an earlier and a later one; not \(paths.count)") }
+    guard paths.count <= 2 else { throw Refusal.wrong("startup: one file, or an earlier and a later one; not \(paths.count)") }
     let starts = try paths.map { try StartedProgram(path: $0) }, isJSON = arguments.text("format") == "json", terminal = Terminal(of: 1)
     let lines =
         switch (starts.count, isJSON) {

@@ -1,5 +1,6 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import JSON
 internal import Kafka
@@ -12,7 +13,7 @@ internal import Wire
 func tailTopic(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let signals = try endingSignals()
-    let kafka = try brokers(arguments), isJSON = arguments.text("format") == "json"
+    let kafka = try quickBrokers(arguments), isJSON = arguments.text("format") == "json"
     let topic =
         switch arguments.positionals[0] {
         case "events": Topic.events
@@ -27,7 +28,7 @@ func tailTopic(_ arguments: Arguments) throws -> CInt {
         follower = try KafkaFollower(
             kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning"),
             patience: isThere ? 2000 : 0)
-    } catch { throw Ending.cannot("Kafka: \(error)") }
+    } catch { throw Refusal.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
     var isMore = false
     while signals.wait(milliseconds: isMore ? 0 : 500, or: follower.eventDescriptor) == nil {

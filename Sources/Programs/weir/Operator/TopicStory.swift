@@ -1,3 +1,4 @@
+internal import Front
 internal import JSON
 internal import Kafka
 internal import Linux
@@ -69,7 +70,7 @@ struct TopicStory {
         guard !topics.isEmpty else { return }
         let follower: KafkaFollower
         do { follower = try KafkaFollower(kafka, topics: topics.map(\.name), name: "weir-explain", patience: 2000) } catch {
-            throw Ending.cannot("Kafka: \(error)")
+            throw Refusal.cannot("Kafka: \(error)")
         }
         var reader = MessageReader(), story = self
         try follow(follower, kafka) { story.take($0, &reader) }

@@ -1,5 +1,6 @@
 internal import Archive
 internal import ArchiveCore
+internal import Front
 internal import Messages
 internal import Terminal
 internal import Wire
@@ -21,5 +22,5 @@ func archived(_ source: Prefix, in folder: String, before: Instant, at now: Inst
                 + "\(Instant(microseconds: sum.last).rfc3339.prefix(19))Z: \(anomalies.joined(separator: ", ")); "
                 + "\(Figures.count(sum.refused)) refused"
         ]
-    } catch { throw Ending.cannot("explain: --archive: \(error)") }
+    } catch { throw Refusal.cannot("explain: --archive: \(error)") }
 }

@@ -1,6 +1,7 @@
 internal import Archive
 internal import ArchiveCore
 internal import Arguments
+internal import Front
 internal import Linux
 internal import Messages
 internal import Spelling
@@ -10,25 +11,25 @@ internal import Wire
 /// `weir query --archive DIR`: what the archive's records come to, by source, hour, anomaly or whatever is asked for.
 func queryArchive(_ arguments: Arguments) throws -> CInt {
     guard let folder = arguments.text("archive") else {
-        throw Ending.wrong("query: --archive DIR is missing: the table that weir-archive writes")
+        throw Refusal.wrong("query: --archive DIR is missing: the table that weir-archive writes")
     }
     var query = try archiveQuery(arguments)
     let scan: ArchiveScan
-    do { scan = try ArchiveScan(folder) } catch { throw Ending.cannot("query: \(error)") }
+    do { scan = try ArchiveScan(folder) } catch { throw Refusal.cannot("query: \(error)") }
     for place in query.places where !scan.places.contains(place) {
-        throw Ending.wrong(
+        throw Refusal.wrong(
             "query: --place \(Spelling.quoted(place)): the archive has no such place"
                 + Spelling.hint(for: place, among: scan.places.sorted()))
     }
     query.places = Set(arguments.texts("place"))
     Heap.keepLargeBlocks()
     let begun = Clock.monotonic, answer: (tally: Tally, read: ArchiveScan.Read)
-    do { answer = try scan.run(query, threads: arguments.number("threads")) } catch { throw Ending.cannot("query: \(error)") }
+    do { answer = try scan.run(query, threads: arguments.number("threads")) } catch { throw Refusal.cannot("query: \(error)") }
     let result = QueryResult(answer.tally, query.grouping, top: arguments.number("top")!)
     let took = Duration.nanoseconds(Int64(Clock.monotonic - begun))
     if let path = arguments.text("svg") {
         guard File.write(path, Array(queryPicture(result, query).utf8)) else {
-            throw Ending.cannot("query: --svg \(path): \(Errno.current)")
+            throw Refusal.cannot("query: --svg \(path): \(Errno.current)")
         }
     }
     let lines =
@@ -54,7 +55,7 @@ private func readFigures(_ read: ArchiveScan.Read, _ took: Duration) -> String {
 private func archiveQuery(_ arguments: Arguments) throws -> ArchiveQuery {
     let until = try arguments.text("until").map { text in
         guard let time = Instant(rfc3339: text) else {
-            throw Ending.wrong("query: --until \(Spelling.quoted(text)): a time such as 2026-11-24T10:00:00Z is expected (RFC 3339)")
+            throw Refusal.wrong("query: --until \(Spelling.quoted(text)): a time such as 2026-11-24T10:00:00Z is expected (RFC 3339)")
         }
         return time
     }
@@ -69,7 +70,7 @@ private func archiveQuery(_ arguments: Arguments) throws -> ArchiveQuery {
     query.heedsRehearsals = arguments.has("rehearsals")
     if let text = arguments.text("anomaly") {
         guard let anomaly = Anomaly.allCases.first(where: { $0.id == text }) else {
-            throw Ending.wrong(
+            throw Refusal.wrong(
                 "query: --anomaly \(Spelling.quoted(text)): no such anomaly" + Spelling.hint(for: text, among: Anomaly.allCases.map(\.id)))
         }
         query.anomaly = anomaly

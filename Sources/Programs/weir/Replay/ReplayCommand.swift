@@ -1,5 +1,6 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Pcap
@@ -11,16 +12,18 @@ internal import Wire
 func replayCaptures(_ arguments: Arguments) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let policy: Policy
-    do { policy = try arguments.text("policy").map { try PolicyFile.load(path: $0) } ?? Policy() } catch { throw Ending.wrong("\(error)") }
-    guard arguments.positionals.filter({ $0 == "-" }).count < 2 else { throw Ending.wrong("standard input can be read once") }
+    do { policy = try arguments.text("policy").map { try PolicyFile.load(path: $0) } ?? Policy() } catch { throw Refusal.wrong("\(error)") }
+    guard arguments.positionals.filter({ $0 == "-" }).count < 2 else { throw Refusal.wrong("standard input can be read once") }
     let jobs = arguments.number("jobs") ?? 1, files = arguments.positionals
-    if jobs > 1, arguments.has("kafka") { throw Ending.wrong("--kafka sends events in the order of their captures, so it takes no --jobs") }
+    if jobs > 1, arguments.has("kafka") {
+        throw Refusal.wrong("--kafka sends events in the order of their captures, so it takes no --jobs")
+    }
     if jobs > 1, arguments.text("engine") == "kernel" {
-        throw Ending.wrong("--engine kernel runs one frame after the other, so it takes no --jobs")
+        throw Refusal.wrong("--engine kernel runs one frame after the other, so it takes no --jobs")
     }
 
     if arguments.has("report"), let other = ["all", "summary-only", "ja4-raw"].first(where: { arguments.has($0) }) {
-        throw Ending.wrong("--report has an output of its own, so it takes no --\(other)")
+        throw Refusal.wrong("--report has an output of its own, so it takes no --\(other)")
     }
     let rehearsal = try arguments.text("kafka").map { try Rehearsal(brokers: $0, isPaced: arguments.text("speed") == "1") }
     let command = ReplayCommand(arguments, policy, rehearsal, jobs: jobs)
@@ -137,7 +140,7 @@ private struct ReplayCommand {
             worker.detach()
             workers.append(done)
         }
-        if workers.isEmpty { throw Ending.cannot("no thread is to be had") }
+        if workers.isEmpty { throw Refusal.cannot("no thread is to be had") }
         defer {
             turns.end()
             // What nobody has begun nobody begins.
