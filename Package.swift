@@ -39,6 +39,11 @@ func program(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .executableTarget(name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict)
 }
 
+/// What several programs are made of.
+func part(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: [.treatAllWarnings(as: .error)])
 }
@@ -102,19 +107,29 @@ let package = Package(
         adapter("BPF", ["CBPF", "CProbe", "Linux", "Probe", "Wire"]),
 
         // Programs
-        .target(name: "Front", dependencies: ["Arguments", "HTTP", "Kafka", "Linux", "Log", "Metrics", "Startup"],
-            path: "Sources/Programs/Front", swiftSettings: strict),
-        program("weir-agent", ["AgentCore", "Arguments", "BPF", "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll",
-                               "PolicyFile", "Probe", "Spool", "Startup", "Wire"]),
-        program("weir-controller", ["Front", "Startup", "Wire", "Linux", "Detection", "Messages", "ControllerCore", "Kafka", "JSON", "PolicyFile", "Arguments", "HTTP", "Metrics", "Log", "GRPC", "Envoy", "KEDA", "Kubernetes", "OTLP"]),
-        program("weir-archive", ["Archive", "ArchiveCore", "Arguments", "Front", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics",
-                                 "Wire"]),
+        part("Commands", ["Arguments", "Detection", "Log"]),
+        part("WeirCommands", ["ArchiveCore", "Arguments", "Commands", "Messages", "Wire"]),
+        part("Front", ["Arguments", "Commands", "HTTP", "Kafka", "Linux", "Log", "Metrics", "Startup"]),
+        program("weir-agent", [
+            "AgentCore", "Arguments", "BPF", "Commands", "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON",
+            "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll", "PolicyFile", "Probe", "Spool", "Startup", "Wire"
+        ]),
+        program("weir-controller", [
+            "Arguments", "Commands", "ControllerCore", "Detection", "Envoy", "Front", "GRPC", "HTTP", "JSON", "Kafka", "KEDA",
+            "Kubernetes", "Linux", "Log", "Messages", "Metrics", "OTLP", "PolicyFile", "Startup", "Wire"
+        ]),
+        program("weir-archive", [
+            "Archive", "ArchiveCore", "Arguments", "Commands", "Front", "JSON", "Kafka", "Linux", "Log", "Messages", "Metrics",
+            "Wire"
+        ]),
 
-        program("weir", ["AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "CDemonstration", "ControllerCore", "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap",
-                         "PolicyFile", "Probe", "Spelling", "Terminal", "Wire"]),
+        program("weir", [
+            "AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "CDemonstration", "Commands", "ControllerCore",
+            "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "PolicyFile",
+            "Probe", "Spelling", "Terminal", "WeirCommands", "Wire"
+        ]),
 
-        .target(name: "Simulation", dependencies: ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"],
-            path: "Sources/Programs/Simulation", swiftSettings: strict),
+        part("Simulation", ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Wire"]),
         program("weir-sim", ["Linux", "Log", "Simulation"]),
 
         c("CSender", path: "bench/CSender"),
@@ -158,9 +173,9 @@ let package = Package(
         tests("ArchiveTests", ["Archive", "ArchiveCore", "Detection", "Kafka", "Linux", "Messages", "Parquet", "Wire", "weir"]),
         tests("StartupTests", ["Startup", "weir", "weir-controller"], exclude: ["trace.py"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Wire"]),
-        tests("ArgumentsTests", ["Arguments", "Linux", "Wire"]),
+        tests("ArgumentsTests", ["Arguments", "Commands", "Linux", "WeirCommands", "Wire"]),
         tests("HTTPTests", ["HTTP"]),
-        tests("FrontTests", ["Arguments", "Front", "HTTP", "Kafka", "Linux"]),
+        tests("FrontTests", ["Arguments", "Commands", "Front", "HTTP", "Kafka", "Linux"]),
         tests("LogTests", ["Linux", "Log"]),
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Wire"]),

@@ -1,4 +1,5 @@
 import Arguments
+import Commands
 import Front
 import Glibc
 import HTTP
@@ -15,7 +16,7 @@ private final class Shown: Pages {
 @Suite struct FrontTests {
     struct OfMachine: Error, CustomStringConvertible { let description = "no such hook" }
 
-    private let program = Program(.archive, isOfMachine: { $0 is OfMachine })
+    private let program = Program(archiveCommand, isOfMachine: { $0 is OfMachine })
 
     @Test("An error that ends a program is one line with the program's name, and says by its code whose fault it is")
     func verdicts() throws {
@@ -29,16 +30,16 @@ private final class Shown: Pages {
         expect(OfMachine(), "weir-archive: no such hook", 3)
         expect(KafkaConfiguration.Problem(description: "a:0"), "weir-archive: a:0", 2)
         // The parser has said whose command line it is.
-        do throws(ArgumentError) { _ = try Command.archive.parse(["--plaec"], version: version) } catch {
+        do throws(ArgumentError) { _ = try archiveCommand.parse(["--plaec"], version: version) } catch {
             expect(error, "weir-archive: `--plaec`: no such option; did you mean --place?", 2)
         }
     }
 
     @Test("Both options, one of them or none name the brokers; whoever needs them is refused without")
     func brokerOptions() throws {
-        func arguments(_ words: String...) throws -> Arguments {
-            guard case .run(let arguments) = try Command.archive.parse(words, version: version) else { throw OfMachine() }
-            return arguments
+        func arguments(_ words: String...) throws -> Arguments<BrokerOptions> {
+            guard case .run(let arguments) = try archiveCommand.parse(words, version: version) else { throw OfMachine() }
+            return arguments.service.brokers
         }
         let file = "/tmp/weir-front-\(getpid())"
         defer { unlink(file) }

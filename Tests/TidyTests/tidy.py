@@ -24,6 +24,8 @@ BUILT_ON = {("Envoy", "GRPC"), ("KEDA", "GRPC"),
 FOR_TESTS = {("Simulation", "Support")}
 # C modules that several use: plain types and constants, or the platform itself.
 SHARED = {"CWire", "CLinux"}
+# Where options are declared; the parser adds --help and --version.
+COMMANDS = ("Sources/Adapters/Arguments/", "Sources/Programs/Commands/", "Sources/Programs/WeirCommands/")
 PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 # Programs of others that the pages name, and their options.
 OTHERS = re.compile(
@@ -250,7 +252,7 @@ def options():
             "\n".join(
                 read(name)
                 for name in tracked()
-                if name.startswith("Sources/Adapters/Arguments/")
+                if name.startswith(COMMANDS)
                 or name == "Package.swift"
                 or name.startswith(("bench/", "fuzz/", "Sources/Programs/weir-sim"))
             ),
@@ -259,7 +261,7 @@ def options():
     known |= {
         "--" + word
         for word in re.findall(
-            r'"([a-z0-9-]+)"', "\n".join(read(name) for name in tracked() if name.startswith("Sources/Adapters/Arguments/"))
+            r'"([a-z0-9-]+)"', "\n".join(read(name) for name in tracked() if name.startswith(COMMANDS))
         )
     }
     for page in pages():

@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import Arguments
 internal import BPF
+internal import Commands
 internal import Detection
 internal import Front
 internal import Glibc
@@ -12,7 +13,7 @@ internal import Startup
 internal import Wire
 
 func run() {
-    Program(.agent, isOfMachine: { $0 is ProbeError }).serve([Signals.terminate, Signals.interrupt, Signals.hangUp]) { begun in
+    Program(agentCommand, isOfMachine: { $0 is ProbeError }).serve([Signals.terminate, Signals.interrupt, Signals.hangUp]) { begun in
         let settings = try Settings(begun.arguments)
         // Two links for each interface.
         Descriptors.raise(to: 1 << 20)
@@ -58,32 +59,45 @@ struct Settings: Sendable {
     /// Why it stays root.
     let staysRoot: String?
 
-    init(_ arguments: Arguments) throws {
+    init(_ arguments: Arguments<AgentOptions>) throws {
         var name = [CChar](repeating: 0, count: 256)
         unsafe gethostname(&name, 255)
-        node = arguments.text("node") ?? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        patterns = arguments.texts("interface")
-        policyPath = arguments.text("policy")
-        mode = arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) }
+        node = arguments.node ?? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        patterns = arguments.interfaces
+        policyPath = arguments.policy.policy
+        mode = arguments.policy.mode
         // Before it is read: a change in between is then one to come.
         policyStamp = policyPath.flatMap { FileStamp($0) }
         policy = try Self.load(policyPath, mode)
-        listen = arguments.endpoint("listen")!
-        attach = arguments.text("attach").flatMap { Attachment.Method(rawValue: $0) }
-        takesOver = arguments.has("take-over")
-        heedsRehearsals = arguments.has("rehearsals")
-        helloMemory = Int(arguments.text("hello-memory")!)!
-        (account, staysRoot) = try Self.account(arguments.has("user") ? arguments.text("user") : nil)
-        kafka = try brokersIfAny(arguments)
-        state = arguments.text("state")
-        stateBounds = Outbox.Bounds(bytes: arguments.size("state-size")!, age: arguments.duration("state-age")!.components.seconds)
-        evidenceSize = arguments.size("evidence-size")!
-        startupTrace = arguments.text("startup-trace")
-        slowTurn = UInt64(clamping: arguments.duration("slow-turn")!.wholeNanoseconds)
-        for bound in ["state-size", "state-age", "evidence-size"] where arguments.has(bound) && state == nil {
+        listen = arguments.service.listen
+        attach = arguments.attach.map { Attachment.Method($0) }
+        takesOver = arguments.takeOver
+        heedsRehearsals = arguments.rehearsals
+        helloMemory = arguments.helloMemory
+        (account, staysRoot) = try Self.account(arguments.isGiven(\.user) ? arguments.user : nil)
+        kafka = try brokersIfAny(arguments.service.brokers)
+        state = arguments.state
+        stateBounds = Outbox.Bounds(bytes: arguments.stateSize.bytes, age: arguments.stateAge.components.seconds)
+        evidenceSize = arguments.evidenceSize.bytes
+        startupTrace = arguments.startupTrace
+        slowTurn = UInt64(clamping: arguments.slowTurn.wholeNanoseconds)
+        let bounds = [
+            ("state-size", arguments.isGiven(\.stateSize)), ("state-age", arguments.isGiven(\.stateAge)),
+            ("evidence-size", arguments.isGiven(\.evidenceSize))
+        ]
+        for (bound, isGiven) in bounds where isGiven && state == nil {
             throw Refusal.wrong("--\(bound) bounds what is kept in a directory; --state is wanted with it")
         }
         if state != nil, kafka == nil { throw Refusal.wrong("--state keeps events until Kafka has them; --kafka is wanted with it") }
+    }
+}
+
+extension Attachment.Method {
+    init(_ asked: AgentOptions.AttachMethod) {
+        switch asked {
+        case .tcx: self = .tcx
+        case .clsact: self = .clsact
+        }
     }
 }
 

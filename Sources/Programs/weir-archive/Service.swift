@@ -145,6 +145,6 @@ final class Service {
         consumer.close(withinMilliseconds: 500)
         log.write(.info, "stopped", [("rows", "\(archive.counts.rows)"), ("version", "\(archive.table.snapshot.version)")])
         log.close(withinMilliseconds: 100)
-        Program.leave()
+        leave()
     }
 }

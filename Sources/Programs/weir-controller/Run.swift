@@ -1,4 +1,5 @@
 internal import Arguments
+internal import Commands
 internal import Detection
 internal import Front
 internal import GRPC
@@ -11,7 +12,7 @@ internal import PolicyFile
 internal import Startup
 
 func run() {
-    Program(.controller, isOfMachine: { $0 is ClusterError }).serve([Signals.terminate, Signals.interrupt, Signals.hangUp]) { begun in
+    Program(controllerCommand, isOfMachine: { $0 is ClusterError }).serve([Signals.terminate, Signals.interrupt, Signals.hangUp]) { begun in
         let settings = try settings(begun.arguments), log = begun.log
         begun.trace.phase("settings")
         let service = try begun.trace.components(writingTo: settings.startupTrace) {
@@ -34,46 +35,46 @@ func run() {
     }
 }
 
-private func settings(_ arguments: Arguments) throws -> Settings {
-    let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
-    let kafka = try brokers(arguments), grpc = arguments.endpoint("grpc")!, identity = try credentials(arguments)
-    let metrics = arguments.endpoint("external-metrics")
+private func settings(_ arguments: Arguments<ControllerOptions>) throws -> Settings {
+    let policy = try PolicySource(path: arguments.policy.policy, mode: arguments.policy.mode)
+    let kafka = try brokers(arguments.service.brokers), grpc = arguments.grpc, identity = try credentials(arguments)
+    let metrics = arguments.externalMetrics
     for (option, endpoint) in [("grpc", grpc), ("external-metrics", metrics)] {
-        guard case .insecure = identity, let endpoint, !endpoint.isLoopback, !arguments.has("insecure") else { continue }
+        guard case .insecure = identity, let endpoint, !endpoint.isLoopback, !arguments.insecure else { continue }
         throw Refusal.wrong(
             "--\(option) \(endpoint): without TLS others can read and forge it: "
                 + "give --tls-cert and --tls-key, or --insecure")
     }
     return Settings(
-        policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, grpc: grpc, identity: identity,
+        policy: policy, kafka: kafka, listen: arguments.service.listen, grpc: grpc, identity: identity,
         metrics: metrics,
-        tls: tls(identity), patches: arguments.has("kubernetes"), heedsRehearsals: arguments.has("rehearsals"),
+        tls: tls(identity), patches: arguments.kubernetes, heedsRehearsals: arguments.rehearsals,
         otlp: try receiver(arguments),
-        startupTrace: arguments.text("startup-trace"))
+        startupTrace: arguments.startupTrace)
 }
 
-private func receiver(_ arguments: Arguments) throws -> Receiver? {
-    guard let url = arguments.text("otlp") else {
-        for option in ["otlp-headers", "otlp-ca"] where arguments.has(option) {
+private func receiver(_ arguments: Arguments<ControllerOptions>) throws -> Receiver? {
+    guard let url = arguments.otlp else {
+        for (option, value) in [("otlp-headers", arguments.otlpHeaders), ("otlp-ca", arguments.otlpAuthority)] where value != nil {
             throw Refusal.wrong("--\(option) is about --otlp, which is wanted with it")
         }
         return nil
     }
-    func read(_ option: String) throws -> String? {
-        guard let path = arguments.text(option) else { return nil }
-        guard let text = File.read(path, limit: 1 << 20) else {
-            throw Refusal.wrong("--\(option) \(path): cannot be read")
-        }
+    func read(_ option: String, _ path: String) throws -> String {
+        guard let text = File.read(path, limit: 1 << 20) else { throw Refusal.wrong("--\(option) \(path): cannot be read") }
         return text
     }
-    let headers = (try read("otlp-headers") ?? "").split(separator: "\n").map(String.init)
-    for (index, line) in headers.enumerated() where line.split(separator: ":", maxSplits: 1).count != 2 || line.hasPrefix(" ") {
-        throw Refusal.wrong("--otlp-headers \(arguments.text("otlp-headers")!):\(index + 1): no header; NAME: VALUE is expected")
+    var headers: [String] = []
+    if let path = arguments.otlpHeaders {
+        headers = try read("otlp-headers", path).split(separator: "\n").map(String.init)
+        for (index, line) in headers.enumerated() where line.split(separator: ":", maxSplits: 1).count != 2 || line.hasPrefix(" ") {
+            throw Refusal.wrong("--otlp-headers \(path):\(index + 1): no header; NAME: VALUE is expected")
+        }
     }
-    if let text = try read("otlp-ca"), !text.contains("-----BEGIN") {
-        throw Refusal.wrong("--otlp-ca \(arguments.text("otlp-ca")!): is no PEM file")
+    if let path = arguments.otlpAuthority, !(try read("otlp-ca", path).contains("-----BEGIN")) {
+        throw Refusal.wrong("--otlp-ca \(path): is no PEM file")
     }
-    return Receiver(url: url, headers: headers, authority: arguments.text("otlp-ca"))
+    return Receiver(url: url, headers: headers, authority: arguments.otlpAuthority)
 }
 
 /// The same identity, for external metrics.
@@ -84,15 +85,16 @@ private func tls(_ identity: Credentials) -> TLS? {
 }
 
 /// TLS when both files are given, plain text when neither is.
-private func credentials(_ arguments: Arguments) throws -> Credentials {
-    func read(_ option: String) throws -> [UInt8]? {
-        guard let path = arguments.text(option) else { return nil }
+private func credentials(_ arguments: Arguments<ControllerOptions>) throws -> Credentials {
+    func read(_ option: String, _ path: String?) throws -> [UInt8]? {
+        guard let path else { return nil }
         guard let text = File.read(path, limit: 1 << 20), text.contains("-----BEGIN") else {
             throw Refusal.wrong("--\(option) \(path): cannot be read, or is no PEM file")
         }
         return Array(text.utf8)
     }
-    let chain = try read("tls-cert"), key = try read("tls-key"), authority = try read("tls-client-ca")
+    let chain = try read("tls-cert", arguments.certificate), key = try read("tls-key", arguments.key)
+    let authority = try read("tls-client-ca", arguments.clientAuthority)
     switch (chain, key) {
     case (let chain?, let key?): return .tls(certificateChain: chain, privateKey: key, clientAuthority: authority)
     case (nil, nil) where authority == nil: return .insecure

@@ -142,6 +142,6 @@ final class Service {
         consumer.close(withinMilliseconds: 250)
         log.write(.info, "stopped", [("undelivered", "\(left)")])
         log.close(withinMilliseconds: 100)
-        Program.leave()
+        leave()
     }
 }

@@ -2,37 +2,42 @@ internal import Arguments
 internal import Front
 internal import Glibc
 internal import Linux
+internal import WeirCommands
 
-private let program = Program(.weir)
+private let program = Program(weirCommand)
 
 func run() {
-    let arguments = program.arguments()
-    do { exit(try perform(arguments)) } catch { program.refuse(error) }
+    let request = program.request()
+    do { exit(try perform(request)) } catch { program.refuse(error) }
 }
 
-private func perform(_ arguments: Arguments) throws -> CInt {
-    switch arguments.path {
-    case ["run"]: try runLoop(arguments)
-    case ["replay"]: try replayCaptures(arguments)
-    case ["limits", "list"], ["limits"]: try listLimits(arguments)
-    case ["limits", "add"]: try addLimit(arguments)
-    case ["limits", "release"]: try releaseLimits(arguments)
-    case ["startup"]: try showStartup(arguments)
-    case ["stalls"]: try showStalls(arguments)
-    case ["evidence"]: try showEvidence(arguments)
-    case ["top"]: try showTop(arguments)
-    case ["tail"]: try tailTopic(arguments)
-    case ["explain"]: try explainSource(arguments)
-    case ["trace"]: try traceStory(arguments)
-    case ["query"]: try queryArchive(arguments)
-    case ["doctor"]: try examine(arguments)
-    case ["broker"]: try serveBroker()
-    case ["completion"]: try printCompletion(arguments)
-    case ["manual"]: try printManual(arguments)
-    case ["policy", "check"]: try checkPolicy(arguments)
-    case ["policy", "rehearse"]: try rehearsePolicy(arguments)
-    default: throw Refusal.wrong("\(arguments.path.joined(separator: " ")): no such command")
+private func perform(_ request: WeirRequest) throws -> CInt {
+    switch request {
+    case .run(let arguments): try runLoop(arguments)
+    case .replay(let arguments): try replayCaptures(arguments)
+    case .limitsList(let arguments): try listLimits(arguments)
+    case .limitsAdd(let arguments): try addLimit(arguments)
+    case .limitsRelease(let arguments): try releaseLimits(arguments)
+    case .startup(let arguments): try showStartup(arguments)
+    case .stalls(let arguments): try showStalls(arguments)
+    case .evidence(let arguments): try showEvidence(arguments)
+    case .top(let arguments): try showTop(arguments)
+    case .tail(let arguments): try tailTopic(arguments)
+    case .explain(let arguments): try explainSource(arguments)
+    case .trace(let arguments): try traceStory(arguments)
+    case .query(let arguments): try queryArchive(arguments)
+    case .doctor(let arguments): try examine(arguments)
+    case .broker: try serveBroker()
+    case .completion(let arguments): show(arguments.shell.completion(of: weirCommand))
+    case .manual(let arguments): show(arguments.program.manual(version: version))
+    case .policyCheck(let arguments): try checkPolicy(arguments)
+    case .policyRehearse(let arguments): try rehearsePolicy(arguments)
     }
+}
+
+private func show(_ text: String) -> CInt {
+    print(text, terminator: "")
+    return 0
 }
 
 /// SIGTERM and Ctrl-C, for what ends with them.
@@ -43,17 +48,4 @@ func endingSignals() throws -> Signals {
 func complain(_ message: String) {
     let line = Array("\(message)\n".utf8)
     unsafe _ = write(2, line, line.count)
-}
-
-private func printCompletion(_ arguments: Arguments) throws -> CInt {
-    guard let shell = Shell(rawValue: arguments.positionals[0]) else { throw Refusal.wrong("no such shell") }
-    print(shell.completion(of: .weir), terminator: "")
-    return 0
-}
-
-private func printManual(_ arguments: Arguments) throws -> CInt {
-    let name = arguments.positionals[0]
-    guard let program = Command.programs.first(where: { $0.name == name }) else { throw Refusal.wrong("no such program") }
-    print(program.manual(version: version), terminator: "")
-    return 0
 }

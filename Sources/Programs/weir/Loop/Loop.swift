@@ -6,15 +6,16 @@ internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
+internal import WeirCommands
 internal import Wire
 
 /// `weir run`: broker, agent and controller in one process tree, and what a person sees of them.
-func runLoop(_ arguments: Arguments) throws -> CInt {
+func runLoop(_ arguments: Arguments<RunOptions>) throws -> CInt {
     let signals = try endingSignals()
-    let isDemonstration = arguments.texts("interface").isEmpty
+    let isDemonstration = arguments.interfaces.isEmpty
     if isDemonstration {
         if let reason = Stage.isPossible() { throw Refusal.cannot(reason) }
-        if arguments.has("kafka") {
+        if arguments.kafka != nil {
             throw Refusal.wrong(
                 "--kafka: the demonstration has a network of its own, from which no broker can be reached; it goes with --interface")
         }
@@ -40,12 +41,12 @@ final class Loop {
     private let heading: String
     private let people: [Person]
 
-    init(_ arguments: Arguments, isDemonstration: Bool) throws {
+    init(_ arguments: Arguments<RunOptions>, isDemonstration: Bool) throws {
         self.isDemonstration = isDemonstration
-        total = arguments.duration("for") ?? (isDemonstration ? .seconds(30) : nil)
-        summaryPath = arguments.text("summary")
-        let enforcing = isDemonstration || arguments.has("enforce")
-        var bootstrap = arguments.text("kafka") ?? ""
+        total = arguments.duration ?? (isDemonstration ? .seconds(30) : nil)
+        summaryPath = arguments.summary
+        let enforcing = isDemonstration || arguments.enforce
+        var bootstrap = arguments.kafka?.bootstrap ?? ""
         if bootstrap.isEmpty {
             let child = try started("broker", [ownExecutable, "broker"], input: true, output: true)
             bootstrap = try Self.firstLine(of: child)
@@ -53,7 +54,7 @@ final class Loop {
         } else {
             broker = nil
         }
-        var policyPath = arguments.text("policy")
+        var policyPath = arguments.policy
         if isDemonstration, policyPath == nil {
             do {
                 let file = try ScratchFile("policy", Self.demonstrationPolicy)
@@ -68,7 +69,7 @@ final class Loop {
 
         var common = ["--kafka", bootstrap, "--mode", enforcing ? "enforce" : "observe"]
         if let policyPath { common += ["--policy", policyPath] }
-        let patterns = isDemonstration ? [Stage.interface] : arguments.texts("interface")
+        let patterns = isDemonstration ? [Stage.interface] : arguments.interfaces
         let folder = ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
         agent = try started(
             "weir-agent",
@@ -93,7 +94,7 @@ final class Loop {
         let status = AgentStatus.ask(port: agentPort)
         let what = isDemonstration ? "demonstration in \(people.count + 1) namespaces" : status?.interfaces.joined(separator: ", ") ?? ""
         heading =
-            "\(what) · \(enforcing ? "enforcing: 3/s per source, reset" : "observing") · \(status?.attach ?? "") · Kafka \(bootstrap)\(arguments.has("kafka") ? "" : " (built in)")"
+            "\(what) · \(enforcing ? "enforcing: 3/s per source, reset" : "observing") · \(status?.attach ?? "") · Kafka \(bootstrap)\(arguments.kafka == nil ? " (built in)" : "")"
     }
 
     func run(until signals: borrowing Signals) throws -> CInt {

@@ -4,19 +4,18 @@ internal import Glibc
 internal import Kafka
 internal import Linux
 internal import Terminal
+internal import WeirCommands
 internal import Wire
 
 /// `weir top`: what an agent of this machine sees and limits, as it happens; with brokers also what the topics say.
-func showTop(_ arguments: Arguments) throws -> CInt {
+func showTop(_ arguments: Arguments<TopOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let signals = try endingSignals()
-    let port = UInt16(arguments.number("port") ?? 9740), total = arguments.duration("for")
+    let port = arguments.port, total = arguments.duration
     guard var status = AgentStatus.ask(port: port) else { throw AgentStatus.isMissing(port: port) }
     var news: News?
-    if arguments.has("kafka") || arguments.has("kafka-config") {
-        do { news = try News(try quickBrokers(arguments), fromBeginning: false) } catch let error as KafkaError {
-            throw Refusal.cannot("Kafka: \(error)")
-        }
+    if let kafka = try quickBrokersIfAny(arguments.brokers) {
+        do { news = try News(kafka, fromBeginning: false) } catch { throw Refusal.cannot("Kafka: \(error)") }
     }
     let terminal = Terminal(of: 1),
         heading =

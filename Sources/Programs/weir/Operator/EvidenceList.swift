@@ -7,12 +7,13 @@ internal import Linux
 internal import Messages
 internal import Pcap
 internal import Terminal
+internal import WeirCommands
 internal import Wire
 
 /// `weir evidence [TRACE] --state DIR`: the hellos of events that an agent keeps. 1 when there is none of that trace.
-func showEvidence(_ arguments: Arguments) throws -> CInt {
+func showEvidence(_ arguments: Arguments<EvidenceOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    guard let directory = arguments.text("state") else {
+    guard let directory = arguments.state else {
         throw Refusal.wrong("evidence: which agent's? --state DIR is wanted, the directory of its --state")
     }
     let found: (evidence: [Evidence], unreadable: Int)
@@ -21,8 +22,8 @@ func showEvidence(_ arguments: Arguments) throws -> CInt {
             "evidence: --state \(directory): \(error == .noEntry ? "no agent has kept hellos there" : "\(error)")")
     }
     if found.unreadable > 0 { complain("weir: \(found.unreadable) lines there are not whole and were passed over") }
-    guard let trace = arguments.positionals.first else {
-        list(found.evidence, asJSON: arguments.text("format") == "json")
+    guard let trace = arguments.trace else {
+        list(found.evidence, asJSON: arguments.format == .json)
         return 0
     }
     // One trace is one detection; its first letters are enough where they are nobody else's.
@@ -35,7 +36,7 @@ func showEvidence(_ arguments: Arguments) throws -> CInt {
         throw Refusal.wrong("evidence: \(trace) is the beginning of several traces: \(other.event.traceID), \(one.event.traceID)")
     }
     let capture = capture(of: one)
-    if let path = arguments.text("output") {
+    if let path = arguments.output {
         guard File.write(path, capture) else { throw Refusal.wrong("--output \(path): cannot be written: \(Errno.current)") }
         return 0
     }

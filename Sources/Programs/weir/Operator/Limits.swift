@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import Arguments
+internal import Commands
 internal import Front
 internal import Glibc
 internal import JSON
@@ -7,11 +8,17 @@ internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
+internal import WeirCommands
 internal import Wire
 
 /// The brokers that the command line names, for a person who waits for the answer.
-func quickBrokers(_ arguments: Arguments) throws -> KafkaConfiguration {
-    try brokers(arguments).with("fetch.wait.max.ms", "20")
+func quickBrokers(_ options: Arguments<BrokerOptions>) throws -> KafkaConfiguration {
+    try brokers(options).with("fetch.wait.max.ms", "20")
+}
+
+/// `nil` where it names none.
+func quickBrokersIfAny(_ options: Arguments<BrokerOptions>) throws -> KafkaConfiguration? {
+    try brokersIfAny(options)?.with("fetch.wait.max.ms", "20")
 }
 
 /// Those of `topics` that the broker has; a follower of one that is not there would wait for it.
@@ -43,14 +50,14 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
     } catch is KafkaError { throw unanswered(by: kafka) }
 }
 
-func listLimits(_ arguments: Arguments) throws -> CInt {
+func listLimits(_ arguments: Arguments<TopicOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let kafka = try quickBrokers(arguments), topic = try LimitsTopic(kafka)
+    let kafka = try quickBrokers(arguments.brokers), topic = try LimitsTopic(kafka)
     // Read after the limits: a node that has said more by then is not called behind.
     let nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
     try nodes.catchUp()
     let known = topic.entries.filter { $0.limit.until > now }, limits = known.filter { !$0.limit.isRelease }
-    if arguments.text("format") == "json" {
+    if arguments.format == .json {
         // Releases as well: who reads this has no other place to learn of them.
         for entry in known where try !Standard.output.write(nodes.json(of: entry, topic, at: now) + [10]) { break }
         return 0
@@ -79,11 +86,11 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
     return 0
 }
 
-func addLimit(_ arguments: Arguments) throws -> CInt {
-    let kafka = try quickBrokers(arguments), now = Instant(nanoseconds: Clock.wall)
+func addLimit(_ arguments: Arguments<LimitsAddOptions>) throws -> CInt {
+    let kafka = try quickBrokers(arguments.brokers), now = Instant(nanoseconds: Clock.wall)
     // With the settings that it needs, which a broker that makes topics by itself would not give it.
     _ = try hasTopic(.limits, kafka, makingIt: true)
-    let key = Limit.Key(prefix: arguments.prefix(at: 0), limitClass: LimitClass(id: arguments.text("class") ?? "") ?? .all)
+    let key = Limit.Key(prefix: arguments.prefix, limitClass: arguments.limitClass)
     let generation = Limit.operatorsGeneration(
         after: try LimitsTopic(kafka).entries.first { $0.limit.key == key }?.limit.generation, at: now)
     var seed = SystemRandomNumberGenerator()
@@ -91,7 +98,7 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
         String(repeating: "0", count: 16 - String(word, radix: 16).utf8.count) + String(word, radix: 16)
     }.joined()
     var limit = Limit(
-        key: key, perSecond: arguments.number("per-second") ?? 3, answer: .reset, until: now + (arguments.duration("for") ?? .seconds(600)),
+        key: key, perSecond: arguments.perSecond, answer: .reset, until: now + arguments.duration,
         generation: generation,
         anomalies: AnomalySet(), traceID: trace)
     limit.origin = .operator
@@ -102,11 +109,11 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
     print(
         "\(key.prefix): \(key.limitClass.id) handshakes limited to \(limit.perSecond) in any second until \(limit.until.rfc3339.prefix(19))Z, on every node"
     )
-    return try arguments.duration("wait").map { try awaitNodes(kafka, [key], isRelease: false, within: $0) } ?? 0
+    return try arguments.patience.map { try awaitNodes(kafka, [key], isRelease: false, within: $0) } ?? 0
 }
 
-func releaseLimits(_ arguments: Arguments) throws -> CInt {
-    let kafka = try quickBrokers(arguments), prefix = arguments.prefix(at: 0), now = Instant(nanoseconds: Clock.wall)
+func releaseLimits(_ arguments: Arguments<LimitsReleaseOptions>) throws -> CInt {
+    let kafka = try quickBrokers(arguments.brokers), prefix = arguments.prefix, now = Instant(nanoseconds: Clock.wall)
     let found = try LimitsTopic(kafka).entries.map(\.limit).filter { $0.key.prefix == prefix && $0.until > now && !$0.isRelease }
     guard !found.isEmpty else {
         complain("weir: \(prefix) is not limited")
@@ -120,7 +127,7 @@ func releaseLimits(_ arguments: Arguments) throws -> CInt {
                 id: "operator:release:\(release.generation)", source: "weir-limits", type: Limit.type, time: now, traceID: limit.traceID))
         print("\(prefix): released (\(limit.key.limitClass.id))")
     }
-    return try arguments.duration("wait").map { try awaitNodes(kafka, found.map(\.key), isRelease: true, within: $0) } ?? 0
+    return try arguments.patience.map { try awaitNodes(kafka, found.map(\.key), isRelease: true, within: $0) } ?? 0
 }
 
 /// Writes one record and waits until it is stored.

@@ -7,26 +7,21 @@ internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
+internal import WeirCommands
 internal import Wire
 
 /// `weir tail TOPIC`: one line a record, until Ctrl-C or until nobody reads.
-func tailTopic(_ arguments: Arguments) throws -> CInt {
+func tailTopic(_ arguments: Arguments<TailOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let signals = try endingSignals()
-    let kafka = try quickBrokers(arguments), isJSON = arguments.text("format") == "json"
-    let topic =
-        switch arguments.positionals[0] {
-        case "events": Topic.events
-        case "limits": Topic.limits
-        case "nodes": Topic.nodes
-        default: Topic.decisions
-        }
+    let kafka = try quickBrokers(arguments.topics.brokers), topic = arguments.topic
+    let isJSON = arguments.topics.format == .json
     let isThere = try hasTopic(topic, kafka)
     if !isThere { complain("weir: \(topic.name) is not there yet; the controller makes it, waiting") }
     let follower: KafkaFollower
     do {
         follower = try KafkaFollower(
-            kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning"),
+            kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.fromBeginning,
             patience: isThere ? 2000 : 0)
     } catch { throw Refusal.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
