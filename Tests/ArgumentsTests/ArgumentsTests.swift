@@ -1,8 +1,9 @@
 import Arguments
 import Commands
 import Testing
+import Vocabulary
 import WeirCommands
-import Wire
+import Units
 
 func parse<Request>(_ line: String, _ command: Command<Request>) throws -> Request {
     guard case .run(let request) = try command.parse(line.split(separator: " ").map(String.init), version: "1.2.3") else { throw Shown() }

@@ -1,5 +1,5 @@
 internal import Spelling
-internal import Wire
+internal import Units
 
 /// Where something listens.
 package struct Endpoint: Sendable, Equatable, CustomStringConvertible {

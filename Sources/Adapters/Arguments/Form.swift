@@ -1,5 +1,5 @@
 internal import Spelling
-package import Wire
+package import Units
 
 /// Why a word is no such value: the end of a line that begins with the option's name.
 package struct WrongValue: Error, Sendable {

@@ -1,6 +1,6 @@
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
 
 /// Log lines on standard error: for people as text, for collectors as one JSON object a line. Nothing here waits for whoever reads them.
 package struct Log: Sendable {

@@ -1,6 +1,7 @@
 package import ArchiveCore
 package import Arguments
-package import Wire
+package import Units
+package import Vocabulary
 
 /// What the archive is asked.
 package struct QueryOptions: OptionGroup {

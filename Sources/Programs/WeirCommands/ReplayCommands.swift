@@ -1,6 +1,6 @@
 package import Arguments
 internal import Commands
-package import Wire
+package import Vocabulary
 
 // Captures, and what policies make of them.
 

@@ -1,7 +1,8 @@
 package import Arguments
 package import Commands
 package import Messages
-package import Wire
+package import Units
+package import Vocabulary
 
 // What is on the topics.
 

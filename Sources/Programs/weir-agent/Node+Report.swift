@@ -3,7 +3,7 @@ internal import Detection
 internal import Front
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What the nodes topic is told of this node, and when.
 struct Reports {

@@ -12,6 +12,8 @@ internal import Log
 internal import Messages
 internal import Probe
 internal import Metrics
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 extension Node: Pages {

@@ -16,6 +16,8 @@ internal import PolicyFile
 internal import Probe
 internal import Spool
 internal import Startup
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// This node's agent: one thread, one epoll. Between ring and verdict nothing waits, allocates or locks; what is slow

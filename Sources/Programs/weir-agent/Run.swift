@@ -10,7 +10,7 @@ internal import Linux
 internal import Log
 internal import PolicyFile
 internal import Startup
-internal import Wire
+internal import Units
 
 func run() {
     Program(agentCommand, isOfMachine: { $0 is ProbeError }).serve([Signals.terminate, Signals.interrupt, Signals.hangUp]) { begun in

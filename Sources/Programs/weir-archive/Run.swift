@@ -5,7 +5,7 @@ internal import Front
 internal import Kafka
 internal import Linux
 internal import Log
-internal import Wire
+internal import Units
 
 /// What the archive's writer is started with: checked, and nothing opened yet.
 struct Settings {

@@ -4,7 +4,6 @@ internal import Front
 internal import Kafka
 internal import Linux
 internal import Log
-internal import Wire
 
 // Membership: which partitions, from where, and when Kafka is told.
 

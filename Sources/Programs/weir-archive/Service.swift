@@ -7,7 +7,7 @@ internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
 
 /// The archive's loop: records in, commits out, on one thread.
 ///

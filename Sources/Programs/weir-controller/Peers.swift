@@ -8,7 +8,8 @@ internal import Linux
 internal import Log
 internal import Messages
 internal import Metrics
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Those who ask over gRPC: Envoys and KEDA. They are slow by nature and have a thread of their own; here is what they are told, from the topics and
 /// nothing else, so that every replica tells the same.

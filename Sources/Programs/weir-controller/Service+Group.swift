@@ -5,7 +5,8 @@ internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 // Membership: which partitions, and from where.
 

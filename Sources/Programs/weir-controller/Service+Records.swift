@@ -6,7 +6,8 @@ internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 // Records: events to answer, and limits and decisions to know of.
 

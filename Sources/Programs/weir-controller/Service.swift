@@ -10,7 +10,7 @@ internal import Log
 internal import Messages
 internal import PolicyFile
 internal import Startup
-internal import Wire
+internal import Units
 
 /// The controller's loop: events in, answers out, on one thread, so that what the core says is a function of the order in the log and
 /// nothing has to be locked. All that it waits for has a descriptor. (Peers that are slow by nature have a thread of their own and are told what

@@ -2,8 +2,8 @@ internal import Arguments
 internal import Detection
 internal import Front
 internal import PolicyFile
+internal import Vocabulary
 internal import WeirCommands
-internal import Wire
 
 /// `weir policy check FILE`: silent about what is right but for one line.
 func checkPolicy(_ arguments: Arguments<PolicyCheckOptions>) throws -> CInt {

@@ -8,6 +8,8 @@ internal import Pcap
 internal import PolicyFile
 internal import Terminal
 internal import WeirCommands
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// `weir policy rehearse NEW [--against OLD] FILE...`: what two policies would have done to the same captures, source by source.

@@ -7,7 +7,7 @@ internal import Linux
 internal import Messages
 internal import Terminal
 internal import WeirCommands
-internal import Wire
+internal import Units
 
 /// `weir run`: broker, agent and controller in one process tree, and what a person sees of them.
 func runLoop(_ arguments: Arguments<RunOptions>) throws -> CInt {

@@ -5,8 +5,9 @@ internal import JSON
 internal import Linux
 internal import Messages
 internal import Terminal
+internal import Vocabulary
 internal import WeirCommands
-internal import Wire
+internal import Units
 
 /// `weir stalls`: when the agent's loop took how long, for which reason, and its worst turns. While a part takes a millisecond, verdicts
 /// wait as long.

@@ -5,7 +5,7 @@ internal import Kafka
 internal import Linux
 internal import Terminal
 internal import WeirCommands
-internal import Wire
+internal import Units
 
 /// `weir top`: what an agent of this machine sees and limits, as it happens; with brokers also what the topics say.
 func showTop(_ arguments: Arguments<TopOptions>) throws -> CInt {

@@ -8,7 +8,8 @@ internal import Messages
 internal import Pcap
 internal import Terminal
 internal import WeirCommands
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// `weir evidence [TRACE] --state DIR`: the hellos of events that an agent keeps. 1 when there is none of that trace.
 func showEvidence(_ arguments: Arguments<EvidenceOptions>) throws -> CInt {

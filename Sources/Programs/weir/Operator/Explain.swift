@@ -7,8 +7,9 @@ internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
+internal import Vocabulary
 internal import WeirCommands
-internal import Wire
+internal import Units
 
 /// `weir explain SOURCE`: is it limited, on what evidence, what was decided, when does it end. 1 when nothing is known of it.
 func explainSource(_ arguments: Arguments<ExplainOptions>) throws -> CInt {

@@ -9,7 +9,8 @@ internal import Linux
 internal import Messages
 internal import Terminal
 internal import WeirCommands
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The brokers that the command line names, for a person who waits for the answer.
 func quickBrokers(_ options: Arguments<BrokerOptions>) throws -> KafkaConfiguration {

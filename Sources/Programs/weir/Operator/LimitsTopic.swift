@@ -4,7 +4,8 @@ internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The limits topic as it stands: the last record of each key that is not a tombstone, with its place.
 struct LimitsTopic {

@@ -6,7 +6,8 @@ internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The nodes topic, and what people are told of it.
 final class NodesTopic {

@@ -2,8 +2,8 @@ internal import Arguments
 internal import Front
 internal import Messages
 internal import Terminal
+internal import Vocabulary
 internal import WeirCommands
-internal import Wire
 
 /// `weir startup FILE [FILE2]`: where the time of a start went, or what changed from one start to another.
 func showStartup(_ arguments: Arguments<StartupOptions>) throws -> CInt {

@@ -7,8 +7,9 @@ internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
+internal import Units
+internal import Vocabulary
 internal import WeirCommands
-internal import Wire
 
 /// `weir tail TOPIC`: one line a record, until Ctrl-C or until nobody reads.
 func tailTopic(_ arguments: Arguments<TailOptions>) throws -> CInt {

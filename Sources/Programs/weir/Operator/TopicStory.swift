@@ -4,7 +4,8 @@ internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What the topics say of one source, or under one trace: events, limits and scale decisions, in the order of time.
 struct TopicStory {

@@ -3,7 +3,8 @@ internal import ArchiveCore
 internal import Front
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What the archive knows of a source that the topics have no more: a line for `weir explain`, and none when there is nothing.
 func archived(_ source: Prefix, in folder: String, before: Instant, at now: Instant) throws -> [String] {

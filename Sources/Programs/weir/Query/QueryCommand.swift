@@ -7,7 +7,8 @@ internal import Messages
 internal import Spelling
 internal import Terminal
 internal import WeirCommands
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// `weir query --archive DIR`: what the archive's records come to, by source, hour, anomaly or whatever is asked for.
 func queryArchive(_ arguments: Arguments<QueryOptions>) throws -> CInt {

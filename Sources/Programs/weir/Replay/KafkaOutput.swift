@@ -3,6 +3,7 @@ internal import Glibc
 internal import Kafka
 internal import Linux
 internal import Messages
+internal import Units
 internal import Wire
 
 /// The events to a real broker as well, to rehearse an autoscaler.

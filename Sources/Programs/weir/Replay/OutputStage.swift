@@ -2,6 +2,8 @@ internal import AgentCore
 internal import Detection
 internal import Fingerprints
 internal import Front
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// Between judging and telling: names and fingerprints are read here, and the output is written. At once, or by a thread of its own,

@@ -7,7 +7,8 @@ internal import Pcap
 internal import PolicyFile
 internal import Terminal
 internal import WeirCommands
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// `weir replay FILE...`: 0 well, 1 when `--fail-on` found something, 2 for a capture or policy that is wrong, 3 when the machine cannot.
 func replayCaptures(_ arguments: Arguments<ReplayOptions>) throws -> CInt {

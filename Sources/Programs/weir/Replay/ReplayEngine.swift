@@ -2,6 +2,8 @@ internal import BPF
 internal import Front
 internal import Linux
 internal import Probe
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// The probe over a capture's frames: in this process, or in the kernel's own program.
