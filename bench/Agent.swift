@@ -6,7 +6,7 @@ internal import JSON
 internal import Linux
 internal import Probe
 internal import Support
-internal import Wire
+internal import Units
 
 private let port: UInt16 = 19_740
 

@@ -4,7 +4,8 @@ import Detection
 import Glibc
 import Linux
 import Messages
-import Wire
+import Units
+import Vocabulary
 
 /// Makes a table of so many events for `bench/archive.py`, by the writer of weir-archive: 72 hours of 12 places, 200,000 sources of
 /// which few do most, 40 stacks, half of the hellos without a name, a trace of its own each (as `../shared/prototypes/event-archive`

@@ -3,7 +3,8 @@ internal import Glibc
 internal import Linux
 internal import Pcap
 internal import Probe
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Captures of any size for measuring replay: the recorded clients' hellos (Tests/Fixtures), varied into many fingerprints and given
 /// many names. The same seed gives the same bytes.

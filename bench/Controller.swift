@@ -6,7 +6,8 @@ internal import JSON
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What reading one event from its JSON costs, the controller's pure core on one thread in events a second, and what a million sources with their windows take.
 func measureController(_ report: inout Report) {

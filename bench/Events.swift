@@ -3,7 +3,8 @@ import Glibc
 import Kafka
 import Linux
 import Messages
-import Wire
+import Units
+import Vocabulary
 
 /// An event as an agent writes it, with all that it knows of an ordinary nameless hello.
 func plainEvent(_ number: Int, of address: Address, at time: Instant) -> ThrottleEvent {

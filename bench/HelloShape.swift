@@ -2,6 +2,7 @@ internal import Detection
 internal import Glibc
 internal import Pcap
 internal import Probe
+internal import Units
 internal import Wire
 
 /// One TLS stack's hello, with a place for the name and for what is random.

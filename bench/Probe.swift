@@ -3,6 +3,8 @@ internal import Detection
 internal import Linux
 internal import Probe
 internal import Support
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// The programs in the kernel, by BPF_PROG_TEST_RUN, over an empty program.

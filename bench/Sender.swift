@@ -2,7 +2,8 @@ internal import CSender
 internal import Glibc
 internal import Linux
 internal import Pcap
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Hellos of distinct flows, prepared once: the lone ones that replay is measured on, a pass of them.
 struct PreparedFrames {

@@ -39,7 +39,7 @@ def wanted_wheels():
 
 
 def own_version():
-    with open(os.path.join(ROOT, "Sources/Programs/weir-agent/Run.swift"), encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "Sources/Programs/Front/Version.swift"), encoding="utf-8") as file:
         return re.search(r'let version = "(.*?)"', file.read())[1]
 
 

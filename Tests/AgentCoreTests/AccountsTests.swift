@@ -1,7 +1,8 @@
 import AgentCore
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite struct AccountsTests {
     private func counters(seen: UInt64, emitted: UInt64, lost: UInt64) -> Counters {

@@ -2,6 +2,8 @@ import AgentCore
 import Detection
 import Messages
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// What only many flows of a source tell.

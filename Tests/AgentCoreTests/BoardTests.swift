@@ -1,5 +1,7 @@
 import AgentCore
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 @Suite struct BoardTests {

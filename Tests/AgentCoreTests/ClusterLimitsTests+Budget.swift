@@ -2,7 +2,8 @@ import AgentCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 private func time(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
 

@@ -3,6 +3,8 @@ import ControllerCore
 import Detection
 import Messages
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// What is told of a destination touches no source, whatever the policy says.

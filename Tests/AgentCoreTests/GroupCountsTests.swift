@@ -1,7 +1,6 @@
 import AgentCore
 import Detection
 import Testing
-import Wire
 
 @Suite struct GroupCountsTests {
     /// A hello with these extensions.

@@ -2,7 +2,7 @@ import AgentCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
 
 @Suite struct NodeAddressesTests {
     private func time(_ seconds: Int64) -> Instant { Instant(nanoseconds: (100_000 + seconds) * 1_000_000_000) }

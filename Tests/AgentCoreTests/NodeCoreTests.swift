@@ -2,6 +2,8 @@ import AgentCore
 import Detection
 import Messages
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 private func time(_ seconds: Int64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }

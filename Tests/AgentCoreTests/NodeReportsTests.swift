@@ -2,7 +2,8 @@ import AgentCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 private func time(_ seconds: Double) -> Instant {
     Instant(nanoseconds: 1_795_514_400_000_000_000 + Int64((seconds * 1000).rounded()) * 1_000_000)

@@ -1,6 +1,6 @@
 import AgentCore
 import Testing
-import Wire
+import Units
 
 @Suite struct OpeningBudgetTests {
     private func address(_ text: String) throws -> Address { try #require(Address(text)) }

@@ -1,6 +1,7 @@
 import AgentCore
 import Detection
 import Messages
+import Units
 import Wire
 
 /// A world that writes down what it is asked for, and has as much room as it is given.

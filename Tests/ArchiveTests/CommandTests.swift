@@ -6,7 +6,8 @@ import Kafka
 import Linux
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// weir query as a person types it.
 @Suite(.timeLimit(.minutes(2))) struct CommandTests {

@@ -2,7 +2,7 @@ import Archive
 import ArchiveCore
 import Parquet
 import Testing
-import Wire
+import Units
 
 /// Parquet files written and read by ourselves: what comes back, and what becomes of bytes that are no Parquet.
 @Suite struct FileTests {

@@ -3,7 +3,8 @@ import ArchiveCore
 import Linux
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// Each record of a topic is in the table once, whatever becomes of its writers. Several share a folder; chance gives and takes their
 /// partitions, lets some stand still with what they have read, kills others between any two steps, and tends the table meanwhile.

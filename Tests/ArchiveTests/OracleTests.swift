@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Messages
 import Testing
-import Wire
+import Units
 
 /// The table as pyarrow, DuckDB and delta-rs read it.
 @Suite(.timeLimit(.minutes(5))) struct OracleTests {

@@ -1,7 +1,7 @@
 import ArchiveCore
 import Messages
 import Testing
-import Wire
+import Units
 
 @Suite struct PlacesTests {
     @Test(

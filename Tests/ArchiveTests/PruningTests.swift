@@ -4,7 +4,8 @@ import ArchiveCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// What a query reads, and what it need not.
 @Suite struct PruningTests {

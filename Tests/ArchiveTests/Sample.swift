@@ -2,7 +2,8 @@ import ArchiveCore
 import Detection
 import Glibc
 import Messages
-import Wire
+import Units
+import Vocabulary
 
 /// Records of the topics as chance makes them: every member set now and then, names of any script, both families, a few sources that
 /// come again.

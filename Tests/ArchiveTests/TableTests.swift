@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Messages
 import Testing
-import Wire
+import Units
 
 /// The table's log: who may commit, what is read of it, and what becomes of a folder that cannot keep writers apart.
 @Suite(.timeLimit(.minutes(5))) struct TableTests {

@@ -1,52 +1,64 @@
 import Arguments
+import Commands
 import Testing
-import Wire
+import Vocabulary
+import WeirCommands
+import Units
 
-func parse(_ line: String, _ command: Command = .weir) throws -> Arguments {
-    guard case .run(let arguments) = try command.parse(line.split(separator: " ").map(String.init), version: "1.2.3") else { throw Shown() }
-    return arguments
+func parse<Request>(_ line: String, _ command: Command<Request>) throws -> Request {
+    guard case .run(let request) = try command.parse(line.split(separator: " ").map(String.init), version: "1.2.3") else { throw Shown() }
+    return request
 }
 
 struct Shown: Error {}
 
-func refusal(_ line: String, _ command: Command = .weir) -> String {
+func refusal(_ line: String, _ command: Command<some Any>) -> String {
     do throws(ArgumentError) {
         _ = try command.parse(line.split(separator: " ").map(String.init), version: "1.2.3")
         return "accepted"
     } catch { return error.description }
 }
 
-func shown(_ line: String, _ command: Command = .weir) throws -> String {
+func refusal(_ line: String) -> String { refusal(line, weirCommand) }
+
+func shown(_ line: String, _ command: Command<some Any>) throws -> String {
     guard case .show(let text) = try command.parse(line.split(separator: " ").map(String.init), version: "1.2.3") else { throw Shown() }
     return text
 }
 
+func shown(_ line: String) throws -> String { try shown(line, weirCommand) }
+
+func replay(_ line: String) throws -> Arguments<ReplayOptions> {
+    guard case .replay(let arguments) = try parse("replay " + line, weirCommand) else { throw Shown() }
+    return arguments
+}
+
 @Suite struct ArgumentsTests {
-    @Test("Both spellings of a value mean the same", arguments: ["replay --policy p.yaml a.pcap", "replay a.pcap --policy=p.yaml"])
+    @Test("Both spellings of a value mean the same", arguments: ["--policy p.yaml a.pcap", "a.pcap --policy=p.yaml"])
     func spellings(line: String) throws {
-        let arguments = try parse(line)
-        #expect(arguments.path == ["replay"] && arguments.positionals == ["a.pcap"])
-        #expect(arguments.text("policy") == "p.yaml" && arguments.has("policy"))
+        let arguments = try replay(line)
+        #expect(arguments.files == ["a.pcap"])
+        #expect(arguments.policy == "p.yaml" && arguments.isGiven(\.policy))
     }
 
     @Test("What is not given has its declared default, or none")
     func defaults() throws {
-        let arguments = try parse("limits add 203.0.113.7")
-        #expect(arguments.number("per-second") == 3 && arguments.duration("for") == .seconds(600) && arguments.text("class") == "all")
-        #expect(!arguments.has("per-second") && arguments.text("kafka") == nil && arguments.endpoints("kafka").isEmpty)
-        #expect(arguments.prefix(at: 0) == Prefix("203.0.113.7/32"))
+        guard case .limitsAdd(let arguments) = try parse("limits add 203.0.113.7", weirCommand) else { throw Shown() }
+        #expect(arguments.perSecond == 3 && arguments.duration == .seconds(600) && arguments.limitClass == .all)
+        #expect(!arguments.isGiven(\.perSecond) && arguments.brokers.kafka == nil)
+        #expect(arguments.prefix == Prefix("203.0.113.7/32"))
     }
 
     @Test("A repeatable option keeps its order, another may come once")
     func repeated() throws {
-        #expect(try parse("--interface eth1 --interface eth0", .agent).texts("interface") == ["eth1", "eth0"])
-        #expect(refusal("--node a --node b", .agent) == "weir-agent: --node: given twice")
+        #expect(try parse("--interface eth1 --interface eth0", agentCommand).interfaces == ["eth1", "eth0"])
+        #expect(refusal("--node a --node b", agentCommand) == "weir-agent: --node: given twice")
     }
 
     @Test("Flags are there or not")
     func flags() throws {
-        #expect(try parse("run --enforce").has("enforce"))
-        #expect(try !parse("run").has("enforce"))
+        #expect(try replay("--decap a").decap)
+        #expect(try !replay("a").decap)
         #expect(refusal("run --enforce=yes") == "weir run: --enforce: takes no value")
     }
 
@@ -62,10 +74,12 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
 
     @Test("Endpoints are read, in either family")
     func endpoints() throws {
-        #expect(try parse("--listen [::1]:0", .agent).endpoint("listen") == Endpoint(host: "::1", port: 0))
-        #expect(try parse("", .agent).endpoint("listen") == Endpoint(host: "127.0.0.1", port: 9740))
+        #expect(try parse("--listen [::1]:0", agentCommand).service.listen == Endpoint(host: "::1", port: 0))
+        #expect(try parse("", agentCommand).service.listen == Endpoint(host: "127.0.0.1", port: 9740))
         #expect(
-            try parse("--kafka a:1,[2001:db8::1]:65535", .agent).endpoints("kafka").map(\.description) == ["a:1", "[2001:db8::1]:65535"])
+            try parse("--kafka a:1,[2001:db8::1]:65535", agentCommand).service.brokers.kafka?.map(\.description) == [
+                "a:1", "[2001:db8::1]:65535"
+            ])
         for wrong in ["a", "a:", ":1", "a:65536", "a:-1", "a:+1", "::1:80", "[::1]", "[a]:1", "[::1:80", "a b:1", "a:1 ", "[]:1"] {
             #expect(Endpoint(wrong) == nil, "\(wrong)")
         }
@@ -73,16 +87,19 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
 
     @Test("A subcommand that is left out is the standard one")
     func standard() throws {
-        #expect(try parse("limits").path == ["limits", "list"])
-        #expect(try parse("limits --kafka a:1").path == ["limits", "list"])
-        #expect(try parse("limits release 2001:db8::/64").path == ["limits", "release"])
+        for line in ["limits", "limits --kafka a:1", "limits list --kafka a:1"] {
+            guard case .limitsList(let arguments) = try parse(line, weirCommand) else { throw Shown() }
+            #expect(arguments.brokers.kafka?.map(\.description) == (line == "limits" ? nil : ["a:1"]))
+        }
+        guard case .limitsRelease(let arguments) = try parse("limits release 2001:db8::/64", weirCommand) else { throw Shown() }
+        #expect(arguments.prefix == Prefix("2001:db8::/64"))
     }
 
     @Test("After --, and for - alone, nothing is an option")
     func dashes() throws {
-        #expect(try parse("replay -").positionals == ["-"])
-        #expect(try parse("replay -- --policy -h").positionals == ["--policy", "-h"])
-        #expect(try parse("replay --policy - a").text("policy") == "-")
+        #expect(try replay("-").files == ["-"])
+        #expect(try replay("-- --policy -h").files == ["--policy", "-h"])
+        #expect(try replay("--policy - a").policy == "-")
     }
 
     @Test(
@@ -147,7 +164,7 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
 
                 """)
         #expect(try shown("") == shown("--help"))
-        #expect(try shown("--help", .agent).contains("usage: weir-agent [OPTION...]"))
+        #expect(try shown("--help", agentCommand).contains("usage: weir-agent [OPTION...]"))
     }
 
     @Test("The version is asked for anywhere", arguments: ["--version", "replay --version"])
@@ -167,9 +184,39 @@ func shown(_ line: String, _ command: Command = .weir) throws -> String {
                 state = state &* 6_364_136_223_846_793_005 &+ 1
                 words.append(pieces[Int(state >> 33) % pieces.count])
             }
-            do throws(ArgumentError) { _ = try Command.weir.parse(words, version: "") } catch {
+            do throws(ArgumentError) { _ = try weirCommand.parse(words, version: "") } catch {
                 #expect(!error.description.contains("\n"), "\(words)")
             }
+        }
+    }
+
+    @Test("A group is help in its place, an option reads as its type, and a rest of words keeps its order")
+    func groups() throws {
+        struct Inner: OptionGroup {
+            let size = Option("size", .size(1024...(1 << 20)), "bytes", standard: "64K")
+            let port = Option<UInt16>("port", .number(1...65_535), "where", standard: "1")
+        }
+        struct Outer: OptionGroup {
+            let first = Option(flag: "first", "a flag")
+            let inner = Inner()
+            let last = Option("last", .choice(["one": 1, "two": 2]), "a number by its word")
+            let name = Positional("NAME", .text("NAME"), "a word")
+            let rest = Positional(oneOrMore: "REST", .prefix, "blocks")
+        }
+        let command = Command("try", "nothing", Outer()) { $0 }
+        #expect(command.options.map(\.name) == ["first", "size", "port", "last"] && command.positionals.map(\.name) == ["NAME", "REST"])
+        let given = try parse("--last two a --port 7 10.0.0.0/8 --first ::1", command)
+        #expect(given.first && given.last == 2 && given.inner.port == 7 && given.inner.size == ByteCount(65_536))
+        #expect(given.name == "a" && given.rest == [Prefix("10.0.0.0/8"), Prefix("::1/128")])
+        #expect(given.isGiven(\.last) && !given.inner.isGiven(\.size))
+    }
+
+    @Test("A default that its form refuses, and a group with something else in it, are our own mistakes")
+    func mistakes() async {
+        await #expect(processExitsWith: .failure) { _ = Option<Int>("top", .number(1...9), "", standard: "10") }
+        await #expect(processExitsWith: .failure) {
+            struct Wrong: OptionGroup { let number = 3 }
+            _ = Command("try", "nothing", Wrong()) { $0 }
         }
     }
 }

@@ -2,7 +2,7 @@ import Glibc
 import JSON
 import Linux
 import Testing
-import Wire
+import Vocabulary
 
 /// What a stage observed that it should not, or that it could not be played.
 struct Failure: Error, CustomStringConvertible { let description: String }

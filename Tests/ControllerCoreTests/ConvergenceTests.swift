@@ -2,7 +2,8 @@ import ControllerCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// Some replicas that answer a partition each, over a limits and a decisions topic that deliver late, are read late, and are compacted.
 private struct Cluster {

@@ -2,7 +2,8 @@ import ControllerCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 extension LimitTests {
     @Test("Nor is a proxy that the policy trusts, as long as it does")

@@ -1,7 +1,7 @@
 import ControllerCore
 import Detection
 import Testing
-import Wire
+import Units
 
 @Suite struct MembershipTests {
     @Test("Nothing is answered before the topics are read, partitions are given, and a place to begin is found")

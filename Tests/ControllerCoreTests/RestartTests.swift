@@ -2,7 +2,8 @@ import ControllerCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// A controller that may die at any record and come back, over a log and two topics that keep what was delivered.
 private struct Story {

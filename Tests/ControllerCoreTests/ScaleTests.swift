@@ -2,7 +2,7 @@ import ControllerCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
 
 @Suite struct ScaleTests {
     @Test("A source that goes on gets one step each cooldown, up to the maximum, and then only more time")

@@ -1,7 +1,8 @@
 import ControllerCore
 import Detection
 import Messages
-import Wire
+import Units
+import Vocabulary
 
 /// A controller and its log, in seconds from the start of the story. Sources and event ids are numbers.
 struct Script {

@@ -2,7 +2,8 @@ import ControllerCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite struct SwarmTests {
     private static let ja4 = "t13i1516h2_8daaf6152771_e5627efa2ab1"

@@ -2,7 +2,8 @@ import ControllerCore
 import Detection
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite struct WindowTests {
     @Test("Twelve events in five minutes are borne, the thirteenth asks for a replica")

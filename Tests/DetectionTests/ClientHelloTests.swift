@@ -1,6 +1,6 @@
 import Detection
 import Testing
-import Wire
+import Vocabulary
 
 private let full = HelloBytes(extensions: [
     (0x3a3a, []), HelloBytes.serverName("shop.example"), HelloBytes.groups([0x4a4a, 0x11ec, 29, 23]), HelloBytes.points([0]),

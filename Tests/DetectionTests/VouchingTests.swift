@@ -1,6 +1,6 @@
 import Detection
 import Testing
-import Wire
+import Units
 
 @Suite struct VouchingTests {
     private func vouching(_ targets: [(destinations: [String], names: [String])]) -> Policy.Vouching {

@@ -1,7 +1,8 @@
 @testable import Envoy
 import GRPC
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite struct LimitedSourcesTests {
     private func time(_ seconds: Int64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }

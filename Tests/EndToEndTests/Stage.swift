@@ -2,7 +2,7 @@ import Glibc
 import JSON
 import Linux
 import Testing
-import Wire
+import Units
 
 /// What a scenario of stage.py observed.
 struct Failure: Error, CustomStringConvertible { let description: String }

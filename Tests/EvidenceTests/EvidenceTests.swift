@@ -7,6 +7,8 @@ import Pcap
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// Directories of their own, gone afterwards.

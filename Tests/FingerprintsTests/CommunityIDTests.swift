@@ -1,5 +1,7 @@
 import Fingerprints
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// The published examples (https://github.com/corelight/community-id-spec, baseline), whichever end is named first.

@@ -1,4 +1,4 @@
-import Wire
+import Units
 
 /// Draws inputs from seeds: deterministic, so that a number names an input.
 struct Mutator {

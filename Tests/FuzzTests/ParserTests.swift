@@ -8,7 +8,8 @@ import Pcap
 import PolicyFile
 import Support
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 private let folder = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/"
 

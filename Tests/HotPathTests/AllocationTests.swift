@@ -9,6 +9,8 @@ import Messages
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 @Suite struct AllocationTests {

@@ -5,6 +5,8 @@ import Probe
 import Startup
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 @Suite struct PartsTests {

@@ -6,7 +6,8 @@ import NetPoll
 import Probe
 import Support
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite(.enabled(if: geteuid() == 0, "loading BPF needs root"))
 final class RingTests {

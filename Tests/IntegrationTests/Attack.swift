@@ -2,7 +2,8 @@ import Detection
 import Glibc
 import Kafka
 import Messages
-import Wire
+import Units
+import Vocabulary
 
 /// An attack on each workload by a source of its own, on the last one by a crowd, in event time around now.
 struct Attack {

@@ -3,7 +3,7 @@ import Glibc
 import Kafka
 import Messages
 import Testing
-import Wire
+import Units
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ControllerTests {
     @Test("An attack becomes a limit and a decision, and SIGTERM ends it all within a second", arguments: BrokerKind.available)

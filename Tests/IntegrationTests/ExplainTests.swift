@@ -1,7 +1,7 @@
 import Kafka
 import Messages
 import Testing
-import Wire
+import Units
 
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ExplainTests {
     @Test(

@@ -2,7 +2,8 @@ import Detection
 import Kafka
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct LadderTests {
     @Test(

@@ -1,7 +1,7 @@
 import Kafka
 import Messages
 import Testing
-import Wire
+import Units
 
 /// What a controller makes of a node's word on what it has lost.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct LossTests {

@@ -2,7 +2,8 @@ import Glibc
 import Kafka
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// A real OpenTelemetry receiver (PyPI rotel), which prints what it takes.
 private final class Receiver {

@@ -2,7 +2,8 @@ import Kafka
 import JSON
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite(.serialized, .timeLimit(.minutes(5)), Answer.canBeAsked) struct ReleaseTests {
     @Test(

@@ -3,7 +3,7 @@ import JSON
 import Kafka
 import Messages
 import Testing
-import Wire
+import Units
 
 /// Apache Kafka with TLS and passwords, and what is wrong with a configuration that it refuses.
 @Suite(.serialized, .timeLimit(.minutes(5)), .enabled(if: BrokerKind.apache.missing == nil, "\(BrokerKind.apache.missing ?? "")"))

@@ -4,7 +4,7 @@ import JSON
 import Messages
 import PolicyFile
 import Testing
-import Wire
+import Units
 
 /// A limit or a decision as it stands on its topic, and the event that it answers.
 struct Word: Hashable {

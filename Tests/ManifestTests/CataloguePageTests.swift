@@ -1,6 +1,6 @@
 import Linux
 import Testing
-import Wire
+import Vocabulary
 
 /// The catalogue stands in code once (`Anomaly`); the pages for people say the same.
 @Suite struct CataloguePageTests {

@@ -30,9 +30,11 @@ import Testing
         for path in page.matches(of: /(?:manifests|bpf|docs|Tests)\/[A-Za-z0-9_\/.-]+[a-z]/).map({ String($0.0) }) {
             #expect(File.exists("\(root)/\(path)"), "\(path)")
         }
-        let commands = try #require(File.read("\(root)/Sources/Adapters/Arguments/Commands.swift", limit: 1 << 20))
+        let commands = try ["Commands/Services", "Commands/AgentCommand", "Commands/ControllerCommand", "WeirCommands/ReplayCommands"].map {
+            try #require(File.read("\(root)/Sources/Programs/\($0).swift", limit: 1 << 20))
+        }.joined()
         for option in page.matches(of: /`--([a-z-]+)/).map({ String($0.1) }) { #expect(commands.contains("\"\(option)\""), "--\(option)") }
-        let files = ["Programs/weir-agent/Node+Status.swift", "Programs/weir-controller/Telemetry.swift", "System/Wire/Counter.swift"]
+        let files = ["Programs/weir-agent/Node+Status.swift", "Programs/weir-controller/Telemetry.swift", "System/Vocabulary/Counter.swift"]
         let sources = try files.map { try #require(File.read("\(root)/Sources/\($0)", limit: 1 << 20)) }.joined()
         for metric in page.matches(of: /weir_(?:agent|controller)_[a-z_]+/).map({ String($0.0) }) {
             #expect(sources.contains(metric), "\(metric)")

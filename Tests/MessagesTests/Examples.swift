@@ -1,6 +1,7 @@
 import Detection
 import Messages
-import Wire
+import Units
+import Vocabulary
 
 /// The examples of docs/contracts: every member set.
 enum Examples {

@@ -2,7 +2,8 @@ import Detection
 import JSON
 import Messages
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite struct RoundTripTests {
     @Test("Messages are written member by member as the contract shows them")

@@ -1,6 +1,6 @@
 import Messages
 import Testing
-import Wire
+import Units
 
 @Suite struct TimestampTests {
     @Test(

@@ -3,7 +3,8 @@ import Glibc
 import Probe
 import Support
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// What a server's stack may accept though nobody here has judged it: found by fuzz/flow, mostly; fuzz/programs.py has them as programs.
 @Suite(.enabled(if: geteuid() == 0, "loading BPF needs root")) struct AcceptedTests {

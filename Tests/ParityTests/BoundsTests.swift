@@ -3,6 +3,8 @@ import Glibc
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// Lists are as long as a hello can hold: no build gives up on them earlier than another.

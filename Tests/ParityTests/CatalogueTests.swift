@@ -3,20 +3,20 @@ import Glibc
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// One packet's worth of each detection that the probe judges: what has to be said, and of a near miss that it is not said.
 struct Example: Sendable, CustomTestStringConvertible {
     let name: String
-    let frames: [[UInt8]]
-    let expected: AnomalySet
+    let frames: [[UInt8]], expected: AnomalySet
     /// Things that come along with it.
     let others: AnomalySet
     var testDescription: String { name }
 
     init(_ name: String, _ frames: [[UInt8]], _ expected: AnomalySet, with others: AnomalySet = []) {
-        self.name = name
-        self.frames = frames
+        (self.name, self.frames) = (name, frames)
         self.expected = expected
         self.others = others
     }

@@ -3,7 +3,7 @@ import Glibc
 import Probe
 import Support
 import Testing
-import Wire
+import Vocabulary
 
 let serverHello: [UInt8] = [22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3] + [UInt8](repeating: 7, count: 84)
 

@@ -1,6 +1,6 @@
 import Glibc
 import Testing
-import Wire
+import Units
 
 private let path = getenv("WEIR_FRAMES").map { String(cString: $0) }
 

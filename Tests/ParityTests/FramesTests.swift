@@ -3,6 +3,8 @@ import Glibc
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 private let opened: Policy = {

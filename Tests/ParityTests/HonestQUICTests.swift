@@ -4,7 +4,6 @@ import Linux
 import Pcap
 import Probe
 import Testing
-import Wire
 
 /// Honest QUIC clients in front of the limiter: captures of real stacks (Tests/oracles/quic.py), played with what the agent thinks of each
 /// datagram at once, as on a node that keeps up. No answer of their servers' may be held back.

@@ -3,6 +3,7 @@ import Glibc
 import Probe
 import Support
 import Testing
+import Vocabulary
 import Wire
 
 /// What may stand between Ethernet's addresses and an IP header.

@@ -3,7 +3,7 @@ import Glibc
 import Probe
 import Support
 import Testing
-import Wire
+import Units
 
 /// Recorded conversations, made wrong: WEIR_SEED and WEIR_MUTANTS say how and how many.
 @Suite struct MutationTests {

@@ -3,6 +3,8 @@ import Glibc
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// The text form's line (haproxy, doc/proxy-protocol.txt, section 2.1).

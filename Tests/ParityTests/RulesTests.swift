@@ -3,6 +3,8 @@ import Glibc
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// Rules of the kernel's that no frame shows alone: what a fragment leaves open, whom a window counts, what happens when tables are full.

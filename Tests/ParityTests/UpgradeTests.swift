@@ -3,6 +3,7 @@ import Glibc
 import Probe
 import Support
 import Testing
+import Vocabulary
 import Wire
 
 /// TLS that a client asks for in plain text.

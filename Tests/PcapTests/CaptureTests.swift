@@ -1,7 +1,7 @@
 import Glibc
 import Pcap
 import Testing
-import Wire
+import Units
 
 struct Read: Equatable {
     var frames: [Capture.Frame] = []

@@ -1,7 +1,8 @@
 import Detection
 import PolicyFile
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 /// A policy with `spec` as its specification, which starts on line 4.
 func policy(_ spec: String) throws(PolicyError) -> Policy {

@@ -1,6 +1,7 @@
 import PolicyFile
 import Testing
-import Wire
+import Units
+import Vocabulary
 
 @Suite struct RefusalTests {
     @Test(

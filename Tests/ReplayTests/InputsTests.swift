@@ -1,6 +1,8 @@
 import Glibc
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 @Suite struct InputsTests {

@@ -1,6 +1,7 @@
 import Glibc
 import Support
 import Testing
+import Units
 import Wire
 
 /// Several threads say what one says, byte for byte, in the same order.

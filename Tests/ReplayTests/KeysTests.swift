@@ -4,6 +4,7 @@ import JSON
 import Linux
 import Support
 import Testing
+import Units
 import Wire
 
 /// Groups, key shares, Community ID and encrypted hellos: what replay says of them, beside tshark, and the report over all.

@@ -2,6 +2,8 @@ import Glibc
 import JSON
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// Loading BPF needs root.

@@ -1,5 +1,7 @@
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 /// Segments and fragments in whatever order: replay says of the hello what it would have said.

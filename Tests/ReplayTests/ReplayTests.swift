@@ -4,6 +4,8 @@ import JSON
 import Linux
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 @Suite struct ReplayTests {

@@ -1,6 +1,8 @@
 import Detection
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 @Suite struct SummaryTests {

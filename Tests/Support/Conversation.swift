@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// One TCP connection as Ethernet frames, with whatever lies between Ethernet and TCP.
 package struct Conversation: Sendable {

@@ -1,6 +1,8 @@
 internal import BPF
 import Linux
 package import Probe
+package import Units
+package import Vocabulary
 package import Wire
 
 /// A record copied out of its engine.

@@ -1,4 +1,4 @@
-package import Wire
+package import Vocabulary
 
 /// What client and server say on a port before TLS. The client's turns are true.
 package struct Talk: Sendable {

@@ -1,4 +1,4 @@
-package import Wire
+package import Vocabulary
 
 /// What may be around a frame, or become of it, on its way here.
 package enum Wrapping: String, CaseIterable, Sendable {

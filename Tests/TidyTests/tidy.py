@@ -22,8 +22,12 @@ BUILT_ON = {("Envoy", "GRPC"), ("KEDA", "GRPC"),
             ("Evidence", "JSON"), ("BPF", "Probe")}
 # The simulation is no product: it makes its hellos as the tests do.
 FOR_TESTS = {("Simulation", "Support")}
+# Modules that handle the kernel's records and map entries. To talk of addresses and anomalies takes no C layout.
+BRIDGED = {"AgentCore", "Fingerprints", "Probe", "BPF", "weir-agent", "weir", "Simulation"}
 # C modules that several use: plain types and constants, or the platform itself.
 SHARED = {"CWire", "CLinux"}
+# Where options are declared; the parser adds --help and --version.
+COMMANDS = ("Sources/Adapters/Arguments/", "Sources/Programs/Commands/", "Sources/Programs/WeirCommands/")
 PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 # Programs of others that the pages name, and their options.
 OTHERS = re.compile(
@@ -104,6 +108,8 @@ def floors():
         crosses = above == below == FLOORS.index("Adapters") and (target, module) not in BUILT_ON
         if (below > above or crosses) and (target, module) not in FOR_TESTS:
             yield f"{files[0]}: {target} imports {module}, which is not on a floor below it"
+        if module == "Wire" and known[target][0].startswith("Sources/") and target not in BRIDGED:
+            yield f"{files[0]}: {target} imports Wire; Units and Vocabulary are for modules that handle no record of the kernel's"
 
 
 def dependencies():
@@ -250,7 +256,7 @@ def options():
             "\n".join(
                 read(name)
                 for name in tracked()
-                if name.startswith("Sources/Adapters/Arguments/")
+                if name.startswith(COMMANDS)
                 or name == "Package.swift"
                 or name.startswith(("bench/", "fuzz/", "Sources/Programs/weir-sim"))
             ),
@@ -259,7 +265,7 @@ def options():
     known |= {
         "--" + word
         for word in re.findall(
-            r'"([a-z0-9-]+)"', "\n".join(read(name) for name in tracked() if name.startswith("Sources/Adapters/Arguments/"))
+            r'"([a-z0-9-]+)"', "\n".join(read(name) for name in tracked() if name.startswith(COMMANDS))
         )
     }
     for page in pages():

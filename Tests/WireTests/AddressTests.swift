@@ -1,6 +1,6 @@
 import Glibc
 import Testing
-import Wire
+import Units
 
 @Suite struct AddressTests {
     @Test(

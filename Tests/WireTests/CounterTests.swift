@@ -1,6 +1,7 @@
 import CWire
 import Linux
 import Testing
+import Vocabulary
 import Wire
 
 @Suite struct CounterTests {

@@ -1,6 +1,5 @@
 internal import JSON
 internal import Messages
-internal import Wire
 
 /// A file of the table, as the log tells of it (Delta's protocol, "Add File and Remove File").
 package struct TableFile: Sendable, Equatable {

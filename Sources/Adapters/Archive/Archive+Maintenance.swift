@@ -1,6 +1,6 @@
 internal import ArchiveCore
 internal import Parquet
-package import Wire
+package import Units
 
 // What keeps a table small: small files become large ones, old ones go. One writer does it, and another that does it as well harms nothing:
 // each step is a commit, and whoever is late with one drops it.

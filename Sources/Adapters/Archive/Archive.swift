@@ -1,7 +1,8 @@
 package import ArchiveCore
 internal import Linux
 internal import Parquet
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// The archive to its writer: batches become files and a commit, each record of a topic once, whoever else writes at the same time.
 ///

@@ -2,7 +2,6 @@ package import ArchiveCore
 internal import Glibc
 internal import Parquet
 internal import Synchronization
-internal import Wire
 
 /// Asks the files of an archive, several at once: what cannot hold an answer is not read, by place, by the extremes that the log has of
 /// each file, and by those that each file has of its row groups.

@@ -1,7 +1,7 @@
 internal import ArchiveCore
 internal import JSON
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What the log says of a file's rows, of it what queries ask about. `nil` where it does not say.
 struct FileStatistics: Sendable {

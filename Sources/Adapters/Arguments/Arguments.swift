@@ -1,58 +1,84 @@
-package import Wire
+/// The options and positionals of a command: a struct whose stored properties are `Option`, `Positional`, or another such group. Their
+/// order is that of usage and help.
+package protocol OptionGroup: Declared {}
 
-/// A command line that was understood. Every value has been checked; a question about an option that was never declared is our own mistake.
-package struct Arguments: Sendable {
-    /// The subcommands that were named, outermost first, without the program's own name.
-    package internal(set) var path: [String] = []
-    /// What stands on its own, in order.
-    package internal(set) var positionals: [String] = []
-    var given: [String: [String]] = [:]
-    var command: Command
+/// A command that takes nothing.
+package struct NoOptions: OptionGroup {
+    package init() {}
+}
 
-    init(command: Command) { self.command = command }
+/// What a command declares, in order.
+package struct Declarations: Sendable {
+    var options: [OptionDeclaration] = []
+    var positionals: [PositionalDeclaration] = []
+}
 
-    package func has(_ name: String) -> Bool {
-        _ = declared(name)
-        return given[name] != nil
-    }
+package protocol Declared: Sendable {
+    func declare(in declarations: inout Declarations)
+}
 
-    /// The value, or the default that was declared.
-    package func text(_ name: String) -> String? {
-        let option = declared(name)
-        return given[name]?.last ?? option.standard
-    }
+extension Option: Declared {
+    package func declare(in declarations: inout Declarations) { declarations.options.append(declaration) }
+}
 
-    /// All values of an option that may be repeated, in order.
-    package func texts(_ name: String) -> [String] {
-        let option = declared(name)
-        return given[name] ?? option.standard.map { [$0] } ?? []
-    }
+extension Positional: Declared {
+    package func declare(in declarations: inout Declarations) { declarations.positionals.append(declaration) }
+}
 
-    package func duration(_ name: String) -> Duration? { text(name).map { checked(name, Duration(text: $0)) } }
-    package func number(_ name: String) -> Int? { text(name).map { checked(name, Int($0)) } }
-    /// In bytes.
-    package func size(_ name: String) -> Int? { text(name).map { checked(name, ByteCount($0)).bytes } }
-    package func endpoint(_ name: String) -> Endpoint? { text(name).map { checked(name, Endpoint($0)) } }
-    package func endpoints(_ name: String) -> [Endpoint] {
-        (text(name) ?? "").split(separator: ",").map { checked(name, Endpoint($0)) }
-    }
-    /// The positional at `index` as an address or a block.
-    package func prefix(at index: Int) -> Prefix { checked("PREFIX", Prefix(positionals[index])) }
-
-    private func declared(_ name: String) -> Option {
-        guard let option = command.option(name) else { preconditionFailure("\(command.name) has no option --\(name)") }
-        return option
-    }
-
-    private func checked<Result>(_ name: String, _ value: Result?) -> Result {
-        guard let value else { preconditionFailure("--\(name) was declared as something else") }
-        return value
+extension OptionGroup {
+    package func declare(in declarations: inout Declarations) {
+        // By reflection, because a list beside the properties would be a second place that somebody forgets.
+        for child in Mirror(reflecting: self).children {
+            guard let declared = child.value as? any Declared else {
+                preconditionFailure("\(Self.self).\(child.label ?? "") is no option, no positional and no group of them")
+            }
+            declared.declare(in: &declarations)
+        }
     }
 }
 
+/// A command line that was understood: the group's properties by their names, each with its value.
+@dynamicMemberLookup
+package struct Arguments<Options: OptionGroup>: Sendable {
+    private let options: Options
+    private let given: Given
+
+    init(_ options: Options, _ given: Given) {
+        self.options = options
+        self.given = given
+    }
+
+    package subscript<Answer>(dynamicMember path: KeyPath<Options, Option<Answer>>) -> Answer {
+        let option = options[keyPath: path]
+        return option.answer(given.options[option.declaration.name])
+    }
+
+    package subscript<Answer>(dynamicMember path: KeyPath<Options, Positional<Answer>>) -> Answer {
+        let positional = options[keyPath: path]
+        return positional.answer(given.positionals[positional.declaration.name] ?? [])
+    }
+
+    package subscript<Group: OptionGroup>(dynamicMember path: KeyPath<Options, Group>) -> Arguments<Group> {
+        Arguments<Group>(options[keyPath: path], given)
+    }
+
+    /// Whether the line has it; its default does not count.
+    package func isGiven<Answer>(_ path: KeyPath<Options, Option<Answer>>) -> Bool {
+        given.options[options[keyPath: path].declaration.name] != nil
+    }
+}
+
+/// The words of a command line, sorted by what they belong to. Each has been read by its form.
+package struct Given: Sendable {
+    /// By name; a flag has no values.
+    var options: [String: [String]] = [:]
+    /// By name, in order.
+    var positionals: [String: [String]] = [:]
+}
+
 /// What a command line asks for.
-package enum Request: Sendable {
-    case run(Arguments)
+package enum Parsed<Request> {
+    case run(Request)
     /// Help or version: print it to standard output and end well.
     case show(String)
 }

@@ -1,21 +1,50 @@
-/// A command as it is declared: what it takes and what it is for. Parsing, help and completion are all read from this.
-package struct Command: Sendable {
-    package var name: String
+/// A command as it is declared: its options, and its purpose. Parsing, help, completion and manual are all read from this.
+///
+/// `Request` is what a command line comes to: the program's own type, with a case for each command, so that the compiler names one that
+/// nobody performs.
+package struct Command<Request>: Sendable {
+    package let name: String
     /// One line, in the imperative.
-    package var summary: String
-    package var options: [Option]
-    package var positionals: [Positional]
-    package var subcommands: [Command]
+    package let summary: String
+    package let options: [OptionDeclaration]
+    package let positionals: [PositionalDeclaration]
+    package let subcommands: [Command]
     /// The subcommand that is meant when none is named.
-    package var standardSubcommand: String?
-    /// What somebody who has never seen it wants to know: a word, and what there is to say about it.
-    package var notes: [(about: String, text: String)] = []
+    let standardSubcommand: String?
+    /// What a newcomer has to know: a word, and what there is to say about it.
+    package let notes: [(about: String, text: String)]
     /// What to type, and what it does.
-    package var examples: [(line: String, effect: String)]
+    package let examples: [(line: String, effect: String)]
+    /// `nil` for one that only has subcommands.
+    let request: (@Sendable (Given) -> Request)?
 
+    /// - Parameter request: what the line comes to.
+    package init<Options: OptionGroup>(
+        _ name: String, _ summary: String, _ options: Options, notes: [(about: String, text: String)] = [],
+        examples: [(line: String, effect: String)] = [], request: @escaping @Sendable (Arguments<Options>) -> Request
+    ) {
+        var declarations = Declarations()
+        options.declare(in: &declarations)
+        self.init(
+            name: name, summary: summary, options: declarations.options, positionals: declarations.positionals, subcommands: [],
+            standardSubcommand: nil, notes: notes, examples: examples
+        ) { given in request(Arguments(options, given)) }
+    }
+
+    /// - Parameter standard: the name of one of them.
     package init(
-        _ name: String, _ summary: String, options: [Option] = [], positionals: [Positional] = [], subcommands: [Command] = [],
-        standardSubcommand: String? = nil, notes: [(about: String, text: String)] = [], examples: [(line: String, effect: String)] = []
+        _ name: String, _ summary: String, subcommands: [Command], standard: String? = nil, examples: [(line: String, effect: String)] = []
+    ) {
+        precondition(standard == nil || subcommands.contains { $0.name == standard }, "\(name) has no command \(standard ?? "")")
+        self.init(
+            name: name, summary: summary, options: [], positionals: [], subcommands: subcommands, standardSubcommand: standard, notes: [],
+            examples: examples, request: nil)
+    }
+
+    private init(
+        name: String, summary: String, options: [OptionDeclaration], positionals: [PositionalDeclaration], subcommands: [Command],
+        standardSubcommand: String?, notes: [(about: String, text: String)], examples: [(line: String, effect: String)],
+        request: (@Sendable (Given) -> Request)?
     ) {
         self.name = name
         self.summary = summary
@@ -25,63 +54,19 @@ package struct Command: Sendable {
         self.standardSubcommand = standardSubcommand
         self.notes = notes
         self.examples = examples
+        self.request = request
+    }
+
+    /// The same without what it comes to, for lists of several programs.
+    package var declared: Command<Void> {
+        Command<Void>(
+            name: name, summary: summary, options: options, positionals: positionals, subcommands: subcommands.map(\.declared),
+            standardSubcommand: standardSubcommand, notes: notes, examples: examples, request: nil)
     }
 
     func subcommand(_ name: some StringProtocol) -> Command? { subcommands.first { $0.name == name } }
-    func option(_ name: some StringProtocol) -> Option? { allOptions.first { $0.name == name } }
+    func option(_ name: some StringProtocol) -> OptionDeclaration? { allOptions.first { $0.name == name } }
 
     /// With the two that every command has.
-    var allOptions: [Option] { options + [.help, .version] }
-}
-
-/// `--name`, `--name VALUE` or `--name=VALUE`.
-package struct Option: Sendable {
-    package var name: String
-    /// `nil` for a flag.
-    package var value: Value?
-    package var help: String
-    /// The value when the option is not given; help shows it.
-    package var standard: String?
-    package var isRepeatable: Bool
-
-    /// A flag: given or not.
-    package init(flag name: String, _ help: String) {
-        self.name = name
-        self.help = help
-        isRepeatable = false
-    }
-
-    package init(_ name: String, _ value: Value, _ help: String, standard: String? = nil, isRepeatable: Bool = false) {
-        if let standard { precondition(value.refusal(of: standard) == nil, "the default of --\(name) is not one of its values") }
-        self.name = name
-        self.value = value
-        self.help = help
-        self.standard = standard
-        self.isRepeatable = isRepeatable
-    }
-
-    package static let help = Option(flag: "help", "show this and end")
-    package static let version = Option(flag: "version", "show the version and end")
-
-    var isAnswered: Bool { name == Option.help.name || name == Option.version.name }
-}
-
-/// What stands on its own: files, prefixes, words.
-package struct Positional: Sendable {
-    package enum Count: Sendable { case one, optional, oneOrMore }
-
-    /// In capitals, as usage shows it.
-    package var name: String
-    package var value: Value
-    package var help: String
-    package var count: Count
-
-    package init(_ name: String, _ value: Value, _ help: String, count: Count = .one) {
-        self.name = name
-        self.value = value
-        self.help = help
-        self.count = count
-    }
-
-    var isRequired: Bool { count != .optional }
+    var allOptions: [OptionDeclaration] { options + [.help, .version] }
 }

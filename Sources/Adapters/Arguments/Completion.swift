@@ -2,7 +2,7 @@
 package enum Shell: String, Sendable, CaseIterable {
     case bash, zsh, fish
 
-    package func completion(of program: Command) -> String {
+    package func completion(of program: Command<some Any>) -> String {
         switch self {
         case .bash: bash(program)
         case .zsh: zsh(program)
@@ -11,30 +11,30 @@ package enum Shell: String, Sendable, CaseIterable {
     }
 
     /// Every command with the words that lead to it.
-    private func nodes(_ command: Command, _ path: String) -> [(path: String, command: Command)] {
+    private func nodes<Request>(_ command: Command<Request>, _ path: String) -> [(path: String, command: Command<Request>)] {
         [(path, command)] + command.subcommands.flatMap { nodes($0, path + " " + $0.name) }
     }
 
-    private func function(_ program: Command) -> String { "_" + String(program.name.map { $0 == "-" ? "_" : $0 }) }
+    private func function(_ program: Command<some Any>) -> String { "_" + String(program.name.map { $0 == "-" ? "_" : $0 }) }
 
     private func quoted(_ text: String) -> String {
         "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
     }
 
     /// The pattern of a `case` that recognises a subcommand by the path so far.
-    private func descents(_ all: [(path: String, command: Command)]) -> String {
+    private func descents<Request>(_ all: [(path: String, command: Command<Request>)]) -> String {
         let paths = all.dropFirst().map { quoted($0.path) }
         return paths.isEmpty ? "''" : paths.joined(separator: "|")
     }
 
-    private func bash(_ program: Command) -> String {
+    private func bash(_ program: Command<some Any>) -> String {
         let all = nodes(program, program.name)
-        func action(_ value: Value) -> String {
-            switch value {
-            case .file: #"COMPREPLY=($(compgen -f -- "$word"))"#
-            case .directory: #"COMPREPLY=($(compgen -d -- "$word"))"#
-            case .choice(let words): "COMPREPLY=($(compgen -W \(quoted(words.joined(separator: " "))) -- \"$word\"))"
-            default: "COMPREPLY=()"
+        func action(_ value: ValueDeclaration) -> String {
+            switch value.completion {
+            case .files: #"COMPREPLY=($(compgen -f -- "$word"))"#
+            case .directories: #"COMPREPLY=($(compgen -d -- "$word"))"#
+            case .words(let words): "COMPREPLY=($(compgen -W \(quoted(words.joined(separator: " "))) -- \"$word\"))"
+            case .nothing: "COMPREPLY=()"
             }
         }
         var lines = [
@@ -69,17 +69,17 @@ package enum Shell: String, Sendable, CaseIterable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func zsh(_ program: Command) -> String {
+    private func zsh(_ program: Command<some Any>) -> String {
         let all = nodes(program, program.name)
         func described(_ word: String, _ help: String) -> String {
             quoted(word + ":" + help.split(separator: ":", omittingEmptySubsequences: false).joined(separator: #"\:"#))
         }
-        func action(_ value: Value) -> String {
-            switch value {
-            case .file: "_files"
-            case .directory: "_files -/"
-            case .choice(let words): "compadd -- \(words.map(quoted).joined(separator: " "))"
-            default: "_message -e \(quoted(value.label))"
+        func action(_ value: ValueDeclaration) -> String {
+            switch value.completion {
+            case .files: "_files"
+            case .directories: "_files -/"
+            case .words(let words): "compadd -- \(words.map(quoted).joined(separator: " "))"
+            case .nothing: "_message -e \(quoted(value.label))"
             }
         }
         var lines = [
@@ -113,7 +113,7 @@ package enum Shell: String, Sendable, CaseIterable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func fish(_ program: Command) -> String {
+    private func fish(_ program: Command<some Any>) -> String {
         let all = nodes(program, program.name)
         let at = "_" + function(program) + "_at"
         var lines = [
@@ -135,11 +135,11 @@ package enum Shell: String, Sendable, CaseIterable {
             lines += command.subcommands.map { "\(start) -a \(quoted($0.name)) -d \(quoted($0.summary))" }
             for option in command.allOptions {
                 let value =
-                    switch option.value {
+                    switch option.value?.completion {
                     case nil: ""
-                    case .file, .directory: " -r -F"
-                    case .choice(let words): " -x -a \(quoted(words.joined(separator: " ")))"
-                    default: " -x"
+                    case .files, .directories: " -r -F"
+                    case .words(let words): " -x -a \(quoted(words.joined(separator: " ")))"
+                    case .nothing: " -x"
                     }
                 lines.append("\(start) -l \(option.name)\(value) -d \(quoted(option.help))")
             }
@@ -150,13 +150,13 @@ package enum Shell: String, Sendable, CaseIterable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func takesFiles(_ command: Command) -> Bool {
-        command.positionals.contains { if case .file = $0.value { true } else { false } }
+    private func takesFiles(_ command: Command<some Any>) -> Bool {
+        command.positionals.contains { $0.value.completion == .files }
     }
 
-    private func positionalWords(_ command: Command) -> [String] {
+    private func positionalWords(_ command: Command<some Any>) -> [String] {
         command.positionals.flatMap { positional -> [String] in
-            if case .choice(let words) = positional.value { return words }
+            if case .words(let words) = positional.value.completion { return words }
             return []
         }
     }

@@ -36,7 +36,7 @@ extension Command {
     }
 }
 
-extension Option {
+extension OptionDeclaration {
     var signature: String { "--\(name)" + (value.map { " \($0.label)" } ?? "") }
 
     var explanation: String {

@@ -1,29 +1,37 @@
+/// What the pages of all programs of a product share.
+package struct Manual: Sendable {
+    package let product: String
+    /// What `--version` says.
+    package let version: String
+    package let programs: [String]
+    package let exitCodes: [(code: String, meaning: String)]
+    /// Where there is more to read.
+    package let more: String
+
+    package init(product: String, version: String, programs: [String], exitCodes: [(code: String, meaning: String)], more: String) {
+        self.product = product
+        self.version = version
+        self.programs = programs
+        self.exitCodes = exitCodes
+        self.more = more
+    }
+}
+
 /// Manual pages, in man(7)'s macros, made from what each command declares: help, completion and manual cannot differ.
 extension Command {
-    /// The programs, as `man` knows them.
-    package static let programs: [Command] = [.weir, .agent, .controller, .archive]
-
-    /// Exit codes that all programs share.
-    static let exitCodes: [(String, String)] = [
-        ("0", "well"), ("1", "found what was asked about, such as an anomaly of --fail-on"),
-        ("2", "wrong use, or a wrong file; one line says where"), ("3", "this machine cannot, such as for lack of a privilege")
-    ]
-
     /// The page of a program, with all of its commands.
-    /// - Parameter version: what `--version` says.
-    package func manual(version: String) -> String {
+    package func manual(_ book: Manual) -> String {
         var page = Page()
-        let others = Self.programs.map(\.name).filter { $0 != name }
-        page.macro("TH", name.uppercased(), "1", "", "Weir \(version)", "Weir")
+        page.macro("TH", name.uppercased(), "1", "", "\(book.product) \(book.version)", book.product)
         page.macro("SH", "NAME")
         page.text("\(name) - \(summary)")
         page.macro("SH", "SYNOPSIS")
         for command in leaves(under: []) { page.paragraph(command.usage) }
         describe(in: &page, called: name, heading: "SH")
         page.macro("SH", "EXIT STATUS")
-        for (code, meaning) in Self.exitCodes { page.item(code, meaning) }
+        for (code, meaning) in book.exitCodes { page.item(code, meaning) }
         page.macro("SH", "SEE ALSO")
-        page.text(others.map { "\($0)(1)" }.joined(separator: ", ") + "; docs/index.md of the project")
+        page.text(book.programs.filter { $0 != name }.map { "\($0)(1)" }.joined(separator: ", ") + "; \(book.more)")
         return page.lines.joined(separator: "\n") + "\n"
     }
 

@@ -2,7 +2,7 @@ internal import Spelling
 
 extension Command {
     /// Reads a command line without the program's name. `version` is what `--version` prints.
-    package func parse(_ words: [String], version: String) throws(ArgumentError) -> Request {
+    package func parse(_ words: [String], version: String) throws(ArgumentError) -> Parsed<Request> {
         var reading = Reading(command: self, title: name)
         var rest = words[...]
         while let word = rest.popFirst() {
@@ -26,32 +26,30 @@ extension Command {
 }
 
 /// A command line half read.
-private struct Reading {
-    var command: Command
+private struct Reading<Request> {
+    var command: Command<Request>
     /// `weir limits add`, for errors and help.
     var title: String
     var optionsEnded = false
-    var arguments: Arguments
+    var given = Given()
+    private var positionals = 0
 
-    init(command: Command, title: String) {
+    init(command: Command<Request>, title: String) {
         self.command = command
         self.title = title
-        arguments = Arguments(command: command)
     }
 
     func error(_ message: String) -> ArgumentError { ArgumentError(description: "\(title): \(message)") }
 
     mutating func enterSubcommand(_ word: String) -> Bool {
-        guard !optionsEnded, arguments.positionals.isEmpty, let found = command.subcommand(word) else { return false }
+        guard !optionsEnded, positionals == 0, let found = command.subcommand(word) else { return false }
         enter(found)
         return true
     }
 
-    private mutating func enter(_ subcommand: Command) {
+    private mutating func enter(_ subcommand: Command<Request>) {
         command = subcommand
         title += " " + subcommand.name
-        arguments.command = subcommand
-        arguments.path.append(subcommand.name)
     }
 
     mutating func takeOption(_ word: String, _ rest: inout ArraySlice<String>) throws(ArgumentError) {
@@ -65,10 +63,10 @@ private struct Reading {
             throw error("\(Spelling.quoted("--" + parts[0])): no such option" + (near.map { "; did you mean --\($0)?" } ?? "; see --help"))
         }
         let name = "--" + option.name
-        guard option.isRepeatable || arguments.given[option.name] == nil else { throw error("\(name): given twice") }
+        guard option.isRepeatable || given.options[option.name] == nil else { throw error("\(name): given twice") }
         guard let kind = option.value else {
             guard parts.count == 1 else { throw error("\(name): takes no value") }
-            arguments.given[option.name] = []
+            given.options[option.name] = []
             return
         }
         let value: String
@@ -79,12 +77,12 @@ private struct Reading {
             guard let next = rest.first, !next.hasPrefix("--") else { throw error("\(name): needs a value, \(kind.label)") }
             value = rest.removeFirst()
         }
-        if let refusal = kind.refusal(of: value) { throw error("\(name): \(refusal)") }
-        arguments.given[option.name, default: []].append(value)
+        if let refusal = kind.refusal(value) { throw error("\(name): \(refusal)") }
+        given.options[option.name, default: []].append(value)
     }
 
     mutating func takePositional(_ word: String) throws(ArgumentError) {
-        let index = arguments.positionals.count
+        let index = positionals
         guard
             let positional = index < command.positionals.count
                 ? command.positionals[index] : command.positionals.last.flatMap({ $0.count == .oneOrMore ? $0 : nil })
@@ -94,20 +92,21 @@ private struct Reading {
             }
             throw error("\(Spelling.quoted(word)): \(command.positionals.isEmpty ? "nothing is expected here" : "one too many")")
         }
-        if let refusal = positional.value.refusal(of: word) { throw error("\(positional.name): \(refusal)") }
-        arguments.positionals.append(word)
+        if let refusal = positional.value.refusal(word) { throw error("\(positional.name): \(refusal)") }
+        given.positionals[positional.name, default: []].append(word)
+        positionals += 1
     }
 
-    mutating func finished() throws(ArgumentError) -> Arguments {
+    mutating func finished() throws(ArgumentError) -> Request {
         if let standard = command.standardSubcommand, let subcommand = command.subcommand(standard) { enter(subcommand) }
-        if !command.subcommands.isEmpty {
+        guard let request = command.request else {
             throw error(
                 "a command is missing; there \(command.subcommands.count == 1 ? "is" : "are") \(Spelling.list(command.subcommands.map(\.name)))"
             )
         }
-        if let missing = command.positionals.dropFirst(arguments.positionals.count).first(where: \.isRequired) {
+        if let missing = command.positionals.dropFirst(positionals).first(where: \.isRequired) {
             throw error("\(missing.name) is missing: \(missing.help)")
         }
-        return arguments
+        return request(given)
     }
 }

@@ -4,6 +4,8 @@ internal import Glibc
 package import Linux
 package import Probe
 internal import Synchronization
+package import Units
+internal import Vocabulary
 package import Wire
 
 /// What user space tells the kernel while it runs: the policy, limits, whom it never limits, denied fingerprints.

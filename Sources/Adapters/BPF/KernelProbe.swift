@@ -4,7 +4,9 @@ internal import Glibc
 package import Linux
 package import Probe
 internal import Synchronization
-package import Wire
+internal import Units
+package import Vocabulary
+internal import Wire
 
 /// What is fixed once the probe is loaded.
 package struct ProbeSettings: Sendable {

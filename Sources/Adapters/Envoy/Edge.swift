@@ -1,5 +1,6 @@
 package import GRPC
-package import Wire
+package import Units
+package import Vocabulary
 
 /// What every Envoy is to know: the list, who listens for it, and the rate-limit service. All of it is touched in the server's turns.
 package final class Edge {

@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+package import Vocabulary
 
 /// The sources that are limited now, as the limits topic has them: what every Envoy is told, and what the rate-limit service counts against.
 package struct LimitedSources: Sendable {

@@ -1,5 +1,5 @@
 internal import GRPC
-internal import Wire
+internal import Units
 
 /// envoy.service.ratelimit.v3.RateLimitService: exactly so many in any sliding second, for sources that are limited; everybody else passes.
 struct RateLimits {

@@ -1,5 +1,5 @@
 internal import GRPC
-package import Wire
+package import Units
 
 /// The limited sources in their order and, beside it, as Envoy reads them: xds.type.matcher.v3.IPMatcher.IPRangeMatcher.ranges, one after the other.
 ///

@@ -1,4 +1,6 @@
 internal import Crypto
+package import Units
+package import Vocabulary
 package import Wire
 
 /// Community ID version 1 with seed 0 (https://github.com/corelight/community-id-spec): one name for a flow in every tool that knows its

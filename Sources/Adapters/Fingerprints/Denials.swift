@@ -1,5 +1,7 @@
 package import AgentCore
 package import Detection
+package import Units
+internal import Vocabulary
 package import Wire
 
 /// The policy's denied fingerprints, looked up by the kernel's hash once a JA4 has been worked out. The hash covers what JA4

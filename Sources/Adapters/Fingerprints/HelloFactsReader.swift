@@ -1,5 +1,6 @@
 package import AgentCore
 package import Detection
+package import Units
 package import Wire
 
 /// What a node's turn wants to know by a hash: whether a hello's fingerprint is denied, and name, protocols and fingerprints for an event.

@@ -1,6 +1,6 @@
 package import Detection
 internal import Glibc
-package import Wire
+package import Vocabulary
 
 /// Names and fingerprints of many hellos, without an allocation for those that are plain. Clients are many, their TLS stacks fewer: what
 /// depends on the stack alone is worked out and remembered by the very words that it depends on, which hold no GREASE.

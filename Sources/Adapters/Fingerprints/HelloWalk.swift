@@ -1,5 +1,5 @@
 internal import Detection
-internal import Wire
+internal import Vocabulary
 
 /// What fingerprints are made of, out of one hello that is as plain as nearly all are: whole, each of its telling extensions there once, no
 /// list longer than `most`. GREASE is left out, so two hellos of a stack that draws it anew give the same words.

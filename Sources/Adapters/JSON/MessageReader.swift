@@ -1,6 +1,7 @@
 internal import Detection
 package import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Reads what the topics carry. Strict about what it knows, silent about members that it does not: within v1 members are only added.
 package struct MessageReader: ~Copyable {

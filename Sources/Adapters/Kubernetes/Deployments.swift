@@ -2,7 +2,8 @@ internal import ControllerCore
 internal import JSON
 internal import Requests
 internal import Synchronization
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// Brings Deployments to the number of replicas that is wanted, by their scale subresource, on a thread of its own: an API server may be slow.
 ///

@@ -1,5 +1,5 @@
 internal import Messages
-package import Wire
+package import Units
 
 /// `external.metrics.k8s.io/v1beta1`, as an HPA asks for it: the replicas that a workload wants, for a target of one (AverageValue).
 ///

@@ -1,10 +1,10 @@
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
 
 /// Log lines on standard error: for people as text, for collectors as one JSON object a line. Nothing here waits for whoever reads them.
 package struct Log: Sendable {
-    package enum Format: String, Sendable { case text, json }
+    package enum Format: String, CaseIterable, Sendable { case text, json }
     package enum Level: String, Sendable { case info, warning, error }
 
     private let program: String

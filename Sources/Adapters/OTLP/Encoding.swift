@@ -1,5 +1,5 @@
 internal import Messages
-internal import Wire
+internal import Units
 
 /// OTLP 1.x as JSON (opentelemetry-proto, "JSON Protobuf Encoding"): ids in hexadecimal digits, 64-bit numbers as text.
 enum Encoding {

@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// What one step of a detection's way took (OpenTelemetry's span). Its id follows from the trace, its name and whose it is:
 /// several programs can name each other's, and one that is told again is the same one.

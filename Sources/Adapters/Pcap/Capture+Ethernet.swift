@@ -1,5 +1,3 @@
-internal import Wire
-
 extension Capture {
     /// As `next`, with every frame as Ethernet has it: what other links write gets a header without addresses. A frame that bears several
     /// packets is handed over once for each; one that bears none that can be read without bytes. `room` is kept between calls.

@@ -1,7 +1,7 @@
 internal import CPcap
 internal import Glibc
 internal import Linux
-package import Wire
+package import Units
 
 /// A packet capture, read frame by frame: pcap in either byte order and precision, and pcapng. Nothing of it is kept.
 @safe package struct Capture: ~Copyable {

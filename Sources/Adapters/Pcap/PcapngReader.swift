@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Wire
+internal import Units
 
 /// pcapng, block by block (draft-ietf-opsawg-pcapng). libpcap refuses a file whose interfaces differ in their link type, which
 /// is what `tcpdump -i any` beside a tunnel, or mergecap, writes; so this is read by us, and pcap by libpcap.

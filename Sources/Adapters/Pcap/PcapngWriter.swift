@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// A pcapng file in memory (draft-ietf-opsawg-pcapng): one interface of Ethernet, times in nanoseconds.
 package struct PcapngWriter: Sendable {

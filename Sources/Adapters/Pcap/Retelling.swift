@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// One TCP connection made up around a client's first bytes: SYN, SYN-ACK, ACK, and the bytes in segments.
 /// What was on the wire around them is not known.

@@ -1,5 +1,5 @@
 internal import Spelling
-internal import Wire
+internal import Units
 
 /// A value of the file and the way that led to it. It answers as the type that is asked for, or says where and why it cannot.
 struct Field {

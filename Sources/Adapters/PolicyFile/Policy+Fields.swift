@@ -1,6 +1,7 @@
 internal import Detection
 internal import Spelling
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 // The longest limit, window or cooldown that may be asked for: everything that is imposed ends.
 private let year = Duration.seconds(365 * 86_400)

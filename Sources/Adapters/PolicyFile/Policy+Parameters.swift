@@ -1,6 +1,7 @@
 internal import Detection
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What single detections take besides severity and limit.
 extension Policy {

@@ -3,7 +3,6 @@ internal import Crypto
 internal import Glibc
 package import Linux
 internal import Spelling
-internal import Wire
 
 /// Reads the policy file (docs: manifests/policy.yaml) into the value that is in force. What is left out keeps its default.
 package enum PolicyFile {

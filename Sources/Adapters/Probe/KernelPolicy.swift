@@ -1,6 +1,7 @@
 internal import CWire
 package import Detection
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// A policy in the form that the probe reads (`struct weir_config`), for the kernel and for the native engine alike.
 package struct KernelPolicy {

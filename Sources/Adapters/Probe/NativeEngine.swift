@@ -1,4 +1,6 @@
 internal import CWire
+package import Units
+package import Vocabulary
 package import Wire
 
 /// The probe without a kernel: the same C over tables of our own. One thread at a time.

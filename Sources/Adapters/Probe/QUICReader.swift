@@ -1,6 +1,6 @@
 internal import CQUIC
 internal import CWire
-package import Wire
+package import Vocabulary
 
 /// What user space thinks of a QUIC path: whether the first answer on it is owed to somebody who does nothing wrong.
 package struct PathOpinion {

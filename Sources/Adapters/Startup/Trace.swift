@@ -69,6 +69,19 @@ package final class Trace: Sendable {
         add(Span(name, .phase, from: from, to: now))
     }
 
+    /// The graph's part of a start. Where it fails, its times are written before the error goes on.
+    /// - Parameter path: of the file; `nil` where nobody wants one.
+    package func components<Result>(writingTo path: String?, _ start: () throws -> Result) throws -> Result {
+        let result: Result
+        do { result = try start() } catch {
+            phase("components")
+            if let path { _ = write(to: path) }
+            throw error
+        }
+        phase("components")
+        return result
+    }
+
     func add(_ span: Span) { spans.withLock { $0.append(span) } }
 
     /// The text of the file, as of now.

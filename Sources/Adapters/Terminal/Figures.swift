@@ -1,4 +1,4 @@
-internal import Wire
+internal import Units
 
 /// Figures as people read them.
 package enum Figures {

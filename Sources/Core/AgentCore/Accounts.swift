@@ -1,4 +1,4 @@
-package import Wire
+package import Vocabulary
 
 /// What an agent has to account for, at one moment, since its start: whatever came in went somewhere, or is still here.
 ///

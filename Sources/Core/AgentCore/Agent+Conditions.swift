@@ -1,5 +1,7 @@
 internal import Detection
 internal import Messages
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// What is told of a destination, because nobody is proven to have done it. It touches no source, sets no limit, and its event asks for

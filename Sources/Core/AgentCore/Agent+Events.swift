@@ -1,5 +1,7 @@
 internal import Detection
 package import Messages
+package import Units
+internal import Vocabulary
 package import Wire
 
 extension Agent {

@@ -1,5 +1,7 @@
 package import Detection
 internal import Messages
+package import Units
+package import Vocabulary
 package import Wire
 
 /// What the agent makes of verdicts: which become events, which need a limit that only user space can set. A value;

@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// Blocks of addresses that are never limited and never counted, whatever they do: looked up by the few lengths that there are.
 package struct AllowList: Sendable, Equatable {

@@ -1,4 +1,6 @@
 internal import Detection
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// What sources do over many flows: how many stacks they look like, how many destinations they try, how much they leave

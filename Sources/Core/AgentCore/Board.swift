@@ -1,3 +1,5 @@
+package import Units
+package import Vocabulary
 package import Wire
 
 /// Totals per source address since the agent began, for `weir top`: bounded, and filled without allocating.

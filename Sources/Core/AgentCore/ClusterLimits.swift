@@ -1,5 +1,7 @@
 internal import Detection
 package import Messages
+package import Units
+package import Vocabulary
 package import Wire
 
 /// The limits topic as this node applies it: the newest of each key, an operator's before the controller's, nothing that has ended, and nothing beyond what

@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// Events that are ordered and not made yet, in their order. No more than there are sources: each has one at most.
 package struct DueEvents: Sendable {

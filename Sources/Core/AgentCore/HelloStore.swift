@@ -1,4 +1,4 @@
-internal import Wire
+internal import Units
 
 /// The bytes of each source's latest hello, until the source's event is made. Bounded: the oldest bytes make room for new ones.
 ///

@@ -1,5 +1,5 @@
 package import Messages
-package import Wire
+package import Units
 
 /// What of a node's losses was told, and when the rest is due: as a notice among the events (`LossNotice`), once these can go again.
 package struct LossBook: Sendable {

@@ -1,5 +1,7 @@
 internal import Detection
 internal import Messages
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// How many sources a node tells of for the first time in a minute (`trust.newSources`): as many as controllers take from one node, so

@@ -1,5 +1,5 @@
 package import Messages
-package import Wire
+package import Units
 
 /// Addresses of the cluster's other nodes, as these publish them on the nodes topic. A record there is a claim, so what one can
 /// exempt is bounded.

@@ -1,6 +1,7 @@
 internal import Detection
 package import Messages
-package import Wire
+package import Units
+internal import Wire
 
 extension NodeCore {
     /// A record of the limits topic.

@@ -1,6 +1,7 @@
 package import Detection
 internal import Messages
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// Addresses that a node knows to be its own or its neighbours', as the policy's `allow` names them by kind.
 package struct KnownAddresses: Sendable, Equatable {

@@ -1,5 +1,7 @@
 package import Detection
 package import Messages
+package import Units
+package import Vocabulary
 package import Wire
 
 /// A node's turn: verdicts, time, the topic's records and policies come in with their time, and what follows from them goes out to

@@ -1,6 +1,7 @@
 internal import Detection
 package import Messages
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// The nodes topic as it stands, and what follows from it: on which nodes a limit holds, and who is behind or silent.
 package struct NodeReports: Sendable {

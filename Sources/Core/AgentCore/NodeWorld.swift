@@ -1,5 +1,6 @@
 package import Detection
 package import Messages
+package import Units
 package import Wire
 
 /// What a node's turn asks of the world that it runs in: a kernel and a disk (the agent), a capture (replay), a model of all (the

@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// How much of a processor may be spent on opening QUIC Initials: whoever can send datagrams decides how many there are.
 ///

@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// When a node says how far it has come: when that has changed, but not twice within a second; and every ten seconds in any case.
 /// A value that knows no clock; any that never goes back will do.

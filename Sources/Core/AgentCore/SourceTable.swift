@@ -1,3 +1,5 @@
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// What one source has done lately, for a bounded number of sources. Memory is taken at the start; nothing here allocates once it stands.

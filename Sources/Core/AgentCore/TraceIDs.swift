@@ -1,4 +1,4 @@
-internal import Wire
+internal import Units
 
 /// W3C trace ids: 128 bits, never zero, no clock and no system call behind them.
 struct TraceIDs: Sendable {

@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// Records on their way into the table: rows, and which offsets of which partitions they cover, with those that gave no row.
 package struct ArchiveBatch: Sendable {

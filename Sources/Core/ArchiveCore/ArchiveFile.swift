@@ -1,6 +1,6 @@
 internal import Messages
 package import Parquet
-internal import Wire
+internal import Units
 
 /// A file of the table, made of rows of one partition of the table.
 package struct ArchiveFile: Sendable {

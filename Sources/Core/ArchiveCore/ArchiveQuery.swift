@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+package import Vocabulary
 
 /// A question to the archive: which records, counted by what.
 package struct ArchiveQuery: Sendable {

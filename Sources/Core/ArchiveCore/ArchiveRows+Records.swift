@@ -1,5 +1,6 @@
 package import Messages
-package import Wire
+package import Units
+internal import Vocabulary
 internal import Detection
 
 // A record of a topic becomes a row.

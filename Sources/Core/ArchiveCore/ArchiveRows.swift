@@ -1,5 +1,5 @@
 package import Parquet
-package import Wire
+package import Units
 
 /// Where a record stood in its topic.
 package struct LogOrigin: Sendable, Equatable {

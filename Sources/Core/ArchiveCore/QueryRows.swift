@@ -1,5 +1,6 @@
 package import Parquet
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// A row group, and which of its rows are asked for. Columns are read when they are needed: where a filter leaves nothing,
 /// that filter's column is all that was read.

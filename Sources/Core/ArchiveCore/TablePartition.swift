@@ -1,5 +1,5 @@
 internal import Messages
-package import Wire
+package import Units
 
 /// A partition of the table: a folder for each place, and in it one for each hour.
 package struct TablePartition: Hashable, Comparable, Sendable {

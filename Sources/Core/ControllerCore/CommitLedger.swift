@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// How far each partition may be committed: up to the first event whose answers have not all been delivered.
 package struct CommitLedger: Sendable {

@@ -1,6 +1,7 @@
 package import Detection
 package import Messages
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// Events in, desired state out. Everything it says is a function of the log of events, of the policy, and of what it said before.
 ///

@@ -1,6 +1,7 @@
 internal import Detection
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Which limits stand, and which step of the ladder each source has reached. Only what an event changes materially is said again.
 struct LimitBook {

@@ -1,6 +1,6 @@
 package import Detection
 package import Messages
-package import Wire
+package import Units
 
 /// What a replica's turn asks of the world that it runs in: brokers and peers, or the simulation's model of them. None of it calls
 /// back into the core.

@@ -1,6 +1,6 @@
 internal import Detection
 internal import Messages
-internal import Wire
+internal import Units
 
 /// How many replicas each workload is to have, and what may still be spent on it.
 struct ScaleBook {

@@ -1,4 +1,5 @@
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Per source, the times of its events within a sliding window, exactly: sorted, each event once, however late it came.
 ///

@@ -1,5 +1,5 @@
 package import Detection
-package import Wire
+package import Units
 
 /// Where a replica begins to read the partitions that it was given, so that its windows are what its predecessor's were.
 ///

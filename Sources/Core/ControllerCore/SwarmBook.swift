@@ -1,4 +1,4 @@
-internal import Wire
+internal import Units
 
 /// Which TLS stacks suddenly come from everywhere: distinct source prefixes by JA4, in windows of the events' own time. A stack is a swarm that more than
 /// so many use in a window, and less than a tenth of them did in the window before; what many used before is a popular client. A swarm that goes on does

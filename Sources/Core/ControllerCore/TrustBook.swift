@@ -1,5 +1,5 @@
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What one node's word may move: how many new sources it brings to the cluster's limits in a minute of the events' own time, and how many nodes must have
 /// told of a source before its limit leaves its node. After a restart the minute's budget begins anew.

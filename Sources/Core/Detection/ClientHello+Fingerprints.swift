@@ -1,4 +1,4 @@
-internal import Wire
+internal import Vocabulary
 
 // The texts that JA3 and JA4 are hashes of. docs/detections.md has the places where implementations differ.
 

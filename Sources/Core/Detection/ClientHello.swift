@@ -1,4 +1,4 @@
-package import Wire
+package import Vocabulary
 
 /// A ClientHello (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2) as far as its bytes go. GREASE (RFC 8701) is kept: it is part of what was sent.
 ///

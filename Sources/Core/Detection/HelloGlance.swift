@@ -1,4 +1,5 @@
-package import Wire
+internal import Units
+package import Vocabulary
 
 /// Where a hello's name and protocols lie: what a verdict asks of the bytes, without an allocation. `ClientHello` reads all of it,
 /// for people.

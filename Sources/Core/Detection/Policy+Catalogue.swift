@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+package import Vocabulary
 
 extension Policy {
     /// What the catalogue makes of each (`Anomaly.severity`): `high` and `critical` limit.

@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+package import Vocabulary
 
 extension Policy {
     /// Anomalies of at least this severity under this policy.

@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+package import Vocabulary
 
 /// A throttle policy as it is in force: every default filled in, every name resolved. Values only; Adapters/Policy reads the file.
 package struct Policy: Sendable, Equatable {

@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// The headers that make a Kafka record a CloudEvent 1.0 (Kafka protocol binding, binary mode), and W3C Trace Context's `traceparent`.
 ///

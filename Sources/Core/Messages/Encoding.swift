@@ -1,5 +1,6 @@
 internal import Detection
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 // What goes over the topics, member by member, in the order that docs and schemas show (manifests/schemas).
 

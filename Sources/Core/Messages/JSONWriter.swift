@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// Writes one JSON text (RFC 8259) into bytes, compactly, in the order of the calls. It knows nothing of what it writes, so the caller
 /// keeps objects, members and arrays in their places.

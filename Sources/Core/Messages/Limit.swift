@@ -1,4 +1,5 @@
-package import Wire
+package import Units
+package import Vocabulary
 
 /// Desired state: this prefix, limited so, until then. Idempotent; the last generation wins; a tombstone releases, and so does an operator's release, which
 /// unlike a tombstone outlives compaction.

@@ -1,5 +1,6 @@
 package import Detection
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// What a policy lets a record of the limits topic ask for. Whoever reads the topic measures each record with its own policy, so one liar on the topic moves
 /// nothing beyond it. Allow-lists are not in here: they know more than the policy.

@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// That a node has lost something, and how much of what, by cause: said once the way to Kafka is free again, at most once in ten seconds.
 /// On `security-throttle-events`, keyed by the node's name (schema `weir.dev/loss/v1`), with a CloudEvents type of its own: who reads

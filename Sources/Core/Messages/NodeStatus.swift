@@ -1,5 +1,5 @@
 package import Detection
-package import Wire
+package import Units
 
 /// How far one node has come with the limits topic, and what it does with what it read there: enough to answer "has node X my limit?".
 /// On `security-throttle-nodes`, keyed by the node's name (schema `weir.dev/node-status/v1`); a tombstone is a clean stop.

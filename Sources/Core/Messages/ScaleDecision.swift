@@ -1,5 +1,5 @@
 package import Detection
-package import Wire
+package import Units
 
 /// How many replicas of a workload are wanted, and why. When `until` passes and nothing renewed it, the previous count is wanted again.
 /// On `security-scale-decisions`, keyed by `namespace/workload` (schema `weir.dev/scale-decision/v1`).

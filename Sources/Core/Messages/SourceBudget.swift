@@ -1,4 +1,4 @@
-package import Wire
+package import Units
 
 /// How many new sources one speaker brings in a minute. The networks of one IPv6 /48 are one: who has one has them all.
 package struct SourceBudget: Sendable {

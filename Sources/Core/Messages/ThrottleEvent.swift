@@ -1,5 +1,6 @@
 package import Detection
-package import Wire
+package import Units
+package import Vocabulary
 
 /// What one agent saw one source do: the first anomaly of a source at once, then at most one a second with counts.
 /// On `security-throttle-events`, keyed by `source.prefix` (schema `weir.dev/throttle-event/v1`).

@@ -1,4 +1,4 @@
-package import Wire
+internal import Units
 
 // RFC 3339 by arithmetic on the civil calendar: no locale, no time zone database. The two conversions are those of Howard Hinnant's
 // "chrono-Compatible Low-Level Date Algorithms".

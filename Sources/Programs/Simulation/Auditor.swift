@@ -3,7 +3,8 @@ internal import ControllerCore
 internal import Detection
 internal import Messages
 internal import Support
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Holds the promises against what happened. It sees what a witness outside Weir would see: frames that leave, records that are
 /// stored. Each rule stands under the sentence that it holds, and its name is what a failing seed prints.

@@ -1,7 +1,7 @@
 internal import ControllerCore
 internal import Detection
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What a record bears. Bytes are left out: the messages' encoding has tests of its own.
 enum Body {

@@ -2,7 +2,8 @@ internal import Detection
 internal import Messages
 internal import Probe
 internal import Support
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The whole world of one seed: nodes, replicas, a broker, clients and servers, on one clock. Nothing in it happens that the
 /// scenario does not say.

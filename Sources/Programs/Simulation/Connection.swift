@@ -1,5 +1,6 @@
 internal import Support
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// One connection: what its client sends and when, and what became of it. Clients are scripts, so that a run repeats.
 final class Connection {

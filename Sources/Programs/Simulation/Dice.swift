@@ -1,4 +1,4 @@
-internal import Wire
+internal import Units
 
 /// Chance that repeats. Each part of the world has its own, so that what one draws changes nothing for another.
 package struct Dice: Sendable {

@@ -2,6 +2,7 @@ internal import AgentCore
 internal import Detection
 internal import Messages
 internal import Probe
+internal import Units
 internal import Wire
 
 /// A node: the probe's own code without a kernel, the real core, and models of ring, disk and Kafka's client. A process that is

@@ -1,7 +1,8 @@
 internal import ControllerCore
 internal import Detection
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// A controller's process: the real core, and models of its readers and its producer.
 final class Replica: ReplicaWorld {

@@ -1,5 +1,6 @@
 internal import Detection
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Milliseconds since the world began.
 package typealias Time = Int

@@ -3,7 +3,8 @@ internal import BPF
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 extension Node {
     /// Everything as it is now: the one place where the accounts are taken. `/status` and `/metrics` show this, and `weir doctor` reads it.

@@ -5,7 +5,7 @@ internal import Glibc
 internal import Linux
 internal import Log
 internal import NetPoll
-internal import Wire
+internal import Vocabulary
 
 extension Node {
     /// Within a second: the controller and the nodes learn the rest from the topic. The links go last, so that a successor finds as little as can be unwatched.

@@ -8,7 +8,8 @@ internal import Log
 internal import Messages
 internal import PolicyFile
 internal import Probe
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The limits topic, read whole and from its beginning.
 final class LimitsReader {

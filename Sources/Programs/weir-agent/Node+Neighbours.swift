@@ -3,7 +3,7 @@ internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
 
 /// The nodes topic, read whole for the other nodes' addresses. A client of its own, so that nothing that is wrong with this topic
 /// holds up the limits.

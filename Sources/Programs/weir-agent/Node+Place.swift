@@ -1,4 +1,4 @@
-internal import Arguments
+internal import Front
 internal import BPF
 internal import Detection
 internal import HTTP
@@ -34,23 +34,6 @@ enum Place: Equatable {
     }
 }
 
-/// Where the pages answer, in a place that an optional can hold.
-final class Web {
-    /// Who answers; nobody until there is a node.
-    final class Pages {
-        var answer: (String) -> Response = { _ in .notFound }
-    }
-
-    let server: Server
-    let counts: Server.Counts
-    let pages = Pages()
-
-    init(_ settings: Settings, _ counts: Server.Counts = Server.Counts()) throws(HTTPError) {
-        self.counts = counts
-        server = try Server(host: settings.listen.host, port: settings.listen.port, counts: counts) { [pages] path in pages.answer(path) }
-    }
-}
-
 extension Node {
     /// More than a second, so that the successor has seen all that any sliding second of ours holds.
     private static let overlap: UInt64 = 1_200_000_000
@@ -80,9 +63,9 @@ extension Node {
         }
         guard ticks % 10 == 0, let successor = place.successor, !peers.isThere(successor) else { return }
         do {
-            web = try Web(settings, webCounts)
-            web?.pages.answer = { [unowned self] path in answer(path) }
-            if let web { try poller.add(web.server.descriptor, as: Source.http.rawValue) }
+            web = try Web(settings.listen, webCounts)
+            web?.show(self)
+            if let web { try poller.add(web.descriptor, as: Source.http.rawValue) }
             outbox = try state?.open()
             publisher?.use(outbox)
             if case .standingBy = place { try watch.start(probe.hooks(enforcing: policy.mode == .enforce), log) }

@@ -4,6 +4,8 @@ internal import Detection
 internal import Linux
 internal import Metrics
 internal import Probe
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// QUIC on this node: the ring of clients' datagrams, and what opens them. A class, so that one part is used while another

@@ -1,8 +1,9 @@
 internal import AgentCore
 internal import Detection
+internal import Front
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What the nodes topic is told of this node, and when.
 struct Reports {

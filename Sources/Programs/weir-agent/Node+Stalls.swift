@@ -2,7 +2,7 @@ internal import AgentCore
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
 
 // The loop's account of its own time, kept by its clocks and shown.
 extension Node {

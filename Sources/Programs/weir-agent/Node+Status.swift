@@ -3,6 +3,7 @@ internal import Arguments
 internal import BPF
 internal import Detection
 internal import Evidence
+internal import Front
 internal import Glibc
 internal import HTTP
 internal import Kafka
@@ -11,24 +12,23 @@ internal import Log
 internal import Messages
 internal import Probe
 internal import Metrics
+internal import Units
+internal import Vocabulary
 internal import Wire
 
-extension Node {
-    func answer(_ path: String) -> Response {
+extension Node: Pages {
+    func ownPage(_ path: String) -> Response? {
         switch path {
-        case "/metrics": Response(contentType: Metrics.contentType, body: metrics())
-        case "/healthz": Response(text: "ok\n")
-        case "/readyz": unready.map { Response(status: 503, text: "\($0)\n") } ?? Response(text: "ok\n")
         case "/stalls": Response(contentType: "application/json", body: stallsPage())
         case "/status": Response(contentType: "application/json", body: status())
-        default: Response.notFound
+        default: nil
         }
     }
 
     private static let interfacesNamed = 256, unwatchedNamed = 64
 
     /// Why this node does not do all that it is there for; `nil` when it does.
-    private var unready: String? {
+    var unready: String? {
         if let lacks = watch.lacks { return lacks }
         guard let limits, !limits.isRead else { return nil }
         return "the topic \(Topic.limits.name) has not been read: does Kafka answer, and is the topic there?"
@@ -50,7 +50,7 @@ extension Node {
             [("listen", "\(settings.listen.host):\(port)"), ("kafka", settings.kafka?.value(of: "bootstrap.servers") ?? "none")])
     }
 
-    private func metrics() -> [UInt8] {
+    func metricsPage() -> [UInt8] {
         let board = Metrics(), counters = probe.counters
         for counter in Counter.allCases {
             let metric = board.counter("weir_probe_\(counter.id)_total", counter.help)

@@ -5,6 +5,7 @@ internal import Linux
 internal import Log
 internal import Messages
 internal import Probe
+internal import Units
 internal import Wire
 
 /// The world of this node's turn: the kernel, the disk, the log.

@@ -4,6 +4,7 @@ internal import BPF
 internal import Detection
 internal import Evidence
 internal import Fingerprints
+internal import Front
 internal import Glibc
 internal import HTTP
 internal import Kafka
@@ -15,6 +16,8 @@ internal import PolicyFile
 internal import Probe
 internal import Spool
 internal import Startup
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// This node's agent: one thread, one epoll. Between ring and verdict nothing waits, allocates or locks; what is slow
@@ -89,7 +92,7 @@ final class Node {
         (self.state, outbox, evidence) = (state.directory, state.outbox, state.evidence)
         webCounts = web.counts
         readClocks()
-        web.pages.answer = { [unowned self] path in answer(path) }
+        web.show(self)
     }
 
     /// From then on handshakes are seen.
@@ -121,13 +124,13 @@ final class Node {
             (probe.ringMap, Source.ring), (probe.initialsMap, .initials), (publisher?.eventDescriptor, .producer),
             (limits?.eventDescriptor, .limits),
             (tick.eventDescriptor, .tick),
-            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.server.descriptor, .http),
+            (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.descriptor, .http),
             (network.eventDescriptor, .network),
             (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers)
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue, isEdge: source == .ring) }
         }
-        sayListening(port: web?.server.port ?? 0)
+        sayListening(port: web?.port ?? 0)
         trace.phase("listening")
         // While we may still write there.
         if let path = settings.startupTrace, !trace.write(to: path) {
@@ -159,7 +162,7 @@ final class Node {
             _ = drainDatagrams()
             now = Clock.monotonic
             account(at: now)
-            let webDue = web?.server.timeoutMilliseconds
+            let webDue = web?.timeoutMilliseconds
             let (milliseconds, isDozing) = isBehind ? (0, false) : rest(doze.sleep(at: now), atMost: webDue)
             let ready = try poller.wait(milliseconds: milliseconds)
             let awake = Clock.monotonic
@@ -184,7 +187,7 @@ final class Node {
                 timed(.tick) { onTick(ticks) }
                 if ticks % 10 == 0, watch.isDue { follow.isDue = true }
             }
-            if has(.http) || webDue == 0 { timed(.http) { web?.server.run() } }
+            if has(.http) || webDue == 0 { timed(.http) { web?.run() } }
             if has(.network), !network.take().isEmpty { follow.isDue = true }
             if has(.attacher), timed(.links, { watch.settle(log) { probe.seen(on: $0) } }) { follow.isDue = true }
             if has(.peers) { timed(.links) { for request in peers.take(watch.interfaces, log) { heed(request) } } }

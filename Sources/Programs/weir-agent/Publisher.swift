@@ -2,7 +2,8 @@ internal import AgentCore
 internal import Kafka
 internal import Linux
 internal import Log
-internal import Wire
+internal import Units
+internal import Vocabulary
 internal import Messages
 internal import Spool
 

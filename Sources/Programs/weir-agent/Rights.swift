@@ -1,6 +1,7 @@
 internal import BPF
 internal import Detection
 internal import Evidence
+internal import Front
 internal import Glibc
 internal import Kafka
 internal import Linux
@@ -10,18 +11,18 @@ internal import Spool
 
 extension Settings {
     /// Whom the agent becomes when it needs no more rights; and why it stays root, where that is so.
-    static func account(_ asked: String?) throws(UsageError) -> (account: Account?, stays: String?) {
+    static func account(_ asked: String?) throws(Refusal) -> (account: Account?, stays: String?) {
         guard Account.current == 0 else {
             guard let asked, Account(asked)?.user != Account.current else { return (nil, nil) }
             let why = "only an agent that root starts can become another user, and this one runs as user \(Account.current)"
-            throw UsageError("--user \(asked): \(why)")
+            throw Refusal.wrong("--user \(asked): \(why)")
         }
         guard let asked else { return Account.nobody.isPossible ? (.nobody, nil) : (nil, "CAP_SETUID and CAP_SETGID are missing") }
-        guard let account = Account(asked) else { throw UsageError("--user \(asked): no such user") }
+        guard let account = Account(asked) else { throw Refusal.wrong("--user \(asked): no such user") }
         guard account.user != 0 else { return (nil, nil) }
         guard account.isPossible else {
             let needs = "that needs CAP_SETUID and CAP_SETGID, and a user namespace that knows the user"
-            throw UsageError("--user \(asked): cannot be taken on here: \(needs)")
+            throw Refusal.wrong("--user \(asked): cannot be taken on here: \(needs)")
         }
         return (account, nil)
     }

@@ -2,7 +2,7 @@ internal import AgentCore
 internal import BPF
 internal import Detection
 internal import Fingerprints
-internal import HTTP
+internal import Front
 internal import Kafka
 internal import Linux
 internal import Log
@@ -76,7 +76,7 @@ extension Node {
             steps.step("addresses") { Self.addOwn(to: &known) }
             surroundings.fill(Surroundings(selection: selection, addresses: known))
         }
-        startup.add("pages", requires: [peers], provides: [pages]) { _ in pages.fill(try Web(settings)) }
+        startup.add("pages", requires: [peers], provides: [pages]) { _ in pages.fill(try Web(settings.listen)) }
         // Whoever listens there has a right to the interfaces: a second agent is refused before it touches any.
         startup.add("places", requires: [pages, attacher, surroundings], provides: [places]) { _ in
             places.fill(try Watch.takePlaces(surroundings.copy.selection, settings.attach, attacher.copy))

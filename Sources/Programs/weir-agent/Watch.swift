@@ -2,6 +2,8 @@ internal import AgentCore
 internal import BPF
 internal import Linux
 internal import Log
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// The interfaces that the probe is on: those that the patterns name, or those of the default routes, as they come and go.

@@ -1,9 +1,9 @@
 internal import Archive
 internal import ArchiveCore
+internal import Front
 internal import Kafka
 internal import Linux
 internal import Log
-internal import Wire
 
 // Membership: which partitions, from where, and when Kafka is told.
 
@@ -32,7 +32,7 @@ extension Service {
         } catch let error as TableError {
             state = .given(partitions, notBefore: Clock.monotonic + Self.pause)
             telemetry.failed(error, "the table cannot be read, tried again", log)
-        } catch { if let error = error as? KafkaError { hear(.failure(error)) } }
+        } catch { if let error = error as? KafkaError { broker.failed(error) } }
     }
 
     /// Others take over: what has been read is committed before they begin.
@@ -89,6 +89,6 @@ extension Service {
     /// Said again a little later.
     func commitFailed(_ error: KafkaError) {
         told = [:]
-        hear(.failure(error))
+        broker.failed(error)
     }
 }

@@ -5,7 +5,7 @@ internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
 
 // Records become rows.
 

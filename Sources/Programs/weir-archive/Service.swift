@@ -1,14 +1,13 @@
 internal import Archive
 internal import ArchiveCore
-internal import Arguments
+internal import Front
 internal import Glibc
-internal import HTTP
 internal import JSON
 internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
 
 /// The archive's loop: records in, commits out, on one thread.
 ///
@@ -20,9 +19,9 @@ final class Service {
     var archive: Archive
     var reader = MessageReader()
     let consumer: KafkaConsumer
-    let telemetry: Telemetry
-    private let server: Server
-    let web: Server.Counts
+    let telemetry = Telemetry()
+    let broker: BrokerState
+    let web: Web
 
     var state = State.idle
     var reading: [KafkaPartition: Position] = [:]
@@ -56,34 +55,31 @@ final class Service {
     private static let recordsPerTurn = 2000
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
-    var port: UInt16 { server.port }
 
     init(_ settings: Settings, log: Log) throws {
         self.log = log
         self.settings = settings
-        let telemetry = Telemetry(), web = Server.Counts()
-        self.telemetry = telemetry
-        self.web = web
-        server = try Server(host: settings.listen.host, port: settings.listen.port, counts: web) { telemetry.answer($0) }
+        broker = BrokerState(log, meanwhile: "nothing is archived")
+        web = try Web(settings.listen)
         do {
             archive = try Archive(settings.folder, cluster: settings.cluster, now: Instant(nanoseconds: Clock.wall))
-        } catch { throw Refusal(description: "weir-archive: --archive: \(error)", code: 3) }
+        } catch { throw Refusal.cannot("--archive: \(error)") }
         consumer = try KafkaConsumer(settings.kafka, group: "weir-archive", name: "weir-archive")
         places = Places(cluster: settings.cluster, rules: settings.rules)
         for file in archive.table.snapshot.files.values { if let place = file.partition["place"] { places.learn(place) } }
+        web.show(self)
         try consumer.subscribe([Topic.events.name, Topic.limits.name, Topic.decisions.name])
     }
 
     /// Runs until SIGTERM or SIGINT.
     func run(until signals: borrowing Signals) {
-        telemetry.refresh = { [unowned self] in self.measure() }
         var nextTick = Clock.monotonic, isBusy = false
         while true {
             wait(signals.eventDescriptor, milliseconds: isBusy ? 0 : max(0, Int(nextTick) - Int(Clock.monotonic)) / 1_000_000 + 1)
             if signals.next() != nil { return stop() }
             isBusy = consumer.drain(atMost: Self.recordsPerTurn, handle)
             if batch.rows.count >= Self.mostRows || batch.bytes >= Self.mostBytes { commit() }
-            server.run()
+            web.run()
             guard Clock.monotonic >= nextTick else { continue }
             nextTick = Clock.monotonic + 250_000_000
             tick()
@@ -91,8 +87,8 @@ final class Service {
     }
 
     private func wait(_ signals: CInt, milliseconds: Int) {
-        var polls = [signals, consumer.eventDescriptor, server.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        unsafe poll(&polls, nfds_t(polls.count), CInt(clamping: min(milliseconds, server.timeoutMilliseconds ?? milliseconds)))
+        var polls = [signals, consumer.eventDescriptor, web.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        unsafe poll(&polls, nfds_t(polls.count), CInt(clamping: min(milliseconds, web.timeoutMilliseconds ?? milliseconds)))
     }
 
     private func handle(_ event: borrowing KafkaConsumer.Event) {
@@ -103,7 +99,7 @@ final class Service {
             begin()
         case .revoked(let partitions): revoke(partitions)
         case .committed(let error): if let error { commitFailed(error) }
-        case .notice(let notice): hear(notice)
+        case .notice(let notice): broker.hear(notice)
         }
     }
 
@@ -149,19 +145,6 @@ final class Service {
         consumer.close(withinMilliseconds: 500)
         log.write(.info, "stopped", [("rows", "\(archive.counts.rows)"), ("version", "\(archive.table.snapshot.version)")])
         log.close(withinMilliseconds: 100)
-        // Destroying the handles waits for their threads, which with an absent broker may be in a connect; the kernel is faster.
-        exit(0)
-    }
-
-    func hear(_ notice: KafkaNotice) {
-        switch notice {
-        case .connected: telemetry.brokerIsUp(log)
-        case .disconnected(let outage): telemetry.brokerIsDown("\(outage)", log)
-        case .failure(let error): telemetry.failed(error, log)
-        case .log(let line):
-            if line.level <= 3, !["FAIL", "ERROR", "FATAL"].contains(line.facility) {
-                log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)])
-            }
-        }
+        leave()
     }
 }

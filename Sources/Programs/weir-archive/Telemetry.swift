@@ -1,55 +1,18 @@
 internal import Archive
 internal import ArchiveCore
+internal import Front
 internal import HTTP
-internal import Kafka
 internal import Linux
 internal import Log
 internal import Metrics
 
 /// What the writer shows: metrics, health, and log lines that a flood cannot multiply.
 final class Telemetry {
-    private let metrics = Metrics()
-    var malformed = 0, passedOver = 0, madeAnew = 0, tableFailures = 0, kafkaFailures = 0, losses = 0
+    let metrics = Metrics()
+    var malformed = 0, passedOver = 0, madeAnew = 0, tableFailures = 0
     var malformedLog = LimitedLog(interval: 60_000_000_000)
     /// By what could not be done: tending the table does not hide that nothing is committed.
     private var tableLogs: [String: LimitedLog] = [:]
-    private var troubles = KafkaTroubles()
-    private var isUp: Bool?
-    /// Why it is not ready; `nil` when it is.
-    var unready: String? = "starting"
-    /// Brings the numbers up to date before they are shown.
-    var refresh: () -> Void = {}
-
-    func answer(_ path: String) -> Response {
-        refresh()
-        switch path {
-        case "/metrics": return Response(contentType: Metrics.contentType, body: metrics.render())
-        case "/healthz": return Response(text: "ok\n")
-        case "/readyz": return unready.map { Response(status: 503, text: "\($0)\n") } ?? Response(text: "ok\n")
-        default: return .notFound
-        }
-    }
-
-    var brokerIsUp: Bool { isUp == true }
-
-    func brokerIsUp(_ log: Log) {
-        guard isUp != true else { return }
-        log.write(.info, isUp == nil ? "Kafka answers" : "Kafka is back")
-        isUp = true
-    }
-
-    func brokerIsDown(_ why: String, _ log: Log) {
-        guard isUp != false else { return }
-        isUp = false
-        losses += 1
-        log.write(.warning, "Kafka does not answer; nothing is archived meanwhile: \(why)")
-    }
-
-    func failed(_ error: KafkaError, _ log: Log) {
-        kafkaFailures += 1
-        guard troubles.isNews(error, at: Clock.monotonic) else { return }
-        log.write(error.isFatal ? .error : .warning, "Kafka: \(error.reason)", error.advice.map { [("advice", $0)] } ?? [])
-    }
 
     func failed(_ error: TableError, _ what: String, _ log: Log) {
         tableFailures += 1
@@ -84,33 +47,36 @@ final class Telemetry {
     ]
     private lazy var gauges = Self.levels.map { metrics.gauge("weir_archive_\($0.name)", $0.help) }
 
-    func set(_ counts: Archive.Counts, failures others: [Int], gauges values: [Int]) {
+    func set(_ counts: Archive.Counts, _ broker: BrokerState, failures others: [Int], gauges values: [Int]) {
         _ = commits
         let numbers = zip(records, [counts.rows, counts.covered + passedOver, malformed])
         let more = zip(files, [counts.files, counts.compacted, counts.expired, counts.deleted])
-        let wrong = zip(failures, [counts.lost, tableFailures, kafkaFailures, losses, madeAnew] + others)
+        let wrong = zip(failures, [counts.lost, tableFailures, broker.failures, broker.losses, madeAnew] + others)
         for (counter, number) in Array(numbers) + Array(more) + Array(wrong) { metrics.set(counter, to: UInt64(clamping: number)) }
         metrics.set(bytes, to: UInt64(clamping: counts.bytes))
         for (gauge, value) in zip(gauges, values) { metrics.set(gauge, to: Double(value)) }
     }
 }
 
-extension Service {
-    func measure() {
+extension Service: Pages {
+    var unready: String? {
+        switch state {
+        case _ where !broker.isUp: "Kafka does not answer"
+        case .idle: "no partition is assigned to it"
+        case .given: "finding where to begin"
+        case .reading: nil
+        }
+    }
+
+    func metricsPage() -> [UInt8] {
         var count = 0
         if case .reading(let partitions) = state { count = partitions.count }
         telemetry.set(
-            archive.counts, failures: [places.refused, log.dropped, web.evicted],
+            archive.counts, broker, failures: [places.refused, log.dropped, web.counts.evicted],
             gauges: [
                 archive.table.snapshot.files.count, Int(archive.table.snapshot.version), batch.rows.count, count,
-                telemetry.brokerIsUp ? 1 : 0
+                broker.isUp ? 1 : 0
             ])
-        telemetry.unready =
-            switch state {
-            case _ where !telemetry.brokerIsUp: "Kafka does not answer"
-            case .idle: "no partition is assigned to it"
-            case .given: "finding where to begin"
-            case .reading: nil
-            }
+        return telemetry.metrics.render()
     }
 }

@@ -6,7 +6,8 @@ internal import HTTP
 internal import Kubernetes
 internal import Linux
 internal import Log
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What is asked for and done in a cluster besides KEDA: an HPA's external metrics, and Deployments' scale.
 final class Autoscalers {

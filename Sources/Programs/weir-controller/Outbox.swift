@@ -1,7 +1,7 @@
 internal import ControllerCore
 internal import Kafka
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What has been decided and is not yet known to be stored. Every record stays here until its delivery report, so a broker that is away,
 /// refuses or lost its state costs time and nothing else.

@@ -1,13 +1,15 @@
 internal import ControllerCore
 internal import Detection
 internal import Envoy
+internal import Front
 internal import GRPC
 internal import KEDA
 internal import Linux
 internal import Log
 internal import Messages
 internal import Metrics
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// Those who ask over gRPC: Envoys and KEDA. They are slow by nature and have a thread of their own; here is what they are told, from the topics and
 /// nothing else, so that every replica tells the same.
@@ -22,10 +24,7 @@ final class Peers {
 
     init(_ address: String, credentials: Credentials, log: Log) throws {
         guard let server = Server(address, credentials: credentials) else {
-            throw Refusal(
-                description:
-                    "weir-controller: --grpc \(address): the address cannot be had, or the certificate, key or authority cannot be used",
-                code: 3)
+            throw Refusal.cannot("--grpc \(address): the address cannot be had, or the certificate, key or authority cannot be used")
         }
         self.server = server
         port = server.port

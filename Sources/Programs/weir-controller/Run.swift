@@ -1,40 +1,23 @@
 internal import Arguments
+internal import Commands
 internal import Detection
+internal import Front
 internal import GRPC
 internal import HTTP
 internal import Kubernetes
-internal import Glibc
 internal import Kafka
 internal import Linux
 internal import Log
 internal import PolicyFile
 internal import Startup
 
-let version = "0.1.0"
-
-/// Exit codes: 0 well, 2 wrong use or input, 3 this machine cannot.
 func run() {
-    let trace = Trace(program: "weir-controller", version: version)
-    let arguments: Arguments
-    do {
-        switch try Command.controller.parse(Array(CommandLine.arguments.dropFirst()), version: version) {
-        case .show(let text): return print(text, terminator: "")
-        case .run(let parsed): arguments = parsed
+    Program(controllerCommand, isOfMachine: { $0 is ClusterError }).serve([Signals.terminate, Signals.interrupt, Signals.hangUp]) { begun in
+        let settings = try settings(begun.arguments), log = begun.log
+        begun.trace.phase("settings")
+        let service = try begun.trace.components(writingTo: settings.startupTrace) {
+            try Service.start(settings, trace: begun.trace, log: log)
         }
-    } catch { refuse("\(error)", code: 2) }
-    keepFilesPrivate()
-    let log = Log(program: "weir-controller", format: arguments.text("log") == "json" ? .json : .text)
-    do {
-        let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
-        let settings = try settings(arguments)
-        trace.phase("settings")
-        let service: Service
-        do { service = try Service.start(settings, trace: trace, log: log) } catch {
-            trace.phase("components")
-            if let path = settings.startupTrace { _ = trace.write(to: path) }
-            throw error
-        }
-        trace.phase("components")
         let policy = settings.policy.current
         log.write(
             .info, "started",
@@ -44,81 +27,54 @@ func run() {
                 ("mode", policy.mode.rawValue), ("listen", "\(settings.listen.host):\(service.port)"),
                 ("grpc", "\(settings.grpc.host):\(service.peers.port)")
             ])
-        if let path = settings.startupTrace, !trace.write(to: path) {
+        if let path = settings.startupTrace, !begun.trace.write(to: path) {
             log.write(.warning, "the start-up trace cannot be written", [("path", path), ("reason", "\(Errno.current)")])
         }
-        // All threads are there by now; whichever comes later inherits it.
-        do throws(Errno) { try SystemCalls.keep(.controller) } catch { log.write(.warning, "system calls are not filtered: \(error)") }
-        service.run(until: signals)
-    } catch let error as Refusal { refuse(error.description, code: error.code) } catch let failure as Startup.Failure {
-        let refusal = failure.error as? Refusal
-        refuse("\(refusal == nil ? "weir-controller: " : "")\(failure)", code: refusal?.code ?? (failure.error is ClusterError ? 3 : 2))
-    } catch { refuse("weir-controller: \(error)", code: 2) }
+        filterSystemCalls(.controller, log)
+        service.run(until: begun.signals)
+    }
 }
 
-private func settings(_ arguments: Arguments) throws -> Settings {
-    let policy = try PolicySource(path: arguments.text("policy"), mode: arguments.text("mode").flatMap { Policy.Mode(rawValue: $0) })
-    let kafka = try kafkaConfiguration(arguments), grpc = arguments.endpoint("grpc")!, identity = try credentials(arguments)
-    let metrics = arguments.endpoint("external-metrics")
+private func settings(_ arguments: Arguments<ControllerOptions>) throws -> Settings {
+    let policy = try PolicySource(path: arguments.policy.policy, mode: arguments.policy.mode)
+    let kafka = try brokers(arguments.service.brokers), grpc = arguments.grpc, identity = try credentials(arguments)
+    let metrics = arguments.externalMetrics
     for (option, endpoint) in [("grpc", grpc), ("external-metrics", metrics)] {
-        guard case .insecure = identity, let endpoint, !endpoint.isLoopback, !arguments.has("insecure") else { continue }
-        throw Refusal(
-            description: "weir-controller: --\(option) \(endpoint): without TLS others can read and forge it: "
-                + "give --tls-cert and --tls-key, or --insecure",
-            code: 2)
+        guard case .insecure = identity, let endpoint, !endpoint.isLoopback, !arguments.insecure else { continue }
+        throw Refusal.wrong(
+            "--\(option) \(endpoint): without TLS others can read and forge it: "
+                + "give --tls-cert and --tls-key, or --insecure")
     }
     return Settings(
-        policy: policy, kafka: kafka, listen: arguments.endpoint("listen")!, grpc: grpc, identity: identity,
+        policy: policy, kafka: kafka, listen: arguments.service.listen, grpc: grpc, identity: identity,
         metrics: metrics,
-        tls: tls(identity), patches: arguments.has("kubernetes"), heedsRehearsals: arguments.has("rehearsals"),
+        tls: tls(identity), patches: arguments.kubernetes, heedsRehearsals: arguments.rehearsals,
         otlp: try receiver(arguments),
-        startupTrace: arguments.text("startup-trace"))
+        startupTrace: arguments.startupTrace)
 }
 
-/// Why the program does not start, in one line.
-struct Refusal: Error, CustomStringConvertible {
-    let description: String
-    let code: CInt
-}
-
-private func kafkaConfiguration(_ arguments: Arguments) throws -> KafkaConfiguration {
-    var kafka =
-        try arguments.text("kafka").map { bootstrap throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: bootstrap) }
-        ?? KafkaConfiguration()
-    if let file = arguments.text("kafka-config") { try kafka.load(file) }
-    guard kafka.value(of: "bootstrap.servers") != nil else {
-        throw Refusal(
-            description: "weir-controller: no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config",
-            code: 2)
-    }
-    return kafka
-}
-
-private func receiver(_ arguments: Arguments) throws -> Receiver? {
-    guard let url = arguments.text("otlp") else {
-        for option in ["otlp-headers", "otlp-ca"] where arguments.has(option) {
-            throw Refusal(description: "weir-controller: --\(option) is about --otlp, which is wanted with it", code: 2)
+private func receiver(_ arguments: Arguments<ControllerOptions>) throws -> Receiver? {
+    guard let url = arguments.otlp else {
+        for (option, value) in [("otlp-headers", arguments.otlpHeaders), ("otlp-ca", arguments.otlpAuthority)] where value != nil {
+            throw Refusal.wrong("--\(option) is about --otlp, which is wanted with it")
         }
         return nil
     }
-    func read(_ option: String) throws -> String? {
-        guard let path = arguments.text(option) else { return nil }
-        guard let text = File.read(path, limit: 1 << 20) else {
-            throw Refusal(description: "weir-controller: --\(option) \(path): cannot be read", code: 2)
-        }
+    func read(_ option: String, _ path: String) throws -> String {
+        guard let text = File.read(path, limit: 1 << 20) else { throw Refusal.wrong("--\(option) \(path): cannot be read") }
         return text
     }
-    let headers = (try read("otlp-headers") ?? "").split(separator: "\n").map(String.init)
-    for (index, line) in headers.enumerated() where line.split(separator: ":", maxSplits: 1).count != 2 || line.hasPrefix(" ") {
-        throw Refusal(
-            description:
-                "weir-controller: --otlp-headers \(arguments.text("otlp-headers")!):\(index + 1): no header; NAME: VALUE is expected",
-            code: 2)
+    var headers: [String] = []
+    if let path = arguments.otlpHeaders {
+        headers = try read("otlp-headers", path).split(separator: "\n").map(String.init)
+        for (index, line) in headers.enumerated() where line.split(separator: ":", maxSplits: 1).count != 2 || line.hasPrefix(" ") {
+            throw Refusal.wrong("--otlp-headers \(path):\(index + 1): no header; NAME: VALUE is expected")
+        }
     }
-    if let text = try read("otlp-ca"), !text.contains("-----BEGIN") {
-        throw Refusal(description: "weir-controller: --otlp-ca \(arguments.text("otlp-ca")!): is no PEM file", code: 2)
+    if let path = arguments.otlpAuthority, !(try read("otlp-ca", path).contains("-----BEGIN")) {
+        throw Refusal.wrong("--otlp-ca \(path): is no PEM file")
     }
-    return Receiver(url: url, headers: headers, authority: arguments.text("otlp-ca"))
+    return Receiver(url: url, headers: headers, authority: arguments.otlpAuthority)
 }
 
 /// The same identity, for external metrics.
@@ -129,23 +85,19 @@ private func tls(_ identity: Credentials) -> TLS? {
 }
 
 /// TLS when both files are given, plain text when neither is.
-private func credentials(_ arguments: Arguments) throws -> Credentials {
-    func read(_ option: String) throws -> [UInt8]? {
-        guard let path = arguments.text(option) else { return nil }
+private func credentials(_ arguments: Arguments<ControllerOptions>) throws -> Credentials {
+    func read(_ option: String, _ path: String?) throws -> [UInt8]? {
+        guard let path else { return nil }
         guard let text = File.read(path, limit: 1 << 20), text.contains("-----BEGIN") else {
-            throw Refusal(description: "weir-controller: --\(option) \(path): cannot be read, or is no PEM file", code: 2)
+            throw Refusal.wrong("--\(option) \(path): cannot be read, or is no PEM file")
         }
         return Array(text.utf8)
     }
-    let chain = try read("tls-cert"), key = try read("tls-key"), authority = try read("tls-client-ca")
+    let chain = try read("tls-cert", arguments.certificate), key = try read("tls-key", arguments.key)
+    let authority = try read("tls-client-ca", arguments.clientAuthority)
     switch (chain, key) {
     case (let chain?, let key?): return .tls(certificateChain: chain, privateKey: key, clientAuthority: authority)
     case (nil, nil) where authority == nil: return .insecure
-    default: throw Refusal(description: "weir-controller: --tls-cert and --tls-key go together, and --tls-client-ca with them", code: 2)
+    default: throw Refusal.wrong("--tls-cert and --tls-key go together, and --tls-client-ca with them")
     }
-}
-
-private func refuse(_ message: String, code: CInt) -> Never {
-    Log.lastWords(message)
-    exit(code)
 }

@@ -1,10 +1,12 @@
 internal import ControllerCore
 internal import Detection
+internal import Front
 internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 // Membership: which partitions, and from where.
 
@@ -86,7 +88,7 @@ extension Service {
     /// Others take over: what is in flight gets a moment, because they read it before they begin.
     func revoke(_ partitions: [KafkaPartition]) {
         let end = Clock.monotonic + 500_000_000
-        while core.outstandingCount > 0, Clock.monotonic < end { outbox.drain(delivered: { core.delivered($0) }, notice: hear) }
+        while core.outstandingCount > 0, Clock.monotonic < end { outbox.drain(delivered: { core.delivered($0) }, notice: broker.hear) }
         let due = core.leftovers
         if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 500) }
         try? consumer.unassign()

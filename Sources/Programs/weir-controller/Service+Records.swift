@@ -1,11 +1,13 @@
 internal import ControllerCore
 internal import Detection
+internal import Front
 internal import JSON
 internal import Kafka
 internal import Linux
 internal import Log
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 // Records: events to answer, and limits and decisions to know of.
 
@@ -30,7 +32,7 @@ extension Service: ReplicaWorld {
                 advance()
             case .revoked(let partitions): revoke(partitions)
             case .committed(let error): if let error { commitFailed(error) }
-            case .notice(let notice): hear(notice)
+            case .notice(let notice): broker.hear(notice)
             }
         }
     }
@@ -100,7 +102,7 @@ extension Service: ReplicaWorld {
                 log.write(.warning, "a topic was made anew", [("topic", topic)])
                 if topic == Topic.limits.name { core.controller.limitsWereLost() }
             case .endOfPartition: if !core.membership.isAnswering, core.membership.state != .joined { advance() }
-            case .notice(let notice): hear(notice)
+            case .notice(let notice): broker.hear(notice)
             }
         }
     }

@@ -1,8 +1,7 @@
 internal import ControllerCore
-internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
-internal import HTTP
 internal import JSON
 internal import Kafka
 internal import Kubernetes
@@ -11,7 +10,7 @@ internal import Log
 internal import Messages
 internal import PolicyFile
 internal import Startup
-internal import Wire
+internal import Units
 
 /// The controller's loop: events in, answers out, on one thread, so that what the core says is a function of the order in the log and
 /// nothing has to be locked. All that it waits for has a descriptor. (Peers that are slow by nature have a thread of their own and are told what
@@ -27,21 +26,18 @@ final class Service {
     let outbox: Outbox
     let follower: KafkaFollower
     let consumer: KafkaConsumer
-    let telemetry: Telemetry
+    let telemetry = Telemetry()
     let broker: BrokerState
     let peers: Peers
     let autoscalers: Autoscalers
     let tracing: Tracing?
-    let web: Server.Counts
-    private let server: Server
+    let web: Web
 
     var now: Instant { Instant(nanoseconds: Clock.wall) }
-    var port: UInt16 { server.port }
+    var port: UInt16 { web.port }
 
-    /// - Parameter server: whose pages `telemetry` answers.
     init(
-        policy: PolicySource, clients: Clients, telemetry: Telemetry, server: consuming Server, web: Server.Counts, peers: Peers,
-        autoscalers: Autoscalers,
+        policy: PolicySource, clients: Clients, web: Web, peers: Peers, autoscalers: Autoscalers,
         heedsRehearsals: Bool, tracing: Tracing?, log: Log
     ) {
         self.log = log
@@ -51,18 +47,16 @@ final class Service {
         self.autoscalers = autoscalers
         core = ReplicaCore(Controller(policy: policy.current, seed: UInt64.random(in: 0 ... .max)))
         core.controller.heedsRehearsals = heedsRehearsals
-        self.telemetry = telemetry
-        broker = BrokerState(log: log)
-        self.server = server
+        broker = BrokerState(log, meanwhile: "what is decided waits")
         self.web = web
         outbox = clients.outbox.take()
         follower = clients.follower.take()
         consumer = clients.consumer.take()
+        web.show(self)
     }
 
     /// Runs until SIGTERM or SIGINT; SIGHUP reads the policy again.
     func run(until signals: borrowing Signals) {
-        telemetry.refresh = { [unowned self] in self.measure() }
         var nextTick = Clock.monotonic
         var isBusy = false
         while true {
@@ -71,12 +65,12 @@ final class Service {
                 guard signal == Signals.hangUp else { return stop() }
                 reload()
             }
-            isBusy = outbox.drain(delivered: stored, notice: hear)
+            isBusy = outbox.drain(delivered: stored, notice: broker.hear)
             isBusy = follow() || isBusy
             peers.tell()
             tracing?.pushed(at: now)
             isBusy = consume() || isBusy
-            server.run()
+            web.run()
             autoscalers.run()
             if Clock.monotonic >= nextTick {
                 nextTick = Clock.monotonic + 500_000_000
@@ -91,9 +85,9 @@ final class Service {
     }
 
     private func wait(_ signals: CInt, milliseconds: Int) {
-        let timeout = min(milliseconds, server.timeoutMilliseconds ?? milliseconds, autoscalers.timeoutMilliseconds ?? milliseconds)
+        let timeout = min(milliseconds, web.timeoutMilliseconds ?? milliseconds, autoscalers.timeoutMilliseconds ?? milliseconds)
         var polls = [
-            signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, server.descriptor,
+            signals, outbox.eventDescriptor, follower.eventDescriptor, consumer.eventDescriptor, web.descriptor,
             autoscalers.descriptor ?? -1
         ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         // With enough waiting to be delivered the events wait too; their descriptor would only spin.
@@ -140,19 +134,6 @@ final class Service {
         autoscalers.want(replicas, targets, isActing: core.assigned.contains(0))
     }
 
-    /// What any Kafka handle may say.
-    func hear(_ notice: KafkaNotice) {
-        switch notice {
-        case .connected: broker.up()
-        case .disconnected(let outage): broker.down(outage)
-        case .failure(let error): broker.failed(error)
-        case .log(let line):
-            if line.level <= 3, !["FAIL", "ERROR", "FATAL"].contains(line.facility) {
-                log.write(.warning, "librdkafka: \(line.message)", [("facility", line.facility)])
-            }
-        }
-    }
-
     /// What is in flight gets a moment, then what may be committed is, and the group is told.
     private func stop() {
         let left = outbox.close(withinMilliseconds: 250) { core.delivered($0) }
@@ -161,7 +142,6 @@ final class Service {
         consumer.close(withinMilliseconds: 250)
         log.write(.info, "stopped", [("undelivered", "\(left)")])
         log.close(withinMilliseconds: 100)
-        // Destroying the handles waits for their threads, which with an absent broker may be in a connect; the kernel is faster.
-        exit(0)
+        leave()
     }
 }

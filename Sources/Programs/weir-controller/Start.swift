@@ -1,4 +1,5 @@
 internal import Arguments
+internal import Front
 internal import GRPC
 internal import HTTP
 internal import Kafka
@@ -46,44 +47,37 @@ extension Service {
     private static let startLimit = 4
 
     static func start(_ settings: Settings, trace: Trace, log: Log) throws -> Service {
-        let clients = Clients(), peers = Provision<Peers>("grpc"), telemetry = Provision<Telemetry>("telemetry", of: Telemetry())
-        let server = Provision<HTTP.Server>("pages"), web = Provision<HTTP.Server.Counts>("page counts", of: HTTP.Server.Counts())
+        let clients = Clients(), peers = Provision<Peers>("grpc"), web = Provision<Web>("pages")
         let autoscalers = Provision<Autoscalers>("autoscalers"), service = Provision<Service>("service")
         var startup = Startup(limit: startLimit, trace: trace)
         startup.add("grpc", provides: [peers]) { _ in
             peers.fill(try Peers(settings.grpc.description, credentials: settings.identity, log: log))
         }
-        startup.add("pages", provides: [server]) { _ in
-            let telemetry = telemetry.copy
-            server.fill(
-                try HTTP.Server(host: settings.listen.host, port: settings.listen.port, counts: web.copy) { path in
-                    telemetry.answer(path)
-                })
-        }
+        startup.add("pages", provides: [web]) { _ in web.fill(try Web(settings.listen)) }
         startup.add("autoscalers", provides: [autoscalers]) { _ in
             autoscalers.fill(try Autoscalers(metrics: settings.metrics, tls: settings.tls, patches: settings.patches, log: log))
         }
         // A second controller is refused before it joins the group or reads a topic.
-        startup.add("producer", requires: [server, peers], provides: [clients.outbox]) { _ in
+        startup.add("producer", requires: [web, peers], provides: [clients.outbox]) { _ in
             clients.outbox.fill(try Outbox(settings.kafka))
         }
-        startup.add("follower", requires: [server, peers], provides: [clients.follower]) { _ in
+        startup.add("follower", requires: [web, peers], provides: [clients.follower]) { _ in
             clients.follower.fill(
                 try KafkaFollower(
                     settings.kafka, topics: [Topic.limits.name, Topic.decisions.name],
                     name: "weir-controller", patience: 500))
         }
-        startup.add("consumer", requires: [server, peers], provides: [clients.consumer]) { _ in
+        startup.add("consumer", requires: [web, peers], provides: [clients.consumer]) { _ in
             clients.consumer.fill(try KafkaConsumer(settings.kafka, group: "weir-controller", name: "weir-controller"))
         }
         startup.add(
-            "service", requires: [clients.outbox, clients.follower, clients.consumer, server, peers, autoscalers],
+            "service", requires: [clients.outbox, clients.follower, clients.consumer, web, peers, autoscalers],
             provides: [service]
         ) { _ in
             service.fill(
                 Service(
-                    policy: settings.policy, clients: clients, telemetry: telemetry.take(), server: server.take(),
-                    web: web.take(), peers: peers.take(), autoscalers: autoscalers.take(), heedsRehearsals: settings.heedsRehearsals,
+                    policy: settings.policy, clients: clients, web: web.take(), peers: peers.take(), autoscalers: autoscalers.take(),
+                    heedsRehearsals: settings.heedsRehearsals,
                     tracing: try settings.otlp.map { try Tracing($0, log) }, log: log))
         }
         try startup.run()

@@ -1,5 +1,6 @@
 internal import ControllerCore
 internal import Detection
+internal import Front
 internal import HTTP
 internal import Linux
 internal import Log
@@ -19,20 +20,6 @@ final class Telemetry {
     var malformedLog = LimitedLog(interval: 60_000_000_000)
     var refusedLog = LimitedLog(interval: 60_000_000_000)
     var limitLog = LimitedLog(interval: 1_000_000_000, lines: 10)
-    /// Why it is not ready; `nil` when it is.
-    var unready: String? = "starting"
-    /// Brings the numbers up to date before they are shown.
-    var refresh: () -> Void = {}
-
-    func answer(_ path: String) -> Response {
-        refresh()
-        switch path {
-        case "/metrics": return Response(contentType: Metrics.contentType, body: metrics.render())
-        case "/healthz": return Response(text: "ok\n")
-        case "/readyz": return unready.map { Response(status: 503, text: "\($0)\n") } ?? Response(text: "ok\n")
-        default: return .notFound
-        }
-    }
 
     // Each line of metrics: what it is called, and where its number comes from.
 
@@ -123,8 +110,17 @@ final class Telemetry {
     ]
 }
 
-extension Service {
-    func measure() {
+extension Service: Pages {
+    var unready: String? {
+        switch core.membership.state {
+        case _ where !broker.isUp: "Kafka does not answer"
+        case .recollecting: "reading limits and decisions"
+        case .assigned: "finding where to begin"
+        case .joined, .answering: core.assigned.isEmpty ? "no partition of the events topic is assigned to it" : nil
+        }
+    }
+
+    func metricsPage() -> [UInt8] {
         let controller = core.controller
         telemetry.set(controller.counts)
         telemetry.set(peers.counts)
@@ -132,25 +128,13 @@ extension Service {
         telemetry.set(
             failures: [
                 telemetry.malformed, telemetry.commitFailures, outbox.failures, broker.failures, broker.losses, telemetry.policyRefused,
-                controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.evicted
+                controller.trimmedEvents + controller.swarmsRefused, log.dropped, web.counts.evicted
             ],
             gauges: [
                 controller.sourceCount, controller.limitCount, controller.activeLimits(at: now), outbox.count, core.assigned.count,
                 broker.isUp ? 1 : 0
             ],
             policyVersion: policy.current.version)
-        telemetry.unready =
-            switch core.membership.state {
-            case .recollecting: broker.isUp ? "reading limits and decisions" : "Kafka does not answer"
-            case .assigned: "finding where to begin"
-            case .joined, .answering:
-                if !broker.isUp {
-                    "Kafka does not answer"
-                } else if core.assigned.isEmpty {
-                    "no partition of the events topic is assigned to it"
-                } else {
-                    nil
-                }
-            }
+        return telemetry.metrics.render()
     }
 }

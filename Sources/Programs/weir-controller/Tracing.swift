@@ -1,11 +1,13 @@
 internal import ControllerCore
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Log
 internal import Messages
 internal import OTLP
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// A detection's way, told to an OpenTelemetry receiver under the packet's trace id: the agent's part by what its event says, ours by
 /// what we do, the broker's by its own clock. Nobody waits for it.

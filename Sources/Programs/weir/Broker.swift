@@ -1,3 +1,4 @@
+internal import Front
 internal import Glibc
 internal import Kafka
 internal import Linux
@@ -12,5 +13,5 @@ func serveBroker() throws -> CInt {
         var byte: UInt8 = 0
         while unsafe read(0, &byte, 1) > 0 {}
         return 0
-    } catch { throw Ending.cannot("broker: \(error)") }
+    } catch { throw Refusal.cannot("broker: \(error)") }
 }

@@ -1,16 +1,18 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import PolicyFile
-internal import Wire
+internal import Vocabulary
+internal import WeirCommands
 
 /// `weir policy check FILE`: silent about what is right but for one line.
-func checkPolicy(_ arguments: Arguments) throws -> CInt {
+func checkPolicy(_ arguments: Arguments<PolicyCheckOptions>) throws -> CInt {
     do {
-        let policy = try PolicyFile.load(path: arguments.positionals[0])
+        let policy = try PolicyFile.load(path: arguments.file)
         let limiting = policy.limiting.list.map(\.id).joined(separator: ", ")
         print(
-            "\(arguments.positionals[0]): policy \(policy.name), \(policy.mode.rawValue), ports \(policy.ports.map(String.init).joined(separator: ", ")), limits on \(limiting.isEmpty ? "nothing" : limiting)"
+            "\(arguments.file): policy \(policy.name), \(policy.mode.rawValue), ports \(policy.ports.map(String.init).joined(separator: ", ")), limits on \(limiting.isEmpty ? "nothing" : limiting)"
         )
         return 0
-    } catch { throw Ending.wrong("\(error)") }
+    } catch { throw Refusal.wrong("\(error)") }
 }

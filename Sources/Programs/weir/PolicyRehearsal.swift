@@ -1,25 +1,29 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Messages
 internal import Pcap
 internal import PolicyFile
 internal import Terminal
+internal import WeirCommands
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// `weir policy rehearse NEW [--against OLD] FILE...`: what two policies would have done to the same captures, source by source.
 /// 1 when they differ. Both are taken as if they enforced, since an observing one does nothing.
-func rehearsePolicy(_ arguments: Arguments) throws -> CInt {
+func rehearsePolicy(_ arguments: Arguments<PolicyRehearseOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     func load(_ path: String) throws -> Policy {
-        do { return try PolicyFile.load(path: path) } catch { throw Ending.wrong("\(error)") }
+        do { return try PolicyFile.load(path: path) } catch { throw Refusal.wrong("\(error)") }
     }
-    let next = try load(arguments.positionals[0]), before = try arguments.text("against").map(load) ?? Policy()
-    let captures = arguments.positionals.dropFirst()
-    guard !captures.contains("-") else { throw Ending.wrong("standard input can be read once, and a rehearsal reads each capture twice") }
+    let next = try load(arguments.policy), before = try arguments.against.map(load) ?? Policy()
+    let captures = arguments.captures
+    guard !captures.contains("-") else { throw Refusal.wrong("standard input can be read once, and a rehearsal reads each capture twice") }
     let old = try rehearse(before, captures), new = try rehearse(next, captures)
-    let titles = [arguments.text("against") ?? "the built-in policy", arguments.positionals[0]]
+    let titles = [arguments.against ?? "the built-in policy", arguments.policy]
 
     var table = Table([
         .init("source", minimum: 12), .init("hellos", .right), .init("anomalies", minimum: 8, weight: 2),
@@ -61,7 +65,7 @@ private let most = 50
 private func arrow(_ old: String, _ new: String) -> String { old == new ? old : "\(old) → \(new)" }
 private func names(of anomalies: AnomalySet) -> String { anomalies.isEmpty ? "-" : anomalies.list.map(\.id).joined(separator: ",") }
 
-private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -> SourceOutcomes {
+private func rehearse(_ policy: Policy, _ captures: [String]) throws -> SourceOutcomes {
     let outcomes = SourceOutcomes()
     for path in captures {
         do {
@@ -69,7 +73,7 @@ private func rehearse(_ policy: Policy, _ captures: ArraySlice<String>) throws -
             let (_, broken) = try Replay(policy: policy, kernel: false, allPorts: false, output: outcomes).run(
                 capture, spent: { .zero }, progress: { _ in })
             if let broken { throw broken }
-        } catch let error as CaptureError { throw Ending.wrong("\(error)") }
+        } catch let error as CaptureError { throw Refusal.wrong("\(error)") }
     }
     return outcomes
 }

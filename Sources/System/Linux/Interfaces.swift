@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
-package import Wire
+package import Units
+internal import Vocabulary
 
 /// A network interface of this namespace.
 package struct Interface: Hashable, Sendable {

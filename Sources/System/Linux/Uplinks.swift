@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-package import Wire
+package import Units
 
 /// Where a node meets the world: interfaces that default routes leave by, and those that only look so.
 package struct Uplinks: Sendable {

@@ -1,4 +1,6 @@
 internal import CWire
+package import Units
+package import Vocabulary
 
 /// One verdict as the probe wrote it: the fixed part of a ring record. The C struct stays behind this door.
 package struct Handshake: BitwiseCopyable, Sendable {

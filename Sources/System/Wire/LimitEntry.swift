@@ -1,4 +1,6 @@
 internal import CWire
+package import Units
+package import Vocabulary
 
 /// A limit as the limits map has it: what is allowed, until when, and what came of it.
 package struct LimitEntry: Sendable, Equatable {

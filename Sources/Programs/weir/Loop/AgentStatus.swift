@@ -1,3 +1,4 @@
+internal import Front
 internal import HTTP
 internal import JSON
 
@@ -48,7 +49,7 @@ struct AgentStatus {
     var lostEvents = 0
     var rows: [Row] = []
 
-    static func isMissing(port: UInt16) -> Ending {
+    static func isMissing(port: UInt16) -> Refusal {
         .cannot("no agent answers on 127.0.0.1:\(port); is weir-agent running, and is that the port of its --listen?")
     }
 

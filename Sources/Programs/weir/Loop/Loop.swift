@@ -1,20 +1,22 @@
 internal import Arguments
+internal import Front
 internal import Glibc
 internal import HTTP
 internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import WeirCommands
+internal import Units
 
 /// `weir run`: broker, agent and controller in one process tree, and what a person sees of them.
-func runLoop(_ arguments: Arguments) throws -> CInt {
+func runLoop(_ arguments: Arguments<RunOptions>) throws -> CInt {
     let signals = try endingSignals()
-    let isDemonstration = arguments.texts("interface").isEmpty
+    let isDemonstration = arguments.interfaces.isEmpty
     if isDemonstration {
-        if let reason = Stage.isPossible() { throw Ending.cannot(reason) }
-        if arguments.has("kafka") {
-            throw Ending.wrong(
+        if let reason = Stage.isPossible() { throw Refusal.cannot(reason) }
+        if arguments.kafka != nil {
+            throw Refusal.wrong(
                 "--kafka: the demonstration has a network of its own, from which no broker can be reached; it goes with --interface")
         }
         try Stage.enter()
@@ -39,12 +41,12 @@ final class Loop {
     private let heading: String
     private let people: [Person]
 
-    init(_ arguments: Arguments, isDemonstration: Bool) throws {
+    init(_ arguments: Arguments<RunOptions>, isDemonstration: Bool) throws {
         self.isDemonstration = isDemonstration
-        total = arguments.duration("for") ?? (isDemonstration ? .seconds(30) : nil)
-        summaryPath = arguments.text("summary")
-        let enforcing = isDemonstration || arguments.has("enforce")
-        var bootstrap = arguments.text("kafka") ?? ""
+        total = arguments.duration ?? (isDemonstration ? .seconds(30) : nil)
+        summaryPath = arguments.summary
+        let enforcing = isDemonstration || arguments.enforce
+        var bootstrap = arguments.kafka?.bootstrap ?? ""
         if bootstrap.isEmpty {
             let child = try started("broker", [ownExecutable, "broker"], input: true, output: true)
             bootstrap = try Self.firstLine(of: child)
@@ -52,22 +54,22 @@ final class Loop {
         } else {
             broker = nil
         }
-        var policyPath = arguments.text("policy")
+        var policyPath = arguments.policy
         if isDemonstration, policyPath == nil {
             do {
                 let file = try ScratchFile("policy", Self.demonstrationPolicy)
                 policyPath = file.path
                 policy = consume file
-            } catch { throw Ending.cannot("\(error)") }
+            } catch { throw Refusal.cannot("\(error)") }
         } else {
             policy = nil
         }
-        guard let agentPort = freePort(), let controllerPort = freePort() else { throw Ending.cannot("no free port on loopback") }
+        guard let agentPort = freePort(), let controllerPort = freePort() else { throw Refusal.cannot("no free port on loopback") }
         self.agentPort = agentPort
 
         var common = ["--kafka", bootstrap, "--mode", enforcing ? "enforce" : "observe"]
         if let policyPath { common += ["--policy", policyPath] }
-        let patterns = isDemonstration ? [Stage.interface] : arguments.texts("interface")
+        let patterns = isDemonstration ? [Stage.interface] : arguments.interfaces
         let folder = ownExecutable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
         agent = try started(
             "weir-agent",
@@ -76,7 +78,7 @@ final class Loop {
         controller = try started(
             "weir-controller", ["\(folder)/weir-controller", "--listen", "127.0.0.1:\(controllerPort)", "--grpc", "127.0.0.1:0"] + common,
             output: true, errorsToo: true)
-        do { news = try News(KafkaConfiguration(bootstrap: bootstrap)) } catch { throw Ending.cannot("Kafka: \(error)") }
+        do { news = try News(KafkaConfiguration(bootstrap: bootstrap)) } catch { throw Refusal.cannot("Kafka: \(error)") }
         try Self.waitUntilReady(&agent, port: agentPort)
         try Self.waitUntilReady(&controller, port: controllerPort)
 
@@ -92,7 +94,7 @@ final class Loop {
         let status = AgentStatus.ask(port: agentPort)
         let what = isDemonstration ? "demonstration in \(people.count + 1) namespaces" : status?.interfaces.joined(separator: ", ") ?? ""
         heading =
-            "\(what) · \(enforcing ? "enforcing: 3/s per source, reset" : "observing") · \(status?.attach ?? "") · Kafka \(bootstrap)\(arguments.has("kafka") ? "" : " (built in)")"
+            "\(what) · \(enforcing ? "enforcing: 3/s per source, reset" : "observing") · \(status?.attach ?? "") · Kafka \(bootstrap)\(arguments.kafka == nil ? " (built in)" : "")"
     }
 
     func run(until signals: borrowing Signals) throws -> CInt {
@@ -130,7 +132,7 @@ final class Loop {
             events: news.events, limits: news.limits, decisions: news.decisions, mostInWindow: news.mostInWindow, enforced: news.enforced,
             leftBehind: leftBehind(), endedEarly: endedEarly)
         for line in summary.lines(for: terminal) { print(line) }
-        if let summaryPath, !File.write(summaryPath, summary.encoded()) { throw Ending.wrong("\(summaryPath): cannot be written") }
+        if let summaryPath, !File.write(summaryPath, summary.encoded()) { throw Refusal.wrong("\(summaryPath): cannot be written") }
         return summary.isGood ? 0 : 1
     }
 
@@ -161,7 +163,7 @@ final class Loop {
             if let line = text.firstIndex(of: "\n") { return String(text[..<line]) }
             usleep(1000)
         }
-        throw Ending.cannot("\(child.name) does not start")
+        throw Refusal.cannot("\(child.name) does not start")
     }
 
     private static func lastLine(of child: borrowing Child) -> String {
@@ -175,11 +177,11 @@ final class Loop {
         while fetch(port: port, path: "/readyz", withinMilliseconds: 200) == nil {
             if let code = child.poll() {
                 let said = lastLine(of: child)
-                throw Ending(
+                throw Refusal(
                     description: said.hasPrefix("\(child.name): ") ? String(said.dropFirst(child.name.utf8.count + 2)) : said,
                     code: CInt(code == 2 ? 2 : 3))
             }
-            guard Clock.monotonic < end else { throw Ending.cannot("\(child.name) is not ready after 15 s: \(lastLine(of: child))") }
+            guard Clock.monotonic < end else { throw Refusal.cannot("\(child.name) is not ready after 15 s: \(lastLine(of: child))") }
             usleep(2000)
         }
     }

@@ -3,7 +3,7 @@ internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What the topics say while the loop runs: every event, limit and decision, the last few of them kept.
 final class News {

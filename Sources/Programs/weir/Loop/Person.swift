@@ -1,5 +1,3 @@
-internal import Wire
-
 /// Someone in the demonstration: where they come from, what they do, and what must become of them.
 struct Person {
     enum Role { case wellBehaved, attacker, slowProbe }

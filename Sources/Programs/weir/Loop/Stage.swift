@@ -1,4 +1,5 @@
 internal import CDemonstration
+internal import Front
 internal import Glibc
 internal import Linux
 
@@ -30,7 +31,7 @@ final class Stage {
 
     /// The node's own network; call it before anything else starts a thread.
     static func enter() throws {
-        do { try Network.makePrivate() } catch { throw Ending.cannot("a network namespace: \(error)") }
+        do { try Network.makePrivate() } catch { throw Refusal.cannot("a network namespace: \(error)") }
         try ip(
             """
             link add \(interface) type bridge forward_delay 0 mcast_snooping 0
@@ -57,7 +58,7 @@ final class Stage {
         let end = Clock.monotonic + 10_000_000_000
         while true {
             guard let said = server.take(), Clock.monotonic < end else {
-                throw Ending.cannot("the demonstration's TLS server does not start; are python3 and openssl installed?")
+                throw Refusal.cannot("the demonstration's TLS server does not start; are python3 and openssl installed?")
             }
             if !said.isEmpty { return }
             usleep(5000)
@@ -97,11 +98,11 @@ final class Stage {
     /// Runs a batch of iproute2 commands.
     private static func ip(_ batch: String) throws {
         let file: ScratchFile
-        do { file = try ScratchFile("ip", batch) } catch { throw Ending.cannot("\(error)") }
+        do { file = try ScratchFile("ip", batch) } catch { throw Refusal.cannot("\(error)") }
         var child = try started("ip", ["ip", "-batch", file.path], output: true, errorsToo: true)
         guard wait(for: &child, milliseconds: 5000) == 0 else {
             let said = child.take().map { String(decoding: $0, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? "" } ?? ""
-            throw Ending.cannot("ip: \(said)")
+            throw Refusal.cannot("ip: \(said)")
         }
     }
 }
@@ -120,7 +121,7 @@ func started(
     errorsToo: Bool = false
 ) throws -> Child {
     do { return try Child(name, words, ownNetwork: ownNetwork, input: input, output: output, quiet: quiet, errorsToo: errorsToo) } catch {
-        throw Ending.cannot("\(error)")
+        throw Refusal.cannot("\(error)")
     }
 }
 

@@ -1,6 +1,6 @@
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
 
 /// The heat maps and the worst turns as an SVG, for a report: no script, no font and no file besides.
 func stallsPicture(_ report: StallsReport, byReason: Bool) -> String {

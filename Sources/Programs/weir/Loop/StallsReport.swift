@@ -1,6 +1,6 @@
 internal import JSON
 internal import Messages
-internal import Wire
+internal import Units
 
 /// What an agent says at `/stalls`: its loop's last quarter of an hour.
 struct StallsReport {

@@ -1,29 +1,32 @@
 internal import Arguments
+internal import Front
 internal import HTTP
 internal import JSON
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Vocabulary
+internal import WeirCommands
+internal import Units
 
 /// `weir stalls`: when the agent's loop took how long, for which reason, and its worst turns. While a part takes a millisecond, verdicts
 /// wait as long.
-func showStalls(_ arguments: Arguments) throws -> CInt {
-    let port = UInt16(arguments.number("port") ?? 9740)
+func showStalls(_ arguments: Arguments<StallsOptions>) throws -> CInt {
+    let port = arguments.port
     let agent = "the agent on 127.0.0.1:\(port)"
     guard let bytes = fetch(port: port, path: "/stalls") else {
         // An older one has a page of another name.
         guard fetch(port: port, path: "/healthz") != nil else { throw AgentStatus.isMissing(port: port) }
-        throw Ending.cannot("\(agent) is older than this program, and says nothing of its stalls")
+        throw Refusal.cannot("\(agent) is older than this program, and says nothing of its stalls")
     }
     let report: StallsReport
-    do { report = try StallsReport(bytes) } catch { throw Ending.cannot("\(agent) says nothing of its stalls: \(error)") }
-    let byReason = arguments.text("by") == "reason", terminal = Terminal(of: 1)
-    if let path = arguments.text("svg") {
+    do { report = try StallsReport(bytes) } catch { throw Refusal.cannot("\(agent) says nothing of its stalls: \(error)") }
+    let byReason = arguments.maps == .reason, terminal = Terminal(of: 1)
+    if let path = arguments.svg {
         let picture = Array(stallsPicture(report, byReason: byReason).utf8)
-        guard File.write(path, picture) else { throw Ending.wrong("--svg \(path): cannot be written: \(Errno.current)") }
+        guard File.write(path, picture) else { throw Refusal.wrong("--svg \(path): cannot be written: \(Errno.current)") }
     }
-    if arguments.text("format") == "json" {
+    if arguments.format == .json {
         print(String(decoding: bytes, as: UTF8.self))
     } else {
         for line in stallsLines(report, byReason: byReason, terminal) { print(line) }

@@ -1,5 +1,7 @@
 internal import Messages
 internal import Terminal
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// One thing that Weir says it does, and whether it did.

@@ -1,21 +1,21 @@
 internal import Arguments
+internal import Front
 internal import Glibc
 internal import Kafka
 internal import Linux
 internal import Terminal
-internal import Wire
+internal import WeirCommands
+internal import Units
 
 /// `weir top`: what an agent of this machine sees and limits, as it happens; with brokers also what the topics say.
-func showTop(_ arguments: Arguments) throws -> CInt {
+func showTop(_ arguments: Arguments<TopOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let signals = try endingSignals()
-    let port = UInt16(arguments.number("port") ?? 9740), total = arguments.duration("for")
+    let port = arguments.port, total = arguments.duration
     guard var status = AgentStatus.ask(port: port) else { throw AgentStatus.isMissing(port: port) }
     var news: News?
-    if arguments.has("kafka") || arguments.has("kafka-config") {
-        do { news = try News(try brokers(arguments), fromBeginning: false) } catch let error as KafkaError {
-            throw Ending.cannot("Kafka: \(error)")
-        }
+    if let kafka = try quickBrokersIfAny(arguments.brokers) {
+        do { news = try News(kafka, fromBeginning: false) } catch { throw Refusal.cannot("Kafka: \(error)") }
     }
     let terminal = Terminal(of: 1),
         heading =
@@ -27,7 +27,7 @@ func showTop(_ arguments: Arguments) throws -> CInt {
     while true {
         let now = Clock.monotonic
         if let fresh = AgentStatus.ask(port: port) { (status, heard) = (fresh, now) }
-        guard now - heard < 5_000_000_000 else { throw Ending.cannot("the agent on 127.0.0.1:\(port) has not answered for 5 s") }
+        guard now - heard < 5_000_000_000 else { throw Refusal.cannot("the agent on 127.0.0.1:\(port) has not answered for 5 s") }
         _ = news?.read()
         let elapsed = Duration.nanoseconds(Int64(now - start))
         view.show(status, news, elapsed: elapsed, of: total, start: startWall)

@@ -1,7 +1,8 @@
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What a person sees while the loop runs: a table that is drawn over itself on a terminal, a line a second elsewhere.
 struct View {

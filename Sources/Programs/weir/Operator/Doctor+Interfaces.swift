@@ -3,10 +3,11 @@ internal import BPF
 internal import HTTP
 internal import JSON
 internal import Linux
+internal import WeirCommands
 
 /// The interfaces that an agent would watch here, who else is on their hooks, what it would miss, and what the one that runs watches.
-func examineInterfaces(_ arguments: Arguments, _ say: (Bool?, String, String) -> Void) {
-    let patterns = arguments.texts("interface"), links: [Link], uplinks: Uplinks
+func examineInterfaces(_ arguments: Arguments<DoctorOptions>, _ say: (Bool?, String, String) -> Void) {
+    let patterns = arguments.interfaces, links: [Link], uplinks: Uplinks
     do throws(Errno) {
         links = try Interfaces.links()
         uplinks = try Interfaces.uplinks(among: links)
@@ -28,7 +29,7 @@ func examineInterfaces(_ arguments: Arguments, _ say: (Bool?, String, String) ->
     for (link, why) in uplinks.all where !indices.contains(link.interface.index) {
         say(nil, link.interface.name, "looks like an uplink (\(why)), and is not watched unless --interface names it")
     }
-    examineAgent(UInt16(arguments.text("port")!)!, say)
+    examineAgent(arguments.port, say)
 }
 
 private func neighbours(of interface: Interface) -> String {

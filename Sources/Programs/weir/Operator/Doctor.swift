@@ -7,9 +7,10 @@ internal import Linux
 internal import PolicyFile
 internal import Probe
 internal import Terminal
+internal import WeirCommands
 
 /// `weir doctor`: what this machine can do, tried rather than guessed. 0 when Weir can do its work here, else 3.
-func examine(_ arguments: Arguments) throws -> CInt {
+func examine(_ arguments: Arguments<DoctorOptions>) throws -> CInt {
     let terminal = Terminal(of: 1)
     var isWell = true
     func say(_ isGood: Bool?, _ what: String, _ more: String) {
@@ -46,11 +47,11 @@ func examine(_ arguments: Arguments) throws -> CInt {
     }
     examineInterfaces(arguments, say)
     do throws(PolicyError) {
-        let policy = try arguments.text("policy").map { path throws(PolicyError) in try PolicyFile.load(path: path) } ?? Policy()
+        let policy = try arguments.policy.map { path throws(PolicyError) in try PolicyFile.load(path: path) } ?? Policy()
         examineNodePorts(policy.ports, say)
     } catch { say(false, "the policy", "\(error)") }
-    if arguments.has("kafka") || arguments.has("kafka-config") {
-        for finding in KafkaExamination(try brokers(arguments)).findings { say(finding.isGood, finding.what, finding.more) }
+    if let kafka = try quickBrokersIfAny(arguments.brokers) {
+        for finding in KafkaExamination(kafka).findings { say(finding.isGood, finding.what, finding.more) }
     } else {
         say(nil, "Kafka", "not asked about (--kafka HOST:PORT)")
     }

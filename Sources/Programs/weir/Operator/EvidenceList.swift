@@ -1,27 +1,30 @@
 internal import Arguments
 internal import Detection
 internal import Evidence
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Messages
 internal import Pcap
 internal import Terminal
-internal import Wire
+internal import WeirCommands
+internal import Units
+internal import Vocabulary
 
 /// `weir evidence [TRACE] --state DIR`: the hellos of events that an agent keeps. 1 when there is none of that trace.
-func showEvidence(_ arguments: Arguments) throws -> CInt {
+func showEvidence(_ arguments: Arguments<EvidenceOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    guard let directory = arguments.text("state") else {
-        throw Ending.wrong("evidence: which agent's? --state DIR is wanted, the directory of its --state")
+    guard let directory = arguments.state else {
+        throw Refusal.wrong("evidence: which agent's? --state DIR is wanted, the directory of its --state")
     }
     let found: (evidence: [Evidence], unreadable: Int)
     do throws(Errno) { found = try EvidenceReader.read(directory: directory) } catch {
-        throw Ending.wrong(
+        throw Refusal.wrong(
             "evidence: --state \(directory): \(error == .noEntry ? "no agent has kept hellos there" : "\(error)")")
     }
     if found.unreadable > 0 { complain("weir: \(found.unreadable) lines there are not whole and were passed over") }
-    guard let trace = arguments.positionals.first else {
-        list(found.evidence, asJSON: arguments.text("format") == "json")
+    guard let trace = arguments.trace else {
+        list(found.evidence, asJSON: arguments.format == .json)
         return 0
     }
     // One trace is one detection; its first letters are enough where they are nobody else's.
@@ -31,18 +34,18 @@ func showEvidence(_ arguments: Arguments) throws -> CInt {
         return 1
     }
     if let other = matching.first(where: { $0.event.traceID != one.event.traceID }) {
-        throw Ending.wrong("evidence: \(trace) is the beginning of several traces: \(other.event.traceID), \(one.event.traceID)")
+        throw Refusal.wrong("evidence: \(trace) is the beginning of several traces: \(other.event.traceID), \(one.event.traceID)")
     }
     let capture = capture(of: one)
-    if let path = arguments.text("output") {
-        guard File.write(path, capture) else { throw Ending.wrong("--output \(path): cannot be written: \(Errno.current)") }
+    if let path = arguments.output {
+        guard File.write(path, capture) else { throw Refusal.wrong("--output \(path): cannot be written: \(Errno.current)") }
         return 0
     }
-    guard isatty(1) == 0 else { throw Ending.wrong("evidence: a capture is nothing for a terminal; > FILE or --output FILE") }
+    guard isatty(1) == 0 else { throw Refusal.wrong("evidence: a capture is nothing for a terminal; > FILE or --output FILE") }
     var written = 0
     while written < capture.count {
         let count = unsafe capture.withUnsafeBytes { unsafe write(1, $0.baseAddress! + written, $0.count - written) }
-        guard count > 0 else { throw Ending.cannot("evidence: standard output: \(Errno.current)") }
+        guard count > 0 else { throw Refusal.cannot("evidence: standard output: \(Errno.current)") }
         written += count
     }
     return 0

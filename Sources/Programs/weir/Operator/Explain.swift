@@ -1,44 +1,48 @@
 internal import AgentCore
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Vocabulary
+internal import WeirCommands
+internal import Units
 
 /// `weir explain SOURCE`: is it limited, on what evidence, what was decided, when does it end. 1 when nothing is known of it.
-func explainSource(_ arguments: Arguments) throws -> CInt {
+func explainSource(_ arguments: Arguments<ExplainOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let kafka = try brokers(arguments), source = arguments.prefix(at: 0), story = try TopicStory(kafka, about: .source(source))
-    if arguments.text("format") == "json" { return try printJSON(story) }
+    let kafka = try quickBrokers(arguments.topics.brokers), source = arguments.prefix, story = try TopicStory(kafka, about: .source(source))
+    if arguments.topics.format == .json { return try printJSON(story) }
     let topic = try LimitsTopic(kafka), nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
     try nodes.catchUp()
     let concerned = topic.entries.filter { $0.limit.key.prefix.contains(source) || source.contains($0.limit.key.prefix) }
-    let kept = try arguments.text("archive").map { try archived(source, in: $0, before: story.sum.first ?? now, at: now) } ?? []
+    let kept = try arguments.archive.map { try archived(source, in: $0, before: story.sum.first ?? now, at: now) } ?? []
     guard !story.records.isEmpty || !concerned.isEmpty || !kept.isEmpty else {
         complain("weir: nothing is known of \(source): no event, no limit, no decision")
         return 1
     }
     for line in standing(of: source, concerned, topic, nodes, at: now) + evidence(story.sum, at: now) + kept { print(line) }
-    printRecords(of: story, showingAll: arguments.has("all"))
+    printRecords(of: story, showingAll: arguments.all)
     return 0
 }
 
 /// `weir trace ID`: one detection's way through the topics.
-func traceStory(_ arguments: Arguments) throws -> CInt {
+func traceStory(_ arguments: Arguments<TraceOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let id = arguments.positionals[0]
+    let id = arguments.id
     guard id.utf8.count == 32, id.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }) else {
-        throw Ending.wrong("trace: `\(id)`: a trace id is 32 lowercase hexadecimal digits, as events, limits and decisions bear (trace_id)")
+        throw Refusal.wrong(
+            "trace: `\(id)`: a trace id is 32 lowercase hexadecimal digits, as events, limits and decisions bear (trace_id)")
     }
-    let kafka = try brokers(arguments), story = try TopicStory(kafka, about: .trace(id))
+    let kafka = try quickBrokers(arguments.topics.brokers), story = try TopicStory(kafka, about: .trace(id))
     guard !story.records.isEmpty else {
         complain("weir: no record bears the trace \(id); events are kept for days only")
         return 1
     }
-    if arguments.text("format") == "json" { return try printJSON(story) }
+    if arguments.topics.format == .json { return try printJSON(story) }
     printRecords(of: story, showingAll: true)
     return 0
 }

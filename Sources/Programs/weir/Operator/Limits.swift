@@ -1,25 +1,25 @@
 internal import AgentCore
 internal import Arguments
+internal import Commands
+internal import Front
 internal import Glibc
 internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import WeirCommands
+internal import Units
+internal import Vocabulary
 
-/// The brokers that the command line names.
-func brokers(_ arguments: Arguments) throws -> KafkaConfiguration {
-    do {
-        var configuration =
-            try arguments.text("kafka").map { text throws(KafkaConfiguration.Problem) in try KafkaConfiguration(bootstrap: text) }
-            ?? KafkaConfiguration()
-        if let file = arguments.text("kafka-config") { try configuration.load(file) }
-        guard configuration.value(of: "bootstrap.servers") != nil else {
-            throw Ending.wrong("no broker: --kafka HOST:PORT is wanted, or bootstrap.servers in the file of --kafka-config")
-        }
-        return configuration.with("fetch.wait.max.ms", "20")
-    } catch let error as KafkaConfiguration.Problem { throw Ending.wrong("\(error)") }
+/// The brokers that the command line names, for a person who waits for the answer.
+func quickBrokers(_ options: Arguments<BrokerOptions>) throws -> KafkaConfiguration {
+    try brokers(options).with("fetch.wait.max.ms", "20")
+}
+
+/// `nil` where it names none.
+func quickBrokersIfAny(_ options: Arguments<BrokerOptions>) throws -> KafkaConfiguration? {
+    try brokersIfAny(options)?.with("fetch.wait.max.ms", "20")
 }
 
 /// Those of `topics` that the broker has; a follower of one that is not there would wait for it.
@@ -31,7 +31,7 @@ func topicsThere(among topics: [Topic], _ kafka: KafkaConfiguration) throws -> [
 }
 
 /// Why Kafka does not answer: a password that it refuses looks like a broker that is away, to whoever only waits.
-func unanswered(by kafka: KafkaConfiguration) -> Ending {
+func unanswered(by kafka: KafkaConfiguration) -> Refusal {
     guard let finding = KafkaExamination(kafka).findings.first(where: { $0.isGood == false }) else {
         return .cannot("Kafka at \(kafka.value(of: "bootstrap.servers") ?? "") does not answer in time")
     }
@@ -45,20 +45,20 @@ func hasTopic(_ topic: Topic, _ kafka: KafkaConfiguration, makingIt: Bool = fals
         if try producer.topics(withinMilliseconds: 10_000)[topic.name] != nil { return true }
         guard makingIt else { return false }
         if case .refused(let error)? = try producer.create([topic], withinMilliseconds: 10_000)[topic.name] {
-            throw Ending.cannot("Kafka: \(topic.name): \(error)")
+            throw Refusal.cannot("Kafka: \(topic.name): \(error)")
         }
         return true
     } catch is KafkaError { throw unanswered(by: kafka) }
 }
 
-func listLimits(_ arguments: Arguments) throws -> CInt {
+func listLimits(_ arguments: Arguments<TopicOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
-    let kafka = try brokers(arguments), topic = try LimitsTopic(kafka)
+    let kafka = try quickBrokers(arguments.brokers), topic = try LimitsTopic(kafka)
     // Read after the limits: a node that has said more by then is not called behind.
     let nodes = try NodesTopic(kafka), now = Instant(nanoseconds: Clock.wall)
     try nodes.catchUp()
     let known = topic.entries.filter { $0.limit.until > now }, limits = known.filter { !$0.limit.isRelease }
-    if arguments.text("format") == "json" {
+    if arguments.format == .json {
         // Releases as well: who reads this has no other place to learn of them.
         for entry in known where try !Standard.output.write(nodes.json(of: entry, topic, at: now) + [10]) { break }
         return 0
@@ -87,11 +87,11 @@ func listLimits(_ arguments: Arguments) throws -> CInt {
     return 0
 }
 
-func addLimit(_ arguments: Arguments) throws -> CInt {
-    let kafka = try brokers(arguments), now = Instant(nanoseconds: Clock.wall)
+func addLimit(_ arguments: Arguments<LimitsAddOptions>) throws -> CInt {
+    let kafka = try quickBrokers(arguments.brokers), now = Instant(nanoseconds: Clock.wall)
     // With the settings that it needs, which a broker that makes topics by itself would not give it.
     _ = try hasTopic(.limits, kafka, makingIt: true)
-    let key = Limit.Key(prefix: arguments.prefix(at: 0), limitClass: LimitClass(id: arguments.text("class") ?? "") ?? .all)
+    let key = Limit.Key(prefix: arguments.prefix, limitClass: arguments.limitClass)
     let generation = Limit.operatorsGeneration(
         after: try LimitsTopic(kafka).entries.first { $0.limit.key == key }?.limit.generation, at: now)
     var seed = SystemRandomNumberGenerator()
@@ -99,7 +99,7 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
         String(repeating: "0", count: 16 - String(word, radix: 16).utf8.count) + String(word, radix: 16)
     }.joined()
     var limit = Limit(
-        key: key, perSecond: arguments.number("per-second") ?? 3, answer: .reset, until: now + (arguments.duration("for") ?? .seconds(600)),
+        key: key, perSecond: arguments.perSecond, answer: .reset, until: now + arguments.duration,
         generation: generation,
         anomalies: AnomalySet(), traceID: trace)
     limit.origin = .operator
@@ -110,11 +110,11 @@ func addLimit(_ arguments: Arguments) throws -> CInt {
     print(
         "\(key.prefix): \(key.limitClass.id) handshakes limited to \(limit.perSecond) in any second until \(limit.until.rfc3339.prefix(19))Z, on every node"
     )
-    return try arguments.duration("wait").map { try awaitNodes(kafka, [key], isRelease: false, within: $0) } ?? 0
+    return try arguments.patience.map { try awaitNodes(kafka, [key], isRelease: false, within: $0) } ?? 0
 }
 
-func releaseLimits(_ arguments: Arguments) throws -> CInt {
-    let kafka = try brokers(arguments), prefix = arguments.prefix(at: 0), now = Instant(nanoseconds: Clock.wall)
+func releaseLimits(_ arguments: Arguments<LimitsReleaseOptions>) throws -> CInt {
+    let kafka = try quickBrokers(arguments.brokers), prefix = arguments.prefix, now = Instant(nanoseconds: Clock.wall)
     let found = try LimitsTopic(kafka).entries.map(\.limit).filter { $0.key.prefix == prefix && $0.until > now && !$0.isRelease }
     guard !found.isEmpty else {
         complain("weir: \(prefix) is not limited")
@@ -128,7 +128,7 @@ func releaseLimits(_ arguments: Arguments) throws -> CInt {
                 id: "operator:release:\(release.generation)", source: "weir-limits", type: Limit.type, time: now, traceID: limit.traceID))
         print("\(prefix): released (\(limit.key.limitClass.id))")
     }
-    return try arguments.duration("wait").map { try awaitNodes(kafka, found.map(\.key), isRelease: true, within: $0) } ?? 0
+    return try arguments.patience.map { try awaitNodes(kafka, found.map(\.key), isRelease: true, within: $0) } ?? 0
 }
 
 /// Writes one record and waits until it is stored.
@@ -142,10 +142,10 @@ private func produce(_ kafka: KafkaConfiguration, _ key: String, _ value: [UInt8
         }
         if let refusal {
             let words = [refusal.reason, refusal.advice].compactMap(\.self).joined(separator: "; ")
-            throw Ending.cannot("Kafka refuses the record: \(words)")
+            throw Refusal.cannot("Kafka refuses the record: \(words)")
         }
-        guard left == 0 else { throw Ending.cannot("Kafka did not take the record within 10 s; is it running, and is --kafka right?") }
-    } catch let error as KafkaError { throw Ending.cannot("Kafka: \(error)") }
+        guard left == 0 else { throw Refusal.cannot("Kafka did not take the record within 10 s; is it running, and is --kafka right?") }
+    } catch let error as KafkaError { throw Refusal.cannot("Kafka: \(error)") }
 }
 
 /// Returns when every node that reports has applied what was just written; 1 with the names of those that had not in time.
@@ -153,7 +153,7 @@ private func awaitNodes(_ kafka: KafkaConfiguration, _ keys: [Limit.Key], isRele
     let start = Clock.monotonic, end = start + UInt64(duration.wholeNanoseconds)
     // What was written stands before the topic's end by now.
     let topic = try LimitsTopic(kafka)
-    guard topic.isOrdered else { throw Ending.cannot(topic.disorder) }
+    guard topic.isOrdered else { throw Refusal.cannot(topic.disorder) }
     let nodes = try NodesTopic(kafka)
     try nodes.catchUp()
     while true {

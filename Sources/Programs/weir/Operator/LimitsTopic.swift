@@ -1,9 +1,11 @@
+internal import Front
 internal import Glibc
 internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The limits topic as it stands: the last record of each key that is not a tombstone, with its place.
 struct LimitsTopic {
@@ -27,7 +29,7 @@ struct LimitsTopic {
         guard try hasTopic(.limits, kafka) else { return }
         let follower: KafkaFollower
         do { follower = try KafkaFollower(kafka, topics: [Topic.limits.name], name: "weir-limits", patience: 2000) } catch {
-            throw Ending.cannot("Kafka: \(error)")
+            throw Refusal.cannot("Kafka: \(error)")
         }
         var reader = MessageReader(), found: [String: Entry] = [:], unreadable = 0
         try follow(follower, kafka) { record in

@@ -1,11 +1,13 @@
 internal import AgentCore
 internal import Detection
+internal import Front
 internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The nodes topic, and what people are told of it.
 final class NodesTopic {
@@ -29,7 +31,7 @@ final class NodesTopic {
             return
         }
         do { follower = Follower(try KafkaFollower(kafka, topics: [Topic.nodes.name], name: "weir-limits", patience: 2000)) } catch {
-            throw Ending.cannot("Kafka: \(error)")
+            throw Refusal.cannot("Kafka: \(error)")
         }
     }
 

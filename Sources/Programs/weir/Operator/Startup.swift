@@ -1,13 +1,15 @@
 internal import Arguments
+internal import Front
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Vocabulary
+internal import WeirCommands
 
 /// `weir startup FILE [FILE2]`: where the time of a start went, or what changed from one start to another.
-func showStartup(_ arguments: Arguments) throws -> CInt {
-    let paths = arguments.positionals
-    guard paths.count <= 2 else { throw Ending.wrong("startup: one file, or an earlier and a later one; not \(paths.count)") }
-    let starts = try paths.map { try StartedProgram(path: $0) }, isJSON = arguments.text("format") == "json", terminal = Terminal(of: 1)
+func showStartup(_ arguments: Arguments<StartupOptions>) throws -> CInt {
+    let paths = arguments.files
+    guard paths.count <= 2 else { throw Refusal.wrong("startup: one file, or an earlier and a later one; not \(paths.count)") }
+    let starts = try paths.map { try StartedProgram(path: $0) }, isJSON = arguments.format == .json, terminal = Terminal(of: 1)
     let lines =
         switch (starts.count, isJSON) {
         case (1, false): startupLines(starts[0], terminal)

@@ -1,3 +1,4 @@
+internal import Front
 internal import JSON
 internal import Linux
 
@@ -30,16 +31,16 @@ struct StartedProgram {
 
     /// - Throws: one line, with the file's name.
     init(path: String) throws {
-        guard let text = File.read(path, limit: Self.longest + 1) else { throw Ending.wrong("\(path): cannot be read: \(Errno.current)") }
-        guard text.utf8.count <= Self.longest else { throw Ending.wrong("\(path): larger than any start-up trace (1 MiB)") }
+        guard let text = File.read(path, limit: Self.longest + 1) else { throw Refusal.wrong("\(path): cannot be read: \(Errno.current)") }
+        guard text.utf8.count <= Self.longest else { throw Refusal.wrong("\(path): larger than any start-up trace (1 MiB)") }
         try self.init(text, path)
     }
 
     private static let longest = 1 << 20
 
     init(_ text: String, _ path: String) throws {
-        func wrong(_ why: String) -> Ending {
-            Ending.wrong("\(path): \(why); weir-agent and weir-controller write such a file with --startup-trace")
+        func wrong(_ why: String) -> Refusal {
+            Refusal.wrong("\(path): \(why); weir-agent and weir-controller write such a file with --startup-trace")
         }
         var parser = JSONParser(maximumSize: Self.longest, maximumItems: 65_536), found: [Span] = [], program = ""
         let bytes = Array(text.utf8)

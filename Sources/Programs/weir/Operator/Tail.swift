@@ -1,33 +1,30 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
+internal import WeirCommands
 
 /// `weir tail TOPIC`: one line a record, until Ctrl-C or until nobody reads.
-func tailTopic(_ arguments: Arguments) throws -> CInt {
+func tailTopic(_ arguments: Arguments<TailOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let signals = try endingSignals()
-    let kafka = try brokers(arguments), isJSON = arguments.text("format") == "json"
-    let topic =
-        switch arguments.positionals[0] {
-        case "events": Topic.events
-        case "limits": Topic.limits
-        case "nodes": Topic.nodes
-        default: Topic.decisions
-        }
+    let kafka = try quickBrokers(arguments.topics.brokers), topic = arguments.topic
+    let isJSON = arguments.topics.format == .json
     let isThere = try hasTopic(topic, kafka)
     if !isThere { complain("weir: \(topic.name) is not there yet; the controller makes it, waiting") }
     let follower: KafkaFollower
     do {
         follower = try KafkaFollower(
-            kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.has("from-beginning"),
+            kafka, topics: [topic.name], name: "weir-tail", fromBeginning: !isThere || arguments.fromBeginning,
             patience: isThere ? 2000 : 0)
-    } catch { throw Ending.cannot("Kafka: \(error)") }
+    } catch { throw Refusal.cannot("Kafka: \(error)") }
     var reader = MessageReader(), lines: [UInt8] = []
     var isMore = false
     while signals.wait(milliseconds: isMore ? 0 : 500, or: follower.eventDescriptor) == nil {

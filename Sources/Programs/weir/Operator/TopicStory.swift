@@ -1,9 +1,11 @@
+internal import Front
 internal import JSON
 internal import Kafka
 internal import Linux
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What the topics say of one source, or under one trace: events, limits and scale decisions, in the order of time.
 struct TopicStory {
@@ -69,7 +71,7 @@ struct TopicStory {
         guard !topics.isEmpty else { return }
         let follower: KafkaFollower
         do { follower = try KafkaFollower(kafka, topics: topics.map(\.name), name: "weir-explain", patience: 2000) } catch {
-            throw Ending.cannot("Kafka: \(error)")
+            throw Refusal.cannot("Kafka: \(error)")
         }
         var reader = MessageReader(), story = self
         try follow(follower, kafka) { story.take($0, &reader) }

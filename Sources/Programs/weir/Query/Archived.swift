@@ -1,8 +1,10 @@
 internal import Archive
 internal import ArchiveCore
+internal import Front
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// What the archive knows of a source that the topics have no more: a line for `weir explain`, and none when there is nothing.
 func archived(_ source: Prefix, in folder: String, before: Instant, at now: Instant) throws -> [String] {
@@ -21,5 +23,5 @@ func archived(_ source: Prefix, in folder: String, before: Instant, at now: Inst
                 + "\(Instant(microseconds: sum.last).rfc3339.prefix(19))Z: \(anomalies.joined(separator: ", ")); "
                 + "\(Figures.count(sum.refused)) refused"
         ]
-    } catch { throw Ending.cannot("explain: --archive: \(error)") }
+    } catch { throw Refusal.cannot("explain: --archive: \(error)") }
 }

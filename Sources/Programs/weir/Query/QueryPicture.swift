@@ -1,7 +1,8 @@
 internal import ArchiveCore
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
+internal import Vocabulary
 
 /// The same as an SVG, for a report: no script, no font and no file besides. Of hours a column each, of anything else a row.
 func queryPicture(_ result: QueryResult, _ query: ArchiveQuery) -> String {

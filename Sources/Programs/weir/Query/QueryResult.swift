@@ -1,7 +1,7 @@
 internal import ArchiveCore
 internal import Messages
 internal import Terminal
-internal import Wire
+internal import Units
 
 /// The groups of an answer, in the order in which they are shown.
 struct QueryResult {

@@ -1,4 +1,4 @@
-internal import Wire
+internal import Units
 
 /// Capture time as a loop's timer: ten ticks a second, as the agent has them, whatever lies between two frames.
 struct CaptureClock {

@@ -1,4 +1,4 @@
-internal import Wire
+internal import Units
 
 /// IP fragments of a capture, put in order before the probe sees them: as a receiving stack does, nothing of a datagram is handed over
 /// before it is whole, and what comes twice counts once. Then TCP's fragments follow each other from the first on, which has the whole

@@ -1,5 +1,4 @@
 internal import Pcap
-internal import Wire
 
 /// A capture's frames in their order, each with an Ethernet header.
 protocol Frames: AnyObject {

@@ -1,6 +1,8 @@
 internal import Detection
 internal import Fingerprints
 internal import Messages
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// One JSON object a line, flat, with OpenTelemetry's names: handshakes, events and decisions by time, a summary at last.

@@ -1,7 +1,9 @@
+internal import Front
 internal import Glibc
 internal import Kafka
 internal import Linux
 internal import Messages
+internal import Units
 internal import Wire
 
 /// The events to a real broker as well, to rehearse an autoscaler.
@@ -49,13 +51,13 @@ final class Rehearsal {
         self.isPaced = isPaced
         bootID = String(UInt32(truncatingIfNeeded: Clock.wall ^ Int64(getpid()) << 16), radix: 16)
         let configuration: KafkaConfiguration
-        do { configuration = try KafkaConfiguration(bootstrap: brokers) } catch { throw Ending.wrong("--kafka: \(error)") }
+        do { configuration = try KafkaConfiguration(bootstrap: brokers) } catch { throw Refusal.wrong("--kafka: \(error)") }
         do {
             producer = try KafkaProducer(configuration, name: "weir-replay")
             // Asked first, so that a wrong address is told now and not after the capture.
             let there = try producer.topics(withinMilliseconds: 5000)
             if there[Topic.events.name] == nil { _ = try producer.create([Topic.events], withinMilliseconds: 5000) }
-        } catch { throw Ending.cannot("Kafka at \(brokers): \(error); is it running, and is --kafka right?") }
+        } catch { throw Refusal.cannot("Kafka at \(brokers): \(error); is it running, and is --kafka right?") }
     }
 
     func send(_ event: ThrottleEvent) throws {
@@ -108,7 +110,7 @@ final class Rehearsal {
         }
     }
 
-    private func refusal(_ error: KafkaError?) -> Ending {
+    private func refusal(_ error: KafkaError?) -> Refusal {
         .cannot(
             "Kafka at \(brokers) took \(delivered) events and not the next \(producer.inFlight)\(error.map { ": \($0)" } ?? "; it does not answer any more")"
         )

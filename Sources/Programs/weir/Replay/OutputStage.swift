@@ -1,6 +1,9 @@
 internal import AgentCore
 internal import Detection
 internal import Fingerprints
+internal import Front
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// Between judging and telling: names and fingerprints are read here, and the output is written. At once, or by a thread of its own,
@@ -128,7 +131,7 @@ private final class Thread {
 
     private func current() throws -> Batch {
         if let batch { return batch }
-        guard let next = empty.receive() else { throw Ending.cannot("a thread of replay's is gone") }
+        guard let next = empty.receive() else { throw Refusal.cannot("a thread of replay's is gone") }
         if let failure = next.failure { throw failure }
         batch = next
         return next

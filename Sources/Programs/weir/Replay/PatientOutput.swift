@@ -1,4 +1,5 @@
 internal import Messages
+internal import Units
 internal import Wire
 
 /// Goes on when nobody reads any more: the exit code still has to be right.

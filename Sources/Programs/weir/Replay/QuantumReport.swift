@@ -2,6 +2,8 @@ internal import Detection
 internal import Fingerprints
 internal import Messages
 internal import Terminal
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// `--report pqc`: which clients agree on keys that no quantum computer finds out later, by hellos, groups and stacks; and who encrypts a

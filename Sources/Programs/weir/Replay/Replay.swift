@@ -5,6 +5,8 @@ internal import Fingerprints
 internal import Messages
 internal import Pcap
 internal import Probe
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// One capture through probe, agent and controller in its own time: the production code with a file in front. It starts

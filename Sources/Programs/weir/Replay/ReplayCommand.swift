@@ -1,30 +1,36 @@
 internal import Arguments
 internal import Detection
+internal import Front
 internal import Glibc
 internal import Linux
 internal import Pcap
 internal import PolicyFile
 internal import Terminal
-internal import Wire
+internal import WeirCommands
+internal import Units
+internal import Vocabulary
 
 /// `weir replay FILE...`: 0 well, 1 when `--fail-on` found something, 2 for a capture or policy that is wrong, 3 when the machine cannot.
-func replayCaptures(_ arguments: Arguments) throws -> CInt {
+func replayCaptures(_ arguments: Arguments<ReplayOptions>) throws -> CInt {
     signal(SIGPIPE, SIG_IGN)
     let policy: Policy
-    do { policy = try arguments.text("policy").map { try PolicyFile.load(path: $0) } ?? Policy() } catch { throw Ending.wrong("\(error)") }
-    guard arguments.positionals.filter({ $0 == "-" }).count < 2 else { throw Ending.wrong("standard input can be read once") }
-    let jobs = arguments.number("jobs") ?? 1, files = arguments.positionals
-    if jobs > 1, arguments.has("kafka") { throw Ending.wrong("--kafka sends events in the order of their captures, so it takes no --jobs") }
-    if jobs > 1, arguments.text("engine") == "kernel" {
-        throw Ending.wrong("--engine kernel runs one frame after the other, so it takes no --jobs")
+    do { policy = try arguments.policy.map { try PolicyFile.load(path: $0) } ?? Policy() } catch { throw Refusal.wrong("\(error)") }
+    guard arguments.files.filter({ $0 == "-" }).count < 2 else { throw Refusal.wrong("standard input can be read once") }
+    let jobs = arguments.jobs, files = arguments.files
+    if jobs > 1, arguments.kafka != nil {
+        throw Refusal.wrong("--kafka sends events in the order of their captures, so it takes no --jobs")
+    }
+    if jobs > 1, arguments.engine == .kernel {
+        throw Refusal.wrong("--engine kernel runs one frame after the other, so it takes no --jobs")
     }
 
-    if arguments.has("report"), let other = ["all", "summary-only", "ja4-raw"].first(where: { arguments.has($0) }) {
-        throw Ending.wrong("--report has an output of its own, so it takes no --\(other)")
+    let others = [("all", arguments.all), ("summary-only", arguments.summaryOnly), ("ja4-raw", arguments.ja4Raw)]
+    if arguments.report != nil, let other = others.first(where: \.1)?.0 {
+        throw Refusal.wrong("--report has an output of its own, so it takes no --\(other)")
     }
-    let rehearsal = try arguments.text("kafka").map { try Rehearsal(brokers: $0, isPaced: arguments.text("speed") == "1") }
+    let rehearsal = try arguments.kafka.map { try Rehearsal(brokers: $0.bootstrap, isPaced: arguments.speed == .own) }
     let command = ReplayCommand(arguments, policy, rehearsal, jobs: jobs)
-    let least = arguments.text("fail-on").flatMap { Severity(id: $0) }
+    let least = arguments.failOn
     var found = Found()
     if jobs > 1, files.count > 1 {
         try command.runSideBySide(files, into: &found)
@@ -60,7 +66,7 @@ private struct Found {
 }
 
 private struct ReplayCommand {
-    let arguments: Arguments
+    let arguments: Arguments<ReplayOptions>
     let policy: Policy
     let rehearsal: Rehearsal?
     let jobs: Int
@@ -68,22 +74,22 @@ private struct ReplayCommand {
     let terminal = Terminal(of: 2)
     let isTable: Bool
 
-    init(_ arguments: Arguments, _ policy: Policy, _ rehearsal: Rehearsal?, jobs: Int) {
+    init(_ arguments: Arguments<ReplayOptions>, _ policy: Policy, _ rehearsal: Rehearsal?, jobs: Int) {
         (self.arguments, self.policy, self.rehearsal, self.jobs) = (arguments, policy, rehearsal, jobs)
-        isTable = arguments.text("format") != "json"
+        isTable = arguments.format != .json
     }
 
     /// Goes on when nobody reads any more.
-    private var isPatient: Bool { arguments.has("fail-on") || rehearsal != nil }
+    private var isPatient: Bool { arguments.failOn != nil || rehearsal != nil }
 
     private func output(to sink: Sink) -> any ReplayOutput {
         var output: any ReplayOutput =
             isTable
             ? TableOutput(
-                to: sink, terminal: Terminal(of: 1), showsAll: arguments.has("all"), summaryOnly: arguments.has("summary-only"))
-            : JSONOutput(to: sink, showsRaw: arguments.has("ja4-raw"))
-        if arguments.has("summary-only") { output = SummaryOutput(output) }
-        if arguments.text("report") == "pqc" { output = QuantumReport(to: sink, terminal: Terminal(of: 1), isJSON: !isTable) }
+                to: sink, terminal: Terminal(of: 1), showsAll: arguments.all, summaryOnly: arguments.summaryOnly)
+            : JSONOutput(to: sink, showsRaw: arguments.ja4Raw)
+        if arguments.summaryOnly { output = SummaryOutput(output) }
+        if arguments.report == .pqc { output = QuantumReport(to: sink, terminal: Terminal(of: 1), isJSON: !isTable) }
         if let rehearsal { output = KafkaOutput(output, rehearsal) }
         if isPatient { output = PatientOutput(output) }
         return output
@@ -99,8 +105,8 @@ private struct ReplayCommand {
         var frames: any Frames = capture
         if readsAhead, let ahead = FramesAhead(capture) { frames = ahead }
         let replay = try Replay(
-            policy: policy, kernel: arguments.text("engine") == "kernel", allPorts: arguments.has("all-ports"),
-            decap: arguments.has("decap"), apart: tellsApart, output: output)
+            policy: policy, kernel: arguments.engine == .kernel, allPorts: arguments.allPorts,
+            decap: arguments.decap, apart: tellsApart, output: output)
         let terminal = showsProgress && (isTable || isatty(1) == 0) ? terminal : nil
         let began = Clock.monotonic
         func spent() -> Duration { .nanoseconds(Int64(Clock.monotonic &- began)) }
@@ -137,7 +143,7 @@ private struct ReplayCommand {
             worker.detach()
             workers.append(done)
         }
-        if workers.isEmpty { throw Ending.cannot("no thread is to be had") }
+        if workers.isEmpty { throw Refusal.cannot("no thread is to be had") }
         defer {
             turns.end()
             // What nobody has begun nobody begins.

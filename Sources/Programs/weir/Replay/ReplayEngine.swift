@@ -1,6 +1,9 @@
 internal import BPF
+internal import Front
 internal import Linux
 internal import Probe
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// The probe over a capture's frames: in this process, or in the kernel's own program.
@@ -39,7 +42,7 @@ final class ReplayEngine {
             ring = try Ring(map: loaded.ringMap, size: loaded.ringSize)
             initials = try Ring(map: loaded.initialsMap, size: loaded.initialsSize)
             probe = consume loaded
-        } catch { throw Ending.cannot("\(error)") }
+        } catch { throw Refusal.cannot("\(error)") }
     }
 
     func allow(_ prefix: Prefix) {
@@ -89,7 +92,7 @@ final class ReplayEngine {
         // Shorter than Ethernet, IPv4 and TCP together the kernel runs no frame, and there is nothing in one.
         guard probe != nil, frame.byteCount >= 54 else { return false }
         do { _ = try probe?.run(.replayLimiter, over: frame, at: nanoseconds) } catch {
-            throw Ending.cannot("running the probe over a frame: \(error)")
+            throw Refusal.cannot("running the probe over a frame: \(error)")
         }
         _ = ring?.drain(budget: .max, body)
         _ = initials?.drain(budget: .max) { take($0, body) }

@@ -2,6 +2,7 @@ internal import AgentCore
 internal import Detection
 internal import Messages
 internal import Probe
+internal import Units
 internal import Wire
 
 /// A node's world inside a capture: the kernel is an engine, the time is the frame's, and nothing is kept.

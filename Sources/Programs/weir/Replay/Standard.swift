@@ -1,3 +1,4 @@
+internal import Front
 internal import Glibc
 internal import Linux
 
@@ -20,7 +21,7 @@ enum Standard: CInt {
             switch error.rawValue {
             case EINTR: continue
             case EPIPE: return false
-            default: throw Ending.cannot("standard output: \(error)")
+            default: throw Refusal.cannot("standard output: \(error)")
             }
         }
         return true

@@ -3,6 +3,8 @@ internal import Fingerprints
 internal import Messages
 internal import Pcap
 internal import Probe
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// One handshake of a capture, with all that its bytes tell.

@@ -1,4 +1,5 @@
 internal import Messages
+internal import Units
 internal import Wire
 
 /// `--summary-only`: what Weir would have done and what it came to, nothing of single hellos; so their names and fingerprints are not worked out.

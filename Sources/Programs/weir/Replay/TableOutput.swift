@@ -2,6 +2,8 @@ internal import Detection
 internal import Fingerprints
 internal import Messages
 internal import Terminal
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// A capture for people: what was in it, row by row, and what Weir would have done.

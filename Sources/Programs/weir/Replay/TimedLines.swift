@@ -1,7 +1,7 @@
 internal import Detection
 internal import Fingerprints
 internal import Messages
-internal import Wire
+internal import Units
 
 /// Lines in the order of their times. A coalesced event is told a second after the hello that it is about, and still has its place before
 /// what came later. Bounded: what is more than a few megabytes goes out as it came.

@@ -1,5 +1,3 @@
-internal import CWire
-
 /// What can be wrong with a handshake. The raw value is the bit in the record (`enum weir_anomaly`).
 package enum Anomaly: UInt8, CaseIterable, Sendable, Hashable, Comparable {
     case missingSNI = 0
