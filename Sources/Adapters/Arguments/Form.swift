@@ -50,20 +50,13 @@ extension Form where Value == String {
 
 extension Form {
     /// One of a few, by the words that stand for them.
-    package static func choice(_ values: KeyValuePairs<String, Value>) -> Form {
-        let words = values.map(\.key), values = values.map(\.value)
-        return Form(words.joined(separator: "|"), completing: .words(words)) { text throws(WrongValue) in
-            guard let index = words.firstIndex(of: text) else {
-                throw WrongValue("\(Spelling.quoted(text)); allowed \(words.count == 1 ? "is" : "are") \(Spelling.list(words))")
-            }
-            return values[index]
-        }
-    }
+    package static func choice(_ values: KeyValuePairs<String, Value>) -> Form { choice(values.map(\.key), values.map(\.value)) }
 
     /// The same, where a value has a word of its own.
-    package static func choice(_ values: [Value], _ word: (Value) -> String) -> Form {
-        let words = values.map(word)
-        return Form(words.joined(separator: "|"), completing: .words(words)) { text throws(WrongValue) in
+    package static func choice(_ values: [Value], _ word: (Value) -> String) -> Form { choice(values.map(word), values) }
+
+    private static func choice(_ words: [String], _ values: [Value]) -> Form {
+        Form(words.joined(separator: "|"), completing: .words(words)) { text throws(WrongValue) in
             guard let index = words.firstIndex(of: text) else {
                 throw WrongValue("\(Spelling.quoted(text)); allowed \(words.count == 1 ? "is" : "are") \(Spelling.list(words))")
             }
