@@ -2,7 +2,7 @@ internal import Detection
 package import Messages
 package import Units
 internal import Vocabulary
-package import Wire
+internal import Wire
 
 extension Agent {
     /// The source's event, and its counts begin anew.
