@@ -12,6 +12,8 @@ struct weir_settings {
 	__u32 capture_clock;		/* the frame's own time stamp instead of the kernel's clock */
 	__u32 slots;			/* of stream bytes; a power of two, a multiple of WEIR_SLAB */
 	__u64 secret;			/* random: what hashes that index tables are keyed with */
+	__u32 opens;			/* the program that opens Initials in the packet is loaded as well */
+	__u32 reserved;
 };
 const volatile struct weir_settings settings SEC(".rodata.settings") = { .slots = 2 * 1024 };
 
@@ -27,10 +29,10 @@ struct weir_policies {
 };
 struct weir_policies policies SEC(".data.policies") = {};
 
-/* The program for what somebody here says to a server elsewhere; user space puts it there. */
+/* The program for what somebody here says to a server elsewhere, and the one that opens Initials in the packet; user space puts them there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, __u32);
 } outgoing SEC(".maps");
@@ -262,6 +264,14 @@ WEIR_INLINE void weir_count(weir_frame *frame, __u32 which)
 
 	if (count)
 		(*count)++;
+}
+
+WEIR_INLINE void weir_count_more(weir_frame *frame, __u32 which, __u64 more)
+{
+	__u64 *count = bpf_map_lookup_elem(&counters, &which);
+
+	if (count)
+		*count += more;
 }
 
 WEIR_INLINE __u64 weir_now(weir_frame *frame)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <weir/watch.h>
+#include <weir/quic_open.h>
 
 /* A flow is wanted until its hello is judged. */
 static int still_waits(const void *value)
@@ -83,12 +84,16 @@ void weir_engine_destroy(struct weir_engine *e)
 	free(e->buckets);
 	free(e->fingerprints);
 	free(e->records);
+	free(e->quic_opener);
 	free(e);
 }
 
 void weir_engine_use(struct weir_engine *e, const struct weir_config *config)
 {
 	e->config = *config;
+	/* Without memory for it nothing is opened in the packet, and every answer counted. */
+	if (config->quic_in_packet && !e->quic_opener)
+		e->quic_opener = calloc(1, sizeof(*e->quic_opener));
 }
 
 enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, int enforcing)
@@ -105,6 +110,8 @@ enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, in
 	/* What runs behind the tail call, over the same look. */
 	if (e->look.order == WEIR_DO_OUTGOING)
 		weir_watch(frame, &e->look, &e->scratch, have, WEIR_HOOK_OUTGOING, 0);
+	if (e->look.order == WEIR_DO_OPEN)
+		weir_quic_open_buffer(frame, &e->look, &e->scratch);
 	return e->look.order;
 }
 
@@ -151,9 +158,17 @@ __u64 weir_engine_glance(struct weir_engine *e, const __u8 *message, __u32 size)
 void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion *opinion)
 {
 	struct weir_quic_path *path = &paths[opinion->path >> 40 & (WEIR_QUIC_PATHS - 1)];
+	__u32 old, ahead;
 
-	if (__atomic_load_n(&path->key, __ATOMIC_ACQUIRE) == opinion->path)
-		__atomic_store_n(&path->mark, opinion->mark, __ATOMIC_RELEASE);
+	if (__atomic_load_n(&path->key, __ATOMIC_ACQUIRE) != opinion->path)
+		return;
+	/* The packet's own opinion may be of more datagrams already; and what it found wrong with as many stays so. */
+	old = __atomic_load_n(&path->mark, __ATOMIC_ACQUIRE);
+	do {
+		ahead = (old >> 8) - (opinion->mark >> 8);
+		if (old && ((ahead & 0xffffff) - 1 < 0x7fffff || (!(ahead & 0xffffff) && WEIR_QUIC_OPINION_OF(old) == WEIR_QUIC_ANOMALOUS)))
+			return;
+	} while (!__atomic_compare_exchange_n(&path->mark, &old, opinion->mark, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 }
 
 void weir_engine_note(struct weir_engine *e, const struct weir_quic_opinion *opinion)
@@ -237,6 +252,9 @@ void weir_engine_reset(struct weir_engine *e)
 	memset(e->quic_ids, 0, sizeof(e->quic_ids));
 	memset(e->quic_paths, 0, sizeof(e->quic_paths));
 	memset(e->quic_windows, 0, sizeof(e->quic_windows));
+	if (e->quic_opener)
+		memset(e->quic_opener, 0, sizeof(*e->quic_opener));
+	e->work_ns = 0;
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }

@@ -29,6 +29,7 @@ enum weir_quic_path_state {
 	WEIR_QUIC_MIXED = 1,		/* several connections share the path: none of them is clean */
 	WEIR_QUIC_REFUSED = 2,		/* no answer has left, and none will */
 	WEIR_QUIC_ANSWERED = 4,		/* by a server whose own id is too short to tell its answers apart */
+	WEIR_QUIC_FOUL = 8,		/* a hello that was opened in the packet was anomalous: no later one makes the path clean */
 };
 
 #define WEIR_QUIC_OPINION(opinion, rule, number) ((__u32)(number) << 8 | ((rule) & 63) << 2 | (opinion))

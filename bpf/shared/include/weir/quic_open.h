@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Opens a client's Initials in the packet, where the policy asks for it: the hello is judged before its server sees it, whatever user space
+ * does meanwhile. What is not opened here is left to user space, and its path has no opinion until then: its answers are counted.
+ */
+#ifndef WEIR_QUIC_OPEN_H
+#define WEIR_QUIC_OPEN_H
+
+#include <weir/client_hello.h>
+#include <weir/quic.h>
+#include <weir/quic_budget.h>
+#include <weir/quic_frames.h>
+
+#define WEIR_QUIC_SECOND 0x6b3343cfu	/* version 2 */
+
+WEIR_INLINE int weir_quic_same_id(const struct weir_connection_id *a, const struct weir_connection_id *b)
+{
+	return !((a->words[0] ^ b->words[0]) | (a->words[1] ^ b->words[1]) | (a->words[2] ^ b->words[2]));
+}
+
+/* Bytes of a word that lie before `size`. */
+WEIR_INLINE __u64 weir_quic_kept(__u32 size)
+{
+	return size >= 8 ? ~0ull : (1ull << (8 * (size & 7))) - 1;
+}
+
+/* The id behind its length at `at`, and past it. -1 where it is too long. */
+WEIR_INLINE int weir_quic_read_id(struct weir_scratch *s, __u32 *at, __u32 size, struct weir_connection_id *id)
+{
+	__u32 from = *at + 1, n;
+
+	if (from > size)
+		return -1;
+	n = *WEIR_QUIC_AT(s, *at);
+	if (n > WEIR_QUIC_ID_MOST || from + n >= size)
+		return -1;			/* no packet that is opened ends there */
+	id->words[0] = WEIR_LE64(WEIR_QUIC_AT(s, from)) & weir_quic_kept(n);
+	id->words[1] = n > 8 ? WEIR_LE64(WEIR_QUIC_AT(s, from) + 8) & weir_quic_kept(n - 8) : 0;
+	id->words[2] = n > 16 ? WEIR_LE64(WEIR_QUIC_AT(s, from) + 16) & weir_quic_kept(n - 16) : 0;
+	id->words[2] |= (__u64)n << 56;
+	*at = from + n;
+	return (int)n;
+}
+
+/* Which salt a version's keys begin with, and whose labels; -1: nobody opens it. */
+WEIR_INLINE int weir_quic_salt(__u32 version)
+{
+	if (version == 1 || version == 0xff000021 || version == 0xff000022)
+		return 0;
+	if (version == WEIR_QUIC_SECOND)
+		return 1;
+	if (version >= 0xff00001d && version <= 0xff000020)
+		return 2;
+	return version >= 0xff000017 && version <= 0xff00001c ? 3 : -1;
+}
+
+/* The long header at `packet` (RFC 9000 section 17.2). 0, or -1 where none can be read: then nothing behind it can. */
+WEIR_ONCE int weir_quic_read_packet(struct weir_scratch *s, struct weir_opener *o)
+{
+	__u32 at, size, first;
+	__u64 value;
+	int n;
+
+	if (!s || !o)
+		return -1;
+	at = o->packet;
+	size = o->size;
+	if (at >= size || size - at < 7)
+		return -1;
+	first = *WEIR_QUIC_AT(s, at);
+	if (!(first & 0x80))
+		return -1;
+	o->version = WEIR_BE32(WEIR_QUIC_AT(s, at) + 1);
+	n = weir_quic_salt(o->version);
+	if (n < 0)
+		return -1;
+	o->salt = (__u32)n;
+	o->label = o->version == WEIR_QUIC_SECOND ? 4 : 0;
+	o->type = (first >> 4) - (o->version == WEIR_QUIC_SECOND);
+	o->type &= 3;
+	if (o->type == WEIR_QUIC_RETRY)
+		return -1;
+	at += 5;
+	n = weir_quic_read_id(s, &at, size, &o->to);
+	if (n < 0 || weir_quic_read_id(s, &at, size, &o->from) < 0)
+		return -1;
+	o->to_size = (__u32)n;
+	o->has_token = 0;
+	if (o->type == WEIR_QUIC_INITIAL) {
+		if (weir_quic_number(s, &at, size, &value) || value > size - at)
+			return -1;
+		o->has_token = value > 0;
+		at += (__u32)value;
+	}
+	if (weir_quic_number(s, &at, size, &value) || value > size - at || value < 4 + WEIR_QUIC_TAG)
+		return -1;
+	o->number_at = at;
+	o->next = at + (__u32)value;
+	o->end = o->next - WEIR_QUIC_TAG;
+	return 0;
+}
+
+/* 0 if these keys open the Initial; the payload lies open then, and else all is as it was. */
+WEIR_ONCE int weir_quic_try(struct weir_scratch *s, struct weir_opener *o, const struct weir_quic_keys *keys)
+{
+	if (!s || !o || !keys || weir_quic_unmask(s, o, keys))
+		return -1;
+	if (weir_quic_check_tag(s, o, keys)) {
+		weir_quic_mask(s, o);
+		return -1;
+	}
+	return weir_quic_open_payload(s, o, keys);
+}
+
+/* A connection begins in this place. */
+WEIR_INLINE void weir_quic_begin_hello(weir_frame *frame, struct weir_opener *o, struct weir_quic_hello *h)
+{
+	if (h->path && h->path != o->path && !h->is_whole)
+		weir_count(frame, WEIR_COUNT_QUIC_EVICTED);
+	h->path = o->path;
+	h->id = o->to;
+	h->version = o->version;
+	/* A client's own id is never shorter (RFC 9000 section 7.2); a server's, behind its Retry, may be. */
+	h->odd = o->to_size < 8 && !o->has_token && !o->proves ? 1ULL << WEIR_QUIC_BAD_INITIAL : 0;
+	h->limiting = 0;
+	h->need = h->got = 0;
+	h->is_whole = h->is_spoilt = h->is_judged = 0;
+	h->keys = o->keys;
+	for (int i = 0; i < WEIR_QUIC_HELLO / 64; i++)
+		h->have[i] = 0;
+}
+
+/* The Initial at hand: under whose keys it is, and what its frames bring. */
+WEIR_INLINE void weir_quic_take_initial(weir_frame *frame, struct weir_scratch *s, struct weir_opener *o, struct weir_quic_hello *h)
+{
+	int is_same;
+
+	if (o->end - o->number_at > 253 * 16) {
+		o->is_left = 1;			/* beyond a counter's last byte */
+		return;
+	}
+	is_same = h->path == o->path && h->version == o->version;
+	if (is_same && weir_quic_same_id(&h->id, &o->to)) {
+		o->is_ours = 1;			/* opened or not: no server has other keys for it */
+		if (weir_quic_try(s, o, &h->keys))
+			goto bad;
+	} else if (is_same && !weir_quic_try(s, o, &h->keys)) {
+		o->is_ours = 1;			/* it has heard its server, and bears the server's id */
+	} else {
+		weir_quic_derive(o);
+		if (weir_quic_try(s, o, &o->keys))
+			goto bad;
+		/* Whose first datagrams nobody opened, his hello may lie in them. */
+		if (o->number != 1 && !o->retried) {
+			o->is_left = 1;
+			return;
+		}
+		weir_quic_begin_hello(frame, o, h);
+		o->is_ours = 1;
+	}
+	weir_count(frame, WEIR_COUNT_QUIC_OPENED);
+	if (!weir_quic_read_frames(s, o, h))
+		return;
+	h->is_spoilt = 1;
+	h->odd |= 1ULL << WEIR_OVERLAP_CONFLICT;
+bad:
+	weir_count(frame, WEIR_COUNT_QUIC_BAD);
+}
+
+/* One packet of the datagram. Returns 1 behind the last. */
+WEIR_ONCE int weir_quic_next_packet(weir_frame *frame, struct weir_scratch *s, struct weir_opener *o, struct weir_quic_hello *h)
+{
+	WEIR_USED(frame);
+	if (!s || !o || !h || weir_quic_read_packet(s, o))
+		return 1;
+	if (!o->packet) {
+		o->first_to = o->to;
+		o->first_from = o->from;
+	}
+	if (o->type == WEIR_QUIC_INITIAL) {
+		o->initials++;
+		/* Packets of one datagram have one destination (RFC 9000 section 12.2); a server that takes another one is told something else. */
+		if (!weir_quic_same_id(&o->to, &o->first_to) || !weir_quic_same_id(&o->from, &o->first_from))
+			o->is_spoilt = 1;
+		weir_quic_take_initial(frame, s, o, h);
+	}
+	o->packet = o->next;
+	return 0;
+}
+
+/*
+ * Does a datagram without an Initial belong to the path's hello? All of it must be packets that can hold none: 0-RTT data, say, which follows
+ * its hello at once.
+ */
+WEIR_INLINE int weir_quic_follows(struct weir_scratch *s, const struct weir_opener *o, const struct weir_quic_hello *h)
+{
+	if (o->initials || !o->packet || (o->packet < o->size && *WEIR_QUIC_AT(s, o->packet) & 0x80))
+		return 0;
+	return h->path == o->path && h->version == o->version && weir_quic_same_id(&h->id, &o->first_to);
+}
+
+/* The whole hello through the parser: what the policy limits of it. The datagram in the scratch is used up. */
+WEIR_ONCE int weir_quic_judge(weir_frame *frame, struct weir_scratch *s, struct weir_quic_hello *h)
+{
+	__u64 less;
+
+	WEIR_USED(frame);
+	if (!s || !h)
+		return -1;
+	less = h->need - 1;
+	__asm__ volatile("" : "+r"(less));
+	if (less >= WEIR_QUIC_HELLO)
+		return -1;
+	WEIR_QUIC_COPY(s->bytes, h->bytes, less + 1);
+	s->record.anomalies = 0;
+	s->record.flags = 0;
+	weir_read_client_hello(s, (__u32)less + 1);
+	h->limiting = s->record.anomalies & weir_policy(frame)->limiting;
+	h->is_judged = 1;
+	weir_count(frame, WEIR_COUNT_QUIC_JUDGED);
+	return 0;
+}
+
+/*
+ * What is thought of the path from now on. Whose path once had an anomalous hello stays anomalous: else a clean one that comes later could
+ * speak for an answer to the first.
+ */
+WEIR_INLINE void weir_quic_think(weir_frame *frame, struct weir_opener *o, struct weir_quic_hello *h, struct weir_quic_path *path)
+{
+	__u64 limiting = h->limiting | (h->odd & weir_policy(frame)->limiting);
+	__u32 rule = WEIR_UNJUDGED_HELLO, opinion = WEIR_QUIC_CLEAN;
+
+	if (limiting && !h->is_spoilt)
+		rule = weir_lowest(limiting);
+	if (limiting || h->is_spoilt || o->is_spoilt || path->state & WEIR_QUIC_FOUL) {
+		opinion = WEIR_QUIC_ANOMALOUS;
+		path->state |= WEIR_QUIC_FOUL;
+	}
+	path->mark = WEIR_QUIC_OPINION(opinion, rule, o->number);
+}
+
+/* What is done with a datagram, whose bytes are in the scratch, while its hello's place is ours. */
+WEIR_ONCE int weir_quic_open_here(weir_frame *frame, struct weir_scratch *s, struct weir_opener *o, struct weir_quic_hello *h)
+{
+	__u32 i;
+
+	WEIR_USED(frame);
+	if (!s || !o || !h)
+		return -1;
+	o->packet = o->initials = o->is_ours = o->is_spoilt = o->is_left = 0;
+	for (i = 0; i < WEIR_QUIC_PACKETS; i++)
+		if (weir_quic_next_packet(frame, s, o, h))
+			break;
+	if (i == WEIR_QUIC_PACKETS && o->packet < o->size)
+		o->is_left = 1;
+	if (weir_quic_follows(s, o, h))
+		o->is_ours = 1;
+	if (o->is_spoilt)
+		h->is_spoilt |= h->path == o->path;
+	if (o->is_ours && h->is_whole && !h->is_judged)
+		weir_quic_judge(frame, s, h);
+	return 0;
+}
+
+/* The client's datagram at hand, number `number` of its path, whose bytes are in the scratch. */
+WEIR_INLINE void weir_quic_open(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 number, __u64 borne)
+{
+	struct weir_opener *o = weir_opener(frame);
+	__u32 hash = (__u32)(l->quic.path >> 40);
+	struct weir_quic_path *path = weir_quic_path_at(frame, hash);
+	struct weir_quic_hello *h = weir_quic_hello_at(frame, hash);
+
+	if (!o || !path || !h || path->key != l->quic.path)
+		return;
+	if (l->quic.size > WEIR_QUIC_MOST || !WEIR_TAKE(&h->busy)) {
+		weir_count(frame, WEIR_COUNT_QUIC_LEFT);
+		return;
+	}
+	o->path = l->quic.path;
+	o->size = l->quic.size;
+	o->number = number;
+	o->retried = !!(borne & WEIR_QUIC_RETRIED);
+	o->proves = !!borne;
+	weir_quic_open_here(frame, s, o, h);
+	if (o->is_left)
+		weir_count(frame, WEIR_COUNT_QUIC_LEFT);
+	else if (o->is_ours && h->is_judged)
+		weir_quic_think(frame, o, h, path);
+	WEIR_GIVE_BACK(&h->busy);
+}
+
+/* One datagram of the buffer: affordable, or dropped; then told as ever, and opened. */
+WEIR_INLINE void weir_quic_open_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	struct weir_quic_look *q = &l->quic;
+	__u64 borne = weir_quic_borne(frame, l), began;
+	int may_hold = q->size >= WEIR_QUIC_LEAST && weir_quic_salt(q->version) >= 0, is_known, affords;
+	__u32 number;
+
+	if (borne & WEIR_QUIC_NOTED)
+		weir_quic_note_known(frame, l);
+	if (!may_hold) {
+		weir_quic_tell(frame, l, s, borne);
+		return;
+	}
+	began = weir_work_clock(frame);
+	is_known = borne || weir_quic_is_known(frame, l);
+	affords = weir_quic_affords(frame, is_known, began);
+	if (!affords && !is_known && q->type == WEIR_QUIC_INITIAL) {
+		weir_count(frame, WEIR_COUNT_QUIC_OVER_BUDGET);
+		l->order = WEIR_DO_DROP;
+		return;
+	}
+	number = weir_quic_tell(frame, l, s, borne);
+	if (!number)
+		return;
+	if (!affords) {
+		weir_count(frame, WEIR_COUNT_QUIC_LEFT);
+		return;
+	}
+	weir_quic_open(frame, l, s, number, borne);
+	weir_quic_spend(frame, weir_work_clock(frame) - began);
+}
+
+WEIR_QUIC_STEP long weir_quic_opening_step(__u32 turn, void *context)
+{
+	struct weir_quic_walk *walk = context;
+
+	(void)turn;
+	weir_quic_cut(walk->look);
+	if (weir_quic_header(walk->frame, walk->look))
+		weir_quic_open_from_client(walk->frame, walk->look, walk->scratch);
+	return weir_quic_past(walk->look);
+}
+
+/* A buffer of datagrams to a QUIC port, for whose sake the look's order is WEIR_DO_OPEN. */
+WEIR_INLINE void weir_quic_open_buffer(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+{
+	struct weir_quic_walk walk = { frame, l, s };
+
+	l->order = WEIR_PASS;
+	if (weir_quic_begin(frame, l, WEIR_QUIC_TO_SERVER))
+		WEIR_QUIC_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_opening_step, &walk);
+}
+#endif
