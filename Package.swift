@@ -133,7 +133,7 @@ let package = Package(
         c("CFlow", ["CWire"], path: "fuzz/flow"),
         tests("FuzzTests", ["Archive", "CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Parquet",
                             "Pcap", "PolicyFile", "Support", "Wire"]),
-        tests("ParityTests", ["Detection", "Linux", "Pcap", "Probe", "Support", "Wire"]),
+        tests("ParityTests", ["Detection", "JSON", "Linux", "Pcap", "Probe", "Support", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "ControllerCore", "Detection", "Messages", "Wire"]),
         tests("LinuxTests", ["CTrial", "Linux"]),

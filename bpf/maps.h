@@ -266,14 +266,6 @@ WEIR_INLINE void weir_count(weir_frame *frame, __u32 which)
 		(*count)++;
 }
 
-WEIR_INLINE void weir_count_more(weir_frame *frame, __u32 which, __u64 more)
-{
-	__u64 *count = bpf_map_lookup_elem(&counters, &which);
-
-	if (count)
-		*count += more;
-}
-
 WEIR_INLINE __u64 weir_now(weir_frame *frame)
 {
 	return settings.capture_clock ? frame->tstamp : bpf_ktime_get_ns();
@@ -450,38 +442,6 @@ WEIR_INLINE struct weir_bucket *weir_bucket_at(weir_frame *frame, __u32 hash)
 	__u32 index = hash & (WEIR_BUCKETS - 1);
 
 	return bpf_map_lookup_elem(&buckets, &index);
-}
-
-#define WEIR_TCP_ESTABLISHED 1		/* include/net/tcp_states.h */
-
-/* Proof by the kernel's own socket, where the handshake was not seen: asymmetric paths, a table that was pushed over, a connection older than we. */
-WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_handshake *r)
-{
-	const struct weir_flow_key *flow = &l->segment.flow;	/* the source of a record may be named by a proxy */
-	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv4);
-	struct bpf_sock *socket;
-
-	if (l->direction != WEIR_INGRESS || l->segment.tunnels)
-		return;
-	if (l->segment.family == 4) {
-		WEIR_COPY32(&tuple.ipv4.saddr, flow->client + 12);
-		WEIR_COPY32(&tuple.ipv4.daddr, flow->server + 12);
-		tuple.ipv4.sport = __builtin_bswap16(flow->client_port);
-		tuple.ipv4.dport = __builtin_bswap16(flow->server_port);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, flow->client, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, flow->server, 16);
-		tuple.ipv6.sport = __builtin_bswap16(flow->client_port);
-		tuple.ipv6.dport = __builtin_bswap16(flow->server_port);
-		size = sizeof(tuple.ipv6);
-	}
-	socket = bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!socket)
-		return;
-	if (socket->state == WEIR_TCP_ESTABLISHED)
-		r->proof = WEIR_SOCKET;
-	bpf_sk_release(socket);
 }
 
 #include "ring.h"

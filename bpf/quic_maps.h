@@ -93,6 +93,14 @@ WEIR_INLINE struct weir_opener *weir_opener(weir_frame *frame)
 	return bpf_map_lookup_elem(&openers, &zero);
 }
 
+WEIR_INLINE void weir_count_more(weir_frame *frame, __u32 which, __u64 more)
+{
+	__u64 *count = bpf_map_lookup_elem(&counters, &which);
+
+	if (count)
+		*count += more;
+}
+
 /* What opening costs is measured, whatever clock the frames have. */
 WEIR_INLINE __u64 weir_work_clock(weir_frame *frame)
 {

@@ -93,6 +93,19 @@ struct AttackTests {
     }
 
     @Test(
+        "With the agent stopped, where Initials are opened in the packet: as ever three answers, also under a flood, and no name waits",
+        arguments: ["direct", "routed", "pumped"])
+    func quicStopped(shape: String) throws {
+        let rows = try play(shape, "reset", "stopped").rows
+        #expect(rows.count == (shape == "pumped" ? 4 : 26))
+        for row in rows {
+            #expect(row.error == "" && row.succeeded == row.attempted, "\(row)")
+            #expect(row.most <= row.free + 3, "\(row)")
+            #expect(row.answered > 0 || row.says == "flood", "\(row)")
+        }
+    }
+
+    @Test(
         "Who does nothing wrong always succeeds, and is never refused: also by a link that loses, reorders and repeats",
         arguments: ["direct", "pumped"])
     func honest(shape: String) throws {

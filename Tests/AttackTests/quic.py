@@ -27,6 +27,9 @@ KINDS = [
     ("resumed", 0, 12),
     ("unheard", 6, 0),
 ]
+FLOOD = [("flood", 3000, 0)]
+# Which third byte of an address a set's first kind has.
+FIRST = [200, 240]
 
 
 class QUICWitness:
@@ -61,17 +64,36 @@ def packed(address):
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def play(stage, words):
+def play_stopped(stage, words):
+    """The same while the agent stands still: all that anybody knows of a hello is what the kernel has read. At the end a flood."""
+    stage.agent.freeze()
+    rows = play(stage, words or ["named", "resumed"] if stage.shape == "pumped" else words)
+    rows += play(stage, ["flood"], FLOOD) if stage.shape != "pumped" else []
+    stage.agent.thaw()
+    counters = stage.agent.status()["counters"]
+    for row in rows:
+        if row["trick"] == "flood" and not counters["quic_initials_over_budget"]:
+            row["why"] = ["the flood was within the budget"]
+        if not counters["quic_hellos_judged"]:
+            row["why"] = ["nothing was judged in the packet"]
+        if stage.shape == "pumped" and counters["quic_answers_refused"]:
+            row["why"] = ["an honest client's answer was refused"]
+    return rows
+
+
+def play(stage, words, kinds=None):
     """A row for each kind and family."""
     witness = QUICWitness("c0")
     peers = f"{HERE}/quic_peers.py"
-    server = start(
+    server = stage.quic = getattr(stage, "quic", None) or start(
         [*stage.network.server_namespace.enter, PYTHON, peers, "serve", HOME.name, SERVER, SERVER6], stdout=subprocess.PIPE, text=True
     )
-    wait("the QUIC server", lambda: server.stdout.readline().strip() == "ready")
+    if not hasattr(stage, "quic_ready"):
+        wait("the QUIC server", lambda: server.stdout.readline().strip() == "ready")
+        stage.quic_ready = True
     jobs = [
         (number, kind, nameless, named, family)
-        for number, (kind, nameless, named) in enumerate(KINDS)
+        for number, (kind, nameless, named) in enumerate(kinds or KINDS, FIRST[bool(kinds)])
         for family in (4, 6)
         if not words or kind in words
     ]
@@ -81,7 +103,7 @@ def play(stage, words):
 
 def one(peers, witness, number, kind, nameless, named, family):
     """Of named connections each has to get through; of the others so many as the limit lets, as the witness counts them."""
-    source = f"198.19.{200 + number}.7" if family == 4 else f"2001:db9:{0x900 + number:x}::7"
+    source = f"198.19.{number}.7" if family == 4 else f"2001:db9:{0x838 + number:x}::7"
     target = SERVER if family == 4 else SERVER6
     words = [PYTHON, peers, "visit", kind, source, target, str(max(nameless, named))]
     row = {"trick": kind, "family": family, "attempted": named, "opened": nameless, "free": named, "why": []}

@@ -22,7 +22,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.events import HandshakeCompleted
 
-SECONDS = 3
+SECONDS = int(os.environ.get("WEIR_SECONDS", "3"))
 
 
 def settings(name, **more):
@@ -252,6 +252,21 @@ def in_pieces(source, target, count):
     while time.monotonic() < end:
         time.sleep(0.05)
     return made
+
+
+def flood(source, target, count):
+    """Nameless hellos, each a connection of its own, as fast as they go out; nobody waits for an answer."""
+    shared, datagrams = bound(source), []
+    for _ in range(count):
+        visit = Visit(None, shared, target=target)
+        datagrams.append(frames_of(visit))
+    for data in datagrams:
+        try:
+            shared.sendto(data, target)
+        except BlockingIOError:
+            select.select([], [shared], [])
+    time.sleep(SECONDS)
+    return []
 
 
 def contradicting(source, target, count):

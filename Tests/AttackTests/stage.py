@@ -3,7 +3,7 @@
 usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
-    SET     all, core, alone, honest, balanced; forgers, flood (routed)
+    SET     all, core, alone, honest, balanced; forgers, flood (routed); quic; stopped: QUIC, opened in the packet, while the agent stands still
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
@@ -32,14 +32,14 @@ sys.setswitchinterval(0.001)
 
 
 class Stage:
-    def __init__(self, program, shape, answer):
+    def __init__(self, program, shape, answer, more=""):
         network = {"single": "direct", "clsact": "direct", "bare": "direct"}.get(shape, shape)
         self.answer = answer
         self.shape, self.network = network, Network(network, single_frames=shape == "single")
         self.witness, self.agent = Witness("c0"), None
         if shape != "bare":
             options = ["--attach", "clsact"] if shape == "clsact" else []
-            self.agent = Agent(program, self.network.watched, self.network.interface, answer, options)
+            self.agent = Agent(program, self.network.watched, self.network.interface, answer, options, more)
 
     def play(self, number, family, trick):
         try:
@@ -59,12 +59,14 @@ def chosen(which, shape, words):
 
 
 def main(program, shape, answer, which, *words):
-    stage = Stage(program, shape, answer)
+    stage = Stage(program, shape, answer, "  quic: {inPacket: true}\n" if which == "stopped" else "")
     began = time.monotonic()
     if which == "honest":
         rows = honest.play(stage, stage.shape, words)
     elif which == "quic":
         rows = quic.play(stage, words)
+    elif which == "stopped":
+        rows = quic.play_stopped(stage, words)
     elif which == "balanced":
         rows = balanced.play(stage)
     elif which == "flood":

@@ -171,6 +171,11 @@ void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion
 	} while (!__atomic_compare_exchange_n(&path->mark, &old, opinion->mark, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 }
 
+const struct weir_quic_path *weir_engine_paths(const struct weir_engine *e)
+{
+	return e->quic_paths;
+}
+
 void weir_engine_note(struct weir_engine *e, const struct weir_quic_opinion *opinion)
 {
 	weir_quic_mark(e->quic_paths, opinion);

@@ -132,6 +132,10 @@ extension Node {
         count(
             "weir_agent_quic_spent_seconds_total", "processor time spent on opening QUIC datagrams, whole seconds",
             Int(quic.budget.spent / 1_000_000_000))
+        gauge("weir_agent_quic_in_packet", "QUIC Initials are opened in the packet", opening == "on" ? 1 : 0)
+        gauge(
+            "weir_agent_quic_budget", "how much of a core may be spent on opening Initials, in the packet and by the agent each",
+            Double(policy.quic.budget) / 100)
         let accounts = accounts()
         count("weir_agent_events_lost_total", "events that Kafka will never have", accounts.sum(.events, .lost))
         for term in Accounts.Term.allCases {
@@ -256,6 +260,10 @@ extension Node {
             json.member("balance", counters.balance && accounts.balance)
             json.object("accounts") { write(accounts, to: &$0) }
             json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) }
+            }
+            json.object("quic") { json in
+                json.member("in_packet", opening)
+                json.member("budget_percent", policy.quic.budget)
             }
             json.object("ring_to_verdict_ns") { json in
                 json.member("p50", core.latency.microseconds(at: 0.5).map { Int($0 * 1000) })

@@ -24,8 +24,9 @@ extension Node: NodeWorld {
 
     func use(_ policy: Policy, lengths: [UInt8]) {
         generation += 1
-        probe.use(KernelPolicy(policy, generation: generation, lengths: lengths))
+        probe.use(KernelPolicy(policy, generation: generation, lengths: lengths, opens: probe.opens))
         quic.policy = policy
+        sayOpening()
     }
 
     func enforce(_ enforcing: Bool) {

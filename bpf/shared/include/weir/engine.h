@@ -104,6 +104,9 @@ struct weir_quic_opinion {
 /* Writes it to the table, wherever that lies, if the path is still there. */
 void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion *opinion);
 
+/* The engine's own table of paths. */
+const struct weir_quic_path *weir_engine_paths(const struct weir_engine *engine);
+
 void weir_engine_note(struct weir_engine *engine, const struct weir_quic_opinion *opinion);
 
 /* Forgets every flow, as if others had taken its place. */

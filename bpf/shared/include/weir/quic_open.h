@@ -150,11 +150,11 @@ WEIR_INLINE void weir_quic_take_initial(weir_frame *frame, struct weir_scratch *
 		weir_quic_derive(o);
 		if (weir_quic_try(s, o, &o->keys))
 			goto bad;
-		/* Whose first datagrams nobody opened, his hello may lie in them. */
-		if (o->number != 1 && !o->retried) {
+		if (!o->may_begin) {
 			o->is_left = 1;
 			return;
 		}
+		o->has_begun = 1;
 		weir_quic_begin_hello(frame, o, h);
 		o->is_ours = 1;
 	}
@@ -262,8 +262,15 @@ WEIR_ONCE int weir_quic_open_here(weir_frame *frame, struct weir_scratch *s, str
 	return 0;
 }
 
+/* User space may judge it. Until then what is said on the path is counted. */
+WEIR_INLINE void weir_quic_leave(weir_frame *frame, struct weir_quic_path *path)
+{
+	weir_count(frame, WEIR_COUNT_QUIC_LEFT);
+	path->state |= WEIR_QUIC_MISSED;
+}
+
 /* The client's datagram at hand, number `number` of its path, whose bytes are in the scratch. */
-WEIR_INLINE void weir_quic_open(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 number, __u64 borne)
+WEIR_INLINE void weir_quic_open(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 number, __u64 borne, int affords)
 {
 	struct weir_opener *o = weir_opener(frame);
 	__u32 hash = (__u32)(l->quic.path >> 40);
@@ -272,18 +279,22 @@ WEIR_INLINE void weir_quic_open(weir_frame *frame, struct weir_look *l, struct w
 
 	if (!o || !path || !h || path->key != l->quic.path)
 		return;
-	if (l->quic.size > WEIR_QUIC_MOST || !WEIR_TAKE(&h->busy)) {
-		weir_count(frame, WEIR_COUNT_QUIC_LEFT);
+	if (!affords || l->quic.size > WEIR_QUIC_MOST || !WEIR_TAKE(&h->busy)) {
+		weir_quic_leave(frame, path);
 		return;
 	}
 	o->path = l->quic.path;
 	o->size = l->quic.size;
 	o->number = number;
-	o->retried = !!(borne & WEIR_QUIC_RETRIED);
+	/* After a Retry the connection begins again, under other keys (RFC 9000 section 17.2.5). */
+	o->may_begin = borne & WEIR_QUIC_RETRIED || !(path->state & (WEIR_QUIC_BEGUN | WEIR_QUIC_MISSED));
+	o->has_begun = 0;
 	o->proves = !!borne;
 	weir_quic_open_here(frame, s, o, h);
+	if (o->has_begun)
+		path->state |= WEIR_QUIC_BEGUN;
 	if (o->is_left)
-		weir_count(frame, WEIR_COUNT_QUIC_LEFT);
+		weir_quic_leave(frame, path);
 	else if (o->is_ours && h->is_judged)
 		weir_quic_think(frame, o, h, path);
 	WEIR_GIVE_BACK(&h->busy);
@@ -314,11 +325,7 @@ WEIR_INLINE void weir_quic_open_from_client(weir_frame *frame, struct weir_look 
 	number = weir_quic_tell(frame, l, s, borne);
 	if (!number)
 		return;
-	if (!affords) {
-		weir_count(frame, WEIR_COUNT_QUIC_LEFT);
-		return;
-	}
-	weir_quic_open(frame, l, s, number, borne);
+	weir_quic_open(frame, l, s, number, borne, affords);
 	weir_quic_spend(frame, weir_work_clock(frame) - began);
 }
 

@@ -88,7 +88,9 @@ struct weir_opener {
 	struct weir_connection_id first_to, first_from;
 	__u32 size;			/* of the datagram */
 	__u32 number;			/* its number on its path */
-	__u32 retried, proves;		/* what the id that it bears says */
+	__u32 may_begin;		/* no other hello can have come by the path before */
+	__u32 has_begun;
+	__u32 proves;			/* it bears an id that its server chose */
 	__u32 packet;			/* where the packet at hand begins */
 	__u32 version, type, salt, label, to_size, has_token;
 	__u32 number_at, end, next;	/* its packet number, its tag, the packet behind it */
