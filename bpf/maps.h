@@ -29,7 +29,7 @@ struct weir_policies {
 };
 struct weir_policies policies SEC(".data.policies") = {};
 
-/* The program for what somebody here says to a server elsewhere, and the one that opens Initials in the packet; user space puts them there. */
+/* Programs that others call, put there by user space: for what somebody here says to a server elsewhere, and for Initials to be opened. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 2);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes bpf/shared/include/weir/quic_tables.h: what HKDF and AES need and no packet changes. `make quic-tables` runs it, and a test compares.
+"""Writes bpf/shared/include/weir/quic_tables.h: what HKDF and AES need and no packet changes. `make quic-tables` runs it.
 
 usage: quic_tables.py FILE      (- prints it)
 """

@@ -35,7 +35,7 @@ WEIR_INLINE int weir_first_of_socket(weir_frame *frame)
 	return tcp ? !tcp->bytes_acked : -1;
 }
 
-/* Proof by the kernel's own socket, where the handshake was not seen: asymmetric paths, a table that was pushed over, a connection older than we. */
+/* Proof by the kernel's socket, where the handshake was not seen: asymmetric paths, a table that was pushed over, older connections. */
 WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_handshake *r)
 {
 	const struct weir_flow_key *flow = &l->segment.flow;	/* the source of a record may be named by a proxy */

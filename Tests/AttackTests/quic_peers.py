@@ -105,6 +105,11 @@ def nameless(source, target, count):
     return together([Visit(None, source=source, target=target) for _ in range(count)])
 
 
+def narrow(source, target, count):
+    """The same, where the server's answers leave in IP fragments."""
+    return nameless(source, target, count)
+
+
 def named(source, target, count):
     return together([Visit("shop.example", source=source, target=target) for _ in range(count)])
 

@@ -3,7 +3,8 @@
 usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
-    SET     all, core, alone, honest, balanced; forgers, flood (routed); quic; stopped: QUIC, opened in the packet, while the agent stands still
+    SET     all, core, alone, honest, balanced; forgers, flood (routed); quic
+            stopped: QUIC, opened in the packet, while the agent stands still
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures

@@ -1,4 +1,4 @@
-"""Captures of QUIC clients' Initials that are put together by hand, so that each byte is where the test wants it. Keys and tags are aioquic's.
+"""Captures of QUIC clients' Initials that are put together by hand: each byte is where the test wants it. Keys and tags are aioquic's.
 
     initials.py KIND FILE      writes a pcap, and prints as JSON what each connection in it is: its port, and clean, anomalous or unjudged
 """
@@ -129,6 +129,7 @@ def tricks(capture):
     bare = bytearray(initial(to, mine, whole(with_name)))
     bare[40] ^= 1
     begun = initial(to, mine, whole(without))
+    front = initial(to, mine, whole(with_name), 0, size=600)
     zero_rtt = long_head(1, FIRST, to, mine) + number(40) + bytes(40)
     rows = {
         "the tag is wrong": ("unjudged", [bytes(spoilt)]),
@@ -137,8 +138,8 @@ def tricks(capture):
         "a name that comes later": ("anomalous", [begun, initial(to, mine, whole(with_name), 1)]),
         "a name that came before": ("anomalous", [initial(to, mine, whole(with_name)), initial(to, mine, whole(without), 1)]),
         "a name in the same packet": ("anomalous", [initial(to, mine, whole(without) + whole(with_name))]),
-        "the other packet of the datagram": ("anomalous", [initial(to, mine, whole(with_name), 0, size=600) + initial(to, mine, whole(without), 1, size=600)]),
-        "another id behind it": ("anomalous", [initial(to, mine, whole(with_name), 0, size=600) + initial(other, mine, whole(without), size=600)]),
+        "the other packet of the datagram": ("anomalous", [front + initial(to, mine, whole(without), 1, size=600)]),
+        "another id behind it": ("anomalous", [front + initial(other, mine, whole(without), size=600)]),
         "a frame that no Initial bears": ("anomalous", [initial(to, mine, whole(with_name) + b"\x08\0abc")]),
         "half a hello": ("unjudged", [initial(to, mine, crypto(with_name, 0, 150))]),
         "longer than what is kept": ("unjudged", [initial(to, mine, crypto(hello("shop.example", 5000), 0, 900))]),
@@ -166,6 +167,14 @@ def spoilt(capture):
             data[draw.choice([draw.randrange(24), draw.randrange(len(data))])] ^= 1 << draw.randrange(8)
         capture.datagram(("198.51.100.80", 53000 + index), SERVER, bytes(data))
         yield {"port": 53000 + index, "is": "unjudged"}
+
+
+def many(capture):
+    """A thousand connections, each with its hello in one Initial of 1,200 bytes: for `make bench`."""
+    for index in range(1000):
+        text = hello("shop.example", 517)
+        capture.datagram(("203.0.113.9", 20000 + index), SERVER, initial(os.urandom(8), os.urandom(8), crypto(text, 0, len(text))))
+    yield {"port": 0, "is": "clean"}
 
 
 def main():

@@ -155,32 +155,6 @@ __u64 weir_engine_glance(struct weir_engine *e, const __u8 *message, __u32 size)
 	return s->record.anomalies;
 }
 
-void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion *opinion)
-{
-	struct weir_quic_path *path = &paths[opinion->path >> 40 & (WEIR_QUIC_PATHS - 1)];
-	__u32 old, ahead;
-
-	if (__atomic_load_n(&path->key, __ATOMIC_ACQUIRE) != opinion->path)
-		return;
-	/* The packet's own opinion may be of more datagrams already; and what it found wrong with as many stays so. */
-	old = __atomic_load_n(&path->mark, __ATOMIC_ACQUIRE);
-	do {
-		ahead = (old >> 8) - (opinion->mark >> 8);
-		if (old && ((ahead & 0xffffff) - 1 < 0x7fffff || (!(ahead & 0xffffff) && WEIR_QUIC_OPINION_OF(old) == WEIR_QUIC_ANOMALOUS)))
-			return;
-	} while (!__atomic_compare_exchange_n(&path->mark, &old, opinion->mark, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-}
-
-const struct weir_quic_path *weir_engine_paths(const struct weir_engine *e)
-{
-	return e->quic_paths;
-}
-
-void weir_engine_note(struct weir_engine *e, const struct weir_quic_opinion *opinion)
-{
-	weir_quic_mark(e->quic_paths, opinion);
-}
-
 void weir_engine_push_out(struct weir_engine *e)
 {
 	weir_table_clear(e->flows);
@@ -346,38 +320,6 @@ int weir_engine_trust_proxy(struct weir_engine *e, const struct weir_allow_key *
 void weir_engine_forget_proxies(struct weir_engine *e)
 {
 	weir_table_clear(e->proxies);
-}
-
-void weir_config_watch(struct weir_config *config, __u16 port)
-{
-	config->ports[port >> 6] |= 1ULL << (port & 63);
-}
-
-int weir_config_upgrade(struct weir_config *config, __u16 port, __u8 kind)
-{
-	for (__u32 i = 0; i < WEIR_UPGRADES; i++) {
-		if (config->upgrade_ports[i])
-			continue;
-		config->upgrade_ports[i] = port;
-		config->upgrade_kinds[i] = kind;
-		return 0;
-	}
-	return -1;
-}
-
-struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly)
-{
-	return &config->rules[anomaly & 63];
-}
-
-__u8 *weir_config_lengths(struct weir_config *config)
-{
-	return config->lengths;
-}
-
-__u16 *weir_config_quic_ports(struct weir_config *config)
-{
-	return config->quic_ports;
 }
 
 int weir_window_admit(struct weir_window *window, __u32 number, __u64 now)

@@ -2,8 +2,8 @@ package import Wire
 
 /// How much of a processor may be spent on opening QUIC Initials: whoever can send datagrams decides how many there are.
 ///
-/// The policy's share of one core, in nanoseconds that time earns. Half of it is kept for prefixes of which somebody has proven itself in the last
-/// minutes, so a flood of strangers leaves those who are here their verdicts.
+/// The policy's share of one core, in nanoseconds that time earns. Half of it is kept for prefixes of which somebody has proven itself in
+/// the last minutes, so a flood of strangers leaves those who are here their verdicts.
 package struct OpeningBudget: Sendable {
     /// Of one core.
     package var percent: Int

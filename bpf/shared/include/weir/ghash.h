@@ -41,8 +41,8 @@ WEIR_INLINE void weir_ghash_begin(struct weir_ghash *g, __u64 high, __u64 low)
 }
 
 /*
- * One block as two numbers, its first byte the highest. The high half of a product is the low half of the reversed one's (Karatsuba). What is
- * worked out goes to memory at once: the stack is short.
+ * One block as two numbers, its first byte the highest. The high half of a product is the low half of the reversed one's. What is worked
+ * out goes to memory at once: the stack is short.
  */
 WEIR_ONCE int weir_ghash_block(struct weir_ghash *g, __u64 high, __u64 low)
 {

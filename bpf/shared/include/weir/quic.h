@@ -132,8 +132,8 @@ WEIR_INLINE __u32 weir_quic_note_path(weir_frame *frame, struct weir_look *l, __
 }
 
 /*
- * A client's datagram: user space gets it whole if an Initial may be in it, and its header alone if that is what proves a connection. Returns
- * its number on its path if it is whole: then its bytes are in the scratch.
+ * A client's datagram: user space gets it whole if an Initial may be in it, and its header alone if that is what proves a connection. Its
+ * number on its path is returned if it is whole: then its bytes are in the scratch.
  */
 WEIR_INLINE __u32 weir_quic_tell(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u64 borne)
 {

@@ -189,8 +189,8 @@ WEIR_ONCE int weir_quic_next_packet(weir_frame *frame, struct weir_scratch *s, s
 }
 
 /*
- * Does a datagram without an Initial belong to the path's hello? All of it must be packets that can hold none: 0-RTT data, say, which follows
- * its hello at once.
+ * Does a datagram without an Initial belong to the path's hello? All of it must be packets that can hold none: 0-RTT data, say, which
+ * follows its hello at once.
  */
 WEIR_INLINE int weir_quic_follows(struct weir_scratch *s, const struct weir_opener *o, const struct weir_quic_hello *h)
 {
