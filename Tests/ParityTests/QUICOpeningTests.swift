@@ -107,12 +107,18 @@ private func policy(budget: Int = 100) -> KernelPolicy {
     @Test("Over the budget strangers' Initials are dropped; those of a prefix that was proven are left to the agent, and both are counted")
     func budget() throws {
         let frames = try run("quic.py", "many_nameless").frames
-        func engine(after before: ArraySlice<[UInt8]>, then: ArraySlice<[UInt8]>) -> (dropped: Int, counters: Counters) {
+        func engine(
+            after before: ArraySlice<[UInt8]>, then: ArraySlice<[UInt8]>, allowing: Prefix? = nil
+        ) -> (dropped: Int, counters: Counters) {
             var engine = NativeEngine(policy(budget: 5), enforcing: true), now: UInt64 = 1_000_000_000, dropped = 0
             func play(_ frame: [UInt8]) -> Bool {
                 now += 1_000_000
                 let hook: NativeEngine.Hook = isFromClient(frame) ? .incoming : .outgoing
                 return engine.run(frame.span.bytes, wireSize: frame.count, at: now, hook: hook) { _ in }
+            }
+            if let allowing {
+                let isAllowed = engine.allow(allowing)
+                #expect(isAllowed)
             }
             for frame in before { _ = play(frame) }
             // More than strangers may have saved, and less than all may: a tenth of a second's worth is five milliseconds.
@@ -123,6 +129,8 @@ private func policy(budget: Int = 100) -> KernelPolicy {
         let strangers = engine(after: [], then: frames[...])
         #expect(strangers.dropped > 0 && strangers.counters[.quicOverBudget] == UInt64(strangers.dropped))
         #expect(strangers.counters[.quicOpened] > 0 && strangers.counters[.quicOpeningNanoseconds] >= 3_000_000)
+        let allowed = engine(after: [], then: frames[...], allowing: Prefix("198.51.100.0/24"))
+        #expect(allowed.dropped == 0 && allowed.counters[.quicLeft] > 0)
         let known = engine(after: frames[..<6], then: frames[6...])
         #expect(known.dropped == 0 && known.counters[.quicOverBudget] == 0)
         #expect(known.counters[.quicLeft] > 0 && known.counters[.quicOpened] > strangers.counters[.quicOpened])

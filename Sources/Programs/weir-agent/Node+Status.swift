@@ -41,7 +41,7 @@ extension Node {
                 ("version", version), ("node", settings.node), ("interfaces", watch.described), ("attach", watch.attachMethod),
                 ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version),
                 ("may_goto", probe.isModern ? "yes" : "no")
-            ])
+            ] + (opening == "off" ? [] : [("quic.in_packet", opening)]))
     }
 
     func sayListening(port: UInt16) {

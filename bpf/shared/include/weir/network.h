@@ -188,8 +188,8 @@ WEIR_INLINE int weir_open_tunnel(struct weir_look *l)
 }
 
 /*
- * Is this a datagram to be read, and no tunnel's? Of one in IP fragments the first piece says whose answer it is: a client may have made his
- * path so narrow. A hello in fragments, which QUIC forbids (RFC 9000 section 14), is judged by nobody, and its answer counted.
+ * Is this a datagram to be read, and no tunnel's? Of one in IP fragments the first piece says whose answer it is: a client may have made
+ * his path so narrow. A hello in fragments, which QUIC forbids (RFC 9000 section 14), is judged by nobody, and its answer counted.
  */
 WEIR_INLINE int weir_is_datagram(const struct weir_look *l)
 {

@@ -42,15 +42,16 @@ WEIR_INLINE int weir_quic_affords(weir_frame *frame, int is_known, __u64 now)
 {
 	struct weir_quic_budget *b = weir_quic_budget(frame);
 	__s64 most, earned;
-	__u64 last, passed;
+	__u64 last;
+	__s64 passed;
 
 	if (!b)
 		return 0;
 	last = b->earned_ns;
-	passed = now - last;
-	if (passed >= WEIR_QUIC_EARNS_NS && __sync_val_compare_and_swap(&b->earned_ns, last, now) == last) {
+	passed = (__s64)(now - last);		/* below 0 where another processor was later */
+	if (passed >= (__s64)WEIR_QUIC_EARNS_NS && __sync_val_compare_and_swap(&b->earned_ns, last, now) == last) {
 		most = (__s64)weir_policy(frame)->quic_budget * 100;
-		earned = (__s64)((passed < WEIR_SECOND ? passed : WEIR_SECOND) / 1000 * weir_policy(frame)->quic_budget / 1000);
+		earned = (__s64)((passed < (__s64)WEIR_SECOND ? (__u64)passed : WEIR_SECOND) / 1000 * weir_policy(frame)->quic_budget / 1000);
 		b->all = b->all + earned < most ? b->all + earned : most;
 		b->strangers = b->strangers + earned / 2 < most / 2 ? b->strangers + earned / 2 : most / 2;
 	}
