@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 from honest import PYTHON
-from network import HERE, HOME, SERVER, SERVER6, start, wait
+from network import HERE, HOME, SERVER, SERVER6, sh, start, wait
 from witness import most_in_a_second, packet_socket
 
 # What a kind does, how many connections it opens without a name, and with one.
@@ -67,6 +67,9 @@ def packed(address):
 
 def play_stopped(stage, words):
     """The same while the agent stands still: all that anybody knows of a hello is what the kernel has read. At the end a flood."""
+    if stage.shape == "pumped":  # QUIC takes no path below 1,200 bytes (RFC 9000 section 14), and no fragments
+        for run, number in ((sh, 1), (stage.network.server_namespace.sh, 2)):
+            run(f"ip route change default via 10.0.0.{number} mtu 1280")
     stage.agent.freeze()
     rows = play(stage, words or ["named", "resumed"] if stage.shape == "pumped" else words)
     rows += play(stage, ["flood"], FLOOD) if stage.shape != "pumped" else []
@@ -75,6 +78,8 @@ def play_stopped(stage, words):
     for row in rows:
         if row["trick"] == "flood" and not counters["quic_initials_over_budget"]:
             row["why"] = ["the flood was within the budget"]
+        if stage.shape == "pumped" and counters["quic_answers_refused"]:
+            row["why"] = ["an honest client's answer was refused"]
         if not counters["quic_hellos_judged"]:
             row["why"] = ["nothing was judged in the packet"]
     return rows

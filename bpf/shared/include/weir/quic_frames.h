@@ -126,7 +126,7 @@ WEIR_INLINE void weir_quic_place_fresh(struct weir_quic_reading *w)
 
 	less = size - 1;
 	__asm__ volatile("" : "+r"(less), "+r"(offset));
-	if (less >= WEIR_QUIC_HELLO || offset >= WEIR_QUIC_HELLO)
+	if (less >= WEIR_QUIC_PIECE || offset >= WEIR_QUIC_HELLO)
 		return;
 	WEIR_QUIC_COPY(w->h->bytes + offset, WEIR_QUIC_AT(w->s, o->data), less + 1);
 	w->h->got += (__u32)size;
@@ -154,7 +154,7 @@ WEIR_ONCE int weir_quic_place(struct weir_scratch *s, struct weir_opener *o, str
 	o->last_word = (offset + size - 1) / 64;
 	o->overlaps = o->differs = o->scan = 0;
 	WEIR_QUIC_LOOP(WEIR_QUIC_HELLO / 64 + 1, weir_quic_overlap_step, &walk);
-	if (o->overlaps)
+	if (o->overlaps || size > WEIR_QUIC_PIECE)
 		WEIR_QUIC_LOOP(WEIR_QUIC_HELLO, weir_quic_byte_step, &walk);
 	else if (!h->is_whole)
 		weir_quic_place_fresh(&walk);

@@ -174,6 +174,23 @@ WEIR_ONCE int weir_quic_open_here(weir_frame *frame, struct weir_scratch *s, str
 	return 0;
 }
 
+/* The path's hello, or the place that it may take. */
+WEIR_INLINE struct weir_quic_hello *weir_quic_hello(weir_frame *frame, __u64 path)
+{
+	struct weir_quic_hello *h, *oldest = 0;
+	__u32 first = (__u32)(path >> 40) & ~(WEIR_QUIC_WAYS - 1);
+
+	_Pragma("unroll")
+	for (__u32 way = 0; way < WEIR_QUIC_WAYS; way++) {
+		h = weir_quic_hello_at(frame, first + way);
+		if (!h || h->path == path)
+			return h;
+		if (!oldest || h->seen_ns < oldest->seen_ns)
+			oldest = h;
+	}
+	return oldest;
+}
+
 /* User space may judge it. Until then what is said on the path is counted. */
 WEIR_INLINE void weir_quic_leave(weir_frame *frame, struct weir_quic_path *path)
 {
@@ -185,9 +202,8 @@ WEIR_INLINE void weir_quic_leave(weir_frame *frame, struct weir_quic_path *path)
 WEIR_INLINE void weir_quic_open(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u32 number, __u64 borne, int affords)
 {
 	struct weir_opener *o = weir_opener(frame);
-	__u32 hash = (__u32)(l->quic.path >> 40);
-	struct weir_quic_path *path = weir_quic_path_at(frame, hash);
-	struct weir_quic_hello *h = weir_quic_hello_at(frame, hash);
+	struct weir_quic_path *path = weir_quic_path_at(frame, (__u32)(l->quic.path >> 40));
+	struct weir_quic_hello *h = weir_quic_hello(frame, l->quic.path);
 
 	if (!o || !path || !h || path->key != l->quic.path)
 		return;
@@ -203,6 +219,8 @@ WEIR_INLINE void weir_quic_open(weir_frame *frame, struct weir_look *l, struct w
 	o->has_begun = 0;
 	o->proves = !!borne;
 	weir_quic_open_here(frame, s, o, h);
+	if (h->path == o->path)
+		h->seen_ns = l->now;
 	if (o->has_begun)
 		path->state |= WEIR_QUIC_BEGUN;
 	if (o->is_left)

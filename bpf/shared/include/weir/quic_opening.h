@@ -6,7 +6,9 @@
 #include <linux/types.h>
 
 #define WEIR_QUIC_HELLO 4096		/* bytes of a hello that are kept: browsers' are up to 2.5 KB with post-quantum key shares */
-#define WEIR_QUIC_HELLOS 256		/* direct-mapped by path: a newer one takes an older one's place */
+#define WEIR_QUIC_PIECE 2048		/* bytes of a frame that are copied at once; of a longer one each by itself */
+#define WEIR_QUIC_HELLOS 512
+#define WEIR_QUIC_WAYS 4		/* places that a path may take: of these the one that was silent for longest */
 #define WEIR_QUIC_PACKETS 8		/* of one datagram (RFC 9000 section 12.2); one with more is left to user space */
 #define WEIR_QUIC_KNOWN 4096		/* prefixes of which somebody was proven */
 #define WEIR_QUIC_KNOWN_NS (300ULL * 1000000000ULL)
@@ -69,13 +71,14 @@ struct weir_quic_hello {
 	struct weir_connection_id id;		/* from which the keys follow */
 	__u64 odd;			/* what is odd about its Initials, as bits of enum weir_anomaly */
 	__u64 limiting;			/* what the policy limits of the hello and of these, once it is judged */
+	__u64 seen_ns;
 	__u32 version;
 	__u32 busy;			/* a processor is at it: another one leaves it alone */
 	__u32 need, got;		/* the hello's size, once known; bytes of it that are there */
 	__u8  is_whole, is_spoilt, is_judged, reserved[5];
 	struct weir_quic_keys keys;
 	__u64 have[WEIR_QUIC_HELLO / 64]; /* a bit for each byte */
-	__u8  bytes[2 * WEIR_QUIC_HELLO + 8]; /* so that an offset and a size, each within a hello, stay inside */
+	__u8  bytes[WEIR_QUIC_HELLO + WEIR_QUIC_PIECE + 8]; /* so that an offset and a size, each within its bound, stay inside */
 };
 
 /* Where the walk over an Initial's frames stands. */
