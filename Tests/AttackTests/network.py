@@ -107,7 +107,7 @@ class Server:
 class Agent:
     def __init__(self, program, namespace, interface, answer, options=(), more=""):
         self.namespace, self.port = namespace, 9740
-        policy = f"{HOME.name}/policy.yaml"
+        self.policy = policy = f"{HOME.name}/policy.yaml"
         with open(policy, "w") as file:
             file.write("apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: attacks}\nspec:\n  mode: enforce\n"
                        "  ports: [443, 8443, 4443, 5443, 6443, 2222, 2525, 8080, 3128]\n"
@@ -132,6 +132,15 @@ class Agent:
 
     def refused(self, source):
         return next((row["refused"] for row in self.status()["sources"] if row["address"] == source), 0)
+
+    def reload(self, old, new, opening):
+        """Another policy, until /status says so of QUIC in the packet."""
+        with open(self.policy) as file:
+            text = file.read()
+        with open(self.policy, "w") as file:
+            file.write(text.replace(old, new))
+        self.process.send_signal(signal.SIGHUP)
+        wait(f"quic.in_packet {opening}", lambda: self.status()["quic"]["in_packet"] == opening)
 
     def freeze(self):
         """From here on only the kernel is there. Returns when the process has stopped."""

@@ -82,6 +82,8 @@ def play_stopped(stage, words):
             row["why"] = ["an honest client's answer was refused"]
         if not counters["quic_hellos_judged"]:
             row["why"] = ["nothing was judged in the packet"]
+    stage.agent.reload("inPacket: true", "inPacket: false", "off")
+    stage.agent.reload("inPacket: false", "inPacket: true", "on")
     return rows
 
 

@@ -66,6 +66,8 @@ def main(program, shape, answer, which, *words):
         rows = honest.play(stage, stage.shape, words)
     elif which == "quic":
         rows = quic.play(stage, words)
+        if stage.agent:
+            stage.agent.reload("spec:\n", "spec:\n  quic: {inPacket: true}\n", "unavailable")
     elif which == "stopped":
         rows = quic.play_stopped(stage, words)
     elif which == "balanced":

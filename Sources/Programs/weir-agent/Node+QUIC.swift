@@ -42,16 +42,19 @@ extension Node {
     static let noOpening = "quic.inPacket: this kernel does not take the program; the agent opens Initials, as without inPacket"
 
     /// Whether Initials are opened in the packet: `off`, `on`, `observing` (only what enforces needs it), or `unavailable`.
-    var opening: String {
+    var opening: String { opening(under: policy) }
+
+    private func opening(under policy: Policy) -> String {
         guard policy.quic.enabled, policy.quic.inPacket else { return "off" }
         guard probe.opens else { return "unavailable" }
         return policy.mode == .enforce ? "on" : "observing"
     }
 
     /// The program is verified at the start, for that takes rights that are given up afterwards.
-    func sayOpening() {
+    /// - Parameter policy: given, for the core is being changed while it is taken.
+    func sayOpening(under policy: Policy) {
         let asked = settings.policy.quic.enabled && settings.policy.quic.inPacket
-        if opening == "unavailable", !asked {
+        if opening(under: policy) == "unavailable", !asked {
             log.write(.warning, "quic.inPacket: it takes effect with the agent's next start; until then the agent opens Initials")
         }
     }

@@ -26,7 +26,7 @@ extension Node: NodeWorld {
         generation += 1
         probe.use(KernelPolicy(policy, generation: generation, lengths: lengths, opens: probe.opens))
         quic.policy = policy
-        sayOpening()
+        sayOpening(under: policy)
     }
 
     func enforce(_ enforcing: Bool) {
