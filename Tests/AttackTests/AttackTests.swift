@@ -85,7 +85,7 @@ struct AttackTests {
         arguments: ["direct", "routed"])
     func quic(shape: String) throws {
         let rows = try play(shape, "reset", "quic").rows
-        #expect(rows.count == 26)
+        #expect(rows.count == 30)
         for row in rows {
             #expect(row.error == "" && row.succeeded == row.attempted, "\(row)")
             #expect(row.most <= row.free + 3 && row.answered > 0, "\(row)")
@@ -97,7 +97,7 @@ struct AttackTests {
         arguments: ["direct", "routed", "pumped"])
     func quicStopped(shape: String) throws {
         let rows = try play(shape, "reset", "stopped").rows
-        #expect(rows.count == (shape == "pumped" ? 4 : 28))
+        #expect(rows.count == (shape == "pumped" ? 4 : 32))
         for row in rows {
             #expect(row.error == "" && row.succeeded == row.attempted, "\(row)")
             #expect(row.most <= row.free + 3, "\(row)")

@@ -22,6 +22,8 @@ KINDS = [
     ("among_named", 8, 0),
     ("decoy", 12, 0),
     ("in_pieces", 12, 0),
+    ("in_one_buffer", 12, 0),
+    ("named_in_one_buffer", 0, 12),
     ("contradicting", 12, 0),
     ("both", 8, 8),
     ("named", 0, 40),
@@ -123,6 +125,8 @@ def one(peers, witness, number, kind, nameless, named, family):
         return row
     seen = witness.answers(packed(source))
     row["most"], row["answered"], row["succeeded"] = most_in_a_second(seen), len(seen), json.loads(done.stdout)["named"]
+    if kind == "named_in_one_buffer":
+        row["succeeded"] = len(seen)
     if kind == "among_named":
         # On one path with the others nobody can tell which is which. The first, with a name, was alone there when it was judged.
         row["succeeded"], row["free"] = 0, 1

@@ -22,6 +22,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.events import HandshakeCompleted
 
+UDP_SEGMENT = 103
 SECONDS = int(os.environ.get("WEIR_SECONDS", "3"))
 
 
@@ -241,15 +242,28 @@ def crypto(hello, start, end):
     return buffer.data
 
 
-def in_pieces(source, target, count):
+def in_one_buffer(source, target, count):
+    """The same three Initials, which the sender's stack takes as one buffer and, on a cable of this machine's, passes on as one."""
+    return in_pieces(source, target, count, UDP_SEGMENT)
+
+
+def named_in_one_buffer(source, target, count):
+    """The same with a name. Nobody goes on with the handshake: that each is answered is what counts."""
+    return in_pieces(source, target, count, UDP_SEGMENT, "shop.example")
+
+
+def in_pieces(source, target, count, segment=0, name=None):
     """A nameless hello in three Initials, shuffled, in frames of 40 bytes, last one first."""
     made = []
     for _ in range(count):
-        visit = Visit(None, source=source, target=target)
+        visit = Visit(name, source=source, target=target)
         hello = hello_of(visit)
         pieces = [crypto(hello, at, min(at + 40, len(hello))) for at in range(0, len(hello), 40)][::-1]
         datagrams = [initial(visit, n, b"\1" + b"".join(pieces[n::3])) for n in range(3)]
         random.shuffle(datagrams)
+        if segment:
+            visit.socket.setsockopt(socket.IPPROTO_UDP, segment, 1200)
+            datagrams = [b"".join(datagrams)]
         for data in datagrams:
             visit.socket.sendto(data, target)
         made.append(visit)
