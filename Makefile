@@ -87,6 +87,10 @@ bpf/build/weir.may_goto.bpf.o: $(BPF_SOURCES)
 	@$(BPF_CLANG) $(BPF_FLAGS) -DWEIR_MAY_GOTO -c bpf/weir.bpf.c -o $@.tmp
 	@bpftool gen object $@ $@.tmp && rm $@.tmp && echo "built $@"
 
+.PHONY: quic-tables
+quic-tables: ## the constants that opening QUIC Initials in the packet needs, from bpf/quic_tables.py; a test compares
+	python3 bpf/quic_tables.py bpf/shared/include/weir/quic_tables.h
+
 .PHONY: check
 check: test build ## the tests, without those of other kernels, and a short demonstration that keeps its promises
 	.build/release/weir run --for 20s

@@ -153,7 +153,7 @@ let package = Package(
         c("CFlow", ["CWire"], path: "fuzz/flow"),
         tests("FuzzTests", ["Archive", "CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Parquet",
                             "Pcap", "PolicyFile", "Support", "Units", "Vocabulary"]),
-        tests("ParityTests", ["Detection", "Linux", "Pcap", "Probe", "Support", "Units", "Vocabulary", "Wire"]),
+        tests("ParityTests", ["Detection", "JSON", "Linux", "Pcap", "Probe", "Support", "Units", "Vocabulary", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Units", "Vocabulary", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "ControllerCore", "Detection", "Messages", "Units", "Vocabulary", "Wire"]),
         tests("LinuxTests", ["CTrial", "Linux"]),

@@ -4,6 +4,7 @@ internal import Linux
 private let usage = """
     weir-bench                              each claim of speed beside its baseline (root: it makes a network namespace and loads BPF)
     weir-bench agent | controller           those of the probe and the agent, of the controller's core
+    weir-bench opening                      what a QUIC client's Initial costs that is opened in the packet (root)
     weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
     weir-bench flood                        a distributed flood: kernel's and agent's processor time a hello (root)
     weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
@@ -24,6 +25,7 @@ func run() {
             try measureReplay(&report)
             measureController(&report)
             try measureProbe(&report)
+            try measureOpening(&report)
             try measureReflex(&report)
             try measureAgent(&report)
             try measureLive(&report)
@@ -31,6 +33,8 @@ func run() {
             try makeNetwork()
             try measureProbe(&report)
             try measureAgent(&report)
+        case "opening":
+            try measureOpening(&report)
         case "live":
             try makeNetwork()
             try measureLive(&report)

@@ -193,6 +193,11 @@ int limiter(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	if (l->order == WEIR_DO_SINGLE_PATH)
 		return single_path(skb, l);
+	if (settings.opens && l->order == WEIR_DO_OPEN) {
+		bpf_tail_call(skb, &outgoing, 1);
+		weir_count(skb, WEIR_COUNT_QUIC_LOST);	/* nobody is there: user space loads the program first */
+		return TC_ACT_UNSPEC;
+	}
 	return refuse(skb, l, 1);
 }
 

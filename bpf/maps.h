@@ -12,6 +12,8 @@ struct weir_settings {
 	__u32 capture_clock;		/* the frame's own time stamp instead of the kernel's clock */
 	__u32 slots;			/* of stream bytes; a power of two, a multiple of WEIR_SLAB */
 	__u64 secret;			/* random: what hashes that index tables are keyed with */
+	__u32 opens;			/* the program that opens Initials in the packet is loaded as well */
+	__u32 reserved;
 };
 const volatile struct weir_settings settings SEC(".rodata.settings") = { .slots = 2 * 1024 };
 
@@ -27,10 +29,10 @@ struct weir_policies {
 };
 struct weir_policies policies SEC(".data.policies") = {};
 
-/* The program for what somebody here says to a server elsewhere; user space puts it there. */
+/* Programs that others call, put there by user space: for what somebody here says to a server elsewhere, and for Initials to be opened. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, __u32);
 } outgoing SEC(".maps");
@@ -440,38 +442,6 @@ WEIR_INLINE struct weir_bucket *weir_bucket_at(weir_frame *frame, __u32 hash)
 	__u32 index = hash & (WEIR_BUCKETS - 1);
 
 	return bpf_map_lookup_elem(&buckets, &index);
-}
-
-#define WEIR_TCP_ESTABLISHED 1		/* include/net/tcp_states.h */
-
-/* Proof by the kernel's own socket, where the handshake was not seen: asymmetric paths, a table that was pushed over, a connection older than we. */
-WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_handshake *r)
-{
-	const struct weir_flow_key *flow = &l->segment.flow;	/* the source of a record may be named by a proxy */
-	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv4);
-	struct bpf_sock *socket;
-
-	if (l->direction != WEIR_INGRESS || l->segment.tunnels)
-		return;
-	if (l->segment.family == 4) {
-		WEIR_COPY32(&tuple.ipv4.saddr, flow->client + 12);
-		WEIR_COPY32(&tuple.ipv4.daddr, flow->server + 12);
-		tuple.ipv4.sport = __builtin_bswap16(flow->client_port);
-		tuple.ipv4.dport = __builtin_bswap16(flow->server_port);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, flow->client, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, flow->server, 16);
-		tuple.ipv6.sport = __builtin_bswap16(flow->client_port);
-		tuple.ipv6.dport = __builtin_bswap16(flow->server_port);
-		size = sizeof(tuple.ipv6);
-	}
-	socket = bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!socket)
-		return;
-	if (socket->state == WEIR_TCP_ESTABLISHED)
-		r->proof = WEIR_SOCKET;
-	bpf_sk_release(socket);
 }
 
 #include "ring.h"

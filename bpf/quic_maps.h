@@ -4,6 +4,7 @@
 #define WEIR_QUIC_MAPS_H
 
 #include "maps.h"
+#include <weir/quic_opening.h>
 
 /* Connection ids of QUIC servers, direct-mapped: 60 bits of a hash, four that say who chose them and whether their clients bore them. */
 struct {
@@ -34,6 +35,77 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 19);
 } initials SEC(".maps");
+
+/* What opening in the packet needs. User space leaves one place in the largest where no policy asks for it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_HELLOS);
+	__type(key, __u32);
+	__type(value, struct weir_quic_hello);
+} quic_hellos SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_QUIC_KNOWN);
+	__type(key, __u32);
+	__type(value, struct weir_quic_known);
+} quic_known SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weir_quic_budget);
+} quic_budget SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weir_opener);
+} openers SEC(".maps");
+
+WEIR_INLINE struct weir_quic_hello *weir_quic_hello_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_HELLOS - 1);
+
+	return bpf_map_lookup_elem(&quic_hellos, &index);
+}
+
+WEIR_INLINE struct weir_quic_known *weir_quic_known_at(weir_frame *frame, __u32 hash)
+{
+	__u32 index = hash & (WEIR_QUIC_KNOWN - 1);
+
+	return bpf_map_lookup_elem(&quic_known, &index);
+}
+
+WEIR_INLINE struct weir_quic_budget *weir_quic_budget(weir_frame *frame)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&quic_budget, &zero);
+}
+
+WEIR_INLINE struct weir_opener *weir_opener(weir_frame *frame)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&openers, &zero);
+}
+
+WEIR_INLINE void weir_count_more(weir_frame *frame, __u32 which, __u64 more)
+{
+	__u64 *count = bpf_map_lookup_elem(&counters, &which);
+
+	if (count)
+		*count += more;
+}
+
+/* What opening costs is measured, whatever clock the frames have. */
+WEIR_INLINE __u64 weir_work_clock(weir_frame *frame)
+{
+	return bpf_ktime_get_ns();
+}
 
 WEIR_INLINE __u64 *weir_quic_id_at(weir_frame *frame, __u32 hash)
 {

@@ -5,6 +5,7 @@
 
 #include "maps.h"
 
+#define WEIR_TCP_ESTABLISHED 1		/* include/net/tcp_states.h */
 #define WEIR_TCP_SYN_RECV 3
 #define WEIR_TCP_NEW_SYN_RECV 12
 
@@ -32,5 +33,35 @@ WEIR_INLINE int weir_first_of_socket(weir_frame *frame)
 		return -1;
 	tcp = bpf_tcp_sock(socket);
 	return tcp ? !tcp->bytes_acked : -1;
+}
+
+/* Proof by the kernel's socket, where the handshake was not seen: asymmetric paths, a table that was pushed over, older connections. */
+WEIR_INLINE void weir_prove(weir_frame *frame, struct weir_look *l, struct weir_handshake *r)
+{
+	const struct weir_flow_key *flow = &l->segment.flow;	/* the source of a record may be named by a proxy */
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = sizeof(tuple.ipv4);
+	struct bpf_sock *socket;
+
+	if (l->direction != WEIR_INGRESS || l->segment.tunnels)
+		return;
+	if (l->segment.family == 4) {
+		WEIR_COPY32(&tuple.ipv4.saddr, flow->client + 12);
+		WEIR_COPY32(&tuple.ipv4.daddr, flow->server + 12);
+		tuple.ipv4.sport = __builtin_bswap16(flow->client_port);
+		tuple.ipv4.dport = __builtin_bswap16(flow->server_port);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, flow->client, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, flow->server, 16);
+		tuple.ipv6.sport = __builtin_bswap16(flow->client_port);
+		tuple.ipv6.dport = __builtin_bswap16(flow->server_port);
+		size = sizeof(tuple.ipv6);
+	}
+	socket = bpf_skc_lookup_tcp(frame, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!socket)
+		return;
+	if (socket->state == WEIR_TCP_ESTABLISHED)
+		r->proof = WEIR_SOCKET;
+	bpf_sk_release(socket);
 }
 #endif

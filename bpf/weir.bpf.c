@@ -2,6 +2,7 @@
 /* The object: one set of tables, and the programs over them. */
 #include "maps.h"
 #include <weir/watch.h>
+#include <weir/quic_open.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -34,5 +35,6 @@ WEIR_INLINE struct weir_look *look(struct __sk_buff *skb, enum weir_hook hook, i
 
 #include "tls_probe.bpf.c"
 #include "limiter.bpf.c"
+#include "quic_opener.bpf.c"
 #include "sweep.bpf.c"
 #include "bench.bpf.c"

@@ -13,7 +13,7 @@ compiler=$(command -v clang-19 || command -v clang)
 echo "fuzz: building with $compiler"
 compile() {
   "$compiler" -g -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment \
-    -Ibpf/shared/include -ISources/System/CQUIC/include -o "$build/$1" "${@:2}" bpf/shared/engine.c bpf/shared/table.c -lcrypto
+    -Ibpf/shared/include -ISources/System/CQUIC/include -o "$build/$1" "${@:2}" bpf/shared/*.c -lcrypto
 }
 compile engine_fuzz fuzz/engine_fuzz.c
 compile flow_fuzz fuzz/flow/flow_fuzz.c

@@ -35,6 +35,17 @@ import Units
         #expect(!known)
     }
 
+    @Test("The policy says how much of a core that is")
+    func percent() throws {
+        var budget = OpeningBudget(percent: 20)
+        var opened = 0
+        while budget.allows(try address("192.0.2.1"), proves: false, at: start) {
+            budget.spend(10_000)
+            opened += 1
+        }
+        #expect(opened == 1000, "strangers have half of a tenth of a second's fifth")
+    }
+
     @Test("Nothing is saved up for longer than a tenth of a second")
     func saving() throws {
         var budget = OpeningBudget()

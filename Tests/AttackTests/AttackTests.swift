@@ -85,10 +85,23 @@ struct AttackTests {
         arguments: ["direct", "routed"])
     func quic(shape: String) throws {
         let rows = try play(shape, "reset", "quic").rows
-        #expect(rows.count == 24)
+        #expect(rows.count == 30)
         for row in rows {
             #expect(row.error == "" && row.succeeded == row.attempted, "\(row)")
             #expect(row.most <= row.free + 3 && row.answered > 0, "\(row)")
+        }
+    }
+
+    @Test(
+        "With the agent stopped, where Initials are opened in the packet: as ever three answers, also under a flood, and no name waits",
+        arguments: ["direct", "routed", "pumped"])
+    func quicStopped(shape: String) throws {
+        let rows = try play(shape, "reset", "stopped").rows
+        #expect(rows.count == (shape == "pumped" ? 4 : 32))
+        for row in rows {
+            #expect(row.error == "" && row.succeeded == row.attempted, "\(row)")
+            #expect(row.most <= row.free + 3, "\(row)")
+            #expect(row.answered > 0 || row.says == "flood", "\(row)")
         }
     }
 

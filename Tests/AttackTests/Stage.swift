@@ -71,7 +71,7 @@ func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int =
                 badSums = sums
             } else {
                 rows.append(
-                    try set == "quic"
+                    try ["quic", "stopped"].contains(set)
                         ? quicRow(of: object) : row(of: object, isHonest: ["honest", "crowd", "forgers", "flood", "balanced"].contains(set))
                 )
             }

@@ -107,14 +107,14 @@ class Server:
 
 
 class Agent:
-    def __init__(self, program, namespace, interface, answer, options=()):
+    def __init__(self, program, namespace, interface, answer, options=(), more=""):
         self.namespace, self.port = namespace, 9740
-        policy = f"{HOME.name}/policy.yaml"
+        self.policy = policy = f"{HOME.name}/policy.yaml"
         with open(policy, "w") as file:
             file.write("apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: attacks}\nspec:\n  mode: enforce\n"
                        "  ports: [443, 8443, 4443, 5443, 6443, 2222, 2525, 8080, 3128]\n"
                        "  trust: {proxies: [198.19.250.0/24, '2001:db9:1fa::/48']}\n"
-                       f"  detections: {{missing_sni: {{severity: high, limit: {{answer: {answer}}}}}}}\n")
+                       f"  detections: {{missing_sni: {{severity: high, limit: {{answer: {answer}}}}}}}\n{more}")
         self.log = open(f"{HOME.name}/agent.log", "w+b")
         self.process = start([*namespace.enter, program, "--listen", f"127.0.0.1:{self.port}", "--interface", interface, "--policy", policy, *options],
                              stdout=self.log, stderr=self.log)
@@ -134,6 +134,23 @@ class Agent:
 
     def refused(self, source):
         return next((row["refused"] for row in self.status()["sources"] if row["address"] == source), 0)
+
+    def reload(self, old, new, opening):
+        """Another policy, until /status says so of QUIC in the packet."""
+        with open(self.policy) as file:
+            text = file.read()
+        with open(self.policy, "w") as file:
+            file.write(text.replace(old, new))
+        self.process.send_signal(signal.SIGHUP)
+        wait(f"quic.in_packet {opening}", lambda: self.status()["quic"]["in_packet"] == opening)
+
+    def freeze(self):
+        """From here on only the kernel is there. Returns when the process has stopped."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait("the agent's stop", lambda: open(f"/proc/{self.process.pid}/stat").read().rpartition(")")[2].split()[0] == "T")
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

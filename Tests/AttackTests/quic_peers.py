@@ -22,7 +22,8 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.events import HandshakeCompleted
 
-SECONDS = 3
+UDP_SEGMENT = 103
+SECONDS = int(os.environ.get("WEIR_SECONDS", "3"))
 
 
 def settings(name, **more):
@@ -103,6 +104,11 @@ def together(made):
 
 def nameless(source, target, count):
     return together([Visit(None, source=source, target=target) for _ in range(count)])
+
+
+def narrow(source, target, count):
+    """The same, where the server's answers leave in IP fragments."""
+    return nameless(source, target, count)
 
 
 def named(source, target, count):
@@ -236,15 +242,28 @@ def crypto(hello, start, end):
     return buffer.data
 
 
-def in_pieces(source, target, count):
+def in_one_buffer(source, target, count):
+    """The same three Initials, which the sender's stack takes as one buffer and, on a cable of this machine's, passes on as one."""
+    return in_pieces(source, target, count, UDP_SEGMENT)
+
+
+def named_in_one_buffer(source, target, count):
+    """The same with a name. Nobody goes on with the handshake: that each is answered is what counts."""
+    return in_pieces(source, target, count, UDP_SEGMENT, "shop.example")
+
+
+def in_pieces(source, target, count, segment=0, name=None):
     """A nameless hello in three Initials, shuffled, in frames of 40 bytes, last one first."""
     made = []
     for _ in range(count):
-        visit = Visit(None, source=source, target=target)
+        visit = Visit(name, source=source, target=target)
         hello = hello_of(visit)
         pieces = [crypto(hello, at, min(at + 40, len(hello))) for at in range(0, len(hello), 40)][::-1]
         datagrams = [initial(visit, n, b"\1" + b"".join(pieces[n::3])) for n in range(3)]
         random.shuffle(datagrams)
+        if segment:
+            visit.socket.setsockopt(socket.IPPROTO_UDP, segment, 1200)
+            datagrams = [b"".join(datagrams)]
         for data in datagrams:
             visit.socket.sendto(data, target)
         made.append(visit)
@@ -252,6 +271,21 @@ def in_pieces(source, target, count):
     while time.monotonic() < end:
         time.sleep(0.05)
     return made
+
+
+def flood(source, target, count):
+    """Nameless hellos, each a connection of its own, as fast as they go out; nobody waits for an answer."""
+    shared, datagrams = bound(source), []
+    for _ in range(count):
+        visit = Visit(None, shared, target=target)
+        datagrams.append(frames_of(visit))
+    for data in datagrams:
+        try:
+            shared.sendto(data, target)
+        except BlockingIOError:
+            select.select([], [shared], [])
+    time.sleep(SECONDS)
+    return []
 
 
 def contradicting(source, target, count):

@@ -4,6 +4,7 @@ usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     SHAPE   direct, single, clsact, routed, dnat, one_armed, pumped; bare: no agent at all, where every trick has to reach the server
     ANSWER  reset, drop
     SET     all, core, alone, honest, balanced; forgers, flood (routed); crowd (pumped), FILTER: how many visits
+            quic; stopped: QUIC, opened in the packet, while the agent stands still
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
@@ -33,7 +34,7 @@ sys.setswitchinterval(0.001)
 
 
 class Stage:
-    def __init__(self, program, shape, answer):
+    def __init__(self, program, shape, answer, more=""):
         network = {"single": "direct", "clsact": "direct", "bare": "direct"}.get(shape, shape)
         self.answer = answer
         self.shape, self.network = network, Network(
@@ -41,7 +42,7 @@ class Stage:
         self.witness, self.agent = Witness("c0"), None
         if shape != "bare":
             options = ["--attach", "clsact"] if shape == "clsact" else []
-            self.agent = Agent(program, self.network.watched, self.network.interface, answer, options)
+            self.agent = Agent(program, self.network.watched, self.network.interface, answer, options, more)
 
     def play(self, number, family, trick):
         try:
@@ -61,7 +62,7 @@ def chosen(which, shape, words):
 
 
 def main(program, shape, answer, which, *words):
-    stage = Stage(program, shape, answer)
+    stage = Stage(program, shape, answer, "  quic: {inPacket: true}\n" if which == "stopped" else "")
     began = time.monotonic()
     if which == "honest":
         rows = honest.play(stage, stage.shape, words)
@@ -69,6 +70,10 @@ def main(program, shape, answer, which, *words):
         rows = crowd.play(stage, os.path.dirname(program), int(words[0]) if words else 20_000)
     elif which == "quic":
         rows = quic.play(stage, words)
+        if stage.agent:
+            stage.agent.reload("spec:\n", "spec:\n  quic: {inPacket: true}\n", "unavailable")
+    elif which == "stopped":
+        rows = quic.play_stopped(stage, words)
     elif which == "balanced":
         rows = balanced.play(stage)
     elif which == "flood":

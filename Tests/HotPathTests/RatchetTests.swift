@@ -34,6 +34,7 @@ private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.
     func verifier(most: Most) throws {
         var settings = ProbeSettings()
         settings.mayGoto = most.mayGoto
+        settings.opens = most.program == .opener
         let probe = try KernelProbe(KernelPolicy(Policy()), settings: settings)
         let verified = probe.verifiedInstructions(of: most.program)
         #expect((1...most.instructions).contains(verified), "\(most.program.rawValue): \(verified)")
@@ -43,7 +44,7 @@ private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.
     func complete() {
         for mayGoto in [true, false] {
             let bounded = Set(Most.all.filter { $0.mayGoto == mayGoto }.map(\.program))
-            #expect(bounded.isSuperset(of: [.observer, .observerOut, .outgoing, .limiter, .limiterOut]))
+            #expect(bounded.isSuperset(of: [.observer, .observerOut, .outgoing, .limiter, .limiterOut, .opener]))
         }
     }
 
@@ -70,6 +71,10 @@ private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.
         #expect((8 << 20...24 << 20).contains(standard), "\(standard)")
         #expect((2 << 20...3 << 20).contains(standard - least), "\(standard - least)")
         #expect((60 << 20...72 << 20).contains(large - standard), "\(large - standard)")
+        var settings = ProbeSettings()
+        settings.opens = true
+        let opening = try KernelProbe(KernelPolicy(Policy()), settings: settings).mapBytes - standard
+        #expect((2 << 20...5 << 20).contains(opening), "\(opening)")
     }
 
     @Test("A record, a limit and a key keep their size")

@@ -5,6 +5,7 @@
  *   guest serve CERTIFICATE              every TLS connection to port 443 is answered, each by a process of its own
  *   guest greet SOURCE SERVER COUNT [NAME]
  *                                        COUNT connections first, then all hellos; "answered 3 refused 3 silent 0 within 12 ms"
+ *   guest datagram SERVER FILE           what is in the file, to UDP port 443
  *   guest bpf                            a line for each program and link: "program limiter 35617", "link tcx 3", and "maps 20"
  */
 #include <arpa/inet.h>
@@ -165,6 +166,18 @@ static int list(void)
 	return 0;
 }
 
+static int send_datagram(const char *server, const char *path)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	char bytes[1500];
+	int file = open(path, O_RDONLY), out = socket(AF_INET, SOCK_DGRAM, 0);
+	ssize_t size = file < 0 ? -1 : read(file, bytes, sizeof(bytes));
+
+	if (size < 0 || out < 0 || inet_pton(AF_INET, server, &to.sin_addr) != 1)
+		return failed(path);
+	return sendto(out, bytes, (size_t)size, 0, (struct sockaddr *)&to, sizeof(to)) == size ? 0 : failed("sendto");
+}
+
 int main(int count, char **words)
 {
 	setvbuf(stdout, 0, _IOLBF, 0);
@@ -172,8 +185,10 @@ int main(int count, char **words)
 		return serve(words[2]);
 	if ((count == 5 || count == 6) && !strcmp(words[1], "greet") && atoi(words[4]) <= MOST)
 		return greet(words[2], words[3], atoi(words[4]), words[5]);
+	if (count == 4 && !strcmp(words[1], "datagram"))
+		return send_datagram(words[2], words[3]);
 	if (count == 2 && !strcmp(words[1], "bpf"))
 		return list();
-	fputs("usage: guest serve CERTIFICATE | greet SOURCE SERVER COUNT [NAME] | bpf\n", stderr);
+	fputs("usage: guest serve CERTIFICATE | greet SOURCE SERVER COUNT [NAME] | datagram SERVER FILE | bpf\n", stderr);
 	return 2;
 }

@@ -43,6 +43,12 @@ private let manifest = #filePath.split(separator: "/").dropLast(3).map { "/" + $
         #expect(empty == Policy())
     }
 
+    @Test("QUIC is opened in the packet for as much of a core as is asked")
+    func quic() throws {
+        let read = try policy("  quic: {inPacket: true, budget: 12%, answer: drop}").quic
+        #expect(read.enabled && read.ports == [443] && read.inPacket && read.budget == 12)
+    }
+
     @Test("The version is the hash of the bytes")
     func version() throws {
         #expect(try policy("  {mode: observe}").version == "sha256:2ce0fde6d7156a63e2bf4a4b8ece416ba4c3ec53915be2c884c38dffb6d3d37b")

@@ -48,6 +48,10 @@ import Vocabulary
                 "  upgrades: {smtp: [25], imap: [25]}",
                 "policy.yaml:4:32: spec.upgrades.imap: 25 is another protocol's already"
             ),
+            ("  quic: {inPacket: yes}", "policy.yaml:4:20: spec.quic.inPacket: `yes`; allowed are true and false"),
+            ("  quic: {budget: 5}", "policy.yaml:4:18: spec.quic.budget: `5`; a share from 1% to 100% is expected"),
+            ("  quic: {budget: 101%}", "policy.yaml:4:18: spec.quic.budget: `101%`; a share from 1% to 100% is expected"),
+            ("  quic: {answer: reset}", "policy.yaml:4:18: spec.quic.answer: `reset`; allowed is drop"),
             ("  decap: 1", "policy.yaml:4:10: spec.decap: `1`; allowed are true and false"),
             ("  mode: enforced", "policy.yaml:4:9: spec.mode: `enforced`; allowed are observe and enforce"),
             ("  modes: enforce", "policy.yaml:4:3: spec.modes: no such field; did you mean mode?"),

@@ -134,9 +134,16 @@ package final class HookPair {
     /// What the native engine has said.
     package private(set) var told: [Handshake] = []
 
-    /// - Parameter isRaw: frames begin with their IP header.
-    package init(_ policy: KernelPolicy, isRaw: Bool = false) throws {
+    /// What the kernel has done with the last frame: drop it.
+    package private(set) var isDropped = false
+
+    /// - Parameters:
+    ///   - isRaw: frames begin with their IP header.
+    ///   - opens: with what opens Initials in the packet, if the policy asks for it.
+    package init(_ policy: KernelPolicy, isRaw: Bool = false, opens: Bool = false, mayGoto: Bool? = nil) throws {
         var settings = ProbeSettings()
+        settings.opens = opens
+        settings.mayGoto = mayGoto
         settings.replay = true
         settings.baseline = true  // with what is attached to an interface
         self.isRaw = isRaw
@@ -156,10 +163,15 @@ package final class HookPair {
             Verdict(record).map { ours.append($0) }
         }
         told += ours.map(\.handshake)
-        _ = try probe.run(fromClient ? .limiter : .limiterOut, over: frame.span.bytes, at: now)
+        isDropped = try probe.run(fromClient ? .limiter : .limiterOut, over: frame.span.bytes, at: now).verdict == 2
         _ = ring.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
         _ = initials.drain(budget: .max) { record in Verdict(record).map { theirs.append($0) } }
         return (passes, ours == theirs)
+    }
+
+    /// What each thinks of a QUIC path.
+    package func opinion(of path: UInt64) -> (native: PathOpinion.Kind?, kernel: PathOpinion.Kind?) {
+        (native.opinion(of: path)?.kind, probe.opinion(of: path)?.kind)
     }
 
     /// Limits nobody of this block any more, as agents do with a policy's proxies.

@@ -61,6 +61,13 @@ import Wire
         case .quicNegotiations: WEIR_COUNT_QUIC_NEGOTIATIONS
         case .quicCounted: WEIR_COUNT_QUIC_COUNTED
         case .quicRefused: WEIR_COUNT_QUIC_REFUSED
+        case .quicOpened: WEIR_COUNT_QUIC_OPENED
+        case .quicBad: WEIR_COUNT_QUIC_BAD
+        case .quicJudged: WEIR_COUNT_QUIC_JUDGED
+        case .quicLeft: WEIR_COUNT_QUIC_LEFT
+        case .quicOverBudget: WEIR_COUNT_QUIC_OVER_BUDGET
+        case .quicEvicted: WEIR_COUNT_QUIC_EVICTED
+        case .quicOpeningNanoseconds: WEIR_COUNT_QUIC_OPENING_NS
         case .seen: WEIR_COUNT_SEEN
         case .emitted: WEIR_COUNT_EMITTED
         case .lost: WEIR_COUNT_LOST

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <weir/watch.h>
+#include <weir/quic_open.h>
 
 /* A flow is wanted until its hello is judged. */
 static int still_waits(const void *value)
@@ -83,12 +84,16 @@ void weir_engine_destroy(struct weir_engine *e)
 	free(e->buckets);
 	free(e->fingerprints);
 	free(e->records);
+	free(e->quic_opener);
 	free(e);
 }
 
 void weir_engine_use(struct weir_engine *e, const struct weir_config *config)
 {
 	e->config = *config;
+	/* Without memory for it nothing is opened in the packet, and every answer counted. */
+	if (config->quic_in_packet && !e->quic_opener)
+		e->quic_opener = calloc(1, sizeof(*e->quic_opener));
 }
 
 enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, int enforcing)
@@ -105,6 +110,8 @@ enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, in
 	/* What runs behind the tail call, over the same look. */
 	if (e->look.order == WEIR_DO_OUTGOING)
 		weir_watch(frame, &e->look, &e->scratch, have, WEIR_HOOK_OUTGOING, 0);
+	if (e->look.order == WEIR_DO_OPEN)
+		weir_quic_open_buffer(frame, &e->look, &e->scratch);
 	return e->look.order;
 }
 
@@ -146,19 +153,6 @@ __u64 weir_engine_glance(struct weir_engine *e, const __u8 *message, __u32 size)
 	memcpy(s->bytes, message, size);
 	weir_read_client_hello(s, size);
 	return s->record.anomalies;
-}
-
-void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion *opinion)
-{
-	struct weir_quic_path *path = &paths[opinion->path >> 40 & (WEIR_QUIC_PATHS - 1)];
-
-	if (__atomic_load_n(&path->key, __ATOMIC_ACQUIRE) == opinion->path)
-		__atomic_store_n(&path->mark, opinion->mark, __ATOMIC_RELEASE);
-}
-
-void weir_engine_note(struct weir_engine *e, const struct weir_quic_opinion *opinion)
-{
-	weir_quic_mark(e->quic_paths, opinion);
 }
 
 void weir_engine_push_out(struct weir_engine *e)
@@ -237,6 +231,9 @@ void weir_engine_reset(struct weir_engine *e)
 	memset(e->quic_ids, 0, sizeof(e->quic_ids));
 	memset(e->quic_paths, 0, sizeof(e->quic_paths));
 	memset(e->quic_windows, 0, sizeof(e->quic_windows));
+	if (e->quic_opener)
+		memset(e->quic_opener, 0, sizeof(*e->quic_opener));
+	e->work_ns = 0;
 	memset(e->counters, 0, sizeof(e->counters));
 	e->records_size = 0;
 }
@@ -323,38 +320,6 @@ int weir_engine_trust_proxy(struct weir_engine *e, const struct weir_allow_key *
 void weir_engine_forget_proxies(struct weir_engine *e)
 {
 	weir_table_clear(e->proxies);
-}
-
-void weir_config_watch(struct weir_config *config, __u16 port)
-{
-	config->ports[port >> 6] |= 1ULL << (port & 63);
-}
-
-int weir_config_upgrade(struct weir_config *config, __u16 port, __u8 kind)
-{
-	for (__u32 i = 0; i < WEIR_UPGRADES; i++) {
-		if (config->upgrade_ports[i])
-			continue;
-		config->upgrade_ports[i] = port;
-		config->upgrade_kinds[i] = kind;
-		return 0;
-	}
-	return -1;
-}
-
-struct weir_rule *weir_config_rule(struct weir_config *config, __u32 anomaly)
-{
-	return &config->rules[anomaly & 63];
-}
-
-__u8 *weir_config_lengths(struct weir_config *config)
-{
-	return config->lengths;
-}
-
-__u16 *weir_config_quic_ports(struct weir_config *config)
-{
-	return config->quic_ports;
 }
 
 int weir_window_admit(struct weir_window *window, __u32 number, __u64 now)

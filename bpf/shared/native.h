@@ -27,6 +27,11 @@ static inline void weir_count(struct weir_frame *frame, __u32 which)
 	frame->engine->counters[which]++;
 }
 
+static inline void weir_count_more(struct weir_frame *frame, __u32 which, __u64 more)
+{
+	frame->engine->counters[which] += more;
+}
+
 static inline __u64 weir_now(struct weir_frame *frame)
 {
 	return frame->now;
@@ -122,6 +127,39 @@ static inline struct weir_quic_path *weir_quic_path_at(struct weir_frame *frame,
 static inline struct weir_limit *weir_quic_window_at(struct weir_frame *frame, __u32 hash)
 {
 	return &frame->engine->quic_windows[hash & (WEIR_QUIC_WINDOWS - 1)];
+}
+
+static inline struct weir_quic_hello *weir_quic_hello_at(struct weir_frame *frame, __u32 hash)
+{
+	struct weir_quic_opener *opener = frame->engine->quic_opener;
+
+	return opener ? &opener->hellos[hash & (WEIR_QUIC_HELLOS - 1)] : 0;
+}
+
+static inline struct weir_quic_known *weir_quic_known_at(struct weir_frame *frame, __u32 hash)
+{
+	struct weir_quic_opener *opener = frame->engine->quic_opener;
+
+	return opener ? &opener->known[hash & (WEIR_QUIC_KNOWN - 1)] : 0;
+}
+
+static inline struct weir_quic_budget *weir_quic_budget(struct weir_frame *frame)
+{
+	return frame->engine->quic_opener ? &frame->engine->quic_opener->budget : 0;
+}
+
+static inline struct weir_opener *weir_opener(struct weir_frame *frame)
+{
+	return frame->engine->quic_opener ? &frame->engine->quic_opener->work : 0;
+}
+
+/* Outside the kernel opening costs what somebody says that it does: nothing, unless a test does. */
+static inline __u64 weir_work_clock(struct weir_frame *frame)
+{
+	struct weir_engine *e = frame->engine;
+
+	e->work_ns += e->work_cost_ns;
+	return e->now + e->work_ns;
 }
 
 static inline __u32 weir_segment_size(struct weir_frame *frame)

@@ -62,6 +62,6 @@ extension KernelProbe {
         parts.add(part)
         isModern = isModern && part.isModern
         setLimit = descriptor(of: .setLimit)
-        connectOutgoing()
+        connectCalled()
     }
 }

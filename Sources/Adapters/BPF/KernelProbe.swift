@@ -20,6 +20,8 @@ package struct ProbeSettings: Sendable {
     package var replay = false
     /// Load what only `bench/` runs as well.
     package var baseline = false
+    /// Initials are opened in the packet: the limiter calls `opener`, which `replay` and `isBare` settings decide on as on others.
+    package var opens = false
     /// The maps alone; programs come with `KernelProbe.load` and `add`, so that several threads may have some verified.
     package var isBare = false
 
@@ -36,6 +38,7 @@ package struct ProbeSettings: Sendable {
         if program.isBaseline { return baseline }
         if program.isForCaptures { return replay }
         if program == .outgoing { return !replay }
+        if program == .opener { return opens }
         // A capture's frames go through one program; only `bench/` runs a live one besides.
         return program.mode == nil || !replay || baseline
     }
@@ -48,6 +51,8 @@ package struct ProbeSettings: Sendable {
         case observer = "tls_probe", observerOut = "tls_probe_out", limiter, limiterOut = "limiter_out"
         /// What both modes' programs call for what somebody here says to a server elsewhere.
         case outgoing = "tls_probe_outgoing"
+        /// What the limiter calls for QUIC clients' datagrams, where it was loaded with `opens`.
+        case opener = "quic_opener"
         case replayObserver = "replay_probe", replayLimiter = "replay_limiter"
         case setLimit = "set_limit", sweep
 
@@ -158,7 +163,7 @@ package struct ProbeSettings: Sendable {
         for key in LimitOrder.sharedKeys { _ = unsafe bpf_map_update_elem(limitsMap, key, none, 0) }
         for prefix in vouched { add(prefix, to: vouchedMap) }
         for prefix in proxies { add(prefix, to: proxiesMap) }
-        connectOutgoing()
+        connectCalled()
     }
 
     deinit {
@@ -182,12 +187,20 @@ package struct ProbeSettings: Sendable {
     /// From the next answer on.
     package func note(_ opinion: PathOpinion) { unsafe opinion.write(to: paths) }
 
-    /// Until then outgoing hellos pass unrecorded.
-    func connectOutgoing() {
-        var key: UInt32 = 0, program = descriptor(of: .outgoing)
-        guard program >= 0 else { return }
-        _ = unsafe bpf_map_update_elem(map("outgoing"), &key, &program, 0)
+    /// What is thought of a path by now; `nil` where its place in the table is another's.
+    package func opinion(of path: UInt64) -> PathOpinion? { unsafe PathOpinion(of: path, in: UnsafeRawPointer(paths)) }
+
+    /// Programs that others call. Until then outgoing hellos pass unrecorded, and no policy may ask for the other one.
+    func connectCalled() {
+        for (place, called) in [Program.outgoing, .opener].enumerated() {
+            var key = UInt32(place), program = descriptor(of: called)
+            guard program >= 0 else { continue }
+            _ = unsafe bpf_map_update_elem(map("outgoing"), &key, &program, 0)
+        }
     }
+
+    /// Initials can be opened in the packet: what a policy has to know.
+    package var opens: Bool { descriptor(of: .opener) >= 0 }
 
     /// A verifier that does not know the instruction refuses it as invalid; one that does may still like the other object better.
     static func mayLikeTheOther(_ error: ProbeError) -> Bool { [EINVAL, EACCES, E2BIG].contains(error.errno.rawValue) }
@@ -203,6 +216,7 @@ package struct ProbeSettings: Sendable {
         unsafe bpf_map__set_max_entries(map("slabs"), slots / 1024)
         unsafe bpf_map__set_max_entries(map("owners"), slots)
         unsafe bpf_map__set_max_entries(map("assemblies"), slots)
+        if !settings.opens { for name in ["quic_hellos", "quic_known"] { unsafe bpf_map__set_max_entries(map(name), 1) } }
         for program in Program.allCases where !settings.loads(program) {
             unsafe bpf_program__set_autoload(bpf_object__find_program_by_name(object, program.rawValue), false)
         }
@@ -212,14 +226,15 @@ package struct ProbeSettings: Sendable {
         if let initial = unsafe weir_bpf_initial(object, ".data.policies", &valueSize), valueSize >= 8 + 2 * policy.bytes.count {
             unsafe policy.bytes.withUnsafeBytes { unsafe (initial + 8).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         }
-        // struct weir_settings of bpf/maps.h: wakeup, capture_clock, slots, secret.
-        if let initial = unsafe weir_bpf_initial(object, ".rodata.settings", &valueSize), valueSize >= 24 {
+        // struct weir_settings of bpf/maps.h: wakeup, capture_clock, slots, secret, opens.
+        if let initial = unsafe weir_bpf_initial(object, ".rodata.settings", &valueSize), valueSize >= 32 {
             if settings.replay {
                 unsafe initial.storeBytes(of: UInt64(BPF_RB_NO_WAKEUP), as: UInt64.self)
                 unsafe (initial + 8).storeBytes(of: 1, as: UInt32.self)
             }
             unsafe (initial + 12).storeBytes(of: slots, as: UInt32.self)
             unsafe (initial + 16).storeBytes(of: settings.secret, as: UInt64.self)
+            unsafe (initial + 24).storeBytes(of: settings.opens ? 1 : 0, as: UInt32.self)
         }
         guard unsafe bpf_object__load(object) == 0 else {
             let error = refusal("loading the probe")

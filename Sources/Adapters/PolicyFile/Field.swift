@@ -59,6 +59,16 @@ struct Field {
         return value
     }
 
+    /// A whole number with its sign, such as `5%`.
+    func percent(_ range: ClosedRange<Int>) throws(PolicyError) -> Int {
+        guard case .scalar(let text, isPlain: true) = node.value, text.hasSuffix("%"), (2...4).contains(text.utf8.count),
+            let value = Int(text.dropLast()), range.contains(value)
+        else {
+            throw error("\(node.summary); a share from \(range.lowerBound)% to \(range.upperBound)% is expected")
+        }
+        return value
+    }
+
     /// YAML 1.1 also takes `yes`, `on` and `y`; they surprise more than they help.
     func boolean() throws(PolicyError) -> Bool {
         try choice([("true", true), ("false", false)])

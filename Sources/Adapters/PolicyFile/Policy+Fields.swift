@@ -81,9 +81,13 @@ extension Policy.LimitRule {
 extension Policy.QUIC {
     init(_ field: Field) throws(PolicyError) {
         self.init()
-        let members = try field.members(["enabled", "ports"])
+        let members = try field.members(["enabled", "ports", "inPacket", "budget", "answer"])
         if let field = members["enabled"] { enabled = try field.boolean() }
         if let field = members["ports"] { ports = try field.ports(1...Self.mostPorts) }
+        if let field = members["inPacket"] { inPacket = try field.boolean() }
+        if let field = members["budget"] { budget = try field.percent(1...100) }
+        // UDP has nothing that both sides take for an end: there is no other answer.
+        if let field = members["answer"] { _ = try field.choice([("drop", ())]) }
     }
 }
 

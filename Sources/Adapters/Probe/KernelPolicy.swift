@@ -15,8 +15,9 @@ package struct KernelPolicy {
     /// - Parameters:
     ///   - lengths: prefix lengths (over 128 bits) that limits in force have, beyond the policy's own; at most six are heeded.
     ///   - generation: counts reloads; a record's reader can tell which policy judged it.
+    ///   - opens: what opens Initials in the packet is there; without it a policy that asks for it is obeyed by user space alone.
     ///   - vouchesForAll: every destination's answers count, as in a capture: there nobody is hurt.
-    package init(_ policy: Policy, generation: UInt32 = 1, lengths: [UInt8] = [], vouchesForAll: Bool = false) {
+    package init(_ policy: Policy, generation: UInt32 = 1, lengths: [UInt8] = [], opens: Bool = false, vouchesForAll: Bool = false) {
         var config = weir_config()
         proxies = policy.trust.proxies
         switch vouchesForAll ? .all : policy.vouching {
@@ -59,6 +60,8 @@ package struct KernelPolicy {
             if policy.quic.enabled, let ports = unsafe weir_config_quic_ports(config) {
                 for (index, port) in policy.quic.ports.prefix(Int(WEIR_QUIC_PORTS)).enumerated() { unsafe ports[index] = port }
             }
+            unsafe config.pointee.quic_in_packet = opens && policy.quic.enabled && policy.quic.inPacket ? 1 : 0
+            unsafe config.pointee.quic_budget = UInt32(policy.quic.budget) * 10_000
             unsafe config.pointee.decap = policy.decap ? 1 : 0
             unsafe config.pointee.read_names = policy.readsEveryHello ? 1 : 0
             unsafe config.pointee.judges = policy.readsEveryHello || !policy.lists.denied.isEmpty ? 1 : 0

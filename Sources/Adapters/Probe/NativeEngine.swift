@@ -130,6 +130,14 @@ package import Wire
         unsafe weir_engine_note(engine, &opinion)
     }
 
+    /// What is thought of a path by now; `nil` where its place in the table is another's.
+    package func opinion(of path: UInt64) -> PathOpinion? {
+        unsafe PathOpinion(of: path, in: UnsafeRawPointer(weir_engine_paths(engine)))
+    }
+
+    /// What opening one datagram in the packet seems to cost, in nanoseconds: nothing, unless a test says so.
+    package mutating func openingCosts(_ nanoseconds: UInt64) { unsafe engine.pointee.work_cost_ns = nanoseconds }
+
     /// Gives up on hellos that stopped half way; on all of them at the `end` of a capture.
     package mutating func sweep(at nanoseconds: UInt64, end: Bool = false, _ record: (RawSpan) -> Void) {
         unsafe weir_engine_sweep(engine, nanoseconds, end ? 1 : 0)

@@ -5,11 +5,38 @@ package import Vocabulary
 /// What user space thinks of a QUIC path: whether the first answer on it is owed to somebody who does nothing wrong.
 package struct PathOpinion {
     var opinion: weir_quic_opinion
+    /// No datagram has come since.
+    private var holds: Bool
 
     /// Writes it into a table of paths, which lies at `paths` and is as large as the probe's.
     package func write(to paths: UnsafeMutableRawPointer) {
         var opinion = opinion
         unsafe weir_quic_mark(paths.assumingMemoryBound(to: weir_quic_path.self), &opinion)
+    }
+
+    /// What a table of paths, which lies at `paths`, says of one of them; `nil` where it holds another one there.
+    package init?(of path: UInt64, in paths: UnsafeRawPointer) {
+        let place = unsafe (paths.assumingMemoryBound(to: weir_quic_path.self) + Int(path >> 40) % Int(WEIR_QUIC_PATHS)).pointee
+        guard place.key == path else { return nil }
+        opinion = weir_quic_opinion(path: path, mark: place.mark)
+        holds = place.mark >> 8 == place.count & 0xff_ffff
+    }
+
+    init(_ opinion: weir_quic_opinion) {
+        self.opinion = opinion
+        holds = true
+    }
+
+    package enum Kind: String, Sendable { case unjudged, clean, anomalous }
+
+    /// Of as many datagrams as have come.
+    package var kind: Kind {
+        guard holds else { return .unjudged }
+        return switch weir_quic_mark(rawValue: opinion.mark & 3) {
+        case WEIR_QUIC_CLEAN: .clean
+        case WEIR_QUIC_ANOMALOUS: .anomalous
+        default: .unjudged
+        }
     }
 
     /// Bytes of such a table.
@@ -45,7 +72,7 @@ package struct PathOpinion {
             let message = unsafe base.advanced(by: size).assumingMemoryBound(to: UInt8.self)
             var opinion = weir_quic_opinion()
             let has = unsafe weir_initials_take(reader, engine.engine, seen, message, UInt32(length), &opinion)
-            return has == 1 ? PathOpinion(opinion: opinion) : nil
+            return has == 1 ? PathOpinion(opinion) : nil
         }
     }
 

@@ -61,6 +61,10 @@ package struct Policy: Sendable, Equatable {
         package var enabled = true
         /// Of UDP. At most as many as the probe compares.
         package var ports: [UInt16] = [443]
+        /// Enforcing, Initials are opened in the packet, before their server sees them.
+        package var inPacket = false
+        /// How much of one core may be spent on opening Initials, in per cent: in the packet, and by the agent.
+        package var budget = 5
         package static let mostPorts = 4
         package init() {}
     }

@@ -2,6 +2,7 @@ internal import AgentCore
 internal import BPF
 internal import Detection
 internal import Linux
+internal import Log
 internal import Metrics
 internal import Probe
 internal import Units
@@ -15,15 +16,19 @@ final class QUICPart {
     /// It takes some milliseconds to make, so nothing waits for it before the probe is attached.
     private(set) lazy var reader = QUICReader(Self.policy(policy))
     var policy: Policy {
-        didSet { reader.use(Self.policy(policy)) }
+        didSet {
+            reader.use(Self.policy(policy))
+            budget.percent = policy.quic.budget
+        }
     }
-    var budget = OpeningBudget()
+    var budget: OpeningBudget
     /// Verdicts that came of it.
     var judged = 0
 
     init(_ probe: borrowing KernelProbe, _ policy: Policy) throws(Errno) {
         ring = try Ring(map: probe.initialsMap, size: probe.initialsSize)
         self.policy = policy
+        budget = OpeningBudget(percent: policy.quic.budget)
     }
 
     /// Here a hello's bytes are at hand, so all of them travel.
@@ -35,6 +40,27 @@ final class QUICPart {
 }
 
 extension Node {
+    /// Said in these words, because whoever asked for it has to know.
+    static let noOpening = "quic.inPacket: this kernel does not take the program; the agent opens Initials, as without inPacket"
+
+    /// Whether Initials are opened in the packet: `off`, `on`, `observing` (only what enforces needs it), or `unavailable`.
+    var opening: String { opening(under: policy) }
+
+    private func opening(under policy: Policy) -> String {
+        guard policy.quic.enabled, policy.quic.inPacket else { return "off" }
+        guard probe.opens else { return "unavailable" }
+        return policy.mode == .enforce ? "on" : "observing"
+    }
+
+    /// The program is verified at the start, for that takes rights that are given up afterwards.
+    /// - Parameter policy: given, for the core is being changed while it is taken.
+    func sayOpening(under policy: Policy) {
+        let asked = settings.policy.quic.enabled && settings.policy.quic.inPacket
+        if opening(under: policy) == "unavailable", !asked {
+            log.write(.warning, "quic.inPacket: it takes effect with the agent's next start; until then the agent opens Initials")
+        }
+    }
+
     /// Datagrams a turn, so that verdicts over TCP do not wait long.
     private static let datagramsPerTurn = 64
 

@@ -41,7 +41,7 @@ extension Node: Pages {
                 ("version", version), ("node", settings.node), ("interfaces", watch.described), ("attach", watch.attachMethod),
                 ("mode", policy.mode.rawValue), ("policy", policy.name), ("policy.version", policy.version),
                 ("may_goto", probe.isModern ? "yes" : "no")
-            ])
+            ] + (opening == "off" ? [] : [("quic.in_packet", opening)]))
     }
 
     func sayListening(port: UInt16) {
@@ -136,6 +136,10 @@ extension Node: Pages {
         count(
             "weir_agent_quic_spent_seconds_total", "processor time spent on opening QUIC datagrams, whole seconds",
             Int(quic.budget.spent / 1_000_000_000))
+        gauge("weir_agent_quic_in_packet", "QUIC Initials are opened in the packet", opening == "on" ? 1 : 0)
+        gauge(
+            "weir_agent_quic_budget", "how much of a core may be spent on opening Initials, in the packet and by the agent each",
+            Double(policy.quic.budget) / 100)
         let accounts = accounts()
         count("weir_agent_events_lost_total", "events that Kafka will never have", accounts.sum(.events, .lost))
         for term in Accounts.Term.allCases {
@@ -260,6 +264,10 @@ extension Node: Pages {
             json.member("balance", counters.balance && accounts.balance)
             json.object("accounts") { write(accounts, to: &$0) }
             json.object("counters") { json in for counter in Counter.allCases { json.member(counter.id, Int(clamping: counters[counter])) }
+            }
+            json.object("quic") { json in
+                json.member("in_packet", opening)
+                json.member("budget_percent", policy.quic.budget)
             }
             json.object("ring_to_verdict_ns") { json in
                 json.member("p50", core.latency.microseconds(at: 0.5).map { Int($0 * 1000) })

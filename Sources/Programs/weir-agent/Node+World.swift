@@ -25,8 +25,9 @@ extension Node: NodeWorld {
 
     func use(_ policy: Policy, lengths: [UInt8]) {
         generation += 1
-        probe.use(KernelPolicy(policy, generation: generation, lengths: lengths))
+        probe.use(KernelPolicy(policy, generation: generation, lengths: lengths, opens: probe.opens))
         quic.policy = policy
+        sayOpening(under: policy)
     }
 
     func enforce(_ enforcing: Bool) {

@@ -45,7 +45,7 @@ extension Node {
         let maps = Provision<KernelProbe>("maps"), ingress = Provision<LoadedPrograms>(first.ingress.rawValue),
             egress = Provision<LoadedPrograms>(first.egress.rawValue)
         let helpers = Provision<LoadedPrograms>("helper programs"), otherIngress = Provision<LoadedPrograms>(other.ingress.rawValue)
-        let outgoing = Provision<LoadedPrograms>("outgoing programs")
+        let outgoing = Provision<LoadedPrograms>("outgoing programs"), opener = Provision<LoadedPrograms?>("opener")
         let peers = Provision<Peers>("peers"), attacher = Provision<Attacher>("attacher"), pages = Provision<Web>("pages")
         let state = Provision<StateParts>("state"), kafka = Provision<KafkaParts?>("kafka"),
             core = Provision<NodeCore<HelloFactsReader>>("tables")
@@ -58,6 +58,7 @@ extension Node {
             loading.isBare = true
             loading.secret = .random(in: 1 ... .max)
             loading.helloMemory = settings.helloMemory
+            loading.opens = settings.policy.quic.enabled && settings.policy.quic.inPacket
             maps.fill(try KernelProbe(KernelPolicy(settings.policy), settings: loading))
         }
         // The longest by far, so the first that gets a thread once there are maps.
@@ -88,6 +89,14 @@ extension Node {
         startup.add("verify helpers", requires: [maps], provides: [helpers]) { _ in
             helpers.fill(try maps.lend { probe throws(ProbeError) in try probe.load([.setLimit, .sweep]) })
         }
+        startup.add("verify \(KernelProbe.Program.opener.rawValue)", requires: [maps], provides: [opener]) { _ in
+            guard settings.policy.quic.enabled, settings.policy.quic.inPacket else { return opener.fill(nil) }
+            do throws(ProbeError) { opener.fill(try maps.lend { probe throws(ProbeError) in try probe.load([.opener]) }) } catch {
+                // Everything else works without it.
+                log.write(.error, Node.noOpening, [("why", "\(error)")])
+                opener.fill(nil)
+            }
+        }
         startup.add("state", requires: [peers], provides: [state]) { _ in
             var parts = StateParts()
             parts.directory = try settings.state.map { path throws(SpoolError) in
@@ -109,13 +118,17 @@ extension Node {
                     nodes: try NodesReader(configuration, node: settings.node)))
         }
         startup.add(
-            "node", requires: [maps, ingress, egress, helpers, peers, attacher, surroundings, pages, core, state],
+            "node", requires: [maps, ingress, egress, helpers, opener, peers, attacher, surroundings, pages, core, state],
             provides: [node]
         ) { _ in
             var probe = maps.take()
             probe.add(ingress.take())
             probe.add(egress.take())
             probe.add(helpers.take())
+            if let part = opener.take() {
+                probe.add(part)
+                probe.use(KernelPolicy(settings.policy, opens: probe.opens))
+            }
             let made = try Node(
                 settings, probe, peers: peers.take(), attacher: attacher.take(), web: pages.take(), core: core.take(),
                 state: state.take(), log: log)

@@ -7,6 +7,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case quicTold, quicLost, quicSmall, quicAnswers, quicProven, quicRetries, quicNegotiations, quicCounted, quicRefused
     case tunnelsSealed, tunnelsSplit
     case named, unnamed
+    case quicOpened, quicBad, quicJudged, quicLeft, quicOverBudget, quicEvicted, quicOpeningNanoseconds
 
     /// For people, as the metric's help.
     package var help: String {
@@ -53,6 +54,13 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicNegotiations: "version negotiations of QUIC servers"
         case .named: "PROXY headers of trusted proxies that named their client"
         case .unnamed: "other PROXY headers: they name nobody, or their sender is not in the policy's trust.proxies"
+        case .quicOpened: "Initials that were opened in the packet: their tags are right"
+        case .quicBad: "Initials of which the packet's opener made nothing: a wrong tag, or what no Initial may bear"
+        case .quicJudged: "QUIC hellos that were judged in the packet"
+        case .quicLeft: "QUIC datagrams that were not judged in the packet, but left to the agent"
+        case .quicOverBudget: "strangers' Initials that were dropped, because the budget for opening them in the packet was spent"
+        case .quicEvicted: "unfinished QUIC hellos whose memory newer ones took"
+        case .quicOpeningNanoseconds: "processor time spent on opening Initials in the packet, in nanoseconds"
         case .unreadable: "frames dropped because their TCP header or hello cannot be read"
         case .tunnelsSealed: "tunnels' frames whose inside cannot be read: encrypted, compressed, or of an unknown form"
         case .tunnelsSplit: "tunnels' packets that came in IP fragments and were not looked into"
@@ -104,6 +112,13 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .quicRefused: "quic_answers_refused"
         case .tunnelsSealed: "tunnels_sealed"
         case .tunnelsSplit: "tunnels_fragmented"
+        case .quicOpened: "quic_initials_opened"
+        case .quicBad: "quic_initials_bad"
+        case .quicJudged: "quic_hellos_judged"
+        case .quicLeft: "quic_datagrams_left"
+        case .quicOverBudget: "quic_initials_over_budget"
+        case .quicEvicted: "quic_hellos_evicted"
+        case .quicOpeningNanoseconds: "quic_opening_nanoseconds"
         case .named: "proxy_headers_believed"
         case .unnamed: "proxy_headers_ignored"
         }

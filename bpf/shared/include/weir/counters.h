@@ -53,6 +53,13 @@ enum weir_counter {
 	WEIR_COUNT_TUNNELS_SPLIT = 42,	/* tunnels' packets in IP fragments, looked into by nobody */
 	WEIR_COUNT_NAMED = 43,		/* PROXY headers of trusted proxies that named their client */
 	WEIR_COUNT_UNNAMED = 44,	/* other PROXY headers: they name nobody, or their sender is not trusted */
-	WEIR_COUNT_COUNT = 45,
+	WEIR_COUNT_QUIC_OPENED = 45,	/* Initials that were opened in the packet: their tags are right */
+	WEIR_COUNT_QUIC_BAD = 46,	/* with a wrong tag, or with what no Initial may bear */
+	WEIR_COUNT_QUIC_JUDGED = 47,	/* hellos that were judged in the packet */
+	WEIR_COUNT_QUIC_LEFT = 48,	/* datagrams that were not judged in the packet, but left to user space */
+	WEIR_COUNT_QUIC_OVER_BUDGET = 49, /* strangers' Initials that were dropped: the budget was spent */
+	WEIR_COUNT_QUIC_EVICTED = 50,	/* unfinished hellos whose place others took */
+	WEIR_COUNT_QUIC_OPENING_NS = 51, /* nanoseconds spent on opening */
+	WEIR_COUNT_COUNT = 52,
 };
 #endif

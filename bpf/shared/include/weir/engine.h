@@ -9,10 +9,19 @@
 #include <stddef.h>
 #include <weir/wire.h>
 #include <weir/scratch.h>
+#include <weir/quic_opening.h>
 
 #define WEIR_ENGINE_SLOTS 2048		/* as many as the kernel has by default */
 
 struct weir_table;
+
+/* What opening in the packet needs: made when a policy asks for it. */
+struct weir_quic_opener {
+	struct weir_quic_hello hellos[WEIR_QUIC_HELLOS];
+	struct weir_quic_known known[WEIR_QUIC_KNOWN];
+	struct weir_quic_budget budget;
+	struct weir_opener work;
+};
 
 struct weir_engine {
 	struct weir_config config;
@@ -35,6 +44,8 @@ struct weir_engine {
 	__u64 quic_ids[WEIR_QUIC_IDS];
 	struct weir_quic_path quic_paths[WEIR_QUIC_PATHS];
 	struct weir_limit quic_windows[WEIR_QUIC_WINDOWS];
+	struct weir_quic_opener *quic_opener;
+	__u64 work_ns, work_cost_ns;	/* how long it has worked, and how long each reading of that clock seems to take */
 	__u64 counters[WEIR_COUNT_COUNT];
 	__u8 *records;			/* each behind its size, 8 bytes, as in the kernel's ring */
 	size_t records_size, records_capacity;
@@ -92,6 +103,9 @@ struct weir_quic_opinion {
 
 /* Writes it to the table, wherever that lies, if the path is still there. */
 void weir_quic_mark(struct weir_quic_path *paths, const struct weir_quic_opinion *opinion);
+
+/* The engine's own table of paths. */
+const struct weir_quic_path *weir_engine_paths(const struct weir_engine *engine);
 
 void weir_engine_note(struct weir_engine *engine, const struct weir_quic_opinion *opinion);
 

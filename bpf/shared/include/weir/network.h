@@ -187,10 +187,13 @@ WEIR_INLINE int weir_open_tunnel(struct weir_look *l)
 	return WEIR_NOT_OURS;
 }
 
-/* Is this a datagram to be read, and no tunnel's? */
+/*
+ * Is this a datagram to be read, and no tunnel's? Of one in IP fragments the first piece says whose answer it is: a client may have made
+ * his path so narrow. A hello in fragments, which QUIC forbids (RFC 9000 section 14), is judged by nobody, and its answer counted.
+ */
 WEIR_INLINE int weir_is_datagram(const struct weir_look *l)
 {
-	return l->type == 17 && l->reads & WEIR_READ_DATAGRAMS && !l->segment.fragment &&
+	return l->type == 17 && l->reads & WEIR_READ_DATAGRAMS && l->segment.fragment != WEIR_LATER_FRAGMENT &&
 	       (!(l->reads & WEIR_READ_TUNNELS) || !weir_is_tunnel(weir_head16(l, l->offset + 2)));
 }
 

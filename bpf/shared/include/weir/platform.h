@@ -92,6 +92,11 @@ typedef struct __sk_buff weir_frame;
 #endif
 /* Set before load: a constant to the verifier. */
 #define WEIR_SECRET settings.secret
+/* The first is a constant, so where nobody asks for it at the start there is no code for it. */
+#define WEIR_OPENS(frame) (settings.opens && weir_policy(frame)->quic_in_packet)
+/* For one processor at a time; the other one goes on without. */
+#define WEIR_TAKE(busy) (!__sync_val_compare_and_swap(busy, 0, 1))
+#define WEIR_GIVE_BACK(busy) __sync_lock_test_and_set(busy, 0)
 #define WEIR_LOOKUP(frame, table, key) bpf_map_lookup_elem(&table, key)
 #define WEIR_STORE(frame, table, key, value, flags) bpf_map_update_elem(&table, key, value, flags)
 #define WEIR_REMOVE(frame, table, key) bpf_map_delete_elem(&table, key)
@@ -144,6 +149,9 @@ static inline __u64 weir_le64_at(const __u8 *p)
 
 /* Nobody is hurt by what falls together in a capture, and it is read alike each time. */
 #define WEIR_SECRET 0ULL
+#define WEIR_OPENS(frame) (weir_policy(frame)->quic_in_packet)
+#define WEIR_TAKE(busy) (!*(busy))
+#define WEIR_GIVE_BACK(busy) ((void)(busy))
 #define WEIR_LOOKUP(frame, table, key) weir_table_lookup((frame)->engine->table, key)
 #define WEIR_STORE(frame, table, key, value, flags) weir_table_store((frame)->engine->table, key, value, flags)
 #define WEIR_REMOVE(frame, table, key) weir_table_remove((frame)->engine->table, key)

@@ -11,6 +11,7 @@
 #include <weir/cursor.h>
 #include <weir/frame.h>
 #include <weir/quic_gate.h>
+#include <weir/quic_opening.h>
 
 #define WEIR_QUIC_LEAST 1200		/* a server discards an Initial in a smaller datagram (RFC 9000 section 14.1) */
 #define WEIR_QUIC_ID_MOST 20		/* bytes of a connection id, in the versions that are known (RFC 9000 section 17.2) */
@@ -130,18 +131,21 @@ WEIR_INLINE __u32 weir_quic_note_path(weir_frame *frame, struct weir_look *l, __
 	return __sync_fetch_and_add(&path->count, 1) + 1;
 }
 
-/* A client's datagram: user space gets it whole if an Initial may be in it, and its header alone if that is what proves a connection. */
-WEIR_INLINE void weir_quic_from_client(weir_frame *frame, struct weir_look *l, struct weir_scratch *s)
+/*
+ * A client's datagram: user space gets it whole if an Initial may be in it, and its header alone if that is what proves a connection. Its
+ * number on its path is returned if it is whole: then its bytes are in the scratch.
+ */
+WEIR_INLINE __u32 weir_quic_tell(weir_frame *frame, struct weir_look *l, struct weir_scratch *s, __u64 borne)
 {
 	struct weir_quic_look *q = &l->quic;
-	__u64 borne = weir_quic_borne(frame, l), proves = borne & WEIR_QUIC_NOTED;
+	__u64 proves = borne & WEIR_QUIC_NOTED;
 	__u32 size = q->size;
 
 	if (size < WEIR_QUIC_LEAST) {
 		if (q->type == WEIR_QUIC_INITIAL && !proves)
 			weir_count(frame, WEIR_COUNT_QUIC_SMALL);
 		if (!proves)
-			return;
+			return 0;
 		size = size < WEIR_QUIC_HEAD ? size : WEIR_QUIC_HEAD;
 	}
 	if (size > WEIR_QUIC_MOST)
@@ -162,18 +166,10 @@ WEIR_INLINE void weir_quic_from_client(weir_frame *frame, struct weir_look *l, s
 		s->record.fingerprint = l->quic.path;
 	}
 	if (weir_bytes(frame, q->at, s->bytes, size, WEIR_QUIC_MOST))
-		return;
+		return 0;
 	weir_count(frame, weir_put_datagram(frame, s, size) ? WEIR_COUNT_QUIC_LOST : WEIR_COUNT_QUIC_TOLD);
+	return s->record.hello_length;
 }
-
-/* The loop over a buffer. In every object by bpf_loop, whose body is verified once: under may_goto Linux 6.12 follows it several times. */
-#ifdef __bpf__
-#define WEIR_QUIC_STEP static __attribute__((noinline))
-#define WEIR_QUIC_EACH(body, walk) bpf_loop(WEIR_QUIC_SEGMENTS, body, walk, 0)
-#else
-#define WEIR_QUIC_STEP static inline
-#define WEIR_QUIC_EACH(body, walk) WEIR_LOOP(WEIR_QUIC_SEGMENTS, body, walk)
-#endif
 
 /* What the loop over a buffer needs to find. */
 struct weir_quic_walk {
@@ -185,22 +181,33 @@ struct weir_quic_walk {
 /* Who sends it, and whether what is refused is dropped. */
 enum weir_quic_way { WEIR_QUIC_TO_SERVER, WEIR_QUIC_OBSERVED, WEIR_QUIC_ENFORCED };
 
+/* The next datagram of the buffer. */
+WEIR_INLINE void weir_quic_cut(struct weir_look *l)
+{
+	l->quic.size = l->quic.left < l->quic.each ? l->quic.left : l->quic.each;
+}
+
+/* Behind it. Returns 1 at the buffer's end. */
+WEIR_INLINE long weir_quic_past(struct weir_look *l)
+{
+	l->quic.at += l->quic.size;
+	l->quic.left -= l->quic.size;
+	return !l->quic.left;
+}
+
 /* One datagram of the buffer. Returns 1 at its end. `way` is a constant: the verifier looks at what decides only where something is. */
 WEIR_INLINE long weir_quic_next(struct weir_quic_walk *walk, enum weir_quic_way way)
 {
 	struct weir_look *l = walk->look;
-	struct weir_quic_look *q = &l->quic;
 
-	q->size = q->left < q->each ? q->left : q->each;
+	weir_quic_cut(l);
 	if (weir_quic_header(walk->frame, l)) {
 		if (way == WEIR_QUIC_TO_SERVER)
-			weir_quic_from_client(walk->frame, l, walk->scratch);
+			weir_quic_tell(walk->frame, l, walk->scratch, weir_quic_borne(walk->frame, l));
 		else
 			weir_quic_from_server(walk->frame, l, walk->scratch, way == WEIR_QUIC_ENFORCED);
 	}
-	q->at += q->size;
-	q->left -= q->size;
-	return !q->left;
+	return weir_quic_past(l);
 }
 
 WEIR_QUIC_STEP long weir_quic_client_step(__u32 turn, void *context)
@@ -242,7 +249,7 @@ WEIR_ONCE int weir_quic_client(weir_frame *frame, struct weir_look *l, struct we
 
 	WEIR_USED(frame);
 	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_TO_SERVER))
-		WEIR_QUIC_EACH(weir_quic_client_step, &walk);
+		WEIR_QUIC_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_client_step, &walk);
 	return 0;
 }
 
@@ -252,7 +259,7 @@ WEIR_ONCE int weir_quic_server_observed(weir_frame *frame, struct weir_look *l, 
 
 	WEIR_USED(frame);
 	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_OBSERVED))
-		WEIR_QUIC_EACH(weir_quic_observed_step, &walk);
+		WEIR_QUIC_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_observed_step, &walk);
 	return 0;
 }
 
@@ -262,7 +269,7 @@ WEIR_ONCE int weir_quic_server_enforced(weir_frame *frame, struct weir_look *l, 
 
 	WEIR_USED(frame);
 	if (l && s && weir_quic_begin(frame, l, WEIR_QUIC_ENFORCED))
-		WEIR_QUIC_EACH(weir_quic_enforced_step, &walk);
+		WEIR_QUIC_LOOP(WEIR_QUIC_SEGMENTS, weir_quic_enforced_step, &walk);
 	return 0;
 }
 
@@ -273,9 +280,12 @@ WEIR_INLINE void weir_watch_datagram(weir_frame *frame, struct weir_look *l, str
 
 	if (hook == WEIR_HOOK_OUTGOING)
 		return;
-	if (hook != WEIR_HOOK_OUT && weir_quic_port(config, l->segment.flow.server_port))
-		weir_quic_client(frame, l, s);
-	else if (hook != WEIR_HOOK_IN && weir_quic_port(config, l->segment.flow.client_port)) {
+	if (hook != WEIR_HOOK_OUT && weir_quic_port(config, l->segment.flow.server_port)) {
+		if (hook == WEIR_HOOK_IN && enforcing && WEIR_OPENS(frame) && !l->segment.tunnels)
+			l->order = WEIR_DO_OPEN;
+		else
+			weir_quic_client(frame, l, s);
+	} else if (hook != WEIR_HOOK_IN && weir_quic_port(config, l->segment.flow.client_port)) {
 		/* In a capture what left has left. */
 		if (enforcing && hook == WEIR_HOOK_OUT)
 			weir_quic_server_enforced(frame, l, s);

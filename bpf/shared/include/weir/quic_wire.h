@@ -29,6 +29,10 @@ enum weir_quic_path_state {
 	WEIR_QUIC_MIXED = 1,		/* several connections share the path: none of them is clean */
 	WEIR_QUIC_REFUSED = 2,		/* no answer has left, and none will */
 	WEIR_QUIC_ANSWERED = 4,		/* by a server whose own id is too short to tell its answers apart */
+	/* Of opening in the packet: */
+	WEIR_QUIC_FOUL = 8,		/* a hello of the path's was anomalous: no later one makes it clean */
+	WEIR_QUIC_BEGUN = 16,		/* a hello has a place, or had one */
+	WEIR_QUIC_MISSED = 32,		/* a datagram was not opened: the hello may lie in it, so a later one is not believed */
 };
 
 #define WEIR_QUIC_OPINION(opinion, rule, number) ((__u32)(number) << 8 | ((rule) & 63) << 2 | (opinion))

@@ -75,6 +75,7 @@ enum weir_order {
 	WEIR_DO_RESET_CLIENT = 4,	/* the other half, where the server was told before */
 	WEIR_DO_OUTGOING = 6,		/* another program's, see WEIR_HOOK_OUTGOING */
 	WEIR_DO_SINGLE_PATH = 5,	/* a SYN: both sides are to speak TCP, and not Multipath TCP */
+	WEIR_DO_OPEN = 7,		/* another program's: Initials are opened in the packet */
 };
 
 /* The start of a long header: type, version, two connection ids behind their lengths (RFC 8999 section 5.1). */

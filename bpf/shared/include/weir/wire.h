@@ -298,10 +298,11 @@ struct weir_config {
 	__u8  vouches;			/* enum weir_vouching */
 	__u8  upgrades_anywhere;	/* of a capture: on other ports the client's first bytes tell */
 	__u8  judges;			/* a hello that travels is to be judged by user space: a list of names, protocols or fingerprints */
-	__u8  reserved[2];
+	__u8  quic_in_packet;		/* enforcing, Initials are opened in the packet */
+	__u8  reserved;
 	__u16 upgrade_ports[WEIR_UPGRADES];	/* 0 ends */
 	__u8  upgrade_kinds[WEIR_UPGRADES];	/* enum weir_preamble; WEIR_PREAMBLE_NONE: never there */
-	__u32 reserved2;
+	__u32 quic_budget;		/* for that, microseconds of each second */
 	__u32 generation;
 	__u16 quic_ports[WEIR_QUIC_PORTS]; /* UDP ports where QUIC is looked for; 0 ends */
 };
