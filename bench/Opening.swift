@@ -4,6 +4,8 @@ internal import Glibc
 internal import Linux
 internal import Pcap
 internal import Probe
+internal import Units
+internal import Vocabulary
 internal import Wire
 
 /// What a client's Initial costs where it is opened in the packet: a new connection's with its keys, and one under keys that are known. The

@@ -6,6 +6,8 @@ import Pcap
 import Probe
 import Support
 import Testing
+import Units
+import Vocabulary
 import Wire
 
 private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
