@@ -52,13 +52,14 @@ extension Node {
         let surroundings = Provision<Surroundings>("surroundings"), places = Provision<Watch.Places?>("places")
         let node = Provision<Node>("node"), watching = Provision<Void>("watching")
 
+        let opens = settings.policy.quic.enabled && settings.policy.quic.inPacket
         var startup = Startup(limit: startLimit, trace: trace)
         startup.add("maps", provides: [maps]) { _ in
             var loading = ProbeSettings()
             loading.isBare = true
             loading.secret = .random(in: 1 ... .max)
             loading.helloMemory = settings.helloMemory
-            loading.opens = settings.policy.quic.enabled && settings.policy.quic.inPacket
+            loading.opens = opens
             maps.fill(try KernelProbe(KernelPolicy(settings.policy), settings: loading))
         }
         // The longest by far, so the first that gets a thread once there are maps.
@@ -89,12 +90,14 @@ extension Node {
         startup.add("verify helpers", requires: [maps], provides: [helpers]) { _ in
             helpers.fill(try maps.lend { probe throws(ProbeError) in try probe.load([.setLimit, .sweep]) })
         }
-        startup.add("verify \(KernelProbe.Program.opener.rawValue)", requires: [maps], provides: [opener]) { _ in
-            guard settings.policy.quic.enabled, settings.policy.quic.inPacket else { return opener.fill(nil) }
-            do throws(ProbeError) { opener.fill(try maps.lend { probe throws(ProbeError) in try probe.load([.opener]) }) } catch {
-                // Everything else works without it.
-                log.write(.error, Node.noOpening, [("why", "\(error)")])
-                opener.fill(nil)
+        // Without the policy asking nobody waits for it.
+        if opens {
+            startup.add("verify \(KernelProbe.Program.opener.rawValue)", requires: [maps], provides: [opener]) { _ in
+                do throws(ProbeError) { opener.fill(try maps.lend { probe throws(ProbeError) in try probe.load([.opener]) }) } catch {
+                    // Everything else works without it.
+                    log.write(.error, Node.noOpening, [("why", "\(error)")])
+                    opener.fill(nil)
+                }
             }
         }
         startup.add("state", requires: [peers], provides: [state]) { _ in
@@ -118,14 +121,14 @@ extension Node {
                     nodes: try NodesReader(configuration, node: settings.node)))
         }
         startup.add(
-            "node", requires: [maps, ingress, egress, helpers, opener, peers, attacher, surroundings, pages, core, state],
+            "node", requires: [maps, ingress, egress, helpers, peers, attacher, surroundings, pages, core, state] + (opens ? [opener] : []),
             provides: [node]
         ) { _ in
             var probe = maps.take()
             probe.add(ingress.take())
             probe.add(egress.take())
             probe.add(helpers.take())
-            if let part = opener.take() {
+            if opens, let part = opener.take() {
                 probe.add(part)
                 probe.use(KernelPolicy(settings.policy, opens: probe.opens))
             }
