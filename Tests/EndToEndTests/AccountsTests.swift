@@ -97,6 +97,7 @@ struct AccountsTests {
             #expect(try seen.integer("his_seen") == 60)
             #expect(try seen.integer("his_reset") == seen.integer("failed"))
             #expect(try seen.integer("failed") > 40)
+            #expect(try seen.string("misfits") == "", "/status is what its schema says")
             try expectBalance(seen)
             #expect(try seen.boolean("metrics_agree"))
             #expect(try seen.integer("code") == 0)

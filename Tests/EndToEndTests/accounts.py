@@ -254,7 +254,7 @@ def strangers():
     his = [event["counts"] for event in events if event["source.prefix"] == f"{CLIENT}/32"]
     return {**last, "count": count, "answered": answered, "crowd": len({event["source.prefix"] for event in events}) - 1,
             "his_seen": sum(counts["seen"] for counts in his), "his_reset": sum(counts["reset"] for counts in his),
-            "failed": attack["attempted"] - len(attack["spans"]), "code": agent.stop()}
+            "failed": attack["attempted"] - len(attack["spans"]), "misfits": misfits(agent), "code": agent.stop()}
 
 
 if __name__ == "__main__":

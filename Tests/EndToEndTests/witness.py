@@ -91,6 +91,28 @@ def accounts(agent):
 METRIC = re.compile(r'weir_agent_account_(?:total|waiting)\{account="(\w+)",kind="(\w+)",term="(\w+)"\} (\d+)$')
 
 
+STRICTLY = """
+import json, sys, jsonschema
+
+def closed(part):
+    if isinstance(part, dict):
+        return {**{name: closed(one) for name, one in part.items()}, **({"additionalProperties": False} if "required" in part else {})}
+    return [closed(one) for one in part] if isinstance(part, list) else part
+
+schema = closed(json.load(open(sys.argv[1])))
+jsonschema.Draft202012Validator.check_schema(schema)
+for error in jsonschema.Draft202012Validator(schema).iter_errors(json.load(sys.stdin)):
+    print("/".join(map(str, error.path)), error.message[:200])
+"""
+
+
+def misfits(agent):
+    """Where the agent's /status is not what its schema says, members that the schema does not have among them."""
+    schema = f"{os.path.dirname(os.path.abspath(__file__))}/../../manifests/schemas/agent-status.v1.schema.json"
+    done = subprocess.run([PYTHON, "-c", STRICTLY, schema], input=agent.get("/status"), capture_output=True, text=True)
+    return done.stdout + done.stderr[-500:]
+
+
 def metric_lines(agent): return [match for line in agent.get("/metrics").splitlines() if (match := METRIC.match(line))]
 
 

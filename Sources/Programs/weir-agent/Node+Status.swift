@@ -224,11 +224,12 @@ extension Node: Pages {
         }
     }
 
-    /// What `weir run` and `weir top` show.
+    /// What `weir run` and `weir top` show (manifests/schemas/agent-status.v1.schema.json).
     private func status() -> [UInt8] {
         let counters = probe.counters, now = Clock.monotonic
         var json = JSONWriter(capacity: 4096)
         json.object { json in
+            json.member("schema", "weir.dev/agent-status/v1")
             json.member("node", settings.node)
             json.member("mode", policy.mode.rawValue)
             json.member("attach", watch.attachMethod)
