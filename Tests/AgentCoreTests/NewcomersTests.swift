@@ -94,6 +94,16 @@ private struct Node {
         #expect(node.together.count == 1, "nothing is left to tell")
     }
 
+    @Test("A minute ends for those who wait though a record comes in the next one before the clock ticks")
+    func overtaken() {
+        var node = Node(policy(newSources: 4))
+        for number in 0..<9 as Range<UInt32> { node.take(verdict(number, at: 60_000)) }
+        #expect(node.events.count == 3)
+        node.take(verdict(20, at: 120_000))
+        node.tick(at: 120_100)
+        #expect(node.events.count == 3 + 1 + 2 + 1 && node.together.first?.counts.sources == 4 && node.imbalance == 0)
+    }
+
     @Test("Those that were refused most are told first when a minute begins")
     func order() {
         var node = Node(policy(newSources: 4))

@@ -45,11 +45,11 @@ struct Story {
 
     /// The server's next bytes, which acknowledge so many of the client's.
     @discardableResult
-    func server(_ bytes: [UInt8], acknowledging taken: Int, at offset: Int = 0) throws -> Bool {
+    func server(_ bytes: [UInt8], acknowledging taken: Int, at offset: Int = 0, flags: UInt8 = Conversation.acknowledge) throws -> Bool {
         try send(
             c.frame(
                 fromClient: false, sequence: c.serverISN &+ 1 &+ UInt32(truncatingIfNeeded: offset),
-                acknowledged: c.clientISN &+ 1 &+ UInt32(truncatingIfNeeded: taken), flags: Conversation.acknowledge, payload: bytes),
+                acknowledged: c.clientISN &+ 1 &+ UInt32(truncatingIfNeeded: taken), flags: flags, payload: bytes),
             fromClient: false)
     }
 
@@ -203,19 +203,42 @@ let free: [UInt64] = [1, 0, 0], counted: [UInt64] = [0, 1, 0]
     }
 
     @Test(
-        "Bytes after a FIN or RST are another connection's, which a SYN cookie opened without a SYN",
+        "Bytes after both FINs or a RST are another connection's, which a SYN cookie opened without a SYN",
         arguments: [Conversation.finish, Conversation.reset])
     func reopened(flag: UInt8) throws {
         try story.open()
         try story.client(named, at: 0)
         try story.server(serverHello, acknowledging: named.count)
         try story.client([], at: named.count, flags: flag | Conversation.acknowledge, acknowledged: serverHello.count)
+        if flag == Conversation.finish {
+            try story.server([], acknowledging: named.count + 1, at: serverHello.count, flags: flag | Conversation.acknowledge)
+        }
         var other = story
         other.c.clientISN &+= 5000
         other.c.serverISN &+= 5000
         try other.client(nameless, at: 0)
         try other.server(serverHello, acknowledging: nameless.count)
         #expect(story.answers == [1, 1, 0])
+    }
+
+    @Test("What a link brings after the FIN that it was sent before is no news, and the server's encrypted alert no answer")
+    func reordered() throws {
+        let last: [UInt8] = [21, 3, 3, 0, 26] + [UInt8](repeating: 7, count: 26)
+        try story.open()
+        try story.client(named, at: 0)
+        try story.server(serverHello, acknowledging: named.count)
+        try story.client(
+            [], at: named.count + last.count, flags: Conversation.finish | Conversation.acknowledge, acknowledged: serverHello.count)
+        try story.client(last, at: named.count, acknowledged: serverHello.count)
+        try story.server(last, acknowledging: named.count + last.count + 1, at: serverHello.count)
+        #expect(story.answers == free)
+        // A copy that comes late, and the alert again, for its acknowledgement was lost.
+        try story.server(
+            [], acknowledging: named.count + last.count + 1, at: serverHello.count + last.count,
+            flags: Conversation.finish | Conversation.acknowledge)
+        try story.client(last, at: named.count, acknowledged: serverHello.count)
+        try story.server(last, acknowledging: named.count + last.count + 1, at: serverHello.count)
+        #expect(story.answers == free)
     }
 
     @Test("Settled: what the server says later is free, also if it looks like an answer")

@@ -177,6 +177,7 @@ package struct Agent: Sendable {
         guard sources.slots[slot].lastEvent == .distantPast, !tellsEverySource else { return true }
         if newcomers.admits(isRefused: sources.slots[slot].refused > 0, at: now, most: policy.trust.newSources) { return true }
         sources.slots[slot].isHeld = true
+        newcomers.hasWaiting = true
         return false
     }
 

@@ -10,6 +10,10 @@ internal import Wire
 struct Newcomers: Sendable {
     private var minute: Int64 = 0
     private var told = 0
+    /// That of the last `isOver`: a record may begin the next one before a tick does.
+    private var ended: Int64 = 0
+    /// Somebody waits for the next minute.
+    var hasWaiting = false
 
     /// Whether another new source may be told of now.
     mutating func admits(isRefused: Bool, at time: Instant, most: Int) -> Bool {
@@ -19,15 +23,21 @@ struct Newcomers: Sendable {
         return true
     }
 
+    /// Whether a minute is over since it was last asked.
+    mutating func isOver(at time: Instant) -> Bool {
+        begin(at: time)
+        defer { ended = minute }
+        return ended != minute
+    }
+
     /// Begins the minute of this time, if it is a later one. A time before the last one's is in the last one's minute.
-    /// - Returns: whether it is another minute.
-    @discardableResult
-    mutating func begin(at time: Instant) -> Bool {
+    private mutating func begin(at time: Instant) {
         let now = SourceBudget.minute(of: time)
-        guard now > minute else { return false }
+        guard now > minute else { return }
+        // Before the first one nobody waited.
+        if minute == 0 { ended = now }
         minute = now
         told = 0
-        return true
     }
 }
 
@@ -88,10 +98,14 @@ extension Agent {
     /// A minute is over: who waits is told as far as the new one has room, those with most refused first, and at most half of it. The
     /// rest is told together.
     mutating func endMinute(at now: Instant) -> [Int] {
-        guard newcomers.begin(at: now) else { return [] }
+        guard newcomers.isOver(at: now) else { return [] }
         var due: [Int] = []
-        let held = sources.slots.indices.filter { sources.slots[$0].isHeld }
-            .sorted { (sources.slots[$0].refused, sources.slots[$0].seen) > (sources.slots[$1].refused, sources.slots[$1].seen) }
+        // Each source is looked at, so only where it matters.
+        let held =
+            !newcomers.hasWaiting
+            ? []
+            : sources.slots.indices.filter { sources.slots[$0].isHeld }
+                .sorted { (sources.slots[$0].refused, sources.slots[$0].seen) > (sources.slots[$1].refused, sources.slots[$1].seen) }
         for slot in held {
             sources.slots[slot].isHeld = false
             if due.count < policy.trust.newSources / 2,
@@ -104,6 +118,7 @@ extension Agent {
                 sources.slots[slot].clearCounts()
             }
         }
+        newcomers.hasWaiting = false
         rest.isDue = rest.seen > 0
         return due
     }
