@@ -17,9 +17,6 @@ struct PrivilegeTests {
         ["state 65534 700"]
         + ["evidence.0.jsonl", "evidence.1.jsonl", "spool.sqlite3", "spool.sqlite3-wal"].map { "state/\($0) 65534 600" }
 
-    /// A stopped agent has closed its spool, and SQLite has put what was written ahead where it belongs.
-    private static let left = files.filter { !$0.contains("-wal") }
-
     @Test(
         "A root's agent is nobody in every thread, powerless, behind a filter; limits, events, interfaces, reloads, spool, take-over go on")
     func nobody() throws {
@@ -47,7 +44,7 @@ struct PrivilegeTests {
             #expect(said.contains("rights given up user=nobody capabilities=none"), "\(said)")
             #expect(said.contains("opened by a child"), "\(said)")
             #expect(said.contains("policy.yaml:6:3: spec.portz: no such field"), "\(said)")
-            #expect(try seen.strings("after") == Self.left)
+            #expect(try seen.strings("after") == Self.files)
             #expect(try seen.integer("code") == 0)
         }
     }
@@ -62,7 +59,7 @@ struct PrivilegeTests {
             }
             #expect(try seen.strings("root").allSatisfy { $0.hasPrefix("Uid=0,0,0,0") && isPowerless($0) })
             #expect(try seen.strings("bounded").allSatisfy { $0.hasPrefix("Uid=65534,") && isPowerless($0) })
-            #expect(try seen.strings("files") == Self.left)
+            #expect(try seen.strings("files") == Self.files)
             #expect(try seen.strings("older").allSatisfy { $0.hasPrefix("Uid=0,0,0,0") && isPowerless($0) })
             let older = try seen.string("older_said")
             #expect(older.contains("this agent stays root why=CAP_SETUID and CAP_SETGID are missing"), "\(older)")

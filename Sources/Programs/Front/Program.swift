@@ -62,19 +62,17 @@ package struct Begun<Options: Service>: ~Copyable {
 
 // A program that runs until it is stopped.
 extension Program {
-    /// Begins a service and hands it over. The program ends with `body`, or with the line that its error makes.
+    /// Begins a service and hands it over. `body` ends the program (`leave`) while it still has what it made; an error ends it with its line.
     /// - Parameter signals: blocked from here on, before a library starts a thread that would not inherit that.
-    package func serve<Options>(_ signals: [CInt], _ body: (borrowing Begun<Options>) throws -> Void) -> Never
+    package func serve<Options>(_ signals: [CInt], _ body: (borrowing Begun<Options>) throws -> Never) -> Never
     where Request == Arguments<Options> {
         let trace = Trace(program: command.name, version: version)
         let arguments = request()
         keepFilesPrivate()
         let log = Log(program: command.name, format: arguments.service.log)
         do {
-            let begun = Begun(arguments: arguments, log: log, trace: trace, signals: try Signals(signals))
-            try body(begun)
+            try body(Begun(arguments: arguments, log: log, trace: trace, signals: try Signals(signals)))
         } catch { refuse(error) }
-        leave()
     }
 }
 

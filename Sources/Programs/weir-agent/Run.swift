@@ -23,6 +23,8 @@ func run() {
             try Node.start(settings, trace: begun.trace, log: begun.log)
         }
         try node.run(until: begun.signals, network, begun.trace)
+        // Not behind this closure, where the node would be taken down first.
+        withExtendedLifetime(node) { leave() }
     }
 }
 

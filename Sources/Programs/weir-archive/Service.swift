@@ -72,7 +72,7 @@ final class Service {
     }
 
     /// Runs until SIGTERM or SIGINT.
-    func run(until signals: borrowing Signals) {
+    func run(until signals: borrowing Signals) -> Never {
         var nextTick = Clock.monotonic, isBusy = false
         while true {
             wait(signals.eventDescriptor, milliseconds: isBusy ? 0 : max(0, Int(nextTick) - Int(Clock.monotonic)) / 1_000_000 + 1)
@@ -139,7 +139,7 @@ final class Service {
     }
 
     /// What is in the batch goes into the table, the group is told, and that is all: nothing else is owed to anybody.
-    private func stop() {
+    private func stop() -> Never {
         commit()
         commitOffsets(waiting: 200)
         consumer.close(withinMilliseconds: 500)

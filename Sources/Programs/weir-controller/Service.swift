@@ -56,7 +56,7 @@ final class Service {
     }
 
     /// Runs until SIGTERM or SIGINT; SIGHUP reads the policy again.
-    func run(until signals: borrowing Signals) {
+    func run(until signals: borrowing Signals) -> Never {
         var nextTick = Clock.monotonic
         var isBusy = false
         while true {
@@ -135,7 +135,7 @@ final class Service {
     }
 
     /// What is in flight gets a moment, then what may be committed is, and the group is told.
-    private func stop() {
+    private func stop() -> Never {
         let left = outbox.close(withinMilliseconds: 250) { core.delivered($0) }
         let due = core.leftovers
         if !due.isEmpty { try? consumer.commit(Self.positions(due), withinMilliseconds: 200) }
