@@ -62,7 +62,8 @@ package struct Begun<Options: Service>: ~Copyable {
 
 // A program that runs until it is stopped.
 extension Program {
-    /// Begins a service and hands it over. `body` ends the program (`leave`) while it still has what it made; an error ends it with its line.
+    /// Begins a service and hands it over. `body` ends the program (`leave`) while it still has what it made. An error ends it with
+    /// its line.
     /// - Parameter signals: blocked from here on, before a library starts a thread that would not inherit that.
     package func serve<Options>(_ signals: [CInt], _ body: (borrowing Begun<Options>) throws -> Never) -> Never
     where Request == Arguments<Options> {
