@@ -2,6 +2,7 @@ internal import CBPF
 internal import CProbe
 internal import Glibc
 internal import Linux
+internal import Synchronization
 
 /// Programs that were verified by themselves, over the maps of the probe that they are to be added to.
 package struct LoadedPrograms: Sendable {
@@ -22,10 +23,18 @@ package struct LoadedPrograms: Sendable {
     }
 }
 
+/// Each load holds all maps once more. Where few files may be open, one waits for the other.
+private let inTurn = Mutex(())
+
 // The verifier works on one program for as long as a grace period takes, and on the thread that asks it to. So several threads ask.
 extension KernelProbe {
     /// Verifies some of the programs. Several threads may do so at once, on a probe that nobody changes meanwhile.
     package borrowing func load(_ programs: [Program]) throws(ProbeError) -> LoadedPrograms {
+        if Descriptors.areFew { return try inTurn.withLock { _ throws(ProbeError) in try loadAtOnce(programs) } }
+        return try loadAtOnce(programs)
+    }
+
+    private borrowing func loadAtOnce(_ programs: [Program]) throws(ProbeError) -> LoadedPrograms {
         guard isModern else { return try load(programs, mayGoto: false) }
         do { return try load(programs, mayGoto: true) } catch {
             guard Self.mayLikeTheOther(error) else { throw error }

@@ -74,8 +74,9 @@ final class Attacher: Sendable {
     /// A burst from so many on is worth the machine's switch.
     static let burst = 8
 
-    /// Open files that are not for links: pages, brokers, lists of interfaces.
-    private static let reserve = 128
+    /// Open files that are not for links: pages, brokers, lists of interfaces, and at the start the maps once more for each part of the
+    /// probe that is being loaded.
+    private static var reserve: Int { Descriptors.areFew ? 128 : 512 }
 
     private let work = Mutex<[Work]>([])
     private let outcomes = Mutex<[Outcome]>([])

@@ -7,6 +7,9 @@ package enum Descriptors {
     @discardableResult
     package static func raise(to wanted: UInt32) -> Int { Int(weir_raise_descriptors(wanted)) }
 
+    /// So few are allowed that what happens at once elsewhere has to happen in turn (RLIMIT_NOFILE).
+    package static var areFew: Bool { weir_raise_descriptors(0) < 1024 }
+
     /// How many more this process may open.
     package static var left: Int {
         let limit = Int(weir_raise_descriptors(0))
