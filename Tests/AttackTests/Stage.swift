@@ -58,7 +58,7 @@ struct Row: CustomStringConvertible {
 private func integer(_ row: borrowing JSONObject, _ name: StaticString) throws(JSONError) -> Int { Int(try row.integer(name)) }
 
 /// A stage in namespaces of its own: stage.py says what the words mean.
-func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int = 170) throws -> (rows: [Row], badSums: Int) {
+func play(_ shape: String, _ answer: String, _ set: String, secondsAtMost: Int = 500) throws -> (rows: [Row], badSums: Int) {
     let words = ["unshare", "-n", "python3", "-B", "\(root)/Tests/AttackTests/stage.py", program("weir-agent"), shape, answer, set]
     let (code, text) = try output(of: words, secondsAtMost: secondsAtMost)
     guard code == 0 else { throw Failure(description: "\(shape) \(answer) \(set): \(text.suffix(2000))") }

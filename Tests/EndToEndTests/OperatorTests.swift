@@ -211,7 +211,9 @@ struct OperatorTests {
                 #expect(byReason.contains("\n\(reason) · ") || byReason.hasPrefix("\(reason) · "), "\(byReason)")
             }
             let logged = try seen.strings("logged")
-            #expect(logged.count == 1 && logged[0].contains(" longest=preempted ") && logged[0].contains(" took_ms=2"), "\(logged)")
+            #expect(
+                logged.count == 1 && logged[0].contains(" longest=preempted ") && logged[0].contains(" took_ms=\(took / 1_000_000) "),
+                "\(logged)")
             let unwritable = try seen.string("unwritable")
             #expect(unwritable.hasPrefix("weir: --svg ") && unwritable.contains("cannot be written"), "\(unwritable)")
             let plain = try seen.strings("plain")

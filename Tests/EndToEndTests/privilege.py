@@ -120,7 +120,7 @@ def nobody():
     code = agent.stop()
     wait("its child to end", lambda: not any(os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z" for child in helpers))
     return {**seen, **both, "look": look.returncode, "asked": asked, "most": most_in_a_second(got["spans"]), "failed": len(got["spans"]) < 12, "late": most_in_a_second(late["spans"]), "late_failed": len(late["spans"]) < 12,
-            "again": most_in_a_second(again["spans"]), "after": files(state), "refused": refused([one.process for one in agents]), "unchanged": open("/sys/kernel/rcu_expedited").read() == switch, "said": agent.said, "code": code}
+            "again": most_in_a_second(again["spans"]), "after": files(state), "refused": refused([one.process for one in agents]), "unchanged": wait("the switch to be what it was", lambda: open("/sys/kernel/rcu_expedited").read() == switch), "said": agent.said, "code": code}
 
 
 def others():

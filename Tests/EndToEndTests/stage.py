@@ -782,8 +782,8 @@ def stalls():
     agent.settled(3)
     agent.process.send_signal(signal.SIGSTOP)
     client.handshakes([CLIENT], 10)
-    # What is measured: how long it stands still.
-    time.sleep(2)
+    # What is measured: how long it stands still. Up to a tick of it (100 ms) is sleep that the loop had asked for.
+    time.sleep(2.5)
     agent.process.send_signal(signal.SIGCONT)
     agent.settled(10)
     page = wait("the stop", lambda: next((page for page in [json.loads(agent.get("/stalls"))] if sum(page["total"][8]["counts"][-1:])), None))
