@@ -3,7 +3,7 @@
 #ifndef WEIR_QUIC_MAPS_H
 #define WEIR_QUIC_MAPS_H
 
-#include "maps.h"
+#include "kernel.h"
 #include <weir/quic_opening.h>
 
 /* Connection ids of QUIC servers, direct-mapped: 60 bits of a hash, four that say who chose them and whether their clients bore them. */

@@ -3,7 +3,7 @@
 #ifndef WEIR_SOCKETS_H
 #define WEIR_SOCKETS_H
 
-#include "maps.h"
+#include "kernel.h"
 
 #define WEIR_TCP_ESTABLISHED 1		/* include/net/tcp_states.h */
 #define WEIR_TCP_SYN_RECV 3

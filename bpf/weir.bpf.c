@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* The object: one set of tables, and the programs over them. */
-#include "maps.h"
+#include "kernel.h"
 #include <weir/watch.h>
 #include <weir/quic_open.h>
 

@@ -56,9 +56,9 @@ def many():
     named = agent.get("/metrics").count("weir_agent_interface_attached{")
     veths(700, 1100)    # more than may have a line each
     wait("1,100 interfaces", lambda: agent.metric("weir_agent_interfaces") == 1100)
-    code = agent.stop()
+    code, switch = agent.stop(), wait("the switch to be what it was", lambda: open("/sys/kernel/rcu_expedited").read() == before)
     return {"first": len(status["interfaces"]), "failed": len(status["failed"]), "ready": ready[1], "programs": [str(count) for count in programs.values()], "named": named, "code": code,
-            "switch": wait("the switch to be what it was", lambda: open("/sys/kernel/rcu_expedited").read() == before), "lines": len(agent.said.splitlines())}
+            "switch": switch, "lines": len(agent.said.splitlines())}
 
 
 def retried():
