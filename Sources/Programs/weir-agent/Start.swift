@@ -132,8 +132,9 @@ extension Node {
                 probe.add(part)
                 probe.use(KernelPolicy(settings.policy, opens: probe.opens))
             }
+            // `places` borrows the attacher, maybe after this: nobody takes that one.
             let made = try Node(
-                settings, probe, peers: peers.take(), attacher: attacher.take(), web: pages.take(), core: core.take(),
+                settings, probe, peers: peers.take(), attacher: attacher.copy, web: pages.take(), core: core.take(),
                 state: state.take(), log: log)
             made.lookAround(surroundings.copy.addresses)
             made.restoreLimits()
