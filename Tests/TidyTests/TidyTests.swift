@@ -9,8 +9,8 @@ private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.
     @Test(
         "The tree is as it says",
         arguments: [
-            "floors", "dependencies", "importers", "exceptions", "formatted", "links", "files", "make", "macros", "options", "metrics",
-            "figures"
+            "provisions", "floors", "dependencies", "importers", "exceptions", "formatted", "links", "files", "make", "macros", "options",
+            "metrics", "figures"
         ])
     func check(_ name: String) throws {
         let found = try run(name)

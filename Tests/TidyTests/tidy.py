@@ -301,7 +301,30 @@ def figures():
             yield f"docs/performance.md:{number}: no command above or in it makes this figure ({heading})"
 
 
-CHECKS = [floors, dependencies, importers, exceptions, formatted, links, files, make, macros, options, metrics, figures]
+def provisions():
+    """Whoever takes what a start-up's component has provided starts after all that borrow it, else these find nothing (`Provision`)."""
+    for name in tracked():
+        if not name.endswith("/Start.swift"):
+            continue
+        blocks = read(name).split("startup.add(")[1:]
+        blocks[-1] = blocks[-1].split("startup.run()")[0]
+        needs, makes, takers, borrowers = [], {}, [], []
+        for at, block in enumerate(blocks):
+            head = block.split("in\n" if "in\n" in block else "\n", 1)[0]
+            needs.append(set(re.findall(r"[\w.]+", head.partition("requires:")[2].partition("provides:")[0])))
+            makes.update({made: at for made in re.findall(r"[\w.]+", head.partition("provides: [")[2].partition("]")[0])})
+            takers += [(at, one) for one in re.findall(r"([\w.]+)\.take\(\)", block)]
+            borrowers += [(at, one) for one in re.findall(r"([\w.]+)\.(?:copy\b|lend\b)", block)]
+        for taker, what in takers:
+            before, left = set(), [taker]
+            while left:
+                left += (found := {makes[one] for one in needs[left.pop()] if one in makes} - before)
+                before |= found
+            for borrower, _ in ((at, one) for at, one in borrowers if one == what and at not in before | {taker}):
+                yield f"{name}: a component takes {what}, which {blocks[borrower].split(',')[0]} borrows, and does not require that one"
+
+
+CHECKS = [provisions, floors, dependencies, importers, exceptions, formatted, links, files, make, macros, options, metrics, figures]
 
 if __name__ == "__main__":
     if sys.argv[1] == "list":

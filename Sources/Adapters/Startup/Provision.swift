@@ -4,7 +4,8 @@ package protocol Provided: Sendable {
 }
 
 /// A value that one component makes and others use. The graph is what orders the two: who borrows or takes it requires it, and so
-/// starts when its maker has ended. At most one component takes it, and those that borrow it are declared as that one's requirements.
+/// starts when its maker has ended. At most one component takes it, and those that borrow it are declared as that one's requirements
+/// (`tidy.py provisions` looks).
 @safe package final class Provision<Value: ~Copyable>: Provided, @unchecked Sendable {
     package let name: String
     // Written once by the maker's thread. The start-up's lock lies between that and each reader.
