@@ -92,7 +92,7 @@ extension Node {
     }
 
     /// Addresses of this node's, of its pods, and of the cluster's other nodes.
-    private var known: KnownAddresses {
+    var known: KnownAddresses {
         var known = KnownAddresses()
         known.nodes = nodes?.believed(at: wall) ?? []
         neighbours = known.nodes.count

@@ -24,7 +24,7 @@ internal import Wire
 /// (an event's JSON, a scrape, a policy's file) comes after the limit stands.
 final class Node {
     /// What the loop waits for, as bits.
-    enum Source: Int { case ring, initials, producer, limits, tick, signals, policy, http, network, attacher, peers }
+    enum Source: Int { case ring, initials, producer, limits, tick, signals, policy, http, network, attacher, peers, bundles }
 
     let log: Log
     let settings: Settings
@@ -42,6 +42,11 @@ final class Node {
     /// Hellos of events, for whoever wants to see them.
     let evidence: EvidenceBook?
     let policyOrigin: PolicyOrigin?
+    /// Signed policies; `nil` where none are asked for.
+    let bundleWatch: BundleWatch?
+    private(set) var policies: PoliciesReader?
+    var bundleTally = BundleTally()
+    var malformedBundles = LimitedLog(interval: 1_000_000_000, lines: 10)
     var place = Place.ours
     var web: Web?
     /// Said once.
@@ -87,6 +92,7 @@ final class Node {
         self.probe = probe
         poller = try Poller()
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
+        bundleWatch = settings.bundles == nil ? nil : try BundleWatch()
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: attacher)
         (self.peers, self.core, self.web) = (peers, core, web)
         (self.state, outbox, evidence) = (state.directory, state.outbox, state.evidence)
@@ -108,6 +114,7 @@ final class Node {
         publisher?.use(outbox)
         limits = kafka?.limits
         nodes = kafka?.nodes
+        policies = kafka?.policies
     }
 
     /// - Parameter network: as it was before the interfaces were listed, so that none that has come meanwhile is missed.
@@ -126,7 +133,8 @@ final class Node {
             (tick.eventDescriptor, .tick),
             (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.descriptor, .http),
             (network.eventDescriptor, .network),
-            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers)
+            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers),
+            (bundleWatch?.eventDescriptor, .bundles)
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue, isEdge: source == .ring) }
         }
@@ -200,9 +208,11 @@ final class Node {
                 file.watch.take()
                 timed(.policy) { reload(isAsked: false) }
             }
+            if has(.bundles) { timed(.policy) { hearBundles() } }
             if has(.signals), let signal = signals.next() {
                 guard signal == Signals.hangUp else { break }
                 timed(.policy) { reload(isAsked: true) }
+                bundleWatch?.look()
             }
         }
         finish()
@@ -308,6 +318,7 @@ final class Node {
         slowLog.flush(log)
         limitedLog.flush(log)
         malformedLog.flush(log)
+        malformedBundles.flush(log)
         log.flush()
     }
 
