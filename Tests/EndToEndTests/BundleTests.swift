@@ -35,6 +35,7 @@ struct BundleTests {
             #expect(try seen.strings("files").contains("private/state/bundles.json 65534 600"))
             #expect(try seen.integer("code") == 0)
             #expect(try seen.strings("refused") == [], "the filter has the calls that this takes")
+            #expect(try seen.string("misfit") == "", "/status is what its schema says")
             #expect(try seen.string("valid") == "", "the schema describes what is signed")
             try seen.object("wrong") { wrong throws(JSONError) in
                 #expect(try wrong.string("no key").hasPrefix("2 weir-agent: --bundles: no bundle is believed without a key"))

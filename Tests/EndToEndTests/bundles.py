@@ -7,6 +7,7 @@ import hashlib
 
 from privilege import files, refused
 from stage import *
+from witness import misfits
 
 SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../manifests/schemas/policy-bundle.v1.schema.json")
 KIND = "application/vnd.weir.policy-bundle.v1+json"
@@ -99,6 +100,7 @@ def directory():
         put(f"{reason}.json", document)
         wait(reason, lambda: refusals(agent).get(reason) == 1)
         seen[reason] = f"{running(agent)} {agent.status['mode']} {agent.status['bundles']['refused']['reason']}"
+    misfit = misfits(agent)
     counted, lines = refusals(agent), [line for line in agent.said.splitlines() if "policy bundle refused" in line]
     status = weir("policy", "status", "--port", str(agent.port), code=1)
     agent.process.kill()
@@ -124,7 +126,7 @@ def directory():
     validate = "import json, sys, jsonschema; jsonschema.validate(json.load(sys.stdin), json.load(open(sys.argv[1])))"
     valid = subprocess.run([PYTHON, "-c", validate, SCHEMA], input=payload(first), stderr=subprocess.PIPE)
     return {**before, **offline, "seen": seen, "counted": [f"{reason} {count}" for reason, count in sorted(counted.items())],
-            "lines": lines, "status": status, "files": kept, "code": code, "wrong": wrong,
+            "lines": lines, "misfit": misfit, "status": status, "files": kept, "code": code, "wrong": wrong,
             "refused": refused([agent.process, again.process]), "valid": valid.stderr.decode()}
 
 
@@ -147,11 +149,16 @@ def topic():
         weir("policy", "publish", "--key", f"{by}.pub", *kafka, path)
         return file.name
 
-    def status(code=0):
-        return {row["node"]: row for row in map(json.loads, weir("policy", "status", "--format", "json", *kafka, code=code).splitlines())}
+    def status():
+        """What every node says. The exit code is 1 as long as one of them has refused something since it took a bundle."""
+        done = subprocess.run([WEIR, "policy", "status", "--format", "json", *kafka], stdout=subprocess.PIPE, text=True, timeout=30)
+        rows = {row["node"]: row for row in map(json.loads, done.stdout.splitlines())}
+        if done.returncode != any(row["bundles"] and row["bundles"]["refused"] for row in rows.values()):
+            raise SystemExit(f"{done.returncode}: {done.stdout}")
+        return rows
 
-    def all_run(sequence, code=0):
-        rows = status(code)
+    def all_run(sequence):
+        rows = status()
         return len(rows) == 2 and all((row["bundles"]["running"] or {}).get("sequence") == sequence for row in rows.values())
 
     # Which node is a canary is known before: the hash is of the bundle.
@@ -168,17 +175,21 @@ def topic():
     with open(f"{HOME.name}/half.json", "wb") as file:
         file.write(half)
     weir("policy", "publish", *kafka, file.name)
-    wait("the canary", lambda: running(agents_of[canary]) == 2)
-    wait("the other one's word", lambda: (status()[waiter]["bundles"]["waiting"] or {}).get("sequence") == 2)
-    split = status()
+
+    def word(row, what): return (row["bundles"][what] or {}).get("sequence")
+
+    # Each reports for itself.
+    def both(rows): return rows if word(rows[canary], "running") == 2 and word(rows[waiter], "waiting") == 2 else None
+
+    split = wait("the canary's word and the other's", lambda: both(status()))
     table = weir("policy", "status", *kafka)
     publish("promote", "--key", f"{shop}.key", file.name)
     wait("the promotion", lambda: all_run(3))
     # A stranger may write there; nobody takes it.
     publish("sign", "--key", f"{stranger}.key", "--sequence", "9", written("stranger", "observe"), by=stranger)
     wait("the refusals", lambda: all(refusals(agent).get("unknown_key") == 1 for agent in agents_of.values()))
-    wait("their word of it", lambda: refused_on(kafka))
-    after = status(1)
+    wait("their word of it", lambda: all(row["bundles"]["refused"] for row in status().values()))
+    after = status()
     publish("sign", "--key", f"{shop}.key", "--sequence", "4", "--next-key", f"{new}.pub")
     publish("sign", "--key", f"{new}.key", "--sequence", "5", written("fifth", "observe"), by=new)
     wait("the next key's", lambda: all_run(5))
@@ -193,12 +204,6 @@ def topic():
             "after": sorted({f"{row['bundles']['running']['sequence']} {row['bundles']['refused']['reason']}" for row in after.values()}),
             "codes": [str(code) for code in codes], "lonely": running(lonely), "lonely_code": lonely.stop(),
             "refused": refused([one.process for one in agents])}
-
-
-def refused_on(kafka):
-    """Whether every node says of a refusal: until then the exit code is another."""
-    done = subprocess.run([WEIR, "policy", "status", "--format", "json", *kafka], stdout=subprocess.PIPE, text=True, timeout=30)
-    return all(json.loads(line)["bundles"]["refused"] for line in done.stdout.splitlines())
 
 
 if __name__ == "__main__":

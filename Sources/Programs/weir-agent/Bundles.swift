@@ -102,8 +102,9 @@ final class BundleWatch: Sendable {
         private let topic: PoliciesReader?
         private let state: String?
         private var saved: BundleState?
-        /// Said once, until it is another.
-        private var trouble = ""
+        /// Said once, until it is another or has ended.
+        private var troubles: [Trouble: String] = [:]
+        private enum Trouble { case directory, tooMany, disk }
 
         init(_ watch: BundleWatch, _ settings: BundleSettings, _ topic: PoliciesReader?, state: String?) {
             self.watch = watch
@@ -116,7 +117,8 @@ final class BundleWatch: Sendable {
         /// The directory is asked once a second and not watched: no watcher sees a symbolic link that is swapped above it, or what
         /// another machine writes.
         private static let milliseconds = 1000
-        private static let recordsATurn = 256
+        /// Each may have half a megabyte.
+        private static let recordsATurn = 16
 
         func run() {
             guard var poller = try? Poller(), (try? poller.add(watch.wake.eventDescriptor, as: 0)) != nil else { return }
@@ -134,20 +136,20 @@ final class BundleWatch: Sendable {
         private func readDirectory() -> [BundleDesk.Offer] {
             do throws(Errno) {
                 let offers = try directory?.news() ?? []
-                if let directory, directory.passedOver > 0 {
-                    complain("\(directory.path): \(directory.passedOver) files beyond \(BundleDirectory.mostFiles) are passed over")
-                }
+                let path = directory?.path ?? "", beyond = directory?.passedOver ?? 0
+                complain(.tooMany, beyond == 0 ? nil : "\(path): \(beyond) files beyond \(BundleDirectory.mostFiles) are passed over")
+                complain(.directory, nil)
                 return offers
             } catch {
-                complain("\(directory?.path ?? ""): cannot be read: \(error)")
+                complain(.directory, "\(directory?.path ?? ""): cannot be read: \(error)")
                 return []
             }
         }
 
-        private func complain(_ text: String) {
-            guard text != trouble else { return }
-            trouble = text
-            watch.say(News(running: desk.book.running, troubles: [text]))
+        private func complain(_ about: Trouble, _ text: String?) {
+            guard text != troubles[about] else { return }
+            troubles[about] = text
+            if let text { watch.say(News(running: desk.book.running, troubles: [text])) }
         }
 
         /// True when there is more.
@@ -184,10 +186,10 @@ final class BundleWatch: Sendable {
             do throws(Errno) {
                 try now.save(to: state)
                 saved = now
+                complain(.disk, nil)
             } catch {
-                let text = "what is known of bundles cannot be kept: \(error); after a restart an older one would be taken"
-                watch.say(News(running: desk.book.running, troubles: text == trouble ? [] : [text], unsaved: 1))
-                trouble = text
+                complain(.disk, "what is known of bundles cannot be kept: \(error); after a restart an older one would be taken")
+                watch.say(News(running: desk.book.running, unsaved: 1))
             }
         }
     }
