@@ -183,7 +183,7 @@ let package = Package(
         tests("ArgumentsTests", ["Arguments", "Commands", "Linux", "WeirCommands", "Units", "Vocabulary"]),
         tests("HTTPTests", ["HTTP"]),
         tests("FrontTests", ["Arguments", "Commands", "Front", "HTTP", "Kafka", "Linux"]),
-        tests("LogTests", ["Linux", "Log"]),
+        tests("LogTests", ["Linux", "Log", "Units"]),
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Units", "Vocabulary"]),
         tests("FingerprintsTests", ["Fingerprints", "Detection", "Support"]),

@@ -33,6 +33,7 @@ struct BundleTests {
             #expect(try seen.string("offline_mode") == "enforce")
             #expect(try seen.integer("still") == 6)
             #expect(try seen.strings("files").contains("private/state/bundles.json 65534 600"))
+            #expect(try seen.strings("files").contains("private/state/audit.jsonl 65534 600"))
             #expect(try seen.integer("code") == 0)
             #expect(try seen.strings("refused") == [], "the filter has the calls that this takes")
             #expect(try seen.string("misfit") == "", "/status is what its schema says")
@@ -64,6 +65,11 @@ struct BundleTests {
             #expect(try seen.strings("modes") == ["enforce"])
             #expect(try seen.strings("after") == ["3 unknown_key"])
             #expect(try seen.strings("codes") == ["0", "0"])
+            let steps = [
+                "bundle_taken", "bundle_taken", "bundle_taken", "bundle_refused", "key_replaced", "bundle_taken", "bundle_refused",
+                "operator_limited"
+            ]
+            #expect(try seen.strings("steps") == steps, "what a canary's audit log says")
             #expect(try seen.integer("lonely") == 5)
             #expect(try seen.integer("lonely_code") == 0)
             #expect(try seen.strings("refused") == [])

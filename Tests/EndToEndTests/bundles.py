@@ -195,6 +195,7 @@ def topic():
     wait("the next key's", lambda: all_run(5))
     publish("sign", "--key", f"{shop}.key", "--sequence", "10", written("tenth", "enforce"))
     wait("the old key's end", lambda: all(refusals(agent).get("unknown_key") == 2 for agent in agents_of.values()))
+    weir("limits", "add", "192.0.2.7", "--wait", "15s", *kafka)
     codes = [agent.stop() for agent in agents_of.values()]
     lonely = node(canary, "--kafka", "127.0.0.1:1")
     first, second = split[canary]["bundles"]["running"], split[waiter]["bundles"]["running"]
@@ -202,7 +203,7 @@ def topic():
             "waiter_runs": second["sequence"], "digest": first["digest"] == digest(half), "table": table,
             "modes": sorted({row["mode"] for row in after.values()}),
             "after": sorted({f"{row['bundles']['running']['sequence']} {row['bundles']['refused']['reason']}" for row in after.values()}),
-            "codes": [str(code) for code in codes], "lonely": running(lonely), "lonely_code": lonely.stop(),
+            "steps": [json.loads(line)["step"] for line in open(f"{HOME.name}/{canary}/audit.jsonl")], "codes": [str(code) for code in codes], "lonely": running(lonely), "lonely_code": lonely.stop(),
             "refused": refused([one.process for one in agents])}
 
 

@@ -82,7 +82,10 @@ extension Node {
     /// What was found before the loop began.
     func beginBundles() {
         guard let bundles = settings.bundles else { return }
-        for line in bundles.lost { log.write(.error, "a kept policy bundle is given up: \(line)") }
+        for line in bundles.lost {
+            log.write(.error, "a kept policy bundle is given up: \(line)")
+            audit?.file.note(.bundleReturned, at: wall, [("why", line)] + (bundles.desk.book.running.map { fields(of: $0) } ?? []))
+        }
         if settings.state == nil {
             log.write(
                 .warning, "without --state no bundle is kept: after a restart an older one would be taken, and without a source none runs")
@@ -115,25 +118,30 @@ extension Node {
             case .runs:
                 bundleTally.taken += 1
                 (status.waiting, status.refused) = (nil, nil)
-                if let bundle = outcome.bundle { log.write(.info, "policy bundle taken", fields(of: bundle) + from) }
+                if let bundle = outcome.bundle {
+                    log.write(.info, "policy bundle taken", fields(of: bundle) + from)
+                    audit?.file.note(.bundleTaken, at: wall, fields(of: bundle) + from)
+                }
             case .changesKey(let next):
                 bundleTally.taken += 1
                 status.refused = nil
-                log.write(
-                    .warning, "bundle key replaced",
-                    [("key", outcome.bundle?.key ?? ""), ("next", next.id), ("next.name", next.name)] + from)
+                let keys = [("key", outcome.bundle?.key ?? ""), ("next", next.id), ("next.name", next.name)]
+                log.write(.warning, "bundle key replaced", keys + from)
+                audit?.file.note(.keyReplaced, at: wall, keys + from)
             case .waits:
                 if let bundle = outcome.bundle {
                     status.waiting = NodeStatus.Bundle(bundle)
                     log.write(.info, "policy bundle waits: this node is none of its canaries", fields(of: bundle) + from)
+                    audit?.file.note(.bundleWaits, at: wall, fields(of: bundle) + from)
                 }
             case .refused(let refusal):
                 bundleTally.refused[refusal.reason, default: 0] += 1
                 status.refused = NodeStatus.Bundles.Refused(
                     reason: refusal.reason.rawValue, sequence: outcome.bundle?.bundle.sequence, digest: outcome.bundle?.digest)
-                let what = outcome.bundle.map { fields(of: $0) } ?? []
-                malformedBundles.write(
-                    log, .error, "policy bundle refused", [("reason", refusal.reason.rawValue), ("why", "\(refusal)")] + what + from)
+                let what =
+                    [("reason", refusal.reason.rawValue), ("why", "\(refusal)")] + (outcome.bundle.map { fields(of: $0) } ?? []) + from
+                malformedBundles.write(log, .error, "policy bundle refused", what)
+                audit?.file.note(.bundleRefused, at: wall, what)
             case .known: break
             }
         }
@@ -150,6 +158,9 @@ extension Node {
     }
 
     func addBundles(to board: Metrics) {
+        board.set(
+            board.counter("weir_agent_audit_dropped_total", "steps that the audit log of --state has not: too many at once, or no room"),
+            to: UInt64(audit?.file.dropped ?? 0))
         for reason in BundleRefusal.Reason.allCases {
             board.set(
                 board.counter(

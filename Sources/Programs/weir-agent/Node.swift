@@ -46,6 +46,8 @@ final class Node {
     let bundleWatch: BundleWatch?
     private(set) var policies: PoliciesReader?
     var bundleTally = BundleTally()
+    /// Who made this node act otherwise; `nil` without a directory.
+    let audit: AuditBook?
     var malformedBundles = LimitedLog(interval: 1_000_000_000, lines: 10)
     var place = Place.ours
     var web: Web?
@@ -92,6 +94,7 @@ final class Node {
         self.probe = probe
         poller = try Poller()
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
+        audit = state.directory.map { AuditBook(AuditFile(directory: $0.place, node: settings.node)) }
         bundleWatch = settings.bundles == nil ? nil : try BundleWatch()
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: attacher)
         (self.peers, self.core, self.web) = (peers, core, web)
@@ -315,6 +318,7 @@ final class Node {
         if ticks % 10 == 0 { tellLosses(at: now) }
         publisher?.tick()
         evidence?.writer.flush()
+        if place.isPublishing { audit?.file.flush() }
         slowLog.flush(log)
         limitedLog.flush(log)
         malformedLog.flush(log)

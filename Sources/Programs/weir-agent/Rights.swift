@@ -60,7 +60,7 @@ final class StateDirectory {
         }
         do throws(Errno) {
             let directory = try HeldDirectory(making: path)
-            try directory.give(Spool.files + EvidenceWriter.names + BundleState.files, to: account)
+            try directory.give(Spool.files + EvidenceWriter.names + BundleState.files + AuditFile.names, to: account)
             place = directory.path
             held = consume directory
         } catch { throw SpoolError("\(path): cannot be made the directory of user \(account.name): \(error)") }
@@ -159,4 +159,10 @@ extension Node {
 final class EvidenceBook {
     var writer: EvidenceWriter
     init(_ writer: consuming EvidenceWriter) { self.writer = writer }
+}
+
+/// The same of the audit log.
+final class AuditBook {
+    var file: AuditFile
+    init(_ file: consuming AuditFile) { self.file = file }
 }
