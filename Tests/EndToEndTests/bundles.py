@@ -203,7 +203,8 @@ def topic():
             "waiter_runs": second["sequence"], "digest": first["digest"] == digest(half), "table": table,
             "modes": sorted({row["mode"] for row in after.values()}),
             "after": sorted({f"{row['bundles']['running']['sequence']} {row['bundles']['refused']['reason']}" for row in after.values()}),
-            "steps": [json.loads(line)["step"] for line in open(f"{HOME.name}/{canary}/audit.jsonl")], "codes": [str(code) for code in codes], "lonely": running(lonely), "lonely_code": lonely.stop(),
+            "steps": [json.loads(line)["step"] for line in open(f"{HOME.name}/{canary}/audit.jsonl")],
+            "codes": [str(code) for code in codes], "lonely": running(lonely), "lonely_code": lonely.stop(),
             "refused": refused([one.process for one in agents])}
 
 
