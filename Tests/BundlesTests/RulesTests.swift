@@ -143,6 +143,10 @@ import Units
         var strange = BundleDesk(next)
         #expect(strange.restore(desk.state).count == 4)
         #expect(strange.running == nil)
+        var foreign = BundleState(), misled = BundleDesk(key)
+        foreign.kept = [key.bundle(1), key.bundle(9, next: next.public)]
+        #expect(misled.restore(foreign).count == 1, "a change of keys is nothing that runs")
+        #expect(misled.running == 1)
         var state = desk.state
         state.kept[3] = changed(state.kept[3], #""sig":""#, #""sig":"AA"#)
         var damaged = BundleDesk(key)

@@ -46,7 +46,12 @@ package struct BundleDesk: Sendable {
         // A change by a key that nobody names any more says nothing that matters.
         for document in state.changes { if let change = try? Envelope.open(document, keys: book.allKeys) { book.follow(change) } }
         for document in state.kept {
-            do throws(BundleRefusal) { kept.append(try Envelope.open(document, keys: book.allKeys)) } catch { lost.append("\(error)") }
+            do throws(BundleRefusal) {
+                let opened = try Envelope.open(document, keys: book.allKeys)
+                // Nothing else ever runs.
+                guard case .policy = opened.bundle.content else { throw BundleRefusal(.notParseable, "\(opened.digest) is no policy") }
+                kept.append(opened)
+            } catch { lost.append("\(error)") }
         }
         book.restore(sequences: state.sequences, kept: kept)
         if kept.count > book.kept.count { lost.append("\(kept.count - book.kept.count) of them are below --bundle-floor \(book.floor)") }

@@ -31,8 +31,8 @@ final class PoliciesReader {
     }
 }
 
-/// Reads bundles, verifies and keeps them on a thread of its own: a signature takes a tenth of a millisecond, a disk as long as it likes,
-/// and verdicts wait for neither.
+/// Reads bundles, verifies and keeps them on a thread of its own. A whole policy takes half a millisecond, and a disk as long as it likes;
+/// verdicts wait for neither.
 final class BundleWatch: Sendable {
     /// What the loop is told.
     struct News: Sendable {
@@ -104,7 +104,7 @@ final class BundleWatch: Sendable {
         private var saved: BundleState?
         /// Said once, until it is another or has ended.
         private var troubles: [Trouble: String] = [:]
-        private enum Trouble { case directory, tooMany, disk }
+        private enum Trouble { case directory, tooMany, disk, topic }
 
         init(_ watch: BundleWatch, _ settings: BundleSettings, _ topic: PoliciesReader?, state: String?) {
             self.watch = watch
@@ -154,9 +154,14 @@ final class BundleWatch: Sendable {
 
         /// True when there is more.
         private func readTopic(_ topic: PoliciesReader, into offers: inout [BundleDesk.Offer]) -> Bool {
-            topic.follower.drain(atMost: Self.recordsATurn) { event in
-                // What Kafka has to say of itself the publisher says.
+            // That Kafka is away the publisher says; that this topic may not be read nobody else does.
+            var refusal: String?
+            defer { if let refusal { complain(.topic, refusal) } }
+            return topic.follower.drain(atMost: Self.recordsATurn) { event in
                 switch event {
+                case .notice(.failure(let error)) where error.isAuthorization || error.isUnknownTopic:
+                    refusal = "\(Topic.policies.name): \(error)"
+                case .endOfPartition: complain(.topic, nil)
                 case .record(let record) where !record.isTombstone:
                     let bytes = record.withValue { bytes in
                         unsafe bytes.withUnsafeBytes { unsafe Array($0.prefix(PolicyBundle.sizeLimit + 1)) }
