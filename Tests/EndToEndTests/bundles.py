@@ -108,8 +108,11 @@ def directory():
     # Nothing is there any more but what was kept.
     for name in os.listdir(f"{HOME.name}/bundles"):
         os.unlink(f"{HOME.name}/bundles/{name}")
+    os.rmdir(f"{HOME.name}/bundles")
     again = Agent(*options)
     offline = {"offline": running(again), "offline_mode": again.status["mode"]}
+    wait("word of the directory", lambda: "bundles: cannot be read: No such file or directory" in again.said)
+    os.mkdir(f"{HOME.name}/bundles")
     put("5.json", first)
     wait("the old one", lambda: refusals(again).get("older") == 1)
     offline["still"] = running(again)

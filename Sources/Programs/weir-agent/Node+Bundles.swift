@@ -54,12 +54,14 @@ extension BundleSettings {
             } catch let error as BundleState.Damaged { lost = ["\(state)/\(error); sequence numbers begin anew"] }
         }
         var found: [BundleDesk.Offer] = [], folder = directory.map { BundleDirectory($0) }
-        if let directory {
+        reading: if let directory {
             // As the user who will have to read it from then on.
             do {
                 let read = { () throws(Errno) in try folder?.news() ?? [] }
                 found = try account.map { try $0.handlingFiles(read) ?? [] } ?? read()
             } catch {
+                // What is kept protects this node until the directory is there; the thread says that it is not.
+                guard desk.book.running == nil, !readsTopic else { break reading }
                 let who = account.map { "user \($0.name) cannot read it: " } ?? ""
                 throw Refusal.wrong("--bundles \(directory): \(who)\(error)")
             }
