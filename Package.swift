@@ -79,6 +79,7 @@ let package = Package(
         core("Messages", ["Units", "Vocabulary", "Detection"]),
         core("ControllerCore", ["Units", "Vocabulary", "Detection", "Messages"]),
         core("AgentCore", ["Units", "Vocabulary", "Wire", "Detection", "Messages"]),
+        core("Rollout", ["Messages", "Units"]),
         core("Spelling"),
         core("Parquet"),
         core("ArchiveCore", ["Detection", "Messages", "Parquet", "Units", "Vocabulary"]),
@@ -95,7 +96,8 @@ let package = Package(
         adapter("Kafka", ["CKafka", "Linux", "Messages"]),
         adapter("Spool", ["CSQLite", "Linux"]),
         adapter("JSON", ["CJSON", "Units", "Vocabulary", "Detection", "Messages"]),
-        adapter("Evidence", ["JSON", "Linux", "Messages"]),
+        adapter("Bundles", ["Crypto", "Detection", "JSON", "Linux", "Messages", "PolicyFile", "Rollout", "Units"]),
+        adapter("Evidence", ["JSON", "Linux", "Messages", "Units"]),
         adapter("GRPC", ["CGRPC"]),
         adapter("Envoy", ["GRPC", "Units", "Vocabulary"]),
         adapter("KEDA", ["GRPC"]),
@@ -113,8 +115,8 @@ let package = Package(
         part("WeirCommands", ["ArchiveCore", "Arguments", "Commands", "Messages", "Units", "Vocabulary"]),
         part("Front", ["Arguments", "Commands", "HTTP", "Kafka", "Linux", "Log", "Metrics", "Startup"]),
         program("weir-agent", [
-            "AgentCore", "Arguments", "BPF", "Commands", "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON",
-            "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll", "PolicyFile", "Probe", "Spool", "Startup",
+            "AgentCore", "Arguments", "BPF", "Bundles", "Commands", "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON",
+            "Kafka", "Linux", "Log", "Messages", "Metrics", "NetPoll", "PolicyFile", "Probe", "Rollout", "Spool", "Startup",
             "Units", "Vocabulary", "Wire"
         ]),
         program("weir-controller", [
@@ -126,9 +128,9 @@ let package = Package(
             "Units"]),
 
         program("weir", [
-            "AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "CDemonstration", "Commands", "ControllerCore",
+            "AgentCore", "Archive", "ArchiveCore", "Arguments", "BPF", "Bundles", "CDemonstration", "Commands", "ControllerCore",
             "Detection", "Evidence", "Fingerprints", "Front", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "PolicyFile",
-            "Probe", "Spelling", "Terminal", "WeirCommands", "Units", "Vocabulary", "Wire"
+            "Probe", "Rollout", "Spelling", "Terminal", "WeirCommands", "Units", "Vocabulary", "Wire"
         ]),
 
         part("Simulation", ["AgentCore", "ControllerCore", "Detection", "Messages", "Probe", "Support", "Units", "Vocabulary", "Wire"]),
@@ -136,7 +138,7 @@ let package = Package(
 
         c("CSender", path: "bench/CSender"),
         c("CVisits", path: "bench/CVisits", linked: ["ssl", "crypto"]),
-        .executableTarget(name: "weir-bench", dependencies: ["Archive", "ArchiveCore", "BPF", "CPcap", "CSender", "CVisits", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Units", "Vocabulary", "Wire"], path: "bench", exclude: ["archive.py", "cluster.py", "envoy.py", "events.py", "goodput.py", "honest.py", "lab.py", "CSender", "CVisits"],
+        .executableTarget(name: "weir-bench", dependencies: ["Archive", "ArchiveCore", "BPF", "Bundles", "CPcap", "CSender", "CVisits", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Rollout", "Support", "Terminal", "Units", "Vocabulary", "Wire"], path: "bench", exclude: ["archive.py", "cluster.py", "envoy.py", "events.py", "goodput.py", "honest.py", "lab.py", "CSender", "CVisits"],
                           swiftSettings: strict),
 
         // Tests
@@ -146,13 +148,13 @@ let package = Package(
         tests("HotPathTests", ["AgentCore", "BPF", "CAllocationCounter", "Detection", "Fingerprints", "Linux", "Messages", "NetPoll",
             "Probe", "Startup", "Support", "Units", "Vocabulary", "Wire", "weir-agent"]),
         tests("EndToEndTests", ["JSON", "Linux", "Units", "weir", "weir-agent", "weir-controller"],
-              exclude: ["accounts.py", "witness.py", "stage.py", "interfaces.py", "privilege.py", "secure.py"]),
+              exclude: ["accounts.py", "bundles.py", "witness.py", "stage.py", "interfaces.py", "privilege.py", "secure.py"]),
         tests("AttackTests", ["JSON", "Linux", "Vocabulary", "weir-agent"],
               exclude: ["answers.py", "attack.py", "balanced.py", "cuts.py", "datagrams.py", "decoys.py", "flood.py", "forgers.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "crowd.py", "quic.py", "quic_peers.py", "server.py",
                         "stage.py", "wire.py", "witness.py"]),
         c("CFlow", ["CWire"], path: "fuzz/flow"),
-        tests("FuzzTests", ["Archive", "CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Parquet",
-                            "Pcap", "PolicyFile", "Support", "Units", "Vocabulary"]),
+        tests("FuzzTests", ["Archive", "Bundles", "CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Parquet",
+                            "Pcap", "PolicyFile", "Rollout", "Support", "Units", "Vocabulary"]),
         tests("ParityTests", ["Detection", "JSON", "Linux", "Pcap", "Probe", "Support", "Units", "Vocabulary", "Wire"]),
         tests("ReplayTests", ["Detection", "JSON", "Linux", "Support", "Units", "Vocabulary", "Wire", "weir"]),
         tests("AgentCoreTests", ["AgentCore", "ControllerCore", "Detection", "Messages", "Units", "Vocabulary", "Wire"]),
@@ -176,11 +178,12 @@ let package = Package(
         tests("ArchiveTests", ["Archive", "ArchiveCore", "Detection", "Kafka", "Linux",
                                "Messages", "Parquet", "Units", "Vocabulary", "weir"]),
         tests("StartupTests", ["Startup", "weir", "weir-controller"], exclude: ["trace.py"]),
+        tests("BundlesTests", ["Bundles", "Crypto", "Linux", "Messages", "Rollout", "Units"]),
         tests("PolicyFileTests", ["PolicyFile", "Detection", "Units", "Vocabulary"]),
         tests("ArgumentsTests", ["Arguments", "Commands", "Linux", "WeirCommands", "Units", "Vocabulary"]),
         tests("HTTPTests", ["HTTP"]),
         tests("FrontTests", ["Arguments", "Commands", "Front", "HTTP", "Kafka", "Linux"]),
-        tests("LogTests", ["Linux", "Log"]),
+        tests("LogTests", ["Linux", "Log", "Units"]),
         tests("MetricsTests", ["Metrics"]),
         tests("DetectionTests", ["Detection", "Units", "Vocabulary"]),
         tests("FingerprintsTests", ["Fingerprints", "Detection", "Support"]),

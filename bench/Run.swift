@@ -8,6 +8,7 @@ private let usage = """
     weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
     weir-bench flood                        a distributed flood: kernel's and agent's processor time a hello (root)
     weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
+    weir-bench rollout                      a signed policy to 100 nodes, and what one costs (no privilege)
     weir-bench capture KIND FILE N           the capture of N hellos that they are measured on
 
     """
@@ -46,6 +47,8 @@ func run() {
             return try sendAsAsked(words[1], processor: processor, kind)
         case "controller":
             measureController(&report)
+        case "rollout":
+            try measureRollout(&report)
         case "replay":
             try measureReplay(&report)
         case "events" where words.count == 4 && ["produce", "read"].contains(words[1]):

@@ -113,7 +113,7 @@ func replay(_ line: String) throws -> Arguments<ReplayOptions> {
                 "frobnicate",
                 "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, top, startup, stalls, evidence, tail, explain, query, trace, limits, broker, completion and manual"
             ),
-            ("policy", "weir policy: a command is missing; there are check and rehearse"),
+            ("policy", "weir policy: a command is missing; there are check, rehearse, keygen, sign, promote, show, publish and status"),
             ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
             ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),
             ("policy check a b", "weir policy check: `b`: one too many"),

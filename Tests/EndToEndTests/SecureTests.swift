@@ -33,17 +33,17 @@ struct SecureTests {
             let (refused, done) = (Self.refused, Self.done)
             // What each may write and read.
             typealias Two = (Int, Int)
-            let expected: [(user: String, events: Two, limits: Two, decisions: Two, nodes: Two)] = [
-                ("weir-agent", (done, refused), (refused, done), (refused, refused), (done, done)),
-                ("weir-controller", (refused, done), (done, done), (done, done), (refused, refused)),
-                ("weir-operator", (refused, done), (done, done), (refused, done), (refused, done)),
-                ("weir-archive", (refused, done), (refused, done), (refused, done), (refused, refused)),
-                ("weir-autoscaler", (refused, refused), (refused, refused), (refused, done), (refused, refused))
+            let expected: [(user: String, events: Two, limits: Two, decisions: Two, nodes: Two, policies: Two)] = [
+                ("weir-agent", (done, refused), (refused, done), (refused, refused), (done, done), (refused, done)),
+                ("weir-controller", (refused, done), (done, done), (done, done), (refused, refused), (refused, refused)),
+                ("weir-operator", (refused, done), (done, done), (refused, done), (refused, done), (done, done)),
+                ("weir-archive", (refused, done), (refused, done), (refused, done), (refused, refused), (refused, refused)),
+                ("weir-autoscaler", (refused, refused), (refused, refused), (refused, done), (refused, refused), (refused, refused))
             ]
             let lines = expected.flatMap { user in
                 [
                     ("throttle-events", user.events), ("throttle-limits", user.limits), ("scale-decisions", user.decisions),
-                    ("throttle-nodes", user.nodes)
+                    ("throttle-nodes", user.nodes), ("throttle-policies", user.policies)
                 ]
                 .map { "\(user.user) security-\($0.0) \($0.1.0) \($0.1.1)" }
             }

@@ -12,7 +12,8 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 DISTRIBUTION = os.environ.get("WEIR_KAFKA_DISTRIBUTION", "")
 CONTROLLER = os.path.join(os.path.dirname(AGENT), "weir-controller")
 PLAIN, CONTROL, SASL, MUTUAL = 19092, 19093, 19094, 19095
-TOPICS = ["security-throttle-events", "security-throttle-limits", "security-scale-decisions", "security-throttle-nodes"]
+TOPICS = ["security-throttle-events", "security-throttle-limits", "security-scale-decisions", "security-throttle-nodes",
+          "security-throttle-policies"]
 rdkafka = ctypes.CDLL("librdkafka.so.1")
 for name in ("conf_new", "new", "topic_new", "topic_conf_new", "queue_new", "queue_poll", "event_CreateAcls_result", "AclBinding_new", "consume", "CreateAcls_result_acls", "acl_result_error"):
     getattr(rdkafka, f"rd_kafka_{name}").restype = ctypes.c_void_p

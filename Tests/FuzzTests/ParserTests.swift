@@ -1,3 +1,4 @@
+import Bundles
 import Detection
 import Fingerprints
 import GRPC
@@ -6,6 +7,7 @@ import JSON
 import Messages
 import Pcap
 import PolicyFile
+import Rollout
 import Support
 import Testing
 import Units
@@ -127,7 +129,45 @@ private func contents(of path: String) -> [UInt8] {
             version: "0.1.0",
             mode: .enforce, interfaces: ["eth0", "wg0"], policyName: "default", policyVersion: "sha256:1c9e", nextOffset: 42)
         status.lacks = [NodeStatus.Lack(key: Limit.Key("203.0.113.7/32|all")!, reason: .allowed)]
-        messages("nodes", [status.encoded()], { reader, bytes in try reader.nodeStatus(bytes) }) { $0.encoded() }
+        var bundled = status, bundles = NodeStatus.Bundles()
+        bundles.running = NodeStatus.Bundle(name: "shop", sequence: 7, digest: "sha256:00", key: "f8f9e225f8229912", canaryPercent: 10)
+        bundles.refused = NodeStatus.Bundles.Refused(reason: "older", sequence: 6)
+        bundled.bundles = bundles
+        messages("nodes", [status.encoded(), bundled.encoded()], { reader, bytes in try reader.nodeStatus(bytes) }) { $0.encoded() }
+    }
+
+    @Test("Signed policies: whatever the bytes are, only what the key signed is opened")
+    func bundles() {
+        let key = PrivateKey(name: "shop")!, time = Instant(rfc3339: "2026-11-24T10:00:00.5Z")!
+        let text = "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: a}\n"
+        let signed = [
+            PolicyBundle(name: "a", sequence: 1, signed: time, expires: time, content: .policy(text: text, canary: 10)),
+            PolicyBundle(name: "keys", sequence: 2, signed: time, expires: time, content: .key(key.public))
+        ]
+        Fuzz.run(
+            "bundles", seeds: signed.map { Envelope.seal($0, by: key) },
+            words: [
+                "{", "}", "[", "]", "\"", ",", ":", "=", "==", "AA==", "\"payload\":", "\"signatures\":[]", "\"keyid\":", "\"sig\":\"\"",
+                "null",
+                "\\u0000", "1e400"
+            ]
+        ) { input in
+            do {
+                let opened = try Envelope.open(input, keys: [key.public])
+                return signed.contains(opened.bundle) ? nil : "a bundle that nobody signed: \(opened.bundle)"
+            } catch { return Fuzz.fault(in: "\(error)") }
+        }
+        // What stands behind the signature: whoever has the key may write anything.
+        Fuzz.run(
+            "payloads", seeds: signed.map { $0.encoded() },
+            words: ["\"sequence\":-1", "\"canary_percent\":0", "\"kind\":\"\"", "\"next_key\":{}", "9999-12-31T23:59:59Z"]
+        ) { input in
+            do {
+                let bundle = try Envelope.bundle(input)
+                guard let again = try? Envelope.bundle(bundle.encoded()) else { return "what was read and said again is refused" }
+                return again == bundle ? nil : "what was read and said again reads as something else"
+            } catch { return Fuzz.fault(in: "\(error)") }
+        }
     }
 
     @Test("Captures, of both formats")

@@ -34,7 +34,10 @@ import Testing
             try #require(File.read("\(root)/Sources/Programs/\($0).swift", limit: 1 << 20))
         }.joined()
         for option in page.matches(of: /`--([a-z-]+)/).map({ String($0.1) }) { #expect(commands.contains("\"\(option)\""), "--\(option)") }
-        let files = ["Programs/weir-agent/Node+Status.swift", "Programs/weir-controller/Telemetry.swift", "System/Vocabulary/Counter.swift"]
+        let files = [
+            "Programs/weir-agent/Node+Status.swift", "Programs/weir-agent/Node+Bundles.swift", "Programs/weir-controller/Telemetry.swift",
+            "System/Vocabulary/Counter.swift"
+        ]
         let sources = try files.map { try #require(File.read("\(root)/Sources/\($0)", limit: 1 << 20)) }.joined()
         for metric in page.matches(of: /weir_(?:agent|controller)_[a-z_]+/).map({ String($0.0) }) {
             #expect(sources.contains(metric), "\(metric)")

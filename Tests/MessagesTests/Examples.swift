@@ -84,6 +84,16 @@ enum Examples {
         return status
     }
 
+    static func bundledStatus() -> NodeStatus {
+        var status = status(), bundles = NodeStatus.Bundles()
+        let digest = "sha256:" + String(repeating: "0a", count: 32)
+        bundles.running = NodeStatus.Bundle(name: "shop", sequence: 6, digest: digest, key: "f8f9e225f8229912", canaryPercent: 100)
+        bundles.waiting = NodeStatus.Bundle(name: "shop", sequence: 7, digest: digest, key: "f8f9e225f8229912", canaryPercent: 10)
+        bundles.refused = NodeStatus.Bundles.Refused(reason: "older", sequence: 5, digest: digest)
+        status.bundles = bundles
+        return status
+    }
+
     static func notice() -> LossNotice {
         LossNotice(
             id: "node-a:6f1c2a90:loss:1", time: Instant(rfc3339: "2026-11-24T10:00:10Z")!, node: "node-a",

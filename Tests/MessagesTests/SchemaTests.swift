@@ -54,6 +54,13 @@ import Testing
         (quiet.lacks, quiet.lacking) = ([], 0)
         #expect(try validate("node-status", Examples.status().encoded()))
         #expect(try validate("node-status", quiet.encoded()))
+        #expect(try validate("node-status", Examples.bundledStatus().encoded()))
+        quiet.bundles = NodeStatus.Bundles()
+        quiet.bundles?.refused = NodeStatus.Bundles.Refused(reason: "unsigned")
+        #expect(try validate("node-status", quiet.encoded()))
+        quiet.bundles?.refused?.reason = "perhaps"
+        #expect(try !validate("node-status", quiet.encoded()))
+        quiet.bundles = nil
         quiet.lacks = NodeStatus.Reason.allCases.map { NodeStatus.Lack(key: Examples.limit().key, reason: $0) }
         #expect(try validate("node-status", quiet.encoded()))
     }

@@ -19,7 +19,7 @@ MOST_COLUMNS, MOST_LINES = 140, 350
 # An adapter that is built on another one; nothing else crosses that floor.
 BUILT_ON = {("Envoy", "GRPC"), ("KEDA", "GRPC"),
             ("Kubernetes", "JSON"), ("Archive", "JSON"), ("Kubernetes", "Requests"), ("OTLP", "Requests"),
-            ("Evidence", "JSON"), ("BPF", "Probe")}
+            ("Evidence", "JSON"), ("BPF", "Probe"), ("Bundles", "JSON"), ("Bundles", "PolicyFile")}
 # The simulation is no product: it makes its hellos as the tests do.
 FOR_TESTS = {("Simulation", "Support")}
 # Modules that handle the kernel's records and map entries. To talk of addresses and anomalies takes no C layout.

@@ -1,6 +1,7 @@
 internal import Glibc
 package import Linux
 package import Messages
+internal import Units
 
 /// The hellos that events are about, on the disk: each event as a line of JSON with its hello's bytes. Two files of half the
 /// size take turns, so the oldest half makes room for what is new. Who reads passes over a line that was half written.

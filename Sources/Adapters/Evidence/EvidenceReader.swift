@@ -2,6 +2,7 @@ internal import Glibc
 internal import JSON
 package import Linux
 package import Messages
+internal import Units
 
 /// An event and the hello that it is about.
 package struct Evidence: Sendable {

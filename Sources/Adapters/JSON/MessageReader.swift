@@ -162,6 +162,7 @@ package struct MessageReader: ~Copyable {
                 }
                 status.lacks = lacks
             }
+            status.bundles = try Self.bundles(in: object)
             return status
         }
     }

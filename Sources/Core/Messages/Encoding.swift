@@ -180,6 +180,7 @@ extension NodeStatus {
                 }
                 json.member("refused", refused)
             }
+            bundles?.write(to: &json)
         }
         return json.bytes
     }

@@ -53,6 +53,9 @@ package struct NodeStatus: Sendable, Equatable {
     /// Records of the topic that this run has not applied, those aside that were over when they were read.
     package var refused = 0
 
+    /// What it does with signed policies; `nil` where it reads none, or is older.
+    package var bundles: Bundles?
+
     /// How many of the limits that it lacks a node names: a record stays small whatever happens.
     package static let mostNamed = 32
 

@@ -42,7 +42,14 @@ package struct Topic: Sendable, Equatable {
             ("message.timestamp.type", "LogAppendTime")
         ])
 
-    package static let all = [events, limits, decisions, nodes]
+    /// Signed policies, by kind; the last one is the one that nodes take (docs/rollout.md). Nobody moves anything here without a key.
+    package static let policies = Topic(
+        "security-throttle-policies", partitions: 1,
+        [
+            ("cleanup.policy", "compact"), ("delete.retention.ms", days(1)), ("segment.ms", days(1)), ("min.cleanable.dirty.ratio", "0.1")
+        ])
+
+    package static let all = [events, limits, decisions, nodes, policies]
 
     package init(_ name: String, partitions: Int, _ configuration: [(String, String)] = []) {
         self.name = name

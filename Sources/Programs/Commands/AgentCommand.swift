@@ -32,6 +32,12 @@ package struct AgentOptions: Service {
         "slow-turn", .duration(.milliseconds(1)...(.seconds(60))), "log turns of the loop that take as long; weir stalls shows all",
         standard: "50ms")
     package let attach = Option<AttachMethod?>("attach", .choice, "how; without it TCX, or clsact where the kernel has none")
+    package let bundleKeys = Option(
+        repeatable: "bundle-key", .file, "public key by which signed policies are believed; the policy then is what a bundle says")
+    package let bundles = Option("bundles", .directory, "directory of such bundles, asked once a second: its *.json")
+    package let bundleTopic = Option(flag: "bundle-topic", "take them from the topic security-throttle-policies as well")
+    package let bundleFloor = Option<Int>(
+        "bundle-floor", .number(0...Int(Int32.max)), "take no bundle with a lower sequence number, whoever signed it", standard: "0")
     package let policy = PolicyOptions()
     package let service = ServiceOptions(listen: "127.0.0.1:9740")
 

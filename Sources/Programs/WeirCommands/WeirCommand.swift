@@ -6,6 +6,12 @@ package enum WeirRequest: Sendable {
     case replay(Arguments<ReplayOptions>)
     case policyCheck(Arguments<PolicyCheckOptions>)
     case policyRehearse(Arguments<PolicyRehearseOptions>)
+    case policyKeygen(Arguments<PolicyKeygenOptions>)
+    case policySign(Arguments<PolicySignOptions>)
+    case policyPromote(Arguments<PolicyPromoteOptions>)
+    case policyShow(Arguments<PolicyShowOptions>)
+    case policyPublish(Arguments<PolicyPublishOptions>)
+    case policyStatus(Arguments<PolicyStatusOptions>)
     case doctor(Arguments<DoctorOptions>)
     case top(Arguments<TopOptions>)
     case startup(Arguments<StartupOptions>)
@@ -26,8 +32,13 @@ package enum WeirRequest: Sendable {
 package let weirCommand = Command<WeirRequest>(
     "weir", "see and limit anomalous TLS handshakes, live or in a capture",
     subcommands: [
-        run, replay, Command("policy", "check and rehearse policies", subcommands: [policyCheck, policyRehearse]), doctor, top, startup,
-        stalls, evidence, tail, explain, query, trace,
+        run, replay,
+        Command(
+            "policy", "check, rehearse, sign and roll out policies",
+            subcommands: [
+                policyCheck, policyRehearse, policyKeygen, policySign, policyPromote, policyShow, policyPublish, policyStatus
+            ]),
+        doctor, top, startup, stalls, evidence, tail, explain, query, trace,
         Command("limits", "the operator's hand on the limits topic", subcommands: [limitsList, limitsAdd, limitsRelease], standard: "list"),
         broker, completion, manual
     ],

@@ -12,6 +12,7 @@ extension Node {
     func finish() {
         publishDue()
         evidence?.writer.flush()
+        if place.isPublishing { audit?.file.flush() }
         // What the topic says of this node is the successor's by now.
         if place.isPublishing { publisher?.retire() }
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)

@@ -58,11 +58,22 @@ extension Node {
         }
         do throws(JSONError) {
             let limit = try record.withValue { bytes in Result { () throws(JSONError) in try limits.reader.limit(bytes) } }.get()
-            core.take(limit, seen: record.header("ce_time").flatMap { Instant(rfc3339: $0) }, at: wall, in: self)
+            let holds = core.take(limit, seen: record.header("ce_time").flatMap { Instant(rfc3339: $0) }, at: wall, in: self)
+            if limit.origin == .operator { noteOperator(limit, record, holds: holds) }
         } catch {
             core.refuse(Limit.Key(record.key))
             malformedLog.write(log, .warning, "a limit was not understood", [("offset", "\(record.offset)"), ("error", "\(error)")])
         }
+    }
+
+    /// After a start what stands on the topic is read again, and noted again.
+    private func noteOperator(_ limit: Limit, _ record: borrowing KafkaRecord, holds: Bool) {
+        audit?.file.note(
+            holds ? limit.isRelease ? .operatorReleased : .operatorLimited : .operatorRefused, at: wall,
+            [
+                ("limit", limit.key.description), ("per_second", "\(limit.perSecond)"), ("until", limit.until.rfc3339),
+                ("said", record.header("ce_time") ?? ""), ("trace_id", limit.traceID), ("from", "offset \(record.offset)")
+            ])
     }
 
     /// What the topic said to an earlier run.
@@ -92,7 +103,7 @@ extension Node {
     }
 
     /// Addresses of this node's, of its pods, and of the cluster's other nodes.
-    private var known: KnownAddresses {
+    var known: KnownAddresses {
         var known = KnownAddresses()
         known.nodes = nodes?.believed(at: wall) ?? []
         neighbours = known.nodes.count

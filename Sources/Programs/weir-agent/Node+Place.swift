@@ -45,6 +45,7 @@ extension Node {
             web = nil
             publisher?.giveUpSpool()
             outbox = nil
+            bundleWatch?.write(false)
             place = .yielded(to: successor)
             peers.yielded(to: successor)
             log.write(.info, "a new agent takes this one's place")
@@ -69,6 +70,7 @@ extension Node {
             outbox = try state?.open()
             publisher?.use(outbox)
             if case .standingBy = place { try watch.start(probe.hooks(enforcing: policy.mode == .enforce), log) }
+            bundleWatch?.write(true)
             place = .ours
             resumeTrouble = ""
             peers.announce(watch.interfaces)

@@ -13,6 +13,7 @@ struct Reports {
         let lacks: Int
         let mode: Policy.Mode
         let policyVersion: String
+        let bundles: NodeStatus.Bundles?
     }
 
     var schedule = ReportSchedule<State>()
@@ -25,7 +26,8 @@ extension Node {
     func report(at now: Instant) {
         guard let publisher, let nextOffset = limits?.nextOffset else { return }
         if publisher.takeLoss() { reports.schedule.lost() }
-        let state = Reports.State(nextOffset: nextOffset, lacks: core.revision, mode: policy.mode, policyVersion: policy.version)
+        let state = Reports.State(
+            nextOffset: nextOffset, lacks: core.revision, mode: policy.mode, policyVersion: policy.version, bundles: bundleTally.status)
         // The wall clock may be set; how long ago something was said is not its business.
         let steady = Instant(nanoseconds: Int64(bitPattern: Clock.monotonic))
         guard reports.schedule.isDue(state, at: steady) else { return }
@@ -35,6 +37,7 @@ extension Node {
             interfaces: watch.interfaces.map(\.name),
             policyName: policy.name, policyVersion: policy.version, nextOffset: nextOffset)
         status.addresses = ownAddresses
+        status.bundles = bundleTally.status
         (status.held, status.lacking, status.lacks, status.refused) = (account.held, account.lacking, account.named, core.refusedRecords)
         if publisher.publish(status) { reports.schedule.reported(state, at: steady) }
     }

@@ -197,6 +197,7 @@ extension Node: Pages {
         gauge("weir_agent_sources", "sources with counts in the table", Double(core.trackedSources))
         count("weir_agent_policy_reloads_total", "policies taken at run time", reloads.accepted)
         count("weir_agent_policy_refused_total", "policies refused at run time", reloads.refused)
+        addBundles(to: board)
         gauge(
             "weir_agent_policy", "the policy in force", 1,
             [("name", policy.name), ("version", policy.version), ("mode", policy.mode.rawValue)])
@@ -298,6 +299,7 @@ extension Node: Pages {
                     }
                 }
             }
+            bundleTally.status?.write(to: &json)
             json.member("events", core.statistics.events)
             json.member("delivered", publisher?.delivered)
             json.member("lost", accounts.sum(.events, .lost))

@@ -24,7 +24,7 @@ internal import Wire
 /// (an event's JSON, a scrape, a policy's file) comes after the limit stands.
 final class Node {
     /// What the loop waits for, as bits.
-    enum Source: Int { case ring, initials, producer, limits, tick, signals, policy, http, network, attacher, peers }
+    enum Source: Int { case ring, initials, producer, limits, tick, signals, policy, http, network, attacher, peers, bundles }
 
     let log: Log
     let settings: Settings
@@ -42,6 +42,13 @@ final class Node {
     /// Hellos of events, for whoever wants to see them.
     let evidence: EvidenceBook?
     let policyOrigin: PolicyOrigin?
+    /// Signed policies; `nil` where none are asked for.
+    let bundleWatch: BundleWatch?
+    private(set) var policies: PoliciesReader?
+    var bundleTally = BundleTally()
+    /// Who made this node act otherwise; `nil` without a directory.
+    let audit: AuditBook?
+    var malformedBundles = LimitedLog(interval: 1_000_000_000, lines: 10)
     var place = Place.ours
     var web: Web?
     /// Said once.
@@ -87,6 +94,8 @@ final class Node {
         self.probe = probe
         poller = try Poller()
         policyOrigin = settings.policyPath.map { PolicyOrigin($0) }
+        audit = state.directory.map { AuditBook(AuditFile(directory: $0.place, node: settings.node)) }
+        bundleWatch = settings.bundles == nil ? nil : try BundleWatch()
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: attacher)
         (self.peers, self.core, self.web) = (peers, core, web)
         (self.state, outbox, evidence) = (state.directory, state.outbox, state.evidence)
@@ -108,6 +117,7 @@ final class Node {
         publisher?.use(outbox)
         limits = kafka?.limits
         nodes = kafka?.nodes
+        policies = kafka?.policies
     }
 
     /// - Parameter network: as it was before the interfaces were listed, so that none that has come meanwhile is missed.
@@ -126,7 +136,8 @@ final class Node {
             (tick.eventDescriptor, .tick),
             (signals.eventDescriptor, .signals), (file?.watch.eventDescriptor, .policy), (web?.descriptor, .http),
             (network.eventDescriptor, .network),
-            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers)
+            (watch.attacher.eventDescriptor, .attacher), (peers.socket.eventDescriptor, .peers),
+            (bundleWatch?.eventDescriptor, .bundles)
         ] as [(CInt?, Source)] {
             if let descriptor { try poller.add(descriptor, as: source.rawValue, isEdge: source == .ring) }
         }
@@ -200,9 +211,11 @@ final class Node {
                 file.watch.take()
                 timed(.policy) { reload(isAsked: false) }
             }
+            if has(.bundles) { timed(.policy) { hearBundles() } }
             if has(.signals), let signal = signals.next() {
                 guard signal == Signals.hangUp else { break }
                 timed(.policy) { reload(isAsked: true) }
+                bundleWatch?.look()
             }
         }
         finish()
@@ -305,9 +318,11 @@ final class Node {
         if ticks % 10 == 0 { tellLosses(at: now) }
         publisher?.tick()
         evidence?.writer.flush()
+        if place.isPublishing { audit?.file.flush() }
         slowLog.flush(log)
         limitedLog.flush(log)
         malformedLog.flush(log)
+        malformedBundles.flush(log)
         log.flush()
     }
 

@@ -1,4 +1,5 @@
 internal import BPF
+internal import Bundles
 internal import Detection
 internal import Evidence
 internal import Front
@@ -45,7 +46,7 @@ extension Settings {
 final class StateDirectory {
     private let path: String
     /// Where it is found, as long as it is held.
-    private let place: String
+    let place: String
     private let held: HeldDirectory?
     private let account: Account?
     private let bounds: Outbox.Bounds
@@ -59,7 +60,7 @@ final class StateDirectory {
         }
         do throws(Errno) {
             let directory = try HeldDirectory(making: path)
-            try directory.give(Spool.files + EvidenceWriter.names, to: account)
+            try directory.give(Spool.files + EvidenceWriter.names + BundleState.files + AuditFile.names, to: account)
             place = directory.path
             held = consume directory
         } catch { throw SpoolError("\(path): cannot be made the directory of user \(account.name): \(error)") }
@@ -149,6 +150,8 @@ extension Node {
                 ("capabilities", kept.isEmpty ? "none" : "CAP_NET_ADMIN, to take its clsact filters away"), ("calls", calls)
             ] + (policyOrigin?.needsHelp == true ? [("policy", "opened by a child, because the user may not")] : []))
         watch.attacher.start()
+        beginBundles()
+        if let bundles = settings.bundles { bundleWatch?.start(bundles, policies, state: state?.place) }
     }
 }
 
@@ -156,4 +159,10 @@ extension Node {
 final class EvidenceBook {
     var writer: EvidenceWriter
     init(_ writer: consuming EvidenceWriter) { self.writer = writer }
+}
+
+/// The same of the audit log.
+final class AuditBook {
+    var file: AuditFile
+    init(_ file: consuming AuditFile) { self.file = file }
 }

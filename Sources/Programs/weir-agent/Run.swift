@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import Arguments
 internal import BPF
+internal import Bundles
 internal import Commands
 internal import Detection
 internal import Front
@@ -34,6 +35,8 @@ struct Settings: Sendable {
     /// Shell patterns; empty means the interfaces of the default routes.
     let patterns: [String]
     let policyPath: String?
+    /// Signed policies in its place.
+    let bundles: BundleSettings?
     /// Whatever the policy says; `nil` leaves it to the policy.
     let mode: Policy.Mode?
     let policy: Policy
@@ -70,7 +73,6 @@ struct Settings: Sendable {
         mode = arguments.policy.mode
         // Before it is read: a change in between is then one to come.
         policyStamp = policyPath.flatMap { FileStamp($0) }
-        policy = try Self.load(policyPath, mode)
         listen = arguments.service.listen
         attach = arguments.attach.map { Attachment.Method($0) }
         takesOver = arguments.takeOver
@@ -79,6 +81,8 @@ struct Settings: Sendable {
         (account, staysRoot) = try Self.account(arguments.isGiven(\.user) ? arguments.user : nil)
         kafka = try brokersIfAny(arguments.service.brokers)
         state = arguments.state
+        bundles = try BundleSettings(arguments, node: node, state: arguments.state, account: account)
+        policy = try Self.load(policyPath, mode, bundles?.desk.policy)
         stateBounds = Outbox.Bounds(bytes: arguments.stateSize.bytes, age: arguments.stateAge.components.seconds)
         evidenceSize = arguments.evidenceSize.bytes
         startupTrace = arguments.startupTrace
@@ -90,7 +94,12 @@ struct Settings: Sendable {
         for (bound, isGiven) in bounds where isGiven && state == nil {
             throw Refusal.wrong("--\(bound) bounds what is kept in a directory; --state is wanted with it")
         }
-        if state != nil, kafka == nil { throw Refusal.wrong("--state keeps events until Kafka has them; --kafka is wanted with it") }
+        if bundles?.readsTopic == true, kafka == nil {
+            throw Refusal.wrong("--bundle-topic: from which brokers? --kafka is wanted with it")
+        }
+        if state != nil, kafka == nil, bundles == nil {
+            throw Refusal.wrong("--state keeps events until Kafka has them; --kafka is wanted with it")
+        }
     }
 }
 
@@ -111,9 +120,9 @@ extension Settings {
             heedsRehearsals: heedsRehearsals)
     }
 
-    /// The policy of a file, or the built-in one.
-    static func load(_ path: String?, _ mode: Policy.Mode?) throws(PolicyError) -> Policy {
-        var policy = Policy()
+    /// The policy of a file or of a bundle, or the built-in one.
+    static func load(_ path: String?, _ mode: Policy.Mode?, _ bundled: Policy? = nil) throws(PolicyError) -> Policy {
+        var policy = bundled ?? Policy()
         if let path { policy = try PolicyFile.load(path: path) }
         if let mode { policy.mode = mode }
         return policy

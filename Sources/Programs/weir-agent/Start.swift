@@ -15,6 +15,7 @@ struct KafkaParts {
     let publisher: Publisher
     let limits: LimitsReader
     let nodes: NodesReader
+    let policies: PoliciesReader?
 }
 
 /// What of a node is on the disk.
@@ -118,7 +119,8 @@ extension Node {
                 KafkaParts(
                     publisher: try Publisher(configuration, node: settings.node, log: log),
                     limits: try LimitsReader(configuration, node: settings.node),
-                    nodes: try NodesReader(configuration, node: settings.node)))
+                    nodes: try NodesReader(configuration, node: settings.node),
+                    policies: settings.bundles?.readsTopic == true ? try PoliciesReader(configuration, node: settings.node) : nil))
         }
         startup.add(
             "node", requires: [maps, ingress, egress, helpers, peers, attacher, surroundings, pages, core, state] + (opens ? [opener] : []),

@@ -32,6 +32,12 @@ private func perform(_ request: WeirRequest) throws -> CInt {
     case .manual(let arguments): show(arguments.program.manual(version: version))
     case .policyCheck(let arguments): try checkPolicy(arguments)
     case .policyRehearse(let arguments): try rehearsePolicy(arguments)
+    case .policyKeygen(let arguments): try makePolicyKey(arguments)
+    case .policySign(let arguments): try signPolicy(arguments)
+    case .policyPromote(let arguments): try promotePolicy(arguments)
+    case .policyShow(let arguments): try showBundle(arguments)
+    case .policyPublish(let arguments): try publishBundle(arguments)
+    case .policyStatus(let arguments): try showBundleStatus(arguments)
     }
 }
 

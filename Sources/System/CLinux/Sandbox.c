@@ -177,8 +177,10 @@ static const unsigned agents[] = {
 	SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_sigaltstack, SYS_restart_syscall, SYS_exit, SYS_exit_group, SYS_wait4, SYS_waitid,
 	SYS_getpid, SYS_getppid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getresuid, SYS_getresgid, SYS_getgroups,
 	SYS_capget,
+	/* bundles.json is replaced whole (rename(2)): numbers of signed policies outlive a kill. */
+	SYS_renameat, SYS_renameat2,
 #ifdef __x86_64__
-	SYS_epoll_wait, SYS_poll, SYS_select, SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_mkdir, SYS_unlink, SYS_dup2,
+	SYS_epoll_wait, SYS_poll, SYS_select, SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_mkdir, SYS_unlink, SYS_rename, SYS_dup2,
 	SYS_pipe, SYS_time, SYS_getrlimit,
 #endif
 };

@@ -132,10 +132,12 @@ func releaseLimits(_ arguments: Arguments<LimitsReleaseOptions>) throws -> CInt 
 }
 
 /// Writes one record and waits until it is stored.
-private func produce(_ kafka: KafkaConfiguration, _ key: String, _ value: [UInt8]?, _ headers: [(name: String, value: String)]) throws {
+func produce(
+    _ kafka: KafkaConfiguration, to topic: Topic = .limits, _ key: String, _ value: [UInt8]?, _ headers: [(name: String, value: String)]
+) throws {
     do {
         let producer = try KafkaProducer(kafka, name: "weir-limits")
-        _ = try producer.produce(topic: Topic.limits.name, key: key, value: value, headers: headers, token: 1)
+        _ = try producer.produce(topic: topic.name, key: key, value: value, headers: headers, token: 1)
         var refusal: KafkaError?
         let left = producer.close(withinMilliseconds: 10_000) {
             if case .delivered(_, let error?) = $0, !error.isPurged { refusal = error }

@@ -2,6 +2,11 @@
 package enum Base64 {
     private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
+    package static func text(_ bytes: [UInt8]) -> String {
+        // Every byte is looked at as one.
+        unsafe text(bytes.span.bytes)
+    }
+
     package static func text(_ bytes: RawSpan) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.byteCount + 2) / 3 * 4)
