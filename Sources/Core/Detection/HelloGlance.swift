@@ -20,6 +20,17 @@ package struct HelloGlance {
 
     package init?(_ message: RawSpan) { self.init(Span<UInt8>(_bytes: message)) }
 
+    /// A hash over name and protocols: hellos of one stack that agree in it differ in nothing that a policy asks of their bytes.
+    package func hash(of message: RawSpan) -> UInt64 {
+        let message = Span<UInt8>(_bytes: message)
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for range in [name, protocols] {
+            hash = (hash ^ UInt64(range?.count ?? 0xffff)) &* 0x100_0000_01b3
+            for index in range ?? 0..<0 { hash = (hash ^ UInt64(message[index])) &* 0x100_0000_01b3 }
+        }
+        return hash
+    }
+
     private static func only(_ content: Cursor, _ message: Span<UInt8>) -> Cursor? {
         var content = content
         guard let list = content.vector(2, of: message), content.isAtEnd else { return nil }
