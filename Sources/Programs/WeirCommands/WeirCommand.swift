@@ -11,6 +11,8 @@ package enum WeirRequest: Sendable {
     case startup(Arguments<StartupOptions>)
     case stalls(Arguments<StallsOptions>)
     case evidence(Arguments<EvidenceOptions>)
+    case rewind(Arguments<RewindOptions>)
+    case verify(Arguments<VerifyOptions>)
     case tail(Arguments<TailOptions>)
     case explain(Arguments<ExplainOptions>)
     case query(Arguments<QueryOptions>)
@@ -27,7 +29,7 @@ package let weirCommand = Command<WeirRequest>(
     "weir", "see and limit anomalous TLS handshakes, live or in a capture",
     subcommands: [
         run, replay, Command("policy", "check and rehearse policies", subcommands: [policyCheck, policyRehearse]), doctor, top, startup,
-        stalls, evidence, tail, explain, query, trace,
+        stalls, evidence, rewind, verify, tail, explain, query, trace,
         Command("limits", "the operator's hand on the limits topic", subcommands: [limitsList, limitsAdd, limitsRelease], standard: "list"),
         broker, completion, manual
     ],

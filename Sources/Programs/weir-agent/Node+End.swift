@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import BPF
 internal import Evidence
+internal import History
 internal import Glibc
 internal import Linux
 internal import Log
@@ -12,6 +13,7 @@ extension Node {
     func finish() {
         publishDue()
         evidence?.writer.flush()
+        history?.end(withinMilliseconds: 500)
         // What the topic says of this node is the successor's by now.
         if place.isPublishing { publisher?.retire() }
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)

@@ -1,0 +1,232 @@
+import AgentCore
+import Detection
+import Fingerprints
+import Glibc
+import History
+import JSON
+import Linux
+import Messages
+import PolicyFile
+import Probe
+import Support
+import Testing
+import Units
+import Vocabulary
+import Wire
+
+/// What the agent's turn did with each source.
+private struct Made: Equatable {
+    var hellos = 0, limited = 0, refused = 0
+    var first: String?
+}
+
+/// A node without a kernel: the limiter's engine and the turn, over frames.
+private final class Node: NodeWorld {
+    private var engine: NativeEngine
+    private var core: NodeCore<HelloFactsReader>
+    private var clock: UInt64 = 0
+    private(set) var made: [String: Made] = [:]
+    private var limits = 0
+    let buffer = HistoryBuffer(capacity: 16 << 20)
+    let offset: Int64
+
+    init(_ policy: Policy, offset: Int64) {
+        self.offset = offset
+        var seen = policy
+        seen.capture = .all
+        engine = NativeEngine(KernelPolicy(seen), enforcing: policy.mode == .enforce)
+        core = NodeCore(policy, NodeOptions(node: "node", bootID: "1", seed: 1))
+        core.clockOffset = offset
+        core.use(KnownAddresses(), at: .distantPast, in: self)
+    }
+
+    func run(_ frames: [[UInt8]], at nanoseconds: UInt64) {
+        clock = nanoseconds
+        for frame in frames {
+            var records: [Verdict] = []
+            engine.run(frame.span.bytes, wireSize: frame.count, at: nanoseconds) { record in Verdict(record).map { records.append($0) } }
+            records.forEach(take)
+        }
+    }
+
+    private func take(_ verdict: Verdict) {
+        let before = limits, raw = verdict.raw
+        core.take(verdict.handshake, hello: raw.span.bytes, in: self)
+        buffer.add(verdict.bytes.span.bytes, offset: offset)
+        var one = made[verdict.handshake.source.description] ?? Made()
+        let outcome = verdict.handshake.outcome
+        if verdict.handshake.kind == .hello { one.hellos += 1 }
+        if limits > before || outcome == .admitted || outcome.isRefused {
+            one.limited += 1
+            one.first = one.first ?? core.instant(verdict.handshake.seenNanoseconds).rfc3339
+        }
+        if outcome.isRefused { one.refused += 1 }
+        made[verdict.handshake.source.description] = one
+        while core.nextEvent(in: self) != nil {}
+    }
+
+    var steady: UInt64 { clock }
+    var wall: Instant { core.instant(clock) }
+    func interface(_ index: UInt32) -> String { "" }
+    func limit(_ key: LimitKey, _ entry: LimitEntry) -> Bool {
+        limits += 1
+        return engine.limit(key, entry)
+    }
+    func release(_ key: LimitKey) { engine.release(key) }
+    func use(_ policy: Policy, lengths: [UInt8]) {}
+    func enforce(_ enforcing: Bool) {}
+    func allow(_ prefix: Prefix) -> Bool { engine.allow(prefix) }
+    func disallow(_ prefix: Prefix) { engine.disallow(prefix) }
+    func deny(_ fingerprint: UInt64) -> Bool { engine.deny(fingerprint) }
+    func admit(_ fingerprint: UInt64) { engine.allowFingerprint(fingerprint) }
+    func keep(_ limit: Limit) {}
+    func forget(_ key: Limit.Key) {}
+    func note(_ news: NodeNews) {}
+}
+
+@Suite struct RewindTests {
+    private let directory = Directory()
+    /// An hour ago.
+    private let start = Clock.wall - 3_600_000_000_000
+
+    private static let detections = [
+        "missing_sni: {severity: high, limit: {perSecond: 3, for: 2m}}", "ip_literal_sni: {severity: high, limit: {perSecond: 2}}",
+        "unknown_sni: {severity: high, serverNames: [\"*.example\"], limit: {perSecond: 4}}",
+        "tls_scan: {severity: high, moreThan: 5, limit: {perSecond: 1}}",
+        "client_hello_flood: {severity: high, rate: 5, burst: 10, limit: {perSecond: 3}}"
+    ].map { "    \($0)" }.joined(separator: "\n")
+
+    private func policy(_ name: String, mode: String = "enforce", _ detections: String) throws -> (path: String, policy: Policy) {
+        let text =
+            "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: \(name)}\nspec:\n  mode: \(mode)\n  detections:\n\(detections)\n"
+        let path = "\(directory.path).\(name).yaml"
+        try #require(File.write(path, Array(text.utf8)))
+        return (path, try PolicyFile.load(path: path))
+    }
+
+    /// A day of many kinds of sources, in a quarter of an hour.
+    private func traffic(_ node: Node, seed: UInt64) {
+        var random = SplitMix64(seed)
+        for number in 0..<4000 {
+            let source = random.below(24), time = 1_000_000_000 + UInt64(number) * 40_000_000 + UInt64(random.below(1_000_000))
+            var hello = Hello(serverName: "shop.example", number: number)
+            var server = "198.51.100.2"
+            switch source % 8 {
+            case 0: hello = Hello(serverName: nil, number: number)
+            case 1: hello = Hello(serverName: "192.0.2.7", number: number)
+            case 2: hello = Hello(serverName: random.below(3) == 0 ? "other.invalid" : "shop.example", number: number)
+            case 3: server = "198.51.100.\(random.below(12))"
+            case 4: hello = Hello(serverName: random.below(2) == 0 ? nil : "a.example", versions: [0x0301], number: number)
+            default: break
+            }
+            var c = Conversation(client: Address("203.0.113.\(source + 1)")!, clientPort: UInt16(1024 + number))
+            c.server = Address(server)!
+            // One source comes in bursts.
+            for again in 0..<(source == 7 ? 12 : 1) {
+                c.clientPort = UInt16(truncatingIfNeeded: 1024 + number + again * 4099)
+                if again > 0 { hello.random[31] = UInt8(again) }
+                node.run(c.handshake + [c.data(hello.stream(), at: 0)], at: time + UInt64(again) * 1000)
+            }
+        }
+    }
+
+    private func keep(_ node: Node, _ policy: HistoryPolicy) throws {
+        var writer = HistoryWriter(
+            directory: directory.path, node: "node", bounds: HistoryWriter.Bounds(bytes: 64 << 20, age: .seconds(864_000)))
+        #expect(node.buffer.missedCount == 0)
+        let before = HistoryBuffer()
+        #expect(before.add(policy))
+        writer.drain(before, at: start)
+        writer.end(node.buffer, at: start + 600_000_000_000)
+    }
+
+    @Test(
+        "Under the policy that was in force a rewind finds the limits that the agent's turn made, source by source, and when",
+        arguments: [1, 2] as [UInt64])
+    func parity(seed: UInt64) throws {
+        let (path, policy) = try policy("same", Self.detections)
+        defer { unlink(path) }
+        let node = Node(policy, offset: start)
+        traffic(node, seed: seed)
+        try keep(node, HistoryPolicy(name: policy.name, version: policy.version, enforces: true, text: try bytes(path)))
+        let expected = node.made.filter { $0.value.limited > 0 }
+        #expect(expected.count >= 12 && expected.values.contains { $0.refused > 0 } && expected.count < node.made.count)
+        for options in [[], ["--against", path]] {
+            let (code, sources, summary) = try rewound(path, options)
+            #expect(code == 0 && summary.contains("\"limited\":0,\"let_go\":0,\"still_limited\":\(expected.count)"), "\(summary)")
+            #expect(sources.count == expected.count)
+            for (address, made) in expected { for side in sources[address] ?? [] { #expect(side == made, "\(address)") } }
+            #expect(sources.keys.sorted() == expected.keys.sorted())
+        }
+    }
+
+    @Test("What an observing agent saw is judged as if it had enforced, with the same limits")
+    func observed() throws {
+        let (path, policy) = try policy("observing", mode: "observe", Self.detections),
+            (enforcing, strict) = try self.policy("enforcing", Self.detections)
+        defer { for one in [path, enforcing] { unlink(one) } }
+        let seen = Node(policy, offset: start), limited = Node(strict, offset: start)
+        for node in [seen, limited] { traffic(node, seed: 3) }
+        #expect(seen.made.values.allSatisfy { $0.limited == 0 })
+        try keep(seen, HistoryPolicy(name: policy.name, version: policy.version, enforces: false, text: try bytes(path)))
+        let (_, sources, _) = try rewound(enforcing, [])
+        let expected = limited.made.filter { $0.value.limited > 0 }
+        #expect(sources.keys.sorted() == expected.keys.sorted())
+        for (address, made) in expected {
+            #expect(sources[address]?.last?.first == made.first && sources[address]?.last?.refused == made.refused, "\(address)")
+        }
+    }
+
+    @Test("A history without the policy's words says so, and good clients decide the exit code")
+    func good() throws {
+        let (path, policy) = try policy("next", "    missing_sni: {severity: high, limit: {perSecond: 3}}")
+        defer { unlink(path) }
+        let node = Node(policy, offset: start)
+        traffic(node, seed: 4)
+        try keep(node, HistoryPolicy(name: "gone", version: "sha256:00", enforces: true, text: []))
+        let (code, _, summary) = try rewound(path, ["--good", "203.0.113.9", "--good", "203.0.113.6/32"])
+        #expect(
+            code == 1 && summary.contains("\"unknown_policies\":[\"gone (sha256:00)\"]") && summary.contains("\"good_limited\":1"),
+            "\(summary)")
+        #expect(try rewound(path, ["--good", "203.0.113.6/32"]).code == 0)
+    }
+
+    private func bytes(_ path: String) throws -> [UInt8] { Array(try #require(File.read(path, limit: 1 << 20)).utf8) }
+
+    /// Each limited source before and after, and the summary's line.
+    private func rewound(_ policy: String, _ options: [String]) throws -> (code: Int, sources: [String: [Made]], summary: String) {
+        let (code, text) = try output(of: [program, "rewind", "--policy", policy, "--state", directory.path, "--format", "json"] + options)
+        var parser = JSONParser(), sources: [String: [Made]] = [:]
+        let lines = text.split(separator: "\n")
+        for line in lines where line.contains("\"kind\":\"source\"") {
+            let bytes = Array(line.utf8)
+            try parser.object(bytes.span.bytes) { object throws(JSONError) in
+                func made(_ side: borrowing JSONObject) throws(JSONError) -> Made {
+                    Made(
+                        hellos: try side.integer("hellos"), limited: try side.integer("limited"), refused: try side.integer("refused"),
+                        first: try side.optionalString("first_limited"))
+                }
+                let before = try object.object("before") { side throws(JSONError) in try made(side) }
+                let after = try object.object("after") { side throws(JSONError) in try made(side) }
+                sources[try object.string("source.address")] = [before, after]
+            }
+        }
+        return (code, sources, String(lines.last ?? ""))
+    }
+}
+
+private let products = CommandLine.arguments.first.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() } ?? ""
+private let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+private var program: String {
+    [products, "\(root)/.build/debug", "\(root)/.build/release"].map { "\($0)/weir" }.first { access($0, X_OK) == 0 } ?? "weir"
+}
+
+private func output(of words: [String]) throws -> (code: Int, text: String) {
+    var child = try Child(words[0], words, output: true, errorsToo: true), bytes: [UInt8] = []
+    while let more = child.take() {
+        bytes += more
+        var target = pollfd(fd: child.outputDescriptor, events: Int16(POLLIN), revents: 0)
+        if more.isEmpty { poll(&target, 1, 1000) }
+    }
+    while true { if let code = child.poll() { return (code, String(decoding: bytes, as: UTF8.self)) } }
+}
