@@ -5,7 +5,7 @@ import Testing
 @Suite(.serialized, .enabled(if: isRoot, "network namespaces and BPF need root"))
 struct RewindTests {
     @Test(
-        "An agent that is nobody keeps what it judged; killed, it is judged again under other policies, good clients decide the exit code, and an event is verified"
+        "What an agent kept as nobody is judged again under other policies; good clients decide the exit code; an event is verified"
     )
     func history() throws {
         try play("history", of: "rewind.py") { seen throws(JSONError) in

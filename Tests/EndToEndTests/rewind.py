@@ -24,7 +24,8 @@ def written(name, text):
 
 def rewound(state, policy_path, *words, code=0):
     """The lines by kind: sources by address, the summary, and what is missing."""
-    done = subprocess.run([WEIR, "rewind", "--policy", policy_path, "--state", state, "--format", "json", *words], capture_output=True, text=True, timeout=60)
+    line = [WEIR, "rewind", "--policy", policy_path, "--state", state, "--format", "json", *words]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
     if done.returncode != code:
         raise SystemExit(f"weir rewind {policy_path}: {done.returncode}, not {code}: {done.stdout}{done.stderr}")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -38,7 +39,8 @@ def changes(sources):
 
 def history():
     client, bootstrap, state = stage(others=3), broker(), f"{HOME.name}/state"
-    words = ("--interface", "inner", "--policy", policy(), "--state", state, "--history-size", "8M", "--kafka", bootstrap, "--node", "first")
+    words = ("--interface", "inner", "--policy", policy(), "--state", state, "--history-size", "8M", "--kafka", bootstrap,
+             "--node", "first")
     agent = Agent(*words)
     client.handshakes([PARTNER], 5, name="shop.example")
     client.handshakes([SCANNER], 5, name="scan.example")
@@ -52,9 +54,9 @@ def history():
     agent.process.wait()
     files = [os.stat(path) for path in glob.glob(f"{state}/history.*")]
 
-    same, summary, _, _ = rewound(state, policy())
+    same, _, _, _ = rewound(state, policy())
     nobody = written("nobody", "  detections: {missing_sni: {severity: med}}\n")
-    milder, milder_summary, _, _ = rewound(state, nobody, "--good", PARTNER, "--good", CLIENT)
+    milder, _, _, _ = rewound(state, nobody, "--good", PARTNER, "--good", CLIENT)
     served = "unknown_sni: {severity: high, serverNames: [shop.example], limit: {perSecond: 3}}"
     strict = written("strict", f"  detections: {{{served}}}\n")
     stricter, strict_summary, _, _ = rewound(state, strict, "--good", PARTNER)
@@ -62,7 +64,8 @@ def history():
     partners = f"{HOME.name}/partners.txt"
     open(partners, "w").write(f"# ours\n{PARTNER}/32   # the shop's\n\n2001:db8:7::/48\n")
     hurt, hurt_summary, _, _ = rewound(state, hurtful, "--good", partners, code=1)
-    scaling = written("scaling", "  scaleOut: {window: 5m, moreThan: 1, targets: [{workload: shop/web, match: {ports: [443]}, min: 1, max: 9, step: 2}]}\n")
+    target = "{workload: shop/web, match: {ports: [443]}, min: 1, max: 9, step: 2}"
+    scaling = written("scaling", f"  scaleOut: {{window: 5m, moreThan: 1, targets: [{target}]}}\n")
     _, _, _, workloads = rewound(state, scaling)
     table = subprocess.run([WEIR, "rewind", "--policy", hurtful, "--state", state, "--good", PARTNER], capture_output=True, text=True)
 
@@ -71,7 +74,7 @@ def history():
     client.handshakes(["203.0.113.102"], 6)
     wait("its records", lambda: kept(second) >= 6)
     code = second.stop()
-    after, after_summary, missing, _ = rewound(state, policy())
+    after, _, missing, _ = rewound(state, policy())
 
     # Evidence: as it is, as a lie, and without.
     traces = [json.loads(line) for line in weir("evidence", "--state", state, "--format", "json").splitlines()]
@@ -95,15 +98,19 @@ def history():
     json.dump({**line, "hello": base64.b64encode(bytes(hello)).decode()}, open(whole, "w"))
     changed = weir("verify", whole, code=1)
     refusals = {}
-    for name, options in {"nothing": ("--state", HOME.name), "nowhere": ("--state", "/nowhere"), "no state": (), "good": ("--state", state, "--good", "nobody"),
-                          "until": ("--state", state, "--until", "yesterday"), "long ago": ("--state", state, "--until", "2020-01-01T00:00:00Z")}.items():
+    wrong = {"nothing": ("--state", HOME.name), "nowhere": ("--state", "/nowhere"), "no state": (),
+             "good": ("--state", state, "--good", "nobody"), "until": ("--state", state, "--until", "yesterday"),
+             "long ago": ("--state", state, "--until", "2020-01-01T00:00:00Z")}
+    for name, options in wrong.items():
         refusals[name] = weir("rewind", "--policy", nobody, *options, code=2).strip().replace(HOME.name, "HOME")
-    return {"user": user, "count": count, "modes": sorted({oct(one.st_mode & 0o7777) for one in files}), "owners": sorted({str(one.st_uid) for one in files}),
-            "refused": len(attack["errors"]), "same": changes(same), "same_summary": summary, "milder": changes(milder), "milder_summary": milder_summary, "stricter": changes(stricter),
-            "strict_good": strict_summary["good_limited"], "hurt": changes(hurt), "hurt_summary": hurt_summary,
-            "scaled": [f"{one['workload']} {one['change']} {one['before']['decisions']}" for one in workloads], "table": table.stdout, "table_code": table.returncode, "code": code,
-            "after": changes(after), "after_summary": after_summary, "missing": [f"{one['node']} {one['cause']}" for one in missing],
-            "verified": verified["agrees"], "alone": alone, "lie": lie, "changed": changed, "refusals": [f"{name}: {said}" for name, said in refusals.items()]}
+    return {"user": user, "count": count, "modes": sorted({oct(one.st_mode & 0o7777) for one in files}),
+            "owners": sorted({str(one.st_uid) for one in files}), "refused": len(attack["errors"]), "same": changes(same),
+            "milder": changes(milder), "stricter": changes(stricter), "strict_good": strict_summary["good_limited"],
+            "hurt": changes(hurt), "hurt_summary": hurt_summary,
+            "scaled": [f"{one['workload']} {one['change']} {one['before']['decisions']}" for one in workloads],
+            "table": table.stdout, "table_code": table.returncode, "code": code, "after": changes(after),
+            "missing": [f"{one['node']} {one['cause']}" for one in missing], "verified": verified["agrees"], "alone": alone,
+            "lie": lie, "changed": changed, "refusals": [f"{name}: {said}" for name, said in refusals.items()]}
 
 
 def full_disk():

@@ -98,7 +98,8 @@ private final class Node: NodeWorld {
 
     private func policy(_ name: String, mode: String = "enforce", _ detections: String) throws -> (path: String, policy: Policy) {
         let text =
-            "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: \(name)}\nspec:\n  mode: \(mode)\n  detections:\n\(detections)\n"
+            "apiVersion: weir.dev/v1alpha1\nkind: ThrottlePolicy\nmetadata: {name: \(name)}\n"
+            + "spec:\n  mode: \(mode)\n  detections:\n\(detections)\n"
         let path = "\(directory.path).\(name).yaml"
         try #require(File.write(path, Array(text.utf8)))
         return (path, try PolicyFile.load(path: path))
@@ -189,6 +190,49 @@ private final class Node: NodeWorld {
             code == 1 && summary.contains("\"unknown_policies\":[\"gone (sha256:00)\"]") && summary.contains("\"good_limited\":1"),
             "\(summary)")
         #expect(try rewound(path, ["--good", "203.0.113.6/32"]).code == 0)
+    }
+
+    private static let python = ["\(root)/.deps/venv/bin/python3", "python3"].first {
+        (try? output(of: ["/usr/bin/env", $0, "-c", "import jsonschema"]).code) == 0
+    }
+
+    @Test(
+        "Each line of JSON is what its schema describes, says a validator that is not ours",
+        .enabled(if: python != nil, "python3 has no jsonschema (make deps)"))
+    func schema() throws {
+        let targets =
+            "  scaleOut: {window: 5m, moreThan: 1, targets: [{workload: shop/web, match: {ports: [443]}, min: 1, max: 9, step: 2}]}"
+        let (path, policy) = try policy("scaling", "    missing_sni: {severity: high, limit: {perSecond: 3}}\n\(targets)")
+        defer { unlink(path) }
+        let node = Node(policy, offset: start)
+        traffic(node, seed: 5)
+        try keep(node, HistoryPolicy(name: "default", version: "builtin", enforces: true, text: []))
+        // A second start and a torn end: something is missing.
+        var writer = HistoryWriter(directory: directory.path, node: "node", bounds: bounds)
+        let buffer = HistoryBuffer()
+        buffer.add(Sample(seen: Int(start) + 900_000_000_000, source: 1, fingerprint: 1, name: nil))
+        writer.drain(buffer, at: start + 900_000_000_000)
+        let last = try #require(directory.segments.last)
+        try #require(File.write("\(last)", try raw(last) + [0x57, 0x48, 0x42]))
+        let text = try output(of: [program, "rewind", "--policy", path, "--state", directory.path, "--format", "json"]).text
+        for kind in ["source", "workload", "missing", "summary"] { #expect(text.contains("\"kind\":\"\(kind)\""), "\(kind): \(text)") }
+        #expect(text.contains("\"cause\":\"damaged\"") && text.contains("\"cause\":\"not_running\""))
+        let lines = "\(directory.path).jsonl"
+        defer { unlink(lines) }
+        try #require(File.write(lines, Array(text.utf8)))
+        let check =
+            "import json,sys,jsonschema; s=json.load(open(sys.argv[1])); v=jsonschema.Draft202012Validator(s); v.check_schema(s); "
+            + "[v.validate(json.loads(line)) for line in open(sys.argv[2])]"
+        let said = try output(
+            of: ["/usr/bin/env", try #require(Self.python), "-c", check, "\(root)/manifests/schemas/rewind.v1.schema.json", lines])
+        #expect(said.code == 0, "\(said.text.suffix(600))")
+    }
+
+    private func raw(_ path: String) throws -> [UInt8] {
+        let descriptor = try FileDescriptor(owning: open(path, O_RDONLY))
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        let count = Glibc.read(descriptor.rawValue, &bytes, bytes.count)
+        return Array(bytes.prefix(max(0, count)))
     }
 
     private func bytes(_ path: String) throws -> [UInt8] { Array(try #require(File.read(path, limit: 1 << 20)).utf8) }

@@ -1,7 +1,7 @@
 internal import Detection
 
-/// Hellos that a history has, each once in a segment: by stack, name and protocols. Bounded; when it is full it begins anew, which costs room
-/// in the file and nothing else.
+/// Hellos that a history has, each once in a segment: by stack, name and protocols. Bounded; when it is full it begins anew, which costs
+/// room in the file and nothing else.
 struct HelloDictionary {
     struct Found {
         let number: Int

@@ -1,5 +1,5 @@
-/// Where a record of the ring (`struct weir_handshake`, bpf/shared/include/weir/wire.h) has what the history must know of it: 64-bit words in
-/// this machine's order. Everything else in it is kept as it is. `HistoryTests` holds this against `Wire`.
+/// Where a record of the ring (`struct weir_handshake`, bpf/shared/include/weir/wire.h) has what the history must know of it: 64-bit words
+/// in this machine's order. Everything else in it is kept as it is. `HistoryTests` holds this against `Wire`.
 package enum RecordLayout {
     package static let size = words * 8
     package static let words = 17

@@ -78,14 +78,15 @@ struct RewindReport {
         var lines = ["\(titles.before) → \(titles.after), as if both enforced"]
         if let first = rewind.first, let last = rewind.last {
             lines.append(
-                "\(Figures.count(rewind.records)) records of \(plural(rewind.nodeCount, "node")), from \(time(first)) to \(time(last)) (\(Figures.duration(last - first)))"
-            )
+                "\(Figures.count(rewind.records)) records of \(plural(rewind.nodeCount, "node")), from \(time(first)) to \(time(last)) "
+                    + "(\(Figures.duration(last - first)))")
         }
         lines += caveats
         let changed = sources.filter { $0.change != .still || $0.isGood }
         lines += [
             "",
-            "sources    \(Figures.count(count(.limited))) would be limited, \(Figures.count(count(.letGo))) would be let go, \(Figures.count(count(.still))) are limited as before"
+            "sources    \(Figures.count(count(.limited))) would be limited, \(Figures.count(count(.letGo))) would be let go, "
+                + "\(Figures.count(count(.still))) are limited as before"
         ]
         if goodCount > 0 { lines.append("good       \(plural(hurt.count, "good client")) would be limited") }
         if !changed.isEmpty { lines += [""] + table(changed.prefix(most), terminal) }
@@ -120,8 +121,8 @@ struct RewindReport {
     private func words(of one: Workload) -> String {
         let scaling = one.isGone ? one.before : one.after, sources = scaling.sources.sorted().prefix(3).map(\.description)
         let verb = one.isNew ? "would be scaled out" : one.isGone ? "would not be scaled out" : "would be scaled otherwise"
-        return
-            "workload   \(one.name) \(verb): \(Figures.count(one.before.decisions)) → \(plural(one.after.decisions, "decision")), up to \(Figures.count(scaling.replicas)) replicas, first \(time(scaling.first)), for \(sources.joined(separator: ", "))"
+        return "workload   \(one.name) \(verb): \(Figures.count(one.before.decisions)) → \(plural(one.after.decisions, "decision")), "
+            + "up to \(Figures.count(scaling.replicas)) replicas, first \(time(scaling.first)), for \(sources.joined(separator: ", "))"
     }
 
     private var caveats: [String] {

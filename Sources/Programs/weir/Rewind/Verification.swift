@@ -64,7 +64,8 @@ struct Verification {
         findings.append(Finding(name: name, said: said, found: found, agrees: said == found))
     }
 
-    /// What the bytes tell has to be in the event. What the event has besides may be another hello's of the same source, if it counts several.
+    /// What the bytes tell has to be in the event. What the event has besides may be another hello's of the same source, if it counts
+    /// several.
     private mutating func add(anomalies event: ThrottleEvent, _ found: AnomalySet, _ policy: Policy?) {
         let wanted = policy.map { found.intersection($0.recorded) } ?? found
         let lists = policy == nil ? AnomalySet([.unknownSNI, .alpnUnexpected, .fingerprintDenied]) : AnomalySet()

@@ -66,7 +66,8 @@ private func words(_ values: [String]) -> String { values.isEmpty ? "-" : values
 
 private let most = 4 << 20
 
-/// The event, by its trace or from a file, and its hello where there is one: in the file, as a line of the evidence has it, or in an agent's directory.
+/// The event, by its trace or from a file, and its hello where there is one: in the file, as a line of the evidence has it, or in an
+/// agent's directory.
 private func subject(_ arguments: Arguments<VerifyOptions>) throws -> (ThrottleEvent, [UInt8]?) {
     let word = arguments.event
     if let directory = arguments.state {
