@@ -137,7 +137,7 @@ let package = Package(
 
         c("CSender", path: "bench/CSender"),
         c("CVisits", path: "bench/CVisits", linked: ["ssl", "crypto"]),
-        .executableTarget(name: "weir-bench", dependencies: ["Archive", "ArchiveCore", "BPF", "CPcap", "CSender", "CVisits", "ControllerCore", "Detection", "Envoy", "HTTP", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Units", "Vocabulary", "Wire"], path: "bench", exclude: ["archive.py", "cluster.py", "envoy.py", "events.py", "goodput.py", "honest.py", "lab.py", "CSender", "CVisits"],
+        .executableTarget(name: "weir-bench", dependencies: ["Archive", "ArchiveCore", "BPF", "CPcap", "CSender", "CVisits", "ControllerCore", "Detection", "Envoy", "HTTP", "History", "JSON", "Kafka", "Linux", "Messages", "Pcap", "Probe", "Support", "Terminal", "Units", "Vocabulary", "Wire"], path: "bench", exclude: ["archive.py", "cluster.py", "envoy.py", "events.py", "goodput.py", "honest.py", "lab.py", "CSender", "CVisits"],
                           swiftSettings: strict),
 
         // Tests

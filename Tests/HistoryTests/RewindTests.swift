@@ -40,6 +40,13 @@ private final class Node: NodeWorld {
         core.use(KnownAddresses(), at: .distantPast, in: self)
     }
 
+    func change(_ policy: Policy) {
+        var seen = policy
+        seen.capture = .all
+        engine.use(KernelPolicy(seen))
+        core.use(policy, KnownAddresses(), at: core.instant(clock), in: self)
+    }
+
     func run(_ frames: [[UInt8]], at nanoseconds: UInt64) {
         clock = nanoseconds
         for frame in frames {
@@ -106,9 +113,9 @@ private final class Node: NodeWorld {
     }
 
     /// A day of many kinds of sources, in a quarter of an hour.
-    private func traffic(_ node: Node, seed: UInt64) {
+    private func traffic(_ node: Node, seed: UInt64, numbers: Range<Int> = 0..<4000, sources first: Int = 1) {
         var random = SplitMix64(seed)
-        for number in 0..<4000 {
+        for number in numbers {
             let source = random.below(24), time = 1_000_000_000 + UInt64(number) * 40_000_000 + UInt64(random.below(1_000_000))
             var hello = Hello(serverName: "shop.example", number: number)
             var server = "198.51.100.2"
@@ -120,7 +127,7 @@ private final class Node: NodeWorld {
             case 4: hello = Hello(serverName: random.below(2) == 0 ? nil : "a.example", versions: [0x0301], number: number)
             default: break
             }
-            var c = Conversation(client: Address("203.0.113.\(source + 1)")!, clientPort: UInt16(1024 + number))
+            var c = Conversation(client: Address("203.0.113.\(source + first)")!, clientPort: UInt16(1024 + number))
             c.server = Address(server)!
             // One source comes in bursts.
             for again in 0..<(source == 7 ? 12 : 1) {
@@ -131,9 +138,9 @@ private final class Node: NodeWorld {
         }
     }
 
-    private func keep(_ node: Node, _ policy: HistoryPolicy) throws {
+    private func keep(_ node: Node, _ policy: HistoryPolicy, in other: Directory? = nil, node name: String = "node") throws {
         var writer = HistoryWriter(
-            directory: directory.path, node: "node", bounds: HistoryWriter.Bounds(bytes: 64 << 20, age: .seconds(864_000)))
+            directory: (other ?? directory).path, node: name, bounds: HistoryWriter.Bounds(bytes: 64 << 20, age: .seconds(864_000)))
         #expect(node.buffer.missedCount == 0)
         let before = HistoryBuffer()
         #expect(before.add(policy))
@@ -190,6 +197,35 @@ private final class Node: NodeWorld {
             code == 1 && summary.contains("\"unknown_policies\":[\"gone (sha256:00)\"]") && summary.contains("\"good_limited\":1"),
             "\(summary)")
         #expect(try rewound(path, ["--good", "203.0.113.6/32"]).code == 0)
+    }
+
+    @Test("A policy that was changed in between is followed where it changed, and two nodes are judged together, each by its own")
+    func changed() throws {
+        let (path, policy) = try policy("first", Self.detections)
+        let (milder, second) = try self.policy("second", "    missing_sni: {severity: high, limit: {perSecond: 200}}")
+        defer { for one in [path, milder] { unlink(one) } }
+        let node = Node(policy, offset: start), other = Node(second, offset: start)
+        traffic(node, seed: 6, numbers: 0..<1500)
+        node.change(second)
+        #expect(
+            node.buffer.add(HistoryPolicy(name: second.name, version: second.version, enforces: true, text: try bytes(milder))))
+        traffic(node, seed: 7, numbers: 1500..<3000)
+        traffic(other, seed: 8, numbers: 0..<3000, sources: 100)
+        try keep(node, HistoryPolicy(name: policy.name, version: policy.version, enforces: true, text: try bytes(path)))
+        let elsewhere = Directory()
+        try keep(
+            other, HistoryPolicy(name: second.name, version: second.version, enforces: true, text: try bytes(milder)), in: elsewhere,
+            node: "other")
+        let (_, sources, summary) = try rewound(path, ["--state", elsewhere.path])
+        let expected = node.made.merging(other.made) { one, _ in one }.filter { $0.value.limited > 0 }
+        #expect(summary.contains("\"nodes\":2") && expected.count > 12, "\(summary)")
+        for (address, made) in expected { #expect(sources[address]?.first == made, "\(address)") }
+        // Under the first policy from beginning to end there is more.
+        let refused = sources.values.reduce(into: (0, 0)) { sum, sides in
+            sum.0 += sides[0].refused
+            sum.1 += sides[1].refused
+        }
+        #expect(refused.1 > refused.0 && refused.0 > 0, "\(refused)")
     }
 
     private static let python = ["\(root)/.deps/venv/bin/python3", "python3"].first {

@@ -35,7 +35,7 @@ final class Directory {
         while let item = try stream.next() {
             note(item, stream)
             guard case .record(let words, let number, let isOwn) = item else { continue }
-            records.append(Sample(words, number.flatMap { stream.hello($0) }, isOwn: isOwn))
+            records.append(Sample(words, number.flatMap { stream.hello($0) }.map(withoutRandom), isOwn: isOwn))
         }
         return (records, stream.damage)
     }
@@ -84,6 +84,13 @@ struct Sample: Equatable {
         (copy.hello, copy.isOwn) = (hello, isOwn)
         return copy
     }
+}
+
+/// What is the hello's alone is no part of a history.
+func withoutRandom(_ hello: [UInt8]) -> [UInt8] {
+    var hello = hello
+    for index in 6..<38 where index < hello.count { hello[index] = 0 }
+    return hello
 }
 
 extension HistoryBuffer {

@@ -3,6 +3,7 @@ struct BlockDecoder {
     enum Entry {
         case item(HistoryItem)
         case hello(number: Int, Range<Int>)
+        case renamed(number: Int, of: Int, name: Range<Int>)
     }
 
     let bytes: [UInt8]
@@ -35,18 +36,23 @@ struct BlockDecoder {
             guard let number = number(), number < 1 << 32, let range = text() else { return nil }
             return .hello(number: Int(number), range)
         case 2:
-            guard let cause = byte().flatMap({ HistoryGap.Cause(rawValue: $0) }), let count = number(), count < 1 << 60, let from = word(),
-                let to = word()
+            guard let cause = byte().flatMap({ HistoryGap.Cause(rawValue: $0) }), let count = number(), count < 1 << 50, let from = time(),
+                let to = time()
             else { return nil }
-            return .item(.gap(HistoryGap(cause, count: Int(count), from: Int64(bitPattern: from), to: Int64(bitPattern: to))))
+            return .item(.gap(HistoryGap(cause, count: Int(count), from: from, to: to)))
         case 3:
             guard let mode = byte(), let name = text(), let version = text(), let body = text() else { return nil }
             let policy = HistoryPolicy(name: string(name), version: string(version), enforces: mode == 1, text: Array(bytes[body]))
             return .item(.policy(policy))
         case 4:
-            guard let start = byte(), let time = word(), let node = text() else { return nil }
-            return .item(.begin(HistoryBegin(node: string(node), time: Int64(bitPattern: time), isStart: start == 1)))
-        case 5: return word().map { .item(.end(Int64(bitPattern: $0))) }
+            guard let start = byte(), let time = time(), let node = text() else { return nil }
+            return .item(.begin(HistoryBegin(node: string(node), time: time, isStart: start == 1)))
+        case 5: return time().map { .item(.end($0)) }
+        case 6:
+            guard let number = self.number(), number < 1 << 32, let base = self.number(), base < 1 << 32, let name = text() else {
+                return nil
+            }
+            return .renamed(number: Int(number), of: Int(base), name: name)
         default: return nil
         }
     }
@@ -93,6 +99,12 @@ struct BlockDecoder {
         guard end - at >= 8 else { return nil }
         defer { at += 8 }
         return (0..<8).reduce(0) { $0 | UInt64(bytes[at + $1]) << UInt64($1 * 8) }
+    }
+
+    /// Of the wall clock: nanoseconds of this century, so that whoever says it can.
+    private mutating func time() -> Int64? {
+        guard let time = word(), time <= 4_102_444_800_000_000_000 else { return nil }
+        return Int64(time)
     }
 
     private mutating func text() -> Range<Int>? {

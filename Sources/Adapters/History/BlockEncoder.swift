@@ -6,6 +6,7 @@
 //   entry    u8 tag | ...
 //     1 hello    number, size, bytes                2 gap     cause, count, i64 from, i64 to
 //     3 policy   mode, name, version, text          4 begin   start, i64 time, node         5 end   i64 time
+//     6 hello    number, number of another, name: as that one with this server name
 //     64... record: its low six bits are a place; 128...: and its own hello's number; 192...: and a hello's number of its stack
 //
 // Numbers are LEB128. A record is a bit for each word that is not as in the last record of its place, then what these words are:
@@ -131,10 +132,18 @@ struct BlockEncoder {
         records += 1
     }
 
-    mutating func add(hello: [UInt8], number: Int) {
-        bytes.append(1)
-        bytes.append(number: UInt64(number))
-        bytes.append(text: hello)
+    mutating func add(hello: HelloDictionary.Words, number: Int) {
+        switch hello {
+        case .whole(let hello):
+            bytes.append(1)
+            bytes.append(number: UInt64(number))
+            bytes.append(text: hello)
+        case .named(let base, let name):
+            bytes.append(6)
+            bytes.append(number: UInt64(number))
+            bytes.append(number: UInt64(base))
+            bytes.append(text: name)
+        }
     }
 
     mutating func add(gap: HistoryGap) {

@@ -1,3 +1,4 @@
+internal import Detection
 package import Linux
 
 /// One node's history, segment after segment. What is torn or damaged is passed over and counted.
@@ -21,16 +22,41 @@ package struct HistoryStream {
     private var file: [UInt8] = []
     private var at = 0
     private var block: BlockDecoder?
-    private var hellos: [Int: [UInt8]] = [:]
+    private enum Hello {
+        case whole([UInt8])
+        case named(of: [UInt8], name: [UInt8])
+    }
+
+    private var hellos: [Int: Hello] = [:]
+    private var helloBytes = 0
     private var attempts = 0
     /// In one file: a damaged one shall not take for ever.
     private static let mostAttempts = 4096, mostHellos = 1 << 20
+    /// Of hellos that are put together once; beyond it each is for each record.
+    private static let mostBytes = 64 << 20
 
     /// - Parameter paths: in their order.
     package init(_ paths: [String]) { self.paths = paths[...] }
 
     /// A hello of the segment at hand; `nil` where its block is lost.
-    package func hello(_ number: Int) -> [UInt8]? { hellos[number] }
+    package func hello(_ number: Int) -> [UInt8]? {
+        switch hellos[number] {
+        case nil: nil
+        case .whole(let bytes): bytes
+        case .named(let base, let name): RenamedHello.bytes(of: base, name: name)
+        }
+    }
+
+    private mutating func learn(_ number: Int, _ hello: Hello) {
+        guard hellos.count < Self.mostHellos else { return }
+        var hello = hello
+        if case .named(let base, let name) = hello, helloBytes < Self.mostBytes {
+            guard let bytes = RenamedHello.bytes(of: base, name: name) else { return }
+            hello = .whole(bytes)
+        }
+        if case .whole(let bytes) = hello { helloBytes += bytes.count }
+        hellos[number] = hello
+    }
 
     package mutating func next() throws(Errno) -> HistoryItem? {
         while true {
@@ -38,7 +64,10 @@ package struct HistoryStream {
                 switch entry {
                 case .item(let item): return item
                 case .hello(let number, let range):
-                    if hellos.count < Self.mostHellos { hellos[number] = Array(file[range]) }
+                    learn(number, .whole(Array(file[range])))
+                case .renamed(let number, let base, let name):
+                    guard case .whole(let hello) = hellos[base] else { continue }
+                    learn(number, .named(of: hello, name: Array(file[name])))
                 }
             }
             if block?.isBroken == true { damage.bytes += 1 }
@@ -71,7 +100,7 @@ package struct HistoryStream {
 
     private mutating func open(_ path: String) throws(Errno) {
         file = []
-        (hellos, self.path, attempts) = ([:], path, 0)
+        (hellos, helloBytes, self.path, attempts) = ([:], 0, path, 0)
         do throws(Errno) { file = try HistoryFiles.contents(path) } catch {
             // The agent has deleted it meanwhile.
             guard error == .noEntry else { throw error }

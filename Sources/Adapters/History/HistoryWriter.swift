@@ -95,8 +95,8 @@ package struct HistoryWriter: ~Copyable {
         guard isThere, let entry else { return false }
         switch entry.kind {
         case .record:
-            if let bytes = entry.hello?.bytes, let number = entry.hello?.number {
-                block.add(hello: bytes, number: number)
+            for (number, words) in entry.hello?.lacking ?? [] {
+                block.add(hello: words, number: number)
                 counts.hellos += 1
             }
             block.add(record: entry.words, hello: entry.hello.map { ($0.number, $0.isOwn) })

@@ -20,14 +20,14 @@ package struct HelloGlance {
 
     package init?(_ message: RawSpan) { self.init(Span<UInt8>(_bytes: message)) }
 
-    /// A hash over name and protocols: hellos of one stack that agree in it differ in nothing that a policy asks of their bytes.
-    package func hash(of message: RawSpan) -> UInt64 {
+    /// Where the name lies, if there is one.
+    package var nameRange: Range<Int>? { name }
+
+    /// A hash over the protocols.
+    package func protocolsHash(of message: RawSpan) -> UInt64 {
         let message = Span<UInt8>(_bytes: message)
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for range in [name, protocols] {
-            hash = (hash ^ UInt64(range?.count ?? 0xffff)) &* 0x100_0000_01b3
-            for index in range ?? 0..<0 { hash = (hash ^ UInt64(message[index])) &* 0x100_0000_01b3 }
-        }
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(protocols?.count ?? 0xffff)
+        for index in protocols ?? 0..<0 { hash = (hash ^ UInt64(message[index])) &* 0x100_0000_01b3 }
         return hash
     }
 

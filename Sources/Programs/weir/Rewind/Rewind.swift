@@ -107,8 +107,9 @@ final class Rewind {
                 // Words are plain bytes, as many as a record has.
                 let handshake = unsafe Handshake(words.span.bytes)
                 let time = Instant(nanoseconds: Int64(bitPattern: words[RecordLayout.seen]))
-                readings[number].last = time
-                guard let handshake, time >= from, time < until else { continue }
+                guard let handshake, time < until else { continue }
+                readings[number].last = max(time, Instant(nanoseconds: 0))
+                guard time >= from else { continue }
                 let bytes = hello.flatMap { readings[number].stream.hello($0) }
                 readings[number].next = RewindSide.Record(
                     handshake: handshake, hello: bytes ?? [], isOwn: isOwn && bytes != nil,
