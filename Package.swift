@@ -163,7 +163,7 @@ let package = Package(
         tests("WireTests", ["CWire", "Linux", "Units", "Vocabulary", "Wire"]),
         tests("KafkaTests", ["CKafka", "Kafka", "Messages"]),
         tests("EvidenceTests", ["Detection", "Evidence", "Linux", "Messages", "Pcap", "Probe", "Support", "Units", "Vocabulary", "Wire"]),
-        tests("HistoryTests", ["AgentCore", "Detection", "Fingerprints", "History", "JSON", "Linux", "Messages", "PolicyFile", "Probe",
+        tests("HistoryTests", ["AgentCore", "Detection", "Evidence", "Fingerprints", "History", "JSON", "Linux", "Messages", "PolicyFile", "Probe",
                                "Support", "Units", "Vocabulary", "Wire", "weir"]),
         tests("NetPollTests", ["Kafka", "Messages", "NetPoll"]),
         tests("ControllerCoreTests", ["ControllerCore", "Messages", "Detection", "Units", "Vocabulary"]),

@@ -1,5 +1,6 @@
 import AgentCore
 import Detection
+import Evidence
 import Fingerprints
 import Glibc
 import History
@@ -20,6 +21,12 @@ private struct Made: Equatable {
     var first: String?
 }
 
+/// The writer in a place that an optional can hold.
+private final class EvidenceBook {
+    var writer: EvidenceWriter
+    init(_ directory: String) throws { writer = try EvidenceWriter(directory: directory, size: 16 << 20) }
+}
+
 /// A node without a kernel: the limiter's engine and the turn, over frames.
 private final class Node: NodeWorld {
     private var engine: NativeEngine
@@ -28,6 +35,8 @@ private final class Node: NodeWorld {
     private(set) var made: [String: Made] = [:]
     private var limits = 0
     let buffer = HistoryBuffer(capacity: 16 << 20)
+    /// Where hellos of events are kept.
+    var evidence: EvidenceBook?
     let offset: Int64
 
     init(_ policy: Policy, offset: Int64) {
@@ -69,7 +78,12 @@ private final class Node: NodeWorld {
         }
         if outcome.isRefused { one.refused += 1 }
         made[verdict.handshake.source.description] = one
-        while core.nextEvent(in: self) != nil {}
+        while let event = core.nextEvent(in: self) { core.withLastHello { keep(event, $0) } }
+    }
+
+    private func keep(_ event: ThrottleEvent, _ hello: RawSpan) {
+        evidence?.writer.keep(event, hello)
+        evidence?.writer.flush()
     }
 
     var steady: UInt64 { clock }
@@ -226,6 +240,28 @@ private final class Node: NodeWorld {
             sum.1 += sides[1].refused
         }
         #expect(refused.1 > refused.0 && refused.0 > 0, "\(refused)")
+    }
+
+    @Test("What the agent's turn made of its hellos is verified by them, whatever else their source did", arguments: [9, 10] as [UInt64])
+    func verified(seed: UInt64) throws {
+        let (path, policy) = try policy("judging", Self.detections)
+        defer { unlink(path) }
+        let node = Node(policy, offset: start), elsewhere = Directory()
+        defer { for name in EvidenceWriter.names { unlink("\(elsewhere.path)/\(name)") } }
+        node.evidence = try EvidenceBook(elsewhere.path)
+        traffic(node, seed: seed, numbers: 0..<300)
+        let (found, unreadable) = try EvidenceReader.read(directory: elsewhere.path)
+        #expect(found.count > 30 && unreadable == 0 && Set(found.map(\.event.anomalies)).count > 4)
+        // Of each set of anomalies some, for each is a process.
+        var tried: [AnomalySet: Int] = [:]
+        for one in found where tried[one.event.anomalies, default: 0] < 3 {
+            tried[one.event.anomalies, default: 0] += 1
+            let (code, text) = try output(of: [program, "verify", one.event.traceID, "--state", elsewhere.path, "--policy", path])
+            #expect(code == 0, "\(text)")
+        }
+        // The built-in policy looks for other things, and never for what has a list.
+        let named = try #require(found.first { $0.event.anomalies.contains(.unknownSNI) })
+        #expect(try output(of: [program, "verify", named.event.traceID, "--state", elsewhere.path]).code == 0)
     }
 
     private static let python = ["\(root)/.deps/venv/bin/python3", "python3"].first {

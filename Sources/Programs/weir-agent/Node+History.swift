@@ -22,22 +22,24 @@ extension Node {
     /// Once this process is what it will be.
     func startHistory() {
         guard let history else { return }
-        notePolicyInHistory()
+        noteInHistory(policy)
         history.start()
     }
 
     /// From the tick.
     func lookAfterHistory(_ ticks: Int) {
         guard let history else { return }
-        if generation != historyGeneration { notePolicyInHistory() }
+        // Where there was no room.
+        if !notedPolicy.isAdded, let policy = notedPolicy.policy { notedPolicy.isAdded = history.buffer.add(policy) }
         if ticks % 10 == 0 { history.flush() }
     }
 
-    /// Which policy judges from here on, in its file's words, so that it can judge again. The thread leaves out what is not new.
-    private func notePolicyInHistory() {
+    /// Which policy judges from here on, in its file's words, so that it can judge again. At once, for the file may be another soon.
+    func noteInHistory(_ policy: Policy) {
+        let enforces = policy.mode == .enforce
+        guard let history, notedPolicy.policy?.version != policy.version || notedPolicy.policy?.enforces != enforces else { return }
         let text = policyOrigin?.text(of: policy) ?? []
-        let noted = HistoryPolicy(name: policy.name, version: policy.version, enforces: policy.mode == .enforce, text: text)
-        // Where there is no room it is tried again with the next tick.
-        if history?.buffer.add(noted) ?? true { historyGeneration = generation }
+        let noted = HistoryPolicy(name: policy.name, version: policy.version, enforces: enforces, text: text)
+        notedPolicy = (noted, history.buffer.add(noted))
     }
 }

@@ -27,6 +27,7 @@ extension Node: NodeWorld {
         generation += 1
         probe.use(KernelPolicy(settings.seen(policy), generation: generation, lengths: lengths, opens: probe.opens))
         quic.policy = policy
+        noteInHistory(policy)
         sayOpening(under: policy)
     }
 

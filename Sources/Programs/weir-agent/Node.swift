@@ -44,8 +44,8 @@ final class Node {
     let evidence: EvidenceBook?
     /// Each verdict, for weir rewind.
     let history: HistoryKeeper?
-    /// Of the policy that the history has been told.
-    var historyGeneration: UInt32 = 0
+    /// What the history has been told of the policy, or is to be.
+    var notedPolicy: (policy: HistoryPolicy?, isAdded: Bool) = (nil, true)
     let policyOrigin: PolicyOrigin?
     var place = Place.ours
     var web: Web?

@@ -138,9 +138,10 @@ final class Rewind {
     private func begin(_ begin: HistoryBegin, _ number: Int) {
         guard begin.isStart else { return }
         // Killed, it told of no end; what it had seen last is the nearest.
-        if let before = readings[number].ended ?? readings[number].last {
-            noteIfAsked(
-                Missing(node: begin.node, cause: .notRunning, count: nil, from: before, to: Instant(nanoseconds: begin.time)))
+        // One that takes another's place begins before that one ends.
+        let time = Instant(nanoseconds: begin.time)
+        if let before = readings[number].ended ?? readings[number].last, before < time {
+            noteIfAsked(Missing(node: begin.node, cause: .notRunning, count: nil, from: before, to: time))
         }
         readings[number].ended = nil
     }
