@@ -45,8 +45,8 @@ final class Rewind {
     private(set) var path = ""
     private var clock = CaptureClock()
     private let from: Instant, until: Instant
-    /// Whether the histories say what was in force.
-    private let followsHistory: Bool
+    /// `nil`: the histories say what was in force.
+    private let against: Policy?
     private static let mostMissing = 1000
 
     /// - Parameters:
@@ -56,7 +56,7 @@ final class Rewind {
         let names = histories.map(\.node)
         before = RewindSide(against ?? Policy(), nodes: names)
         after = RewindSide(next, nodes: names)
-        followsHistory = against == nil
+        self.against = against
         (self.from, self.until) = (from, until)
         readings = histories.map { Reading(node: $0.node, stream: HistoryStream($0.paths)) }
     }
@@ -89,13 +89,16 @@ final class Rewind {
         first = first ?? record.time
         last = max(last ?? record.time, record.time)
         clock.pass(until: record.time) { time, number in tick(at: time, number: number) }
-        if record.handshake.outcome == .allowed, let policy = readings[number].parsed,
-            !policy.neverLimited.contains(where: { $0.contains(record.handshake.source) })
-        {
+        if record.handshake.outcome == .allowed, !isNamed(record.handshake.source, number) {
             for side in [before, after] { side.allow(record.handshake.source, node: number, at: record.time) }
         }
         before.judge(record, node: number)
         after.judge(record, node: number)
+    }
+
+    /// Whether the policy names whom the node let pass, so that another may leave him out. Else it did so for its own reasons.
+    private func isNamed(_ source: Address, _ number: Int) -> Bool {
+        (readings[number].parsed ?? against)?.neverLimited.contains { $0.contains(source) } ?? false
     }
 
     /// To the node's next record within the time that is asked about.
@@ -165,6 +168,6 @@ final class Rewind {
         if !policies.contains(title), policies.count < 100 { policies.append(title) }
         guard let parsed else { return _ = unknownPolicies.insert(title) }
         // What is read ahead of the time is in force from the record behind it: there is none of this node's in between.
-        if followsHistory { before.use(parsed, node: number, at: readings[number].last ?? .distantPast) }
+        if against == nil { before.use(parsed, node: number, at: readings[number].last ?? .distantPast) }
     }
 }
