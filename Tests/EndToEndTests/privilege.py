@@ -119,12 +119,14 @@ def nobody():
     before = agent.status["delivered"] or 0
     again = limited_again(client)
     wait("delivery", lambda: (agent.status["delivered"] or 0) > before and agent.status["spooled"] == 0)
+    wait("its history", lambda: sum(os.stat(f"{state}/{name}").st_size for name in os.listdir(state) if name.startswith("history.")) > 500)
+    rewound = json.loads(weir("rewind", "--policy", policy(), "--state", state, "--format", "json").splitlines()[-1])
+    seen |= {"unknown_policies": rewound["unknown_policies"], "rewound": rewound["records"]}
     helpers = [int(child) for child in open(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read().split()]
     code = agent.stop()
-    rewound = json.loads(weir("rewind", "--policy", policy(), "--state", state, "--format", "json").splitlines()[-1])
     wait("its child to end", lambda: not any(os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z" for child in helpers))
     return {**seen, **both, "look": look.returncode, "asked": asked, "most": most_in_a_second(got["spans"]), "failed": len(got["spans"]) < 12, "late": most_in_a_second(late["spans"]), "late_failed": len(late["spans"]) < 12,
-            "again": most_in_a_second(again["spans"]), "after": files(state), "unknown_policies": rewound["unknown_policies"], "rewound": rewound["records"], "refused": refused([one.process for one in agents]), "unchanged": open("/sys/kernel/rcu_expedited").read() == switch, "said": agent.said, "code": code}
+            "again": most_in_a_second(again["spans"]), "after": files(state), "refused": refused([one.process for one in agents]), "unchanged": open("/sys/kernel/rcu_expedited").read() == switch, "said": agent.said, "code": code}
 
 
 def others():
