@@ -119,8 +119,10 @@ def nobody():
     before = agent.status["delivered"] or 0
     again = limited_again(client)
     wait("delivery", lambda: (agent.status["delivered"] or 0) > before and agent.status["spooled"] == 0)
-    wait("its history", lambda: sum(os.stat(f"{state}/{name}").st_size for name in os.listdir(state) if name.startswith("history.")) > 500)
-    rewound = json.loads(weir("rewind", "--policy", policy(), "--state", state, "--format", "json").splitlines()[-1])
+    words = ("rewind", "--policy", policy(), "--state", state, "--format", "json")
+    judged = lambda: json.loads(weir(*words).splitlines()[-1])
+    wait("its history", lambda: judged()["records"] > 24)
+    rewound = judged()
     seen |= {"unknown_policies": rewound["unknown_policies"], "rewound": rewound["records"]}
     helpers = [int(child) for child in open(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read().split()]
     code = agent.stop()
