@@ -6,6 +6,7 @@ private let usage = """
     weir-bench agent | controller           those of the probe and the agent, of the controller's core
     weir-bench opening                      what a QUIC client's Initial costs that is opened in the packet (root)
     weir-bench replay                       those of weir replay alone (no privilege; tcpdump, tshark and ndpiReader beside it)
+    weir-bench rewind                       what a history costs, and how fast weir rewind judges it (no privilege)
     weir-bench flood                        a distributed flood: kernel's and agent's processor time a hello (root)
     weir-bench live                         hellos a second on a veth, none lost; ndpiReader and tshark beside the agent (root)
     weir-bench rollout                      a signed policy to 100 nodes, and what one costs (no privilege)
@@ -24,6 +25,7 @@ func run() {
             try measureFlood(&report)
             // Then: a child's peak memory is not less than ours was when it began (fs/exec.c).
             try measureReplay(&report)
+            try measureRewind(&report)
             measureController(&report)
             try measureProbe(&report)
             try measureOpening(&report)
@@ -51,6 +53,8 @@ func run() {
             try measureRollout(&report)
         case "replay":
             try measureReplay(&report)
+        case "rewind":
+            try measureRewind(&report)
         case "events" where words.count == 4 && ["produce", "read"].contains(words[1]):
             guard let count = Int(words[3]), count > 0 else { fallthrough }
             return try words[1] == "produce" ? produceEvents(words[2], count: count) : readEvents(words[2], count: count)

@@ -111,7 +111,7 @@ func replay(_ line: String) throws -> Arguments<ReplayOptions> {
             ("reply a", "weir: `reply`: no such command; did you mean replay?"),
             (
                 "frobnicate",
-                "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, top, startup, stalls, evidence, tail, explain, query, trace, limits, broker, completion and manual"
+                "weir: `frobnicate`: no such command; there are run, replay, policy, doctor, top, startup, stalls, evidence, rewind, verify, tail, explain, query, trace, limits, broker, completion and manual"
             ),
             ("policy", "weir policy: a command is missing; there are check, rehearse, keygen, sign, promote, show, publish and status"),
             ("replay", "weir replay: FILE is missing: a pcap or pcapng capture; - is standard input"),

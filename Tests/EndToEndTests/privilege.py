@@ -28,7 +28,10 @@ def threads(process):
 
 def children(process):
     """The same of its children; the kernel lists those of each thread."""
-    found = [child for thread in os.listdir(f"/proc/{process.pid}/task") for child in open(f"/proc/{process.pid}/task/{thread}/children").read().split()]
+    found = []
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += open(f"/proc/{process.pid}/task/{thread}/children").read().split()
     return sorted(status(f"/proc/{child}/status") for child in found)
 
 
@@ -87,7 +90,7 @@ def nobody():
     client, bootstrap = stage(), broker().replace("127.0.0.1", "localhost")
     trace, state = f"{HOME.name}/trace", f"{HOME.name}/state"
     switch = open("/sys/kernel/rcu_expedited").read()
-    options = ("--interface", "inner", "--interface", "late*", "--policy", policy(), "--state", state, "--kafka", bootstrap, "--node", "n")
+    options = ("--interface", "inner", "--interface", "late*", "--policy", policy(), "--state", state, "--history-size", "4M", "--kafka", bootstrap, "--node", "n")
     agent = Agent(*options, "--startup-trace", trace)
     wait("the topic", lambda: page(agent, "/readyz")[0] == 200)
     seen = {"threads": threads(agent.process), "count": len(os.listdir(f"/proc/{agent.process.pid}/task")), "children": children(agent.process), "files": files(state), "trace": oct(os.stat(trace).st_mode & 0o777),
@@ -116,6 +119,11 @@ def nobody():
     before = agent.status["delivered"] or 0
     again = limited_again(client)
     wait("delivery", lambda: (agent.status["delivered"] or 0) > before and agent.status["spooled"] == 0)
+    words = ("rewind", "--policy", policy(), "--state", state, "--format", "json")
+    judged = lambda: json.loads(weir(*words).splitlines()[-1])
+    wait("its history", lambda: judged()["records"] > 24)
+    rewound = judged()
+    seen |= {"unknown_policies": rewound["unknown_policies"], "rewound": rewound["records"]}
     helpers = [int(child) for child in open(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read().split()]
     code = agent.stop()
     wait("its child to end", lambda: not any(os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z" for child in helpers))

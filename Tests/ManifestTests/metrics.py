@@ -100,6 +100,8 @@ def main():
             "node",
             "--state",
             f"{home.name}/state",
+            "--history-size",
+            "4M",
             "--mode",
             "enforce",
         ]

@@ -27,6 +27,12 @@ package enum PolicyFile {
         return policy
     }
 
+    /// A file's bytes, if this policy was read from them.
+    package static func text(of policy: Policy, _ file: borrowing FileDescriptor) -> [UInt8]? {
+        guard let bytes = try? contents(of: file, ""), policy.version == "sha256:" + Digest.sha256.hex(of: bytes.span) else { return nil }
+        return bytes
+    }
+
     package static func unreadable(_ path: String, _ error: Errno) -> PolicyError {
         PolicyError(file: path, mark: nil, path: "", message: "cannot be read: \(error)")
     }

@@ -88,6 +88,11 @@ package struct NodeCore<Fingerprints: HelloFingerprints> {
         return order.anomalies
     }
 
+    /// A hello of this verdict's stack, whose name and protocols may be another's: it tells what the fingerprint is, and nothing else.
+    package mutating func learn(_ hello: RawSpan, of handshake: Handshake) {
+        if !fingerprints.isEmpty { _ = fingerprints.find(handshake, hello, at: instant(handshake.seenNanoseconds)) }
+    }
+
     /// What only the hello's bytes tell. Only a record that asks for it is read.
     private mutating func look<World: NodeWorld>(
         into hello: RawSpan, of handshake: Handshake, at seen: Instant,

@@ -20,6 +20,17 @@ package struct HelloGlance {
 
     package init?(_ message: RawSpan) { self.init(Span<UInt8>(_bytes: message)) }
 
+    /// Where the name lies, if there is one.
+    package var nameRange: Range<Int>? { name }
+
+    /// A hash over the protocols.
+    package func protocolsHash(of message: RawSpan) -> UInt64 {
+        let message = Span<UInt8>(_bytes: message)
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(protocols?.count ?? 0xffff)
+        for index in protocols ?? 0..<0 { hash = (hash ^ UInt64(message[index])) &* 0x100_0000_01b3 }
+        return hash
+    }
+
     private static func only(_ content: Cursor, _ message: Span<UInt8>) -> Cursor? {
         var content = content
         guard let list = content.vector(2, of: message), content.isAtEnd else { return nil }

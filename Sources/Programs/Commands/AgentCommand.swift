@@ -21,6 +21,11 @@ package struct AgentOptions: Service {
     package let evidenceSize = Option(
         "evidence-size", .size((64 << 10)...(1 << 30)), "what the hellos of events may take up there, for weir evidence",
         standard: "16M")
+    package let historySize = Option(
+        "history-size", .size((4 << 20)...(64 << 30)),
+        "keep each verdict there, for weir rewind, in so much room; without it none, for it has every client's address")
+    package let historyAge = Option(
+        "history-age", .duration(.seconds(60)...(.seconds(365 * 86_400))), "how long of that is kept", standard: "7d")
     package let takeOver = Option(
         flag: "take-over", "take the place of the agent that listens there: port and spool at once, interfaces after a second of both")
     package let rehearsals = Option(

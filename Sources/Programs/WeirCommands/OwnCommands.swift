@@ -43,7 +43,8 @@ package enum ProgramName: String, CaseIterable, Sendable {
     package func manual(version: String) -> String {
         let exitCodes = [
             ("0", "well"), ("1", "found what was asked about, such as an anomaly of --fail-on"),
-            ("2", "wrong use, or a wrong file; one line says where"), ("3", "this machine cannot, such as for lack of a privilege")
+            ("2", "wrong use, or a wrong file; one line says where"), ("3", "this machine cannot, such as for lack of a privilege"),
+            ("4", "there is nothing to tell it by, such as no evidence for weir verify")
         ]
         return command.manual(
             Manual(

@@ -17,6 +17,8 @@ package enum WeirRequest: Sendable {
     case startup(Arguments<StartupOptions>)
     case stalls(Arguments<StallsOptions>)
     case evidence(Arguments<EvidenceOptions>)
+    case rewind(Arguments<RewindOptions>)
+    case verify(Arguments<VerifyOptions>)
     case tail(Arguments<TailOptions>)
     case explain(Arguments<ExplainOptions>)
     case query(Arguments<QueryOptions>)
@@ -38,7 +40,7 @@ package let weirCommand = Command<WeirRequest>(
             subcommands: [
                 policyCheck, policyRehearse, policyKeygen, policySign, policyPromote, policyShow, policyPublish, policyStatus
             ]),
-        doctor, top, startup, stalls, evidence, tail, explain, query, trace,
+        doctor, top, startup, stalls, evidence, rewind, verify, tail, explain, query, trace,
         Command("limits", "the operator's hand on the limits topic", subcommands: [limitsList, limitsAdd, limitsRelease], standard: "list"),
         broker, completion, manual
     ],

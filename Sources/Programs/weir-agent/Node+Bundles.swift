@@ -19,6 +19,8 @@ struct BundleTally {
     var refused: [BundleRefusal.Reason: Int] = [:]
     var unsaved = 0
     var expires: Instant?
+    /// The words of the policy that runs.
+    var text: [UInt8]?
 }
 
 extension BundleSettings {
@@ -150,6 +152,7 @@ extension Node {
         status.running = running.map { NodeStatus.Bundle($0) }
         bundleTally.status = status
         bundleTally.expires = running?.bundle.expires
+        if case .policy(let text, _) = running?.bundle.content { bundleTally.text = Array(text.utf8) }
     }
 
     private func fields(of bundle: SignedBundle) -> [(String, String)] {

@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import BPF
 internal import Evidence
+internal import History
 internal import Glibc
 internal import Linux
 internal import Log
@@ -13,6 +14,7 @@ extension Node {
         publishDue()
         evidence?.writer.flush()
         if place.isPublishing { audit?.file.flush() }
+        history?.end(withinMilliseconds: 500)
         // What the topic says of this node is the successor's by now.
         if place.isPublishing { publisher?.retire() }
         let (left, kept) = publisher?.close(withinMilliseconds: 500) ?? (0, 0)

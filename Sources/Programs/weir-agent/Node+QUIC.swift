@@ -90,6 +90,7 @@ extension Node {
             guard let seen = Handshake(record) else { return core.passOver() }
             if seen.proof > .unproven { quic.budget.isProven(seen.source, at: Clock.monotonic) }
             core.take(seen, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: seen.rawLength), in: self)
+            keep(record, of: seen)
         }
     }
 }

@@ -4,6 +4,7 @@ internal import BPF
 internal import Detection
 internal import Evidence
 internal import Front
+internal import History
 internal import Glibc
 internal import HTTP
 internal import Kafka
@@ -163,6 +164,16 @@ extension Node: Pages {
                         "weir_agent_evidence_total", "hellos of events, for weir evidence, by what became of them",
                         labels: [("outcome", outcome)]), to: UInt64(number))
             }
+        }
+        if let history {
+            let counts = history.counts
+            for (outcome, number) in [("kept", counts.kept), ("buffer_full", history.buffer.missedCount), ("unwritten", counts.unwritten)] {
+                board.set(
+                    board.counter(
+                        "weir_agent_history_records_total", "verdicts for weir rewind, by what became of them",
+                        labels: [("outcome", outcome)]), to: UInt64(number))
+            }
+            gauge("weir_agent_history_bytes", "what the verdicts kept take up, of --history-size", Double(counts.bytes))
         }
         if let spooled = publisher?.spooled {
             gauge("weir_agent_spool_events", "events in the spool, which Kafka does not have yet", Double(spooled.events))

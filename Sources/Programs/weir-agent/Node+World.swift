@@ -25,8 +25,9 @@ extension Node: NodeWorld {
 
     func use(_ policy: Policy, lengths: [UInt8]) {
         generation += 1
-        probe.use(KernelPolicy(policy, generation: generation, lengths: lengths, opens: probe.opens))
+        probe.use(KernelPolicy(settings.seen(policy), generation: generation, lengths: lengths, opens: probe.opens))
         quic.policy = policy
+        noteInHistory(policy)
         sayOpening(under: policy)
     }
 

@@ -7,6 +7,7 @@ internal import Fingerprints
 internal import Front
 internal import Glibc
 internal import HTTP
+internal import History
 internal import Kafka
 internal import Linux
 internal import Log
@@ -41,6 +42,10 @@ final class Node {
     let state: StateDirectory?
     /// Hellos of events, for whoever wants to see them.
     let evidence: EvidenceBook?
+    /// Each verdict, for weir rewind.
+    let history: HistoryKeeper?
+    /// What the history has been told of the policy, or is to be.
+    var notedPolicy: (policy: HistoryPolicy?, isAdded: Bool) = (nil, true)
     let policyOrigin: PolicyOrigin?
     /// Signed policies; `nil` where none are asked for.
     let bundleWatch: BundleWatch?
@@ -98,7 +103,7 @@ final class Node {
         bundleWatch = settings.bundles == nil ? nil : try BundleWatch()
         watch = Watch(patterns: settings.patterns, method: settings.attach, attacher: attacher)
         (self.peers, self.core, self.web) = (peers, core, web)
-        (self.state, outbox, evidence) = (state.directory, state.outbox, state.evidence)
+        (self.state, outbox, evidence, history) = (state.directory, state.outbox, state.evidence, state.history)
         webCounts = web.counts
         readClocks()
         web.show(self)
@@ -151,6 +156,7 @@ final class Node {
         // What the components' threads have freed lies in arenas of theirs, which nobody uses any more.
         Heap.trim()
         try becomeUnprivileged()
+        startHistory()
 
         // What came before was no turn of the loop.
         stalls = Stalls(at: Clock.monotonic, cpu: Clock.threadCPU)
@@ -268,6 +274,7 @@ final class Node {
     private func handle(_ record: RawSpan) {
         guard let handshake = Handshake(record) else { return core.passOver() }
         core.take(handshake, hello: record.extracting(droppingFirst: Handshake.size).extracting(first: handshake.rawLength), in: self)
+        keep(record, of: handshake)
     }
 
     func publishDue(atMost most: Int = .max) {
@@ -319,6 +326,7 @@ final class Node {
         publisher?.tick()
         evidence?.writer.flush()
         if place.isPublishing { audit?.file.flush() }
+        lookAfterHistory(ticks)
         slowLog.flush(log)
         limitedLog.flush(log)
         malformedLog.flush(log)

@@ -4,6 +4,7 @@ internal import Detection
 internal import Evidence
 internal import Front
 internal import Glibc
+internal import History
 internal import Kafka
 internal import Linux
 internal import Log
@@ -60,7 +61,8 @@ final class StateDirectory {
         }
         do throws(Errno) {
             let directory = try HeldDirectory(making: path)
-            try directory.give(Spool.files + EvidenceWriter.names + BundleState.files + AuditFile.names, to: account)
+            let history = (try? HistoryFiles.names(in: directory.path)) ?? []
+            try directory.give(Spool.files + EvidenceWriter.names + BundleState.files + AuditFile.names + history, to: account)
             place = directory.path
             held = consume directory
         } catch { throw SpoolError("\(path): cannot be made the directory of user \(account.name): \(error)") }
@@ -74,6 +76,20 @@ final class StateDirectory {
             guard let book else { throw .notPermitted }
             return book
         } catch { throw SpoolError("\(path): the hellos of events cannot be kept there: \(error)") }
+    }
+
+    /// The same. Its first segment is made, so that whoever asks for a history learns at once that there can be none.
+    func openHistory(_ bounds: HistoryWriter.Bounds, node: String) throws(SpoolError) -> HistoryKeeper {
+        func make() throws(Errno) -> HistoryKeeper {
+            var writer = HistoryWriter(directory: place, node: node, bounds: bounds)
+            try writer.probe(at: Clock.wall)
+            return try HistoryKeeper(writer)
+        }
+        do throws(Errno) {
+            guard let account else { return try make() }
+            guard let keeper = try account.handlingFiles({ () throws(Errno) in try make() }) else { throw .notPermitted }
+            return keeper
+        } catch { throw SpoolError("\(path): a history cannot be kept there: \(error)") }
     }
 
     func open() throws(SpoolError) -> Outbox { try Outbox(place, named: path, bounds, at: Clock.wallSeconds) }
@@ -111,6 +127,14 @@ final class PolicyOrigin {
         guard needsHelp else { return FileStamp(path) }
         guard let file = try? opened() else { return nil }
         return FileStamp(file)
+    }
+
+    /// The bytes that this policy was read from, if they are still the file's.
+    func text(of policy: Policy) -> [UInt8] {
+        do throws(Errno) {
+            let file = try needsHelp ? opened() : FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC))
+            return PolicyFile.text(of: policy, file) ?? []
+        } catch { return [] }
     }
 
     func load(_ mode: Policy.Mode?) throws(PolicyError) -> Policy {

@@ -6,6 +6,7 @@ internal import Commands
 internal import Detection
 internal import Front
 internal import Glibc
+internal import History
 internal import Kafka
 internal import Linux
 internal import Log
@@ -47,6 +48,8 @@ struct Settings: Sendable {
     let stateBounds: Outbox.Bounds
     /// Bytes that the hellos of events may take up there.
     let evidenceSize: Int
+    /// Of the verdicts that are kept there; `nil`: none are.
+    let history: HistoryWriter.Bounds?
     /// Where to write what the start-up took.
     let startupTrace: String?
     let listen: Endpoint
@@ -85,11 +88,12 @@ struct Settings: Sendable {
         policy = try Self.load(policyPath, mode, bundles?.desk.policy)
         stateBounds = Outbox.Bounds(bytes: arguments.stateSize.bytes, age: arguments.stateAge.components.seconds)
         evidenceSize = arguments.evidenceSize.bytes
+        history = arguments.historySize.map { HistoryWriter.Bounds(bytes: $0.bytes, age: arguments.historyAge) }
         startupTrace = arguments.startupTrace
         slowTurn = UInt64(clamping: arguments.slowTurn.wholeNanoseconds)
         let bounds = [
             ("state-size", arguments.isGiven(\.stateSize)), ("state-age", arguments.isGiven(\.stateAge)),
-            ("evidence-size", arguments.isGiven(\.evidenceSize))
+            ("evidence-size", arguments.isGiven(\.evidenceSize)), ("history-size", history != nil)
         ]
         for (bound, isGiven) in bounds where isGiven && state == nil {
             throw Refusal.wrong("--\(bound) bounds what is kept in a directory; --state is wanted with it")
@@ -97,7 +101,10 @@ struct Settings: Sendable {
         if bundles?.readsTopic == true, kafka == nil {
             throw Refusal.wrong("--bundle-topic: from which brokers? --kafka is wanted with it")
         }
-        if state != nil, kafka == nil, bundles == nil {
+        if arguments.isGiven(\.historyAge), history == nil {
+            throw Refusal.wrong("--history-age bounds a history; --history-size is wanted with it")
+        }
+        if state != nil, kafka == nil, bundles == nil, history == nil {
             throw Refusal.wrong("--state keeps events until Kafka has them; --kafka is wanted with it")
         }
     }

@@ -3,6 +3,7 @@ internal import BPF
 internal import Detection
 internal import Fingerprints
 internal import Front
+internal import History
 internal import Kafka
 internal import Linux
 internal import Log
@@ -23,6 +24,7 @@ struct StateParts {
     var directory: StateDirectory?
     var outbox: Outbox?
     var evidence: EvidenceBook?
+    var history: HistoryKeeper?
 }
 
 /// What is told of a node's own addresses and those of its pods, before anything is attached: to ask takes the kernel's lock for
@@ -61,7 +63,7 @@ extension Node {
             loading.secret = .random(in: 1 ... .max)
             loading.helloMemory = settings.helloMemory
             loading.opens = opens
-            maps.fill(try KernelProbe(KernelPolicy(settings.policy), settings: loading))
+            maps.fill(try KernelProbe(KernelPolicy(settings.seen(settings.policy)), settings: loading))
         }
         // The longest by far, so the first that gets a thread once there are maps.
         startup.add("verify \(ingress.name)", requires: [maps], provides: [ingress]) { _ in
@@ -108,6 +110,7 @@ extension Node {
             }
             parts.outbox = try parts.directory?.openAtStart()
             parts.evidence = try parts.directory?.openEvidence(settings.evidenceSize)
+            parts.history = try settings.history.flatMap { try parts.directory?.openHistory($0, node: settings.node) }
             state.fill(parts)
         }
         startup.add("kafka", requires: [pages], provides: [kafka]) { _ in
@@ -132,7 +135,7 @@ extension Node {
             probe.add(helpers.take())
             if opens, let part = opener.take() {
                 probe.add(part)
-                probe.use(KernelPolicy(settings.policy, opens: probe.opens))
+                probe.use(KernelPolicy(settings.seen(settings.policy), opens: probe.opens))
             }
             // `places` borrows the attacher, maybe after this: nobody takes that one.
             let made = try Node(

@@ -21,6 +21,8 @@ private func perform(_ request: WeirRequest) throws -> CInt {
     case .startup(let arguments): try showStartup(arguments)
     case .stalls(let arguments): try showStalls(arguments)
     case .evidence(let arguments): try showEvidence(arguments)
+    case .rewind(let arguments): try rewindHistory(arguments)
+    case .verify(let arguments): try verifyEvent(arguments)
     case .top(let arguments): try showTop(arguments)
     case .tail(let arguments): try tailTopic(arguments)
     case .explain(let arguments): try explainSource(arguments)

@@ -92,6 +92,14 @@ enum weir_order weir_engine_at(struct weir_frame *frame, enum weir_hook hook, in
  */
 void weir_engine_hello(struct weir_engine *engine, const struct weir_handshake *seen, const __u8 *message, __u32 size);
 
+/*
+ * Judges a record again under the policy that is in force here, as the limiter would: its anomalies, its reach, what becomes of it.
+ * What the hello's way has told stays as it was recorded. `message` is `size` bytes of a hello of the same stack, none where `size` is
+ * 0; `is_own` says that it has the same name and protocols, too. `was_observing`: no limiter looked at the record.
+ */
+void weir_engine_again(struct weir_engine *engine, struct weir_handshake *record, const __u8 *message, __u32 size, int is_own,
+		       int was_observing);
+
 /* What is wrong with a whole hello by itself, as bits of enum weir_anomaly; nothing is told, counted or remembered. */
 __u64 weir_engine_glance(struct weir_engine *engine, const __u8 *message, __u32 size);
 
