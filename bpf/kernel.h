@@ -166,51 +166,25 @@ WEIR_INLINE int weir_copy(weir_frame *frame, struct weir_scratch *s, __u32 to, _
 	return (int)bpf_probe_read_kernel(s->bytes + where, less + 1, from);
 }
 
-WEIR_INLINE __u64 *weir_unplaced_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_UNPLACED - 1);
+/* A direct-mapped table: each hash has its place, and whatever lies there. */
+#define WEIR_PLACES_OF(type, name, table, places)						\
+	WEIR_INLINE type *name(weir_frame *frame, __u32 hash)					\
+	{											\
+		__u32 index = hash & ((places) - 1);						\
+												\
+		return bpf_map_lookup_elem(&table, &index);					\
+	}
 
-	return bpf_map_lookup_elem(&unplaced, &index);
-}
-
-WEIR_INLINE struct weir_opening *weir_opening_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_OPENINGS - 1);
-
-	return bpf_map_lookup_elem(&openings, &index);
-}
-
-WEIR_INLINE struct weir_syn_acks *weir_syn_acks_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_SYN_ACK_PLACES - 1);
-
-	return bpf_map_lookup_elem(&syn_acks, &index);
-}
-
-WEIR_INLINE struct weir_random *weir_random_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_RANDOMS - 1);
-
-	return bpf_map_lookup_elem(&randoms, &index);
-}
-
-WEIR_INLINE __u64 *weir_fingerprint_at(weir_frame *frame, __u64 fingerprint)
-{
-	__u32 index = (__u32)fingerprint & (WEIR_FINGERPRINTS - 1);
-
-	return bpf_map_lookup_elem(&fingerprints, &index);
-}
+WEIR_PLACES_OF(__u64, weir_unplaced_at, unplaced, WEIR_UNPLACED)
+WEIR_PLACES_OF(struct weir_opening, weir_opening_at, openings, WEIR_OPENINGS)
+WEIR_PLACES_OF(struct weir_syn_acks, weir_syn_acks_at, syn_acks, WEIR_SYN_ACK_PLACES)
+WEIR_PLACES_OF(struct weir_random, weir_random_at, randoms, WEIR_RANDOMS)
+WEIR_PLACES_OF(__u64, weir_fingerprint_at, fingerprints, WEIR_FINGERPRINTS)
+WEIR_PLACES_OF(struct weir_bucket, weir_bucket_at, buckets, WEIR_BUCKETS)
 
 WEIR_INLINE int weir_may_be_denied(weir_frame *frame, __u64 fingerprint)
 {
 	return policies.denied >> (fingerprint & 63) & 1;
-}
-
-WEIR_INLINE struct weir_bucket *weir_bucket_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_BUCKETS - 1);
-
-	return bpf_map_lookup_elem(&buckets, &index);
 }
 
 #include "ring.h"

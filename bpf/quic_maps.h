@@ -65,19 +65,11 @@ struct {
 	__type(value, struct weir_opener);
 } openers SEC(".maps");
 
-WEIR_INLINE struct weir_quic_hello *weir_quic_hello_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_HELLOS - 1);
-
-	return bpf_map_lookup_elem(&quic_hellos, &index);
-}
-
-WEIR_INLINE struct weir_quic_known *weir_quic_known_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_KNOWN - 1);
-
-	return bpf_map_lookup_elem(&quic_known, &index);
-}
+WEIR_PLACES_OF(struct weir_quic_hello, weir_quic_hello_at, quic_hellos, WEIR_QUIC_HELLOS)
+WEIR_PLACES_OF(struct weir_quic_known, weir_quic_known_at, quic_known, WEIR_QUIC_KNOWN)
+WEIR_PLACES_OF(__u64, weir_quic_id_at, quic_ids, WEIR_QUIC_IDS)
+WEIR_PLACES_OF(struct weir_quic_path, weir_quic_path_at, quic_paths, WEIR_QUIC_PATHS)
+WEIR_PLACES_OF(struct weir_limit, weir_quic_window_at, quic_windows, WEIR_QUIC_WINDOWS)
 
 WEIR_INLINE struct weir_quic_budget *weir_quic_budget(weir_frame *frame)
 {
@@ -105,27 +97,6 @@ WEIR_INLINE void weir_count_more(weir_frame *frame, __u32 which, __u64 more)
 WEIR_INLINE __u64 weir_work_clock(weir_frame *frame)
 {
 	return bpf_ktime_get_ns();
-}
-
-WEIR_INLINE __u64 *weir_quic_id_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_IDS - 1);
-
-	return bpf_map_lookup_elem(&quic_ids, &index);
-}
-
-WEIR_INLINE struct weir_quic_path *weir_quic_path_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_PATHS - 1);
-
-	return bpf_map_lookup_elem(&quic_paths, &index);
-}
-
-WEIR_INLINE struct weir_limit *weir_quic_window_at(weir_frame *frame, __u32 hash)
-{
-	__u32 index = hash & (WEIR_QUIC_WINDOWS - 1);
-
-	return bpf_map_lookup_elem(&quic_windows, &index);
 }
 
 /* Did a UDP socket of this network namespace send it? What is forwarded has none; what comes from another namespace has lost its own. */
