@@ -40,7 +40,7 @@ def sh(command, **options):
     return subprocess.run(command, shell=True, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
 
 
-def wait(what, condition, seconds=15):
+def wait(what, condition, seconds=40):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
