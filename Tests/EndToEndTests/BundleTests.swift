@@ -38,6 +38,8 @@ struct BundleTests {
             #expect(try seen.strings("refused") == [], "the filter has the calls that this takes")
             #expect(try seen.string("misfit") == "", "/status is what its schema says")
             #expect(try seen.string("valid") == "", "the schema describes what is signed")
+            let piped = try seen.string("piped")
+            #expect(piped.hasPrefix("-: policy first, observe, ") && piped.contains("signature  holds"), "\(piped)")
             try seen.object("wrong") { wrong throws(JSONError) in
                 #expect(try wrong.string("no key").hasPrefix("2 weir-agent: --bundles: no bundle is believed without a key"))
                 #expect(try wrong.string("no source").hasPrefix("2 weir-agent: --bundle-key: bundles come from somewhere"))

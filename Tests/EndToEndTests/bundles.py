@@ -128,6 +128,8 @@ def directory():
         wrong[name] = f"{done.returncode} {done.stderr.strip()}"
     validate = "import json, sys, jsonschema; jsonschema.validate(json.load(sys.stdin), json.load(open(sys.argv[1])))"
     valid = subprocess.run([PYTHON, "-c", validate, SCHEMA], input=payload(first), stderr=subprocess.PIPE)
+    show = [WEIR, "policy", "show", "--key", f"{shop}.pub", "-"]
+    before["piped"] = subprocess.run(show, input=first, stdout=subprocess.PIPE).stdout.decode()
     return {**before, **offline, "seen": seen, "counted": [f"{reason} {count}" for reason, count in sorted(counted.items())],
             "lines": lines, "misfit": misfit, "status": status, "files": kept, "code": code, "wrong": wrong,
             "refused": refused([agent.process, again.process]), "valid": valid.stderr.decode()}

@@ -52,7 +52,7 @@ package struct PolicyPromoteOptions: OptionGroup {
     package let key = WeirCommands.key
     package let sequence = WeirCommands.sequence
     package let expires = WeirCommands.expires
-    package let bundle = Positional("BUNDLE", .file, "what its canaries run, or an earlier one, to return to it")
+    package let bundle = Positional("BUNDLE", .file, "what its canaries run, or an earlier one, to return to it; - is standard input")
 }
 
 let policyPromote = Command<WeirRequest>(
@@ -67,7 +67,7 @@ package struct PolicyShowOptions: OptionGroup {
     package let keys = Option(repeatable: "key", .file, "a public key to verify it with; without one nothing is verified")
     package let text = Option(flag: "policy", "print the policy's text and nothing else")
     package let format = formatOption
-    package let bundle = Positional("BUNDLE", .file, "what weir policy sign wrote")
+    package let bundle = Positional("BUNDLE", .file, "what weir policy sign wrote; - is standard input")
 }
 
 let policyShow = Command<WeirRequest>(
@@ -79,7 +79,7 @@ let policyShow = Command<WeirRequest>(
 package struct PolicyPublishOptions: OptionGroup {
     package let brokers = BrokerOptions()
     package let keys = Option(repeatable: "key", .file, "a public key to verify it with before")
-    package let bundle = Positional("BUNDLE", .file, "what weir policy sign wrote")
+    package let bundle = Positional("BUNDLE", .file, "what weir policy sign wrote; - is standard input")
 }
 
 let policyPublish = Command<WeirRequest>(

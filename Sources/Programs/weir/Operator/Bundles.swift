@@ -97,7 +97,14 @@ func promotePolicy(_ arguments: Arguments<PolicyPromoteOptions>) throws -> CInt 
     return try seal(bundle, key, "promote")
 }
 
+/// - Parameter path: `-` is standard input.
 func contents(of path: String) throws -> [UInt8] {
+    if path == "-" {
+        guard let text = File.read("/dev/stdin", limit: PolicyBundle.sizeLimit + 1) else {
+            throw Refusal.wrong("standard input: cannot be read: \(Errno.current)")
+        }
+        return Array(text.utf8)
+    }
     do throws(Errno) { return try BundleDirectory.read(path) } catch { throw Refusal.wrong("\(path): cannot be read: \(error)") }
 }
 
