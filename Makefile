@@ -161,6 +161,11 @@ metrics-page: bpf ## docs/metrics.md, made from what the programs say of themsel
 	unshare -n $(VENV)/bin/python3 Tests/ManifestTests/metrics.py .build/debug . > docs/metrics.md.new
 	mv docs/metrics.md.new docs/metrics.md
 
+.PHONY: hunt
+hunt: build ## tricks that nobody has tried: RUNS (100) combinations from SEED (a new one), SHAPE and ANSWER as stage.py has them
+	$(VENV)/bin/python3 -B Tests/AttackTests/hunt.py .build/release/weir-agent "$(SEED)" $(or $(RUNS),100) \
+		$(or $(SHAPE),direct) $(or $(ANSWER),reset)
+
 .PHONY: chaos
 chaos: build ## five minutes of attack while everything goes wrong that can; SECONDS, SEED, ONLY=fault
 	unshare -nm $(VENV)/bin/python3 -B Tests/ChaosTests/chaos.py .build/release \

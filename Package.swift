@@ -152,7 +152,7 @@ let package = Package(
         tests("EndToEndTests", ["JSON", "Linux", "Units", "weir", "weir-agent", "weir-controller"],
               exclude: ["accounts.py", "bundles.py", "witness.py", "stage.py", "interfaces.py", "privilege.py", "rewind.py", "secure.py"]),
         tests("AttackTests", ["JSON", "Linux", "Vocabulary", "weir-agent"],
-              exclude: ["answers.py", "attack.py", "balanced.py", "cuts.py", "datagrams.py", "decoys.py", "flood.py", "forgers.py", "hellos.py", "honest.py", "mixed.py", "network.py", "openings.py", "crowd.py", "quic.py", "quic_peers.py", "server.py",
+              exclude: ["answers.py", "attack.py", "balanced.py", "cuts.py", "datagrams.py", "decoys.py", "flood.py", "forgers.py", "hellos.py", "honest.py", "hunt.py", "mixed.py", "network.py", "openings.py", "crowd.py", "quic.py", "quic_peers.py", "server.py",
                         "stage.py", "wire.py", "witness.py"]),
         c("CFlow", ["CWire"], path: "fuzz/flow"),
         tests("FuzzTests", ["Archive", "Bundles", "CFlow", "Detection", "Fingerprints", "GRPC", "JSON", "Messages", "Parquet",

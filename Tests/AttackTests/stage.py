@@ -5,6 +5,7 @@ usage: unshare -n python3 stage.py AGENT SHAPE ANSWER SET [FILTER]
     ANSWER  reset, drop
     SET     all, core, alone, honest, balanced; forgers, flood (routed); crowd (pumped), FILTER: how many visits
             quic; stopped: QUIC, opened in the packet, while the agent stands still
+            hunt, FILTER: from which combination to which (hunt.py)
 prints a line of JSON for each trick, and one for the stage.
 """
 import concurrent.futures
@@ -23,6 +24,7 @@ import decoys    # noqa: F401
 import flood
 import forgers
 import honest
+import hunt
 import mixed     # noqa: F401
 import openings  # noqa: F401
 import quic
@@ -53,6 +55,9 @@ class Stage:
 
 
 def chosen(which, shape, words):
+    if which == "hunt":
+        yield from ((number + 1, family, trick) for number, trick in enumerate(hunt.tricks(words)) for family in trick.families)
+        return
     for number, trick in enumerate(attack.tricks):
         if (which == "alone") != trick.alone or which == "core" and not trick.core or trick.shapes and shape not in trick.shapes:
             continue
