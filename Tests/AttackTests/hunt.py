@@ -19,7 +19,11 @@ SHAPES, ANSWERS = ("direct", "single", "clsact", "routed", "dnat", "one_armed", 
 
 
 def dropped(chance, flow, data, place):
-    """Something that the server drops, or ignores."""
+    """
+    Something that the server drops, or ignores. A SYN with bytes has a wrong checksum: once the connection was refused it would open
+    another one with them (Fast Open), and those have a name. So has a frame of another VLAN where the link takes the tag away.
+    """
+    elsewhere = {"tag": 77} if flow.keeps_tags else {"bad_sum": True}
     junk = bytes(chance.randrange(1, 60))
     near = place + chance.randrange(300)
     chance.choice((
@@ -34,10 +38,10 @@ def dropped(chance, flow, data, place):
         lambda: flow.send(near + 1, junk, bad_sum=True),
         lambda: flow.send(-1, b"", SYN | ACK, ack=chance.randrange(1000)),
         lambda: flow.send(place, data, SYN | ACK | PSH),
-        lambda: flow.send(place, data, SYN),
+        lambda: flow.send(place, data, SYN, bad_sum=True),
         lambda: flow.send(place, data, FIN | ACK | PSH, bad_sum=True),
         lambda: flow.send(place, data, RST | ACK, bad_sum=True),
-        lambda: flow.send(place, data, tag=77),
+        lambda: flow.send(place, data, **elsewhere),
         lambda: flow.send(place, data, way={"total": 40}),
         lambda: flow.send(place + (1 << 20), data),
         lambda: flow.send(place, data, URG | ACK | PSH, bad_sum=True, urgent=chance.randrange(20)),
@@ -109,6 +113,8 @@ def combination(seed):
         chance = random.Random(seed)
         kind, size, cut, steps = chance.randrange(6), chance.choice((400, 900)), chance.choice((1, 7, 100)), chance.randrange(2, 16)
         attack.open(window=chance.choice((64240, 64240, 64240, 1, 3, 0, 30)))
+        for flow in attack.flows:
+            flow.keeps_tags = attack.stage.shape != "pumped"
         flows = [(flow, *hellos(kind, size, cut)) for flow in attack.flows]
         for _ in range(steps):
             before, pause = chance.getstate(), 0
