@@ -11,7 +11,7 @@ DESTDIR ?=
 VENV := .deps/venv
 KERNELS := .deps/kernels
 # Test targets with real kernels, brokers, proxies or stacks.
-REAL := EndToEndTests|AttackTests|EnvoyTests|KubernetesTests|IntegrationTests
+REAL := EndToEndTests|EnvoyTests|KubernetesTests|IntegrationTests
 # A floor may only use floors below it, and says so in Package.swift: the build checks it.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # The run-time library goes into each program: one file to copy, and a millisecond less at start.
@@ -42,9 +42,11 @@ run: build ## everything from nothing: the closed loop on this machine, or on IF
 .PHONY: test
 test: deps bpf ## every test; those that lack a privilege or a part say so and are skipped
 	swift build --build-tests $(SWIFT_FLAGS)
-	swift test --skip-build --skip '$(REAL)'
+	swift test --skip-build --skip '$(REAL)|AttackTests'
 	@# Real brokers and real handshakes next, two at a time: they wait for most of their time, and share two cores with what they test.
 	swift test --skip-build --parallel --experimental-maximum-parallelization-width 2 --filter '$(REAL)'
+	@# Attacks alone: what they count is a second's.
+	swift test --skip-build --no-parallel --filter AttackTests
 	@# The same seeds each time, and one that nobody has seen.
 	@$(MAKE) --no-print-directory sim SEED=1 RUNS=500
 	@$(MAKE) --no-print-directory sim
