@@ -8,7 +8,7 @@ package enum Descriptors {
     package static func raise(to wanted: UInt32) -> Int { Int(weir_raise_descriptors(wanted)) }
 
     /// So few are allowed that what happens at once elsewhere has to happen in turn (RLIMIT_NOFILE).
-    package static var areFew: Bool { weir_raise_descriptors(0) < 1024 }
+    package static var areFew: Bool { weir_raise_descriptors(0) < 4096 }
 
     /// How many more this process may open.
     package static var left: Int {
