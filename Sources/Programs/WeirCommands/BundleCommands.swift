@@ -33,7 +33,7 @@ package struct PolicySignOptions: OptionGroup {
     package let expires = WeirCommands.expires
     package let canary = Option("canary", share, "share of the nodes that run it; the others wait", standard: "100%")
     package let nextKey = Option("next-key", .file, "instead of a policy: the public key that replaces the one that signs")
-    package let file = Positional(optional: "POLICY", .file, "the policy")
+    package let file = Positional(optional: "POLICY", .file, "the policy; - is standard input")
 }
 
 let policySign = Command<WeirRequest>(

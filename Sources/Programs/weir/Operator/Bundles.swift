@@ -49,11 +49,10 @@ func signPolicy(_ arguments: Arguments<PolicySignOptions>) throws -> CInt {
     let now = Instant(nanoseconds: Clock.wall), name: String, content: PolicyBundle.Content
     switch (arguments.file, arguments.nextKey) {
     case (let file?, nil):
-        let policy: Policy
-        do throws(PolicyError) { policy = try PolicyFile.load(path: file) } catch { throw Refusal.wrong("\(error)") }
+        // Read once: what was checked is what is signed.
+        let text = try contents(of: file), policy: Policy
+        do throws(PolicyError) { policy = try PolicyFile.parse(bytes: text, name: file) } catch { throw Refusal.wrong("\(error)") }
         guard Envelope.isName(policy.name) else { throw Refusal.wrong("\(file): metadata.name: a bundle's name is \(Envelope.nameForm)") }
-        let text: [UInt8]
-        do throws(Errno) { text = try BundleDirectory.read(file) } catch { throw Refusal.wrong("\(file): cannot be read: \(error)") }
         guard let text = String(validating: text, as: UTF8.self) else { throw Refusal.wrong("\(file): not UTF-8") }
         (name, content) = (policy.name, .policy(text: text, canary: arguments.canary))
     case (nil, let path?):
