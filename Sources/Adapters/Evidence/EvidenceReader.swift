@@ -19,7 +19,7 @@ package enum EvidenceReader {
         var reader = MessageReader(), parser = JSONParser()
         for name in EvidenceWriter.names {
             let bytes: [UInt8]
-            do throws(Errno) { bytes = try contents("\(directory)/\(name)") } catch {
+            do throws(Errno) { bytes = try File.contents("\(directory)/\(name)", limit: most) } catch {
                 if error == .noEntry { continue }
                 throw error
             }
@@ -40,23 +40,4 @@ package enum EvidenceReader {
     }
 
     private static let most = 1 << 30
-
-    private static func contents(_ path: String) throws(Errno) -> [UInt8] {
-        let file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW))
-        var status = stat()
-        guard unsafe fstat(file.rawValue, &status) == 0 else { throw .current }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw Errno(rawValue: EINVAL) }
-        let room = min(max(0, Int(status.st_size)), most)
-        var failure: Errno?
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-            while count < room {
-                let read = unsafe Glibc.read(file.rawValue, buffer.baseAddress! + count, room - count)
-                if read < 0 { failure = .current }
-                guard read > 0 else { return }
-                count += read
-            }
-        }
-        if let failure { throw failure }
-        return bytes
-    }
 }

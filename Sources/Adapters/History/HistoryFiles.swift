@@ -48,24 +48,4 @@ package enum HistoryFiles {
         }
         return found.sorted { $0.number < $1.number }
     }
-
-    /// A segment's bytes, no more of them than a segment has.
-    static func contents(_ path: String) throws(Errno) -> [UInt8] {
-        let file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK))
-        var status = stat()
-        guard unsafe fstat(file.rawValue, &status) == 0 else { throw .current }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw Errno(rawValue: EINVAL) }
-        let room = min(max(0, Int(status.st_size)), mostSegment * 2)
-        var failure: Errno?
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-            while count < room {
-                let read = unsafe Glibc.read(file.rawValue, buffer.baseAddress! + count, room - count)
-                if read < 0 { failure = .current }
-                guard read > 0 else { return }
-                count += read
-            }
-        }
-        if let failure { throw failure }
-        return bytes
-    }
 }

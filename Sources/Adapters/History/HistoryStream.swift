@@ -101,7 +101,7 @@ package struct HistoryStream {
     private mutating func open(_ path: String) throws(Errno) {
         file = []
         (hellos, helloBytes, self.path, attempts) = ([:], 0, path, 0)
-        do throws(Errno) { file = try HistoryFiles.contents(path) } catch {
+        do throws(Errno) { file = try File.contents(path, limit: HistoryFiles.mostSegment * 2) } catch {
             // The agent has deleted it meanwhile.
             guard error == .noEntry else { throw error }
         }

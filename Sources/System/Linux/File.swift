@@ -18,6 +18,26 @@ package enum File {
         return String(decoding: bytes.prefix(limit), as: UTF8.self)
     }
 
+    /// The bytes of a regular file, `limit` of them at most. A symbolic link is none (ELOOP), nor is anything else (EINVAL).
+    package static func contents(_ path: String, limit: Int) throws(Errno) -> [UInt8] {
+        let file = try FileDescriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK))
+        var status = stat()
+        guard unsafe fstat(file.rawValue, &status) == 0 else { throw .current }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw Errno(rawValue: EINVAL) }
+        let room = min(max(0, Int(status.st_size)), limit)
+        var failure: Errno?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            while count < room {
+                let read = unsafe Glibc.read(file.rawValue, buffer.baseAddress! + count, room - count)
+                if read < 0 { failure = .current }
+                guard read > 0 else { return }
+                count += read
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
     /// Gives a file another name that nobody has; says why not, `.exists` where somebody has it.
     package static func renameAsNew(_ from: String, to: String) throws(Errno) {
         let error = unsafe weir_rename_new(from, to)
